@@ -1,0 +1,1 @@
+"""massjax: which mix of LLM investors to trust, searched backwards through time."""

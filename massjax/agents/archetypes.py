@@ -1,0 +1,101 @@
+"""From settings to the archetypes of a run: listed, generated as a grid, or drawn at random."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from massjax.config import AgentsSettings, Archetype, Draw, Grid
+from massjax.errors import ConfigError, did_you_mean
+from massjax.market import Panel
+
+
+def resolve_archetypes(settings: AgentsSettings, panel: Panel) -> tuple[Archetype, ...]:
+    """All archetypes of a run, in the order of the score tensor's rows.
+
+    Raises:
+        ConfigError: two archetypes share a name, or one refers to a modality or feature that the panel has not.
+    """
+    archetypes = [*settings.archetypes]
+    if settings.grid is not None:
+        archetypes += grid(settings.grid)
+    if settings.draw is not None:
+        archetypes += draw(settings.draw)
+    _refuse_duplicates(archetypes)
+    modalities = tuple(dict.fromkeys([*panel.modalities(), *(fact.modality for fact in panel.market_facts.values())]))
+    for archetype in archetypes:
+        _refuse_unknown(archetype.name, "modality", archetype.modalities, modalities)
+        _refuse_unknown(archetype.name, "feature", tuple(archetype.rule or ()), tuple(panel.features))
+    return tuple(archetypes)
+
+
+def grid(settings: Grid) -> list[Archetype]:
+    """Every combination of the given values, `replicas` of each."""
+    combinations = product(settings.modalities, settings.risk_aversion, settings.horizon, range(settings.replicas))
+    return [
+        Archetype(
+            name=_name("-".join(modalities), f"{risk}-risk-aversion", horizon, replica),
+            modalities=modalities,
+            risk_aversion=risk,
+            horizon=horizon,
+            replica=replica,
+        )
+        for modalities, risk, horizon, replica in combinations
+    ]
+
+
+def draw(settings: Draw) -> list[Archetype]:
+    """Distinct archetypes that each see one to `most_modalities` modalities, preferences uniform (MASS, arXiv 2505.10278, §3).
+
+    Raises:
+        ConfigError: there are fewer distinct archetypes than `count`.
+    """
+    rng = np.random.default_rng(settings.seed)
+    most = min(settings.most_modalities, len(settings.modalities))
+    found: dict[tuple[tuple[str, ...], str, str], None] = {}
+    for _ in range(200 * settings.count):
+        size = int(rng.integers(1, most + 1))
+        chosen = sorted(rng.choice(len(settings.modalities), size=size, replace=False))
+        seen = tuple(settings.modalities[i] for i in chosen)
+        found[(seen, str(rng.choice(["low", "moderate", "high"])), str(rng.choice(["days", "weeks", "months"])))] = None
+        if len(found) == settings.count:
+            break
+    if len(found) < settings.count:
+        raise ConfigError(
+            f"agents.draw: only {len(found)} distinct archetypes can be drawn from these modalities, not {settings.count}; lower count"
+        )
+    return [
+        Archetype.model_validate(
+            {
+                "name": _name("-".join(seen), f"{risk}-risk-aversion", horizon, replica),
+                "modalities": seen,
+                "risk_aversion": risk,
+                "horizon": horizon,
+                "replica": replica,
+            }
+        )
+        for seen, risk, horizon in found
+        for replica in range(settings.replicas)
+    ]
+
+
+def _name(view: str, risk: str, horizon: str, replica: int) -> str:
+    return ".".join([view, risk, horizon, *([f"r{replica}"] if replica else [])])
+
+
+def _refuse_duplicates(archetypes: list[Archetype]) -> None:
+    seen: set[str] = set()
+    for archetype in archetypes:
+        if archetype.name in seen:
+            raise ConfigError(f"agents: two archetypes are named {archetype.name!r}; names must be unique")
+        seen.add(archetype.name)
+
+
+def _refuse_unknown(archetype: str, what: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for name in given:
+        if name not in known:
+            raise ConfigError(
+                f"archetype {archetype!r}: the market data has no {what} {name!r}{did_you_mean(name, known)}; "
+                f"it has: {', '.join(known) or 'none'}"
+            )

@@ -1,0 +1,152 @@
+"""Point-in-time facts about a stock on a date, as short texts: words for cross-sectional quantiles, or numbers.
+
+Every fact is kept as integer codes into a vocabulary of texts, so that equal facts are recognised, hence equal prompts asked once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float, Int
+
+from massjax.config import AgentsSettings
+from massjax.errors import ConfigError, did_you_mean
+from massjax.market import Feature, MarketFact, Panel
+
+UNKNOWN = -1
+PAST_YEAR = 252
+"""Trading days against which a market-wide fact is called high or low."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of a prompt for every stock and date.
+
+    Attributes:
+        modality: an archetype sees the fact if it sees this modality; empty for facts about identity, which all see.
+        label: what the line is about.
+        codes: [N, T] index into `texts`; -1 where nothing is known at the close of the date.
+        texts: the possible contents of the line.
+    """
+
+    modality: str
+    label: str
+    codes: Int[np.ndarray, "N T"]
+    texts: tuple[str, ...]
+
+
+def facts_of(panel: Panel, settings: AgentsSettings) -> tuple[Fact, ...]:
+    """All facts that prompts may show, from features, market-wide facts and texts known at each date's close.
+
+    Raises:
+        ConfigError: `settings.features` names a feature that the panel has not.
+    """
+    for name in settings.features:
+        known = (*panel.features, *panel.market_facts)
+        if name not in known:
+            raise ConfigError(
+                f"agents.features: the market data has no feature {name!r}{did_you_mean(name, known)}; it has: {', '.join(known)}"
+            )
+    facts = [] if settings.mask else _identity(panel)
+    as_fact = _as_words if settings.facts == "words" else _as_numbers
+    shown = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
+    facts += [as_fact(feature, panel.member) for feature in shown]
+    facts += [
+        _market_wide(fact, len(panel.stocks), settings.facts)
+        for name, fact in panel.market_facts.items()
+        if not settings.features or name in settings.features
+    ]
+    if panel.texts is not None:
+        modalities = panel.texts["modality"].unique(maintain_order=True).to_list()
+        facts += [_latest_texts(panel, modality, settings.texts_per_prompt) for modality in modalities]
+    return tuple(facts)
+
+
+def quantile_codes(values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"], count: int) -> Int[np.ndarray, "N T"]:
+    """Cross-sectional quantile of each known value among the members of its date: 0 (lowest) to `count` − 1; −1 elsewhere.
+
+    Equal values share a quantile (that of their average rank), and a date with one known value puts it in the middle.
+    """
+    known = member & np.isfinite(values)
+    masked = np.where(known, values, np.inf)
+    order = np.sort(masked, axis=0)
+    codes = np.full(values.shape, UNKNOWN, dtype=np.int32)
+    for t in range(values.shape[1]):
+        column, total = masked[known[:, t], t], int(known[:, t].sum())
+        below = np.searchsorted(order[:total, t], column, side="left")
+        up_to = np.searchsorted(order[:total, t], column, side="right")
+        codes[known[:, t], t] = np.minimum((below + up_to) * count // (2 * max(total, 1)), count - 1)
+    return codes
+
+
+def _as_words(feature: Feature, member: Bool[np.ndarray, "N T"]) -> Fact:
+    codes = quantile_codes(np.asarray(feature.values, dtype=float), member, len(feature.words))
+    return Fact(feature.modality, feature.label, codes, feature.words)
+
+
+def _as_numbers(feature: Feature, member: Bool[np.ndarray, "N T"]) -> Fact:
+    values = np.where(member, np.asarray(feature.values, dtype=float), np.nan)
+    return Fact(feature.modality, feature.label, *_encode(values, feature.style))
+
+
+def _encode(values: Float[np.ndarray, "N T"], style: str) -> tuple[Int[np.ndarray, "N T"], tuple[str, ...]]:
+    known = np.isfinite(values)
+    scale, digits = (100.0, 1) if style == "percent" else (1.0, 2)
+    rounded = np.round(values[known] * scale, digits) + 0.0
+    distinct, inverse = np.unique(rounded, return_inverse=True)
+    codes = np.full(values.shape, UNKNOWN, dtype=np.int32)
+    codes[known] = inverse
+    suffix = "%" if style == "percent" else ""
+    return codes, tuple(f"{value:{'+' if style == 'percent' else ''}.{digits}f}{suffix}" for value in distinct)
+
+
+def _market_wide(fact: MarketFact, stocks: int, style: str) -> Fact:
+    """The same for every stock: the value, or where it stands in its own past year."""
+    values = np.asarray(fact.values, dtype=float)
+    if style == "numbers":
+        codes, texts = _encode(values[None, :], fact.style)
+        return Fact(fact.modality, fact.label, np.repeat(codes, stocks, axis=0), texts)
+    codes = np.full(values.shape, UNKNOWN, dtype=np.int32)
+    for t in np.flatnonzero(np.isfinite(values)):
+        past = values[max(0, t - PAST_YEAR + 1) : t + 1]
+        past = past[np.isfinite(past)]
+        share = (np.sum(past < values[t]) + np.sum(past <= values[t])) / (2 * len(past))
+        codes[t] = min(int(share * len(fact.words)), len(fact.words) - 1)
+    return Fact(fact.modality, f"{fact.label}, against the past year", np.repeat(codes[None, :], stocks, axis=0), fact.words)
+
+
+def _identity(panel: Panel) -> list[Fact]:
+    shape = (len(panel.stocks), len(panel.dates))
+    row = np.broadcast_to(np.arange(shape[0], dtype=np.int32)[:, None], shape)
+    column = np.broadcast_to(np.arange(shape[1], dtype=np.int32)[None, :], shape)
+    named = tuple(f"{panel.names[s]} ({s})" if s in panel.names else s for s in panel.stocks)
+    facts = [Fact("", "date", column, tuple(str(d) for d in panel.dates)), Fact("", "stock", row, named)]
+    if panel.sectors:
+        facts.append(Fact("", "sector", row, tuple(panel.sectors.get(s, "unknown") for s in panel.stocks)))
+    return facts
+
+
+def _latest_texts(panel: Panel, modality: str, count: int) -> Fact:
+    """The latest texts that became known on a date, at most `count` of them, newest last."""
+    assert panel.texts is not None
+    grouped = (
+        panel.texts.filter(pl.col("modality") == modality).group_by("date", "stock", maintain_order=True).agg(pl.col("text").tail(count))
+    )
+    rows = {stock: n for n, stock in enumerate(panel.stocks)}
+    columns = {date: t for t, date in enumerate(panel.dates.astype("datetime64[D]").tolist())}
+    codes = np.full((len(panel.stocks), len(panel.dates)), UNKNOWN, dtype=np.int32)
+    vocabulary: dict[str, int] = {}
+    for date, stock, texts in grouped.iter_rows():
+        if stock in rows and date in columns:
+            codes[rows[stock], columns[date]] = vocabulary.setdefault(quote(texts), len(vocabulary))
+    codes = np.where(panel.member, codes, UNKNOWN).astype(np.int32)
+    return Fact(modality, modality.replace("_", " "), codes, tuple(vocabulary))
+
+
+def quote(texts: Sequence[str]) -> str:
+    """Foreign texts as one quoted line each: no line breaks, control characters or quotation marks that could end the quotation."""
+    lines = [" ".join("".join(c if c.isprintable() else " " for c in text).replace('"', "'").split()) for text in texts]
+    return "\n".join(f'  "{line}"' for line in lines)

@@ -1,0 +1,133 @@
+"""Prompts: one archetype's view of one stock on one date, rendered from a jinja template."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+import numpy as np
+from jaxtyping import Int
+from jinja2.sandbox import SandboxedEnvironment
+
+from massjax.agents.facts import UNKNOWN, Fact
+from massjax.config import Archetype
+from massjax.errors import ConfigError
+
+MODALITY_TITLES = {
+    "price": "the price trend",
+    "price_feature": "technical price patterns",
+    "risk": "risk and volatility",
+    "cross_industry": "strength relative to the market",
+    "valuation": "valuation",
+    "dividend": "dividends",
+    "growth": "growth",
+    "quality": "quality of the business",
+    "news": "news",
+    "macro": "the state of the economy",
+}
+
+
+class Prompt(NamedTuple):
+    """What a model is shown: a system message and a user message."""
+
+    system: str
+    user: str
+
+    def digest(self) -> int:
+        """A 64-bit fingerprint of both messages; never 0."""
+        text = f"{len(self.system)}\n{self.system}\n{self.user}".encode()
+        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") or 1
+
+
+class PromptTemplate:
+    """A compiled prompt template with the blocks `system` and `user`, and a fingerprint of its text."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.name = str(path) if path else "investor.j2"
+        self.source = _read(path)
+        self.sha256 = hashlib.sha256(self.source.encode()).hexdigest()
+        environment = SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+        try:
+            self._template = environment.from_string(self.source)
+        except jinja2.TemplateSyntaxError as error:
+            raise ConfigError(f"{self.name}, line {error.lineno}: {error.message}") from None
+        missing = {"system", "user"} - set(self._template.blocks)
+        if missing:
+            raise ConfigError(f"{self.name}: a prompt template needs the blocks 'system' and 'user'; missing: {', '.join(sorted(missing))}")
+
+    def render(self, archetype: Archetype, lines: Sequence[tuple[Fact, str]], choices: Sequence[str]) -> Prompt:
+        """The prompt for one stock and date; `lines` are the facts known, each with its text.
+
+        Raises:
+            ConfigError: the template uses a name that is not given to it.
+        """
+        sections: dict[str, list[dict[str, str]]] = {}
+        for fact, text in lines:
+            sections.setdefault(fact.modality, []).append({"label": fact.label, "text": text})
+        context = {
+            "archetype": archetype,
+            "modalities": [title(m) for m in archetype.modalities],
+            "sections": [{"title": f"About {title(m)}:" if m else "The stock:", "lines": lines} for m, lines in sections.items()],
+            "choices": list(choices),
+        }
+        try:
+            return Prompt(self._block("system", context), self._block("user", context))
+        except jinja2.TemplateError as error:
+            raise ConfigError(f"{self.name}: cannot be rendered for archetype {archetype.name!r}: {error}") from None
+
+    def _block(self, name: str, context: dict[str, object]) -> str:
+        return "".join(self._template.blocks[name](self._template.new_context(context))).strip()
+
+
+def title(modality: str) -> str:
+    """Words for a modality in a prompt."""
+    return MODALITY_TITLES.get(modality, modality.replace("_", " "))
+
+
+def _read(path: Path | None) -> str:
+    if path is None:
+        return (files("massjax.agents") / "templates" / "investor.j2").read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: the prompt template cannot be read ({error})") from None
+
+
+@dataclass(frozen=True)
+class ArchetypePrompts:
+    """All prompts of one archetype: `prompts[index[n, t]]` is asked for stock n on date t; −1 = nothing to ask."""
+
+    prompts: list[Prompt]
+    index: Int[np.ndarray, "N T"]
+
+
+def prompts_of(
+    archetype: Archetype, facts: Sequence[Fact], member: np.ndarray, template: PromptTemplate, choices: Sequence[str]
+) -> ArchetypePrompts:
+    """Render every distinct prompt of an archetype over members and dates.
+
+    A stock about which none of the archetype's modalities knows anything on a date is not asked about.
+    """
+    seen = [f for f in facts if f.modality in archetype.modalities or not f.modality]
+    codes = np.stack([f.codes for f in seen], axis=-1)
+    own = np.array([bool(f.modality) for f in seen])
+    askable = member & (codes[..., own] != UNKNOWN).any(axis=-1)
+    index = np.full(member.shape, UNKNOWN, dtype=np.int32)
+    rows, inverse = np.unique(codes[askable], axis=0, return_inverse=True)
+    index[askable] = inverse.reshape(-1)
+    prompts = [
+        template.render(archetype, [(f, f.texts[code]) for f, code in zip(seen, row, strict=True) if code != UNKNOWN], choices)
+        for row in rows
+    ]
+    return ArchetypePrompts(prompts, index)
+
+
+def content_free(archetype: Archetype, facts: Sequence[Fact], template: PromptTemplate, choices: Sequence[str]) -> Prompt:
+    """The archetype's prompt with every fact withheld, for contextual calibration (Zhao et al. 2021, arXiv 2102.09690)."""
+    seen = [f for f in facts if f.modality in archetype.modalities]
+    return template.render(archetype, [(f, "N/A") for f in seen], choices)

@@ -1,0 +1,149 @@
+"""What every settings object shares: frozen, typed, no unknown keys, and errors that name the key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
+from pydantic_core import ErrorDetails
+
+from massjax.errors import ConfigError, did_you_mean
+
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, hashable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, protected_namespaces=())
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.model_dump_json()))
+
+    def replace(self: S, **changes: Any) -> S:
+        """A validated copy with some fields changed."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return validate(type(self), {**fields, **changes}, source=type(self).__name__)
+
+
+def resolve_path(value: Any, info: ValidationInfo) -> Any:
+    """A path as given in a file, made absolute relative to the folder of that file; URLs are left alone."""
+    if not isinstance(value, str | Path) or "://" in str(value):
+        return value
+    folder = (info.context or {}).get("folder")
+    path = Path(value).expanduser()
+    return path if folder is None or path.is_absolute() else (Path(folder) / path).resolve()
+
+
+ConfigPath = Annotated[Path, BeforeValidator(resolve_path)]
+"""A path; a relative one in a file is relative to the folder of that file."""
+
+
+def validate(cls: type[S], values: Mapping[str, Any], source: str, folder: Path | None = None) -> S:
+    """Build settings of type `cls` from plain values.
+
+    Args:
+        values: the mapping read from `source` (a file name, used in error messages).
+        folder: what relative paths in `values` are relative to.
+
+    Raises:
+        ConfigError: naming every key at fault, its value and the nearest known key.
+    """
+    try:
+        return cls.model_validate(dict(values), context={"folder": folder})
+    except ValidationError as error:
+        raise ConfigError(describe(error, cls, source)) from None
+
+
+def describe(error: ValidationError, cls: type[BaseModel], source: str) -> str:
+    """One line a fault: where, what was given, what was expected, the nearest known key."""
+    lines = [_line(fault, cls) for fault in error.errors(include_url=False)]
+    return f"{source}: " + lines[0] if len(lines) == 1 else f"{source}: {len(lines)} settings are wrong:\n  " + "\n  ".join(lines)
+
+
+def _line(fault: ErrorDetails, cls: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(cls, fault["loc"][:-1])
+        hint = did_you_mean(str(fault["loc"][-1]), known)
+        return f"unknown key {where!r}{hint}; known here: {', '.join(known)}" if known else f"unknown key {where!r}"
+    if fault["type"] == "missing":
+        return f"{where!r} is missing; it has no default"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    given = "" if isinstance(fault["input"], Mapping | BaseModel) else f" (given: {fault['input']!r})"
+    return f"{where + ': ' if where else ''}{message}{given}"
+
+
+def _known_keys(cls: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    current: Any = cls
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        fields = getattr(current, "model_fields", {})
+        if part in fields:
+            current = _model_in(fields[part].annotation)
+    return sorted(getattr(current, "model_fields", {}))
+
+
+def _model_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_in(inner)
+        if found is not None:
+            return found
+    return None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or does not hold a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); give the path of a config file, as in --config configs/demo.yaml"
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not a text file; expected YAML in UTF-8") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
+    return values
+
+
+def override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
+    """Apply `section.key=value` assignments (values are YAML; `search.0.steps=50` reaches into lists).
+
+    Raises:
+        ConfigError: an assignment is not of that form or names a place that is not there.
+    """
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {assignment!r}: expected section.key=value, as in --set evaluate.lookback=20")
+        *parents, last = key.split(".")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {assignment!r}: the value is not valid YAML: {error}") from None
+        target: Any = values
+        try:
+            for parent in parents:
+                target = target[int(parent)] if isinstance(target, list) else target.setdefault(parent, {})
+            if isinstance(target, list):
+                target[int(last)] = value
+            else:
+                target[last] = value
+        except (ValueError, IndexError, TypeError, AttributeError):
+            raise ConfigError(f"--set {assignment!r}: there is no place {key!r} in this config") from None
+    return values

@@ -1,0 +1,142 @@
+"""Settings of the market room: where prices, features, texts and membership come from."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from massjax.config.base import ConfigPath, Settings
+
+
+class PricesTable(Settings):
+    """A long table of prices, one row per stock and date; `close` should be adjusted for splits and dividends."""
+
+    path: ConfigPath
+    date: str = "date"
+    stock: str = "stock"
+    close: str = "close"
+
+
+class FeatureColumn(Settings):
+    """One numeric column of a features table, and how a prompt speaks of it.
+
+    Attributes:
+        column: its name in the table.
+        label: what it is, in words; the feature's name by default.
+        style: how a value is printed; `percent` takes 0.12 for 12 %.
+        words: names of the cross-sectional quantiles from the lowest to the highest.
+    """
+
+    column: str
+    label: str = ""
+    style: Literal["percent", "ratio", "number"] = "number"
+    words: tuple[str, ...] = Field(("very low", "low", "average", "high", "very high"), min_length=2)
+
+
+class FeaturesTable(Settings):
+    """A long table of features of one modality; `columns` maps feature names to columns.
+
+    The date of a row is the day at whose close its values are known: for a balance sheet the day it was published, not the
+    end of its quarter. `carry` lets a value stand until the next one, for at most so many calendar days; 0 = on its date only.
+    """
+
+    path: ConfigPath
+    modality: str
+    date: str = "date"
+    stock: str = "stock"
+    columns: dict[str, FeatureColumn | str] = Field(min_length=1)
+    carry: int = Field(0, ge=0)
+
+
+class TextsTable(Settings):
+    """A long table of dated texts about stocks.
+
+    A text with a time of day counts as known on a date if it was published by `cutoff` in `timezone`; a later one, or one on
+    a day without trading, counts on the next trading day. Times that name no zone are in `timezone`. A text with a date alone,
+    or a time of exactly midnight, counts from the next trading day on.
+    """
+
+    path: ConfigPath
+    modality: str = "news"
+    timestamp: str = "date"
+    stock: str = "stock"
+    text: str = "text"
+    timezone: str = "America/New_York"
+    cutoff: time = time(16, 0)
+
+
+class MembershipTable(Settings):
+    """A long table with one row for each stock and date on which the stock belongs to the universe."""
+
+    path: ConfigPath
+    date: str = "date"
+    stock: str = "stock"
+
+
+class ReturnsTable(Settings):
+    """A long table of ready-made forward returns; `columns` maps horizons in trading days to columns."""
+
+    path: ConfigPath
+    date: str = "date"
+    stock: str = "stock"
+    columns: dict[int, str] = Field(min_length=1)
+
+
+class StocksTable(Settings):
+    """A table with one row per stock: its name and its sector or industry."""
+
+    path: ConfigPath
+    stock: str = "stock"
+    name: str | None = None
+    sector: str | None = None
+
+
+class MarketSettings(Settings):
+    """Which market data to load, and which forward returns to compute from it.
+
+    Attributes:
+        source: `sp500` (20 stocks, 1990–2022, carried by the skfolio package), `tables` (your own), `mass` (MASS's published layout).
+        start, end: first and last date of the panel; earlier data is used only as history for features.
+        horizons: forward-return horizons in trading days.
+        execution_lag: 1 = a decision at a date's close is filled at the next close; 0 = at that same close. Ready-made forward
+            returns are taken as they are: set it to what they contain (0 for `mass`).
+        price_features: compute the standard price features when prices are present.
+        folder: where MASS's files are (`mass` only).
+        prices: dates and stocks of the panel are those of this table, else those of `forward_returns`.
+        membership: without it, a stock is a member on every date on which it has a price (or a ready-made return).
+        forward_returns: ready-made ones take precedence over computed ones.
+        features, texts, stocks: what else is known; `mass` takes them too, in addition to its own.
+    """
+
+    source: Literal["sp500", "tables", "mass"] = "sp500"
+    start: date | None = None
+    end: date | None = None
+    horizons: tuple[int, ...] = Field((1, 5, 10), min_length=1)
+    execution_lag: int = Field(1, ge=0, le=20)
+    price_features: bool = True
+    folder: ConfigPath | None = None
+    prices: PricesTable | None = None
+    features: tuple[FeaturesTable, ...] = ()
+    texts: tuple[TextsTable, ...] = ()
+    membership: MembershipTable | None = None
+    forward_returns: ReturnsTable | None = None
+    stocks: StocksTable | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MarketSettings:
+        if any(h < 1 for h in self.horizons) or len(set(self.horizons)) != len(self.horizons):
+            raise ValueError(f"market.horizons must be distinct positive numbers of trading days, not {list(self.horizons)}")
+        if self.start and self.end and self.start > self.end:
+            raise ValueError(f"market.start {self.start} is after market.end {self.end}")
+        if self.source == "mass" and self.folder is None:
+            raise ValueError("market.source 'mass' needs market.folder, the folder that holds ih_label.parq")
+        if self.source != "mass" and self.folder is not None:
+            raise ValueError(f"market.folder is read by source 'mass' only, not by {self.source!r}; tables have a path each")
+        tables = (self.prices, self.membership, self.forward_returns, self.stocks, *self.features, *self.texts)
+        if self.source == "sp500" and any(table is not None for table in tables):
+            raise ValueError("market.source 'sp500' reads no tables; set market.source to 'tables' to load your own")
+        if self.source == "tables" and self.prices is None and self.forward_returns is None:
+            raise ValueError("market.source 'tables' needs market.prices or market.forward_returns")
+        return self

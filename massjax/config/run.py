@@ -1,0 +1,54 @@
+"""The whole configuration of a run, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from massjax.config.agents import AgentsSettings
+from massjax.config.base import ConfigPath, Settings, override, read_yaml, validate
+from massjax.config.evaluate import EvaluateSettings
+from massjax.config.market import MarketSettings
+from massjax.config.scoring import ScoringSettings, StoreSettings
+from massjax.errors import ConfigError
+
+
+class RunConfig(Settings):
+    """Everything a run needs; `search` lists mappings with a `method` each (see `massjax.search`)."""
+
+    name: str = "run"
+    market: MarketSettings = MarketSettings()
+    agents: AgentsSettings
+    scoring: ScoringSettings = ScoringSettings()
+    store: ConfigPath | None = None
+    layout: StoreSettings = StoreSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    search: tuple[dict[str, Any], ...] = ({"method": "annealing"}, {"method": "gradient"})
+    seed: int = Field(0, ge=0)
+    out: ConfigPath | None = None
+
+
+def load_config(path: Path | str | None = None, assignments: Sequence[str] = ()) -> RunConfig:
+    """Read a configuration file and apply `section.key=value` assignments to it.
+
+    Args:
+        path: a YAML file; None means `configs/demo.yaml` of the current folder, else of the checkout massjax is installed from.
+
+    Raises:
+        ConfigError: naming the file and every key at fault.
+    """
+    file = Path(path) if path is not None else default_config()
+    values = override(read_yaml(file), list(assignments))
+    return validate(RunConfig, values, source=str(file), folder=file.resolve().parent)
+
+
+def default_config() -> Path:
+    """`configs/demo.yaml`, looked for in the current folder and beside the installed package."""
+    places = [Path("configs/demo.yaml"), Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"]
+    for place in places:
+        if place.is_file():
+            return place
+    raise ConfigError("configs/demo.yaml: not found here; run from the checkout of massjax, or name a file with --config FILE")

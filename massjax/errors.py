@@ -1,0 +1,36 @@
+"""Errors that a user can act on: the command lines print their message and exit with code 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MassjaxError(Exception):
+    """Something outside the code is wrong; the message names what, what was expected and what to do."""
+
+
+class ConfigError(MassjaxError):
+    """A setting is unknown, of the wrong type or out of range, or two settings contradict each other."""
+
+
+class DataError(MassjaxError):
+    """The market data is missing, malformed or too short; the message names file, column, date and stock."""
+
+
+class StoreError(MassjaxError):
+    """A score store is missing, damaged, or holds the scores of something else."""
+
+
+class ModelError(MassjaxError):
+    """A language model cannot be loaded or cannot answer in the form that was asked for."""
+
+
+class LeakageError(ConfigError):
+    """A setting would let a decision see returns that are not yet known on its date."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`" (did you mean 'momentum'?)"`, or the empty string where nothing known is close to `name`."""
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""

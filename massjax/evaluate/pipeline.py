@@ -1,0 +1,192 @@
+"""The main job from a configuration to a judged result: load, search walk-forward, compare with the controls, backtest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from massjax.agents import resolve_archetypes
+from massjax.config import Archetype, RunConfig
+from massjax.errors import ConfigError
+from massjax.evaluate import span
+from massjax.evaluate.backtest import returns_from_forward, returns_from_prices
+from massjax.evaluate.controls import single_rank_ic
+from massjax.evaluate.metrics import summarize
+from massjax.evaluate.result import ArchetypeFacts, RunResult, Strategy
+from massjax.evaluate.scores import gather_scores, score_coverage, store_facts
+from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio
+from massjax.evaluate.walk_forward import walk_forward
+from massjax.market import Panel, load_panel
+from massjax.search import Search, settings_from_mapping
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, and with how much of how much of it is done; 0 of 0 where that cannot be told."""
+
+LITTLE_COVERAGE = 0.9
+"""Share of members with a score under which a run warns."""
+FEW_DATES = 60
+"""Evaluated dates under which a run warns."""
+
+
+def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
+    """Do everything that `python -m massjax.optimize` does, short of writing files.
+
+    Args:
+        config: the configuration; the result holds it fully resolved.
+        progress: told of each stage, and within a search of the dates that are done.
+
+    Raises:
+        MassjaxError: bad settings, data or scores; the message says which and what to do.
+    """
+    clock = _Clock(progress)
+    searches = [settings_from_mapping(mapping) for mapping in config.search]
+    if not searches:
+        raise ConfigError("search: is empty; list at least one search, for example {method: annealing}")
+    with clock.stage("reading the market data"):
+        panel = load_panel(config)
+    archetypes = resolve_archetypes(config.agents, panel)
+    config = _resolved(config, searches, panel)
+    settings, lag = config.evaluate, config.market.execution_lag
+    first = span.first_evaluated(settings, settings.gap or 0, panel.dates, lag)
+    with clock.stage("reading the scores"):
+        gathered = gather_scores(config, panel, archetypes)
+    contenders = []
+    for number, (name, search) in enumerate(zip(_names(config), searches, strict=True)):
+        with clock.stage(f"searching walk-forward: {name}") as tell:
+            contenders.append(_search(config, panel, gathered.scores, name, search, number, tell))
+    evaluated = np.arange(panel.dates.size) >= first
+    for contender in contenders:
+        evaluated &= np.isfinite(contender.fitness) if contender.fitness is not None else True
+    if not evaluated.any():
+        raise ConfigError(
+            "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
+            "check that the scores differ between stocks, and that returns are known on the dates that have scores"
+        )
+    with clock.stage("judging against the controls"):
+        returns, no_backtest = _returns(panel, lag)
+        kinds = tuple(archetype.kind for archetype in archetypes)
+        arena = Arena(gathered.scores, kinds, panel.member, panel.forward_returns, settings, evaluated, returns, lag)
+        benchmark = portfolio(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
+        strategies = judge(arena, [*contenders, *controls(arena)], benchmark.backtest if benchmark else None)
+        facts = _archetype_facts(arena, archetypes, strategies)
+    return RunResult(
+        config=config,
+        panel=panel,
+        evaluated=evaluated,
+        strategies=strategies,
+        archetypes=facts,
+        benchmark=benchmark,
+        no_backtest=no_backtest,
+        store=store_facts(gathered.store),
+        warnings=_warnings(config, panel, evaluated, first, facts),
+        seconds=clock.seconds,
+    )
+
+
+def _resolved(config: RunConfig, searches: Sequence[Search], panel: Panel) -> RunConfig:
+    """The configuration with every default of the searches and the gap written out."""
+    span.check_horizon(config.evaluate, panel.forward_returns)
+    gap = span.resolve_gap(config.evaluate, config.market.execution_lag)
+    full = tuple({"method": given["method"], **search.model_dump(mode="json")} for given, search in zip(config.search, searches, strict=True))
+    return config.model_copy(update={"search": full, "evaluate": config.evaluate.replace(gap=gap)})
+
+
+def _names(config: RunConfig) -> list[str]:
+    methods = [str(mapping["method"]).rpartition(":")[2] for mapping in config.search]
+    return [m if methods.count(m) == 1 else f"{m}-{methods[: i + 1].count(m)}" for i, m in enumerate(methods)]
+
+
+def _search(
+    config: RunConfig,
+    panel: Panel,
+    scores: Float[np.ndarray, "K N T"],
+    name: str,
+    search: Search,
+    number: int,
+    tell: Callable[[int, int], None],
+) -> Contender:
+    settings, began = config.evaluate, time.perf_counter()
+    found = walk_forward(
+        scores,
+        panel.member,
+        panel.forward_returns[settings.horizon],
+        search,
+        lookback=settings.lookback,
+        gap=settings.gap or 0,
+        delay=settings.delay,
+        key=jax.random.fold_in(jax.random.key(config.seed), number),
+        alpha=settings.alpha,
+        signal=settings.signal,
+        missing=settings.missing,
+        warm_start=settings.warm_start,
+        horizon=settings.horizon,
+        execution_lag=config.market.execution_lag,
+        leakage_ablation=settings.leakage_ablation,
+        dates=panel.dates,
+        progress=tell,
+    )
+    weights, fitness = np.asarray(found.weights, np.float64), np.asarray(found.fitness, np.float64)
+    about = f"{search.population:,} chains of {search.steps:,} steps, every day"
+    label = name.replace("_", " ").replace("-", " ").capitalize()
+    return Contender(name, label, "search", settings.signal, weights, fitness, about, time.perf_counter() - began)
+
+
+def _returns(panel: Panel, execution_lag: int) -> tuple[Float[np.ndarray, "N T"] | None, str]:
+    if panel.prices is not None:
+        return returns_from_prices(panel.prices), ""
+    if 1 in panel.forward_returns:
+        return returns_from_forward(panel.forward_returns[1], execution_lag), ""
+    return None, "The market data has neither prices nor one-day forward returns, so there is nothing to backtest on."
+
+
+def _archetype_facts(arena: Arena, archetypes: Sequence[Archetype], strategies: Sequence[Strategy]) -> tuple[ArchetypeFacts, ...]:
+    horizon = arena.settings.horizon
+    alone = single_rank_ic(arena.scores, arena.member, arena.forward_returns[horizon], missing=arena.settings.missing)
+    coverage = score_coverage(arena.scores, arena.member)
+    means = {strategy.name: strategy.weights[arena.evaluated].mean(axis=0) for strategy in strategies}
+    return tuple(
+        ArchetypeFacts(
+            archetype=archetype,
+            coverage=float(coverage[k]),
+            rank_ic=summarize(np.where(arena.evaluated, alone[k], np.nan), horizon),
+            mean_weight={name: float(mean[k]) for name, mean in means.items()},
+        )
+        for k, archetype in enumerate(archetypes)
+    )
+
+
+def _warnings(config: RunConfig, panel: Panel, evaluated: np.ndarray, first: int, facts: Sequence[ArchetypeFacts]) -> tuple[str, ...]:
+    found = []
+    count, skipped = int(evaluated.sum()), int(evaluated.size - first - evaluated.sum())
+    if count < FEW_DATES:
+        found.append(f"only {count} dates are evaluated; with returns over {config.evaluate.horizon} days that is too few to conclude anything")
+    if skipped:
+        found.append(f"{skipped} dates with a full look-back are left out, because no search had a rank correlation in their window")
+    gappy = [f"{fact.archetype.name} ({fact.coverage:.0%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
+    if gappy:
+        found.append(f"{len(gappy)} archetypes score less than {LITTLE_COVERAGE:.0%} of the members: {', '.join(gappy[:5])}{', ...' if len(gappy) > 5 else ''}")
+    return (*found, *panel.warnings)
+
+
+class _Clock:
+    """Tells of each stage as it begins and remembers how long it took."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        def tell(done: int, total: int) -> None:
+            if self.progress is not None:
+                self.progress(what, done, total)
+
+        tell(0, 0)
+        begin = time.perf_counter()
+        yield tell
+        self.seconds[what] = time.perf_counter() - begin

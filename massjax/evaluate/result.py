@@ -1,0 +1,144 @@
+"""What a run found: every strategy on the same dates, with the controls beside the searches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from massjax.config import Archetype, RunConfig
+from massjax.evaluate.backtest import Backtest
+from massjax.evaluate.honesty import Shrinkage
+from massjax.evaluate.metrics import SeriesSummary
+from massjax.evaluate.performance import Performance
+from massjax.market import Panel
+
+UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK = "uniform", "uniform_llm", "uniform_rules", "best_single", "benchmark"
+"""Names of the controls and of the benchmark portfolio in files and reports."""
+
+
+@dataclass(frozen=True)
+class HorizonMetrics:
+    """One strategy's correlations with the forward returns over one horizon.
+
+    Attributes:
+        rank_ic, ic: of the signal.
+        over_uniform, over_best_single: of the daily RankIC less that of the control, on the dates both have.
+    """
+
+    rank_ic: SeriesSummary
+    ic: SeriesSummary
+    over_uniform: SeriesSummary
+    over_best_single: SeriesSummary
+
+
+@dataclass(frozen=True, eq=False)
+class Portfolio:
+    """The backtest of one signal.
+
+    Attributes:
+        backtest: the equity curve and its trades, from the first evaluated date.
+        performance: its figures, the active ones against the benchmark.
+        other_sharpes: Sharpe ratios had the first rebalance been one, two, ... trading days later: how much the choice of the
+            weekday alone matters.
+    """
+
+    backtest: Backtest
+    performance: Performance
+    other_sharpes: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Strategy:
+    """One way to weight the archetypes through time, and what came of it.
+
+    Attributes:
+        name: of the search or control, unique in a run.
+        label: the same for people.
+        kind: `search`, or `control` for weights that no search has chosen.
+        about: one line on the size of the search; empty for controls.
+        ranked_by: which signal ranks the stocks.
+        weights: applied on each date, summing to 1.
+        signals: `mean`, `disagreement` and `combined`; NaN off-universe.
+        fitness: mean RankIC of the weights of each date on the look-back window they were chosen on; NaN off the evaluated dates.
+        rank_ic, ic: daily, by horizon; NaN off the evaluated dates.
+        metrics: by horizon.
+        rank_ic_by_signal: RankIC at the fitted horizon had each of the three signals ranked the stocks.
+        shrinkage: in-sample against out-of-sample.
+        portfolio: None where the panel has neither prices nor one-day returns.
+        seconds: what the search took, compilation included.
+    """
+
+    name: str
+    label: str
+    kind: Literal["search", "control"]
+    about: str
+    ranked_by: str
+    weights: Float[np.ndarray, "T K"]
+    signals: Mapping[str, Float[np.ndarray, "N T"]]
+    fitness: Float[np.ndarray, " T"]
+    rank_ic: Mapping[int, Float[np.ndarray, " T"]]
+    ic: Mapping[int, Float[np.ndarray, " T"]]
+    metrics: Mapping[int, HorizonMetrics]
+    rank_ic_by_signal: Mapping[str, SeriesSummary]
+    shrinkage: Shrinkage
+    portfolio: Portfolio | None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ArchetypeFacts:
+    """One archetype in a run: what it is, how much of the panel it scored, and how it did alone.
+
+    Attributes:
+        archetype: its definition; `kind` is `llm` or `rule`.
+        coverage: share of members with a score.
+        rank_ic: its own, over the evaluated dates, at the fitted horizon; nobody knew it beforehand.
+        mean_weight: by strategy name, over the evaluated dates.
+    """
+
+    archetype: Archetype
+    coverage: float
+    rank_ic: SeriesSummary
+    mean_weight: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """Everything a run found; what the report and the run directory are made of.
+
+    Attributes:
+        config: fully resolved, gap included.
+        panel: the market data.
+        evaluated: True on the dates that metrics are taken of: a full look-back behind them and a fitness for every search.
+        strategies: searches first, then controls.
+        archetypes: in the order of the weights.
+        benchmark: equal-weight members with the same accounting.
+        no_backtest: why there is no portfolio, or empty.
+        store: what made the language models' scores; empty where all archetypes are rules.
+        warnings: sentences that a reader should see before the figures.
+        seconds: wall time by stage.
+    """
+
+    config: RunConfig
+    panel: Panel
+    evaluated: Bool[np.ndarray, " T"]
+    strategies: tuple[Strategy, ...]
+    archetypes: tuple[ArchetypeFacts, ...]
+    benchmark: Portfolio | None
+    no_backtest: str
+    store: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def horizon(self) -> int:
+        """The forward-return horizon that the searches were fitted to."""
+        return self.config.evaluate.horizon
+
+    def strategy(self, name: str) -> Strategy:
+        """The strategy of that name."""
+        return next(strategy for strategy in self.strategies if strategy.name == name)

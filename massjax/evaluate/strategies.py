@@ -1,0 +1,176 @@
+"""From weights through time to a judged strategy: its signals, its correlations with what followed, its portfolio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from massjax.config import EvaluateSettings
+from massjax.engine import aggregate
+from massjax.engine.inputs import Missing
+from massjax.evaluate.backtest import Backtest, backtest
+from massjax.evaluate.controls import best_single, lookback_mean, uniform_weights
+from massjax.evaluate.honesty import shrinkage
+from massjax.evaluate.metrics import daily_ic, daily_rank_ic, summarize
+from massjax.evaluate.performance import performance
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, HorizonMetrics, Portfolio, Strategy
+
+
+@dataclass(frozen=True, eq=False)
+class Arena:
+    """What every strategy of a run is judged on.
+
+    Attributes:
+        scores, member, forward_returns: of the panel, the last by horizon.
+        kinds: `llm` or `rule`, by archetype.
+        settings: `gap` is resolved.
+        evaluated: True on the dates that metrics are taken of.
+        returns: from close to close, for the portfolios; None where the panel has none.
+        execution_lag: trading days from decision to fill.
+    """
+
+    scores: Float[np.ndarray, "K N T"]
+    kinds: tuple[str, ...]
+    member: Bool[np.ndarray, "N T"]
+    forward_returns: Mapping[int, Float[np.ndarray, "N T"]]
+    settings: EvaluateSettings
+    evaluated: Bool[np.ndarray, " T"]
+    returns: Float[np.ndarray, "N T"] | None
+    execution_lag: int
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """A strategy before it is judged; fields as in `Strategy`, `fitness` on all dates and None for weights that fit nothing."""
+
+    name: str
+    label: str
+    kind: Literal["search", "control"]
+    ranked_by: str
+    weights: Float[np.ndarray, "T K"]
+    fitness: Float[np.ndarray, " T"] | None = None
+    about: str = ""
+    seconds: float = 0.0
+
+
+def controls(arena: Arena) -> list[Contender]:
+    """Uniform weights, and the best single archetype of the same look-back, gap and delay as the searches.
+
+    Where both kinds of archetypes are there, also uniform weights over each kind: do language models add to the rules?
+    """
+    settings, dates = arena.settings, arena.member.shape[1]
+    best = best_single(
+        arena.scores,
+        arena.member,
+        arena.forward_returns[settings.horizon],
+        lookback=settings.lookback,
+        gap=settings.gap or 0,
+        delay=settings.delay,
+        missing=settings.missing,
+    )
+    found = [Contender(UNIFORM, "Uniform weights", "control", settings.signal, uniform_weights(np.ones(len(arena.kinds), bool), dates))]
+    for name, label, kind in ((UNIFORM_LLM, "Uniform, LLM only", "llm"), (UNIFORM_RULES, "Uniform, rules only", "rule")):
+        chosen = np.array([k == kind for k in arena.kinds])
+        if chosen.any() and not chosen.all():
+            found.append(Contender(name, label, "control", settings.signal, uniform_weights(chosen, dates)))
+    return [*found, Contender(BEST_SINGLE, "Best single archetype", "control", "mean", best.weights, best.fitness)]
+
+
+def judge(arena: Arena, contenders: list[Contender], benchmark: Backtest | None) -> tuple[Strategy, ...]:
+    """Every contender on the same dates; `uniform` and `best_single` must be among them, as the others are compared with them."""
+    signals = {c.name: signals_through_time(arena.scores, arena.member, c.weights, arena.settings.alpha, arena.settings.missing) for c in contenders}
+    ranking = {c.name: signals[c.name][c.ranked_by] for c in contenders}
+    rank_ic = {name: _by_horizon(daily_rank_ic, ranking[name], arena) for name in ranking}
+    return tuple(_judge_one(arena, contender, signals[contender.name], rank_ic, benchmark) for contender in contenders)
+
+
+def _judge_one(
+    arena: Arena,
+    contender: Contender,
+    signals: Mapping[str, Float[np.ndarray, "N T"]],
+    rank_ic: Mapping[str, Mapping[int, Float[np.ndarray, " T"]]],
+    benchmark: Backtest | None,
+) -> Strategy:
+    settings, own = arena.settings, rank_ic[contender.name]
+    ranking = signals[contender.ranked_by]
+    ic = _by_horizon(daily_ic, ranking, arena)
+    uniform, best = rank_ic[UNIFORM], rank_ic[BEST_SINGLE]
+    uniform_fitness = _lookback_fitness(arena, uniform[settings.horizon])
+    fitness = _lookback_fitness(arena, own[settings.horizon]) if contender.fitness is None else contender.fitness
+    kept = {h: np.where(arena.evaluated, own[h], np.nan) for h in own}
+    fitted = arena.forward_returns[settings.horizon]
+    by_signal = {name: np.where(arena.evaluated, daily_rank_ic(values, fitted, arena.member), np.nan) for name, values in signals.items()}
+    return Strategy(
+        name=contender.name,
+        label=contender.label,
+        kind=contender.kind,
+        about=contender.about,
+        ranked_by=contender.ranked_by,
+        weights=contender.weights,
+        signals=signals,
+        fitness=np.where(arena.evaluated, fitness, np.nan),
+        rank_ic=kept,
+        ic={h: np.where(arena.evaluated, ic[h], np.nan) for h in ic},
+        metrics={
+            h: HorizonMetrics(
+                rank_ic=summarize(kept[h], h),
+                ic=summarize(np.where(arena.evaluated, ic[h], np.nan), h),
+                over_uniform=summarize(kept[h] - uniform[h], h),
+                over_best_single=summarize(kept[h] - best[h], h),
+            )
+            for h in own
+        },
+        rank_ic_by_signal={name: summarize(daily, settings.horizon) for name, daily in by_signal.items()},
+        shrinkage=shrinkage(fitness, kept[settings.horizon], uniform_fitness, uniform[settings.horizon]),
+        portfolio=portfolio(arena, ranking, benchmark),
+        seconds=contender.seconds,
+    )
+
+
+def portfolio(arena: Arena, ranking: Float[np.ndarray, "N T"], benchmark: Backtest | None, *, everyone: bool = False) -> Portfolio | None:
+    """The top-quantile portfolio of a signal from the first evaluated date on, or the equal-weight one of all members."""
+    if arena.returns is None:
+        return None
+    settings = arena.settings.backtest.replace(quantile=1.0) if everyone else arena.settings.backtest
+    first = int(np.argmax(arena.evaluated))
+    run = partial(backtest, ranking, arena.returns, arena.member, settings, execution_lag=arena.execution_lag)
+    result = run(start=first)
+    later = range(first + 1, min(first + settings.every, arena.evaluated.size - arena.execution_lag))
+    return Portfolio(result, performance(result, benchmark), tuple(performance(run(start=start)).sharpe for start in later))
+
+
+def signals_through_time(
+    scores: Float[np.ndarray, "K N T"], member: Bool[np.ndarray, "N T"], weights: Float[np.ndarray, "T K"], alpha: float, missing: Missing
+) -> dict[str, Float[np.ndarray, "N T"]]:
+    """The three signals of `massjax.aggregate` under weights that change from date to date."""
+    found = _signals(jnp.asarray(scores, jnp.float32), jnp.asarray(member), jnp.asarray(weights, jnp.float32), jnp.float32(alpha), missing)
+    return {name: np.asarray(values) for name, values in found.items()}
+
+
+@partial(jax.jit, static_argnames="missing")
+def _signals(
+    scores: Float[Array, "K N T"], member: Bool[Array, "N T"], weights: Float[Array, "T K"], alpha: Float[Array, ""], missing: Missing
+) -> dict[str, Float[Array, "N T"]]:
+    def one_date(date: tuple[Array, Array, Array]) -> dict[str, Float[Array, " N"]]:
+        score, there, weight = date
+        signal = aggregate(score[:, :, None], there[:, None], weight[None], alpha=alpha, missing=missing)  # type: ignore[arg-type]
+        return {name: values[0, :, 0] for name, values in signal._asdict().items()}
+
+    by_date = jax.lax.map(one_date, (jnp.moveaxis(scores, 2, 0), member.T, weights))
+    return {name: values.T for name, values in by_date.items()}
+
+
+def _by_horizon(measure, ranking: Float[np.ndarray, "N T"], arena: Arena) -> dict[int, Float[np.ndarray, " T"]]:  # type: ignore[no-untyped-def]
+    return {h: measure(ranking, returns, arena.member) for h, returns in sorted(arena.forward_returns.items())}
+
+
+def _lookback_fitness(arena: Arena, daily: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    settings = arena.settings
+    return lookback_mean(daily, lookback=settings.lookback, gap=settings.gap or 0, delay=settings.delay)

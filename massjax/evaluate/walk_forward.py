@@ -1,0 +1,277 @@
+"""Search again on every date with what is known on that date, and apply what was found afterwards.
+
+The timing, for a search on date t with `lookback` 5, `gap` 4 and `delay` 1 (MASS: five-day returns, filled at the close):
+
+```
+date       t-9  t-8  t-7  t-6  t-5  t-4 ... t-1    t      t+1
+           [------ look-back -----]  [-- gap -]    search  weights apply
+```
+
+The five-day return of date t-5 runs until the close of t: it is the last one that is known when the search is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key
+
+from massjax.engine.evaluation import Window, prepare_window
+from massjax.engine.inputs import (
+    MISSING,
+    SIGNALS,
+    Missing,
+    SignalName,
+    check_alpha,
+    check_choice,
+    check_member,
+    check_panel,
+    check_scores,
+)
+from massjax.engine.ranks import rank_correlation
+from massjax.engine.signals import balance, choose, moments
+from massjax.errors import ConfigError, DataError, LeakageError
+from massjax.search.protocol import Objective, Search, normalise
+from massjax.search.run import run_search
+
+DATES_PER_CALL = 8
+"""Dates searched between two reports of progress."""
+
+
+class WalkForward(NamedTuple):
+    """Weights and signals as they applied on each date, and how the signals did.
+
+    Attributes:
+        weights: agent distribution applied on each date, found `delay` dates before; equal where there was too little history.
+        mean, disagreement, combined: the signals of those weights (see `massjax.aggregate`).
+        fitness: exact in-sample fitness of those weights on their look-back window; NaN where they are equal for want of history.
+        rank_ic: Spearman's correlation of the signal with the forward return of the date; NaN where undefined or unknown.
+        ic: Pearson's correlation likewise.
+        chain_fitness: in-sample fitness of the best of each chain, aligned with `fitness`: what a test of overfitting needs.
+        searched: True where the weights come from a search.
+        leaks: True where `leakage_ablation` let the search see returns that were not yet known.
+    """
+
+    weights: Float[np.ndarray, "T K"]
+    mean: Float[np.ndarray, "N T"]
+    disagreement: Float[np.ndarray, "N T"]
+    combined: Float[np.ndarray, "N T"]
+    fitness: Float[np.ndarray, " T"]
+    rank_ic: Float[np.ndarray, " T"]
+    ic: Float[np.ndarray, " T"]
+    chain_fitness: Float[np.ndarray, "T P"]
+    searched: Bool[np.ndarray, " T"]
+    leaks: bool
+
+
+def walk_forward(
+    scores: Float[ArrayLike, "K N T"],
+    member: Bool[ArrayLike, "N T"],
+    forward_returns: Float[ArrayLike, "N T"],
+    settings: Search,
+    *,
+    lookback: int,
+    gap: int,
+    delay: int = 1,
+    key: Key[Array, ""],
+    alpha: float = 0.5,
+    signal: SignalName = "combined",
+    missing: Missing = "renormalize",
+    warm_start: bool = False,
+    horizon: int | None = None,
+    execution_lag: int | None = None,
+    leakage_ablation: bool = False,
+    dates: Sequence[object] | np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> WalkForward:
+    """Search on each date over a window of the past and apply the weights from `delay` dates on.
+
+    The search on date t uses the dates `[t - gap - lookback, t - gap)` and nothing later. Their forward returns are all known at the
+    close of t if `gap >= horizon + execution_lag - 1`; pass `horizon` to have that checked.
+
+    Args:
+        scores: [archetypes K, stocks N, dates T]; NaN where an archetype has none.
+        member: True where the stock is in the universe.
+        forward_returns: return from the first price one can trade at after each date; NaN where unknown.
+        settings: the search of each date, for example `Annealing(chains=1024, steps=200)`.
+        lookback: dates in the look-back window.
+        gap: dates between the last of the window and the date of the search.
+        delay: dates from a search to the first date its weights apply on.
+        key: a `jax.random.key`; each date draws from its own.
+        alpha, signal, missing: see `massjax.fitness`.
+        warm_start: start the first chain of each search from the weights of the date before; the others start equal.
+        horizon: dates over which the forward returns run.
+        execution_lag: dates from a decision to its fill, 0 = at the close of the date of the decision (the default).
+        leakage_ablation: let a gap pass that is too short for `horizon`; the result is marked with `leaks`.
+        dates: labels of the T dates, for messages.
+        progress: called as `progress(done, total)` with numbers of dates.
+
+    Returns:
+        A `WalkForward` of numpy arrays.
+
+    Raises:
+        LeakageError: a gap too short for the horizon; the message names a date whose return would leak.
+        ConfigError: a negative gap or delay, a look-back below 1 or longer than the history, or an unknown name.
+        DataError: arrays that do not fit together, or infinite values.
+    """
+    check_choice("signal", signal, SIGNALS)
+    check_choice("missing", missing, MISSING)
+    checked = check_scores(scores)
+    panel = jax.device_put((checked, check_member(member, checked), check_panel("forward_returns", forward_returns, checked)))
+    labels = np.arange(checked.shape[2]) if dates is None else np.asarray(dates)
+    if len(labels) != checked.shape[2]:
+        raise DataError(f"dates hold {len(labels)} labels, the scores {checked.shape[2]} dates; expected one label a date")
+    _check_timing(lookback, gap, delay, labels)
+    leaks = _check_leakage(lookback, gap, horizon, execution_lag or 0, leakage_ablation, labels)
+    found = _search_dates(panel, settings, lookback, gap, key, check_alpha(alpha), signal, missing, warm_start, progress)
+    applied = _apply_from(found, checked.shape[2], checked.shape[0], lookback + gap, delay)
+    return _judge(panel, applied, check_alpha(alpha), signal, missing, leaks)
+
+
+def _check_timing(lookback: int, gap: int, delay: int, labels: np.ndarray) -> None:
+    if lookback < 1 or gap < 0 or delay < 0:
+        raise ConfigError(f"lookback={lookback}, gap={gap}, delay={delay}: expected lookback >= 1, gap >= 0 and delay >= 0, in trading dates")
+    if lookback + gap >= len(labels):
+        raise ConfigError(
+            f"lookback={lookback} and gap={gap} need {lookback + gap} dates before the first search; there are {len(labels)} dates "
+            f"({labels[0] if len(labels) else 'none'} to {labels[-1] if len(labels) else 'none'}). Give more dates or a shorter look-back"
+        )
+
+
+def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: int, ablation: bool, labels: np.ndarray) -> bool:
+    if horizon is None:
+        return False
+    if horizon < 1 or execution_lag < 0:
+        raise ConfigError(f"horizon={horizon}, execution_lag={execution_lag}: expected horizon >= 1 and execution_lag >= 0, in trading dates")
+    needed = horizon + execution_lag - 1
+    if gap >= needed:
+        return False
+    if not ablation:
+        search = lookback + gap
+        used, known = search - gap - 1, search - gap - 1 + horizon + execution_lag
+        known_on = f"the close of {labels[known]}" if known < len(labels) else "a date after the last one"
+        raise LeakageError(
+            f"gap={gap} sees the future: the search on {labels[search]} would use the {horizon}-date forward return of {labels[used]}, which is "
+            f"known only at {known_on}. Set gap >= {needed} (horizon {horizon} + execution lag {execution_lag} - 1), or leakage_ablation: true"
+        )
+    return True
+
+
+class _Found(NamedTuple):
+    weights: Any
+    fitness: Any
+    chain_fitness: Any
+
+
+def _search_dates(
+    panel: tuple[Array, Array, Array],
+    settings: Search,
+    lookback: int,
+    gap: int,
+    key: Key[Array, ""],
+    alpha: Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+    warm_start: bool,
+    progress: Callable[[int, int], None] | None,
+) -> _Found:
+    """The searches on all dates that have a full window before them, oldest first, a block of dates a call."""
+    archetypes, _, total = panel[0].shape
+    first = lookback + gap
+    block = min(DATES_PER_CALL, total - first)
+    previous = jnp.full(archetypes, 1.0 / archetypes, jnp.float32)
+    parts = []
+    for start in range(first, total, block):
+        today = jnp.minimum(jnp.arange(start, start + block), total - 1)
+        previous, part = _search_block(panel, settings, lookback, gap, key, alpha, signal, missing, warm_start, today, previous)
+        parts.append(jax.device_get(part))
+        if progress is not None:
+            progress(min(start + block, total) - first, total - first)
+    return _Found(*(np.concatenate(column)[: total - first] for column in zip(*parts, strict=True)))
+
+
+@partial(jax.jit, static_argnames=("settings", "lookback", "gap", "signal", "missing", "warm_start"))
+def _search_block(
+    panel: tuple[Array, Array, Array],
+    settings: Search,
+    lookback: int,
+    gap: int,
+    key: Key[Array, ""],
+    alpha: Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+    warm_start: bool,
+    today: Int[Array, " B"],
+    previous: Float[Array, " K"],
+) -> tuple[Float[Array, " K"], _Found]:
+    """One search for each date of `today`, whose index is traced: every block runs the same executable."""
+    equal = jnp.full((settings.population, previous.shape[0]), 1.0 / previous.shape[0], jnp.float32)
+
+    def search(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _Found]:
+        past = [lax.dynamic_slice_in_dim(values, date - gap - lookback, lookback, axis=-1) for values in panel]
+        window = prepare_window(past[0], past[1], past[2], missing)
+        start = equal.at[0].set(previous) if warm_start else equal
+        result = run_search(Objective(window, alpha, signal), settings, start, jax.random.fold_in(key, date))
+        return result.weights, _Found(result.weights, result.fitness, result.chain_fitness)
+
+    return lax.scan(search, previous, today)
+
+
+def _apply_from(found: _Found, total: int, archetypes: int, first: int, delay: int) -> _Found:
+    """What was found on date t moved to date t + delay; equal weights before, and where a window could not be judged."""
+    searches = max(total - first - delay, 0)
+    rows = slice(first + delay, first + delay + searches)
+    weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
+    fitness = np.full(total, np.nan, np.float32)
+    chain_fitness = np.full((total, found.chain_fitness.shape[1]), np.nan, np.float32)
+    judged = ~np.isnan(found.fitness[:searches])
+    weights[rows] = np.where(judged[:, None], found.weights[:searches], weights[rows])
+    fitness[rows], chain_fitness[rows] = found.fitness[:searches], found.chain_fitness[:searches]
+    return _Found(weights, fitness, chain_fitness)
+
+
+def _judge(
+    panel: tuple[Array, Array, Array], applied: _Found, alpha: Float[Array, ""], signal: SignalName, missing: Missing, leaks: bool
+) -> WalkForward:
+    mean, disagreement, combined, rank_ic, ic = map(np.asarray, _out_of_sample(panel, jnp.asarray(applied.weights), alpha, signal, missing))
+    searched = ~np.isnan(applied.fitness)
+    return WalkForward(
+        applied.weights, mean, disagreement, combined, applied.fitness, rank_ic, ic, applied.chain_fitness, searched, leaks
+    )
+
+
+@partial(jax.jit, static_argnames=("signal", "missing"))
+def _out_of_sample(
+    panel: tuple[Array, Array, Array], weights: Float[Array, "T K"], alpha: Float[Array, ""], signal: SignalName, missing: Missing
+) -> tuple[Array, ...]:
+    def one_date(inputs: tuple[Window, Array]) -> tuple[Array, ...]:
+        date, lanes = inputs
+        mean, deviation = moments(date.opinions, balance(lanes[None]).T)
+        ranking = choose(signal, mean, deviation, alpha)
+        rank_ic, ic = rank_correlation(ranking, date.returns)[0], pearson(ranking[:, 0], date.returns.values)
+        mean = date.opinions.centre + mean
+        combined = alpha * mean - (1 - alpha) * deviation
+        return mean[:, 0], -deviation[:, 0], combined[:, 0], rank_ic, ic
+
+    mean, disagreement, combined, rank_ic, ic = lax.map(one_date, (prepare_window(*panel, missing), normalise(weights)))
+    return mean.T, disagreement.T, combined.T, rank_ic, ic
+
+
+def pearson(signal: Float[Array, " N"], returns: Float[Array, " N"]) -> Float[Array, ""]:
+    """Pearson's correlation over the stocks that have both; NaN where either is constant over them."""
+    known = ~jnp.isnan(signal) & ~jnp.isnan(returns)
+    x, y = _standardised(signal, known), _standardised(returns, known)
+    return jnp.sum(x * y) / jnp.sqrt(jnp.sum(x * x)) / jnp.sqrt(jnp.sum(y * y))
+
+
+def _standardised(values: Float[Array, " N"], known: Bool[Array, " N"]) -> Float[Array, " N"]:
+    """Mapped to [0, 1] and centred, 0 where unknown; all NaN where constant."""
+    low, high = jnp.where(known, values, jnp.inf).min(), jnp.where(known, values, -jnp.inf).max()
+    ranged = jnp.where(known, (values - low) / jnp.where(high > low, high - low, jnp.nan), 0.0)
+    return jnp.where(known, ranged - ranged.sum() / known.sum().astype(jnp.float32), 0.0)

@@ -1,0 +1,119 @@
+"""From settings to a panel: read a source, add price features and forward returns, cut to the dates asked for, check."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from massjax.config import MarketSettings, RunConfig, load_config
+from massjax.errors import ConfigError, DataError
+from massjax.market.features import price_features
+from massjax.market.mass import load_mass
+from massjax.market.panel import Panel
+from massjax.market.returns import forward_returns
+from massjax.market.sp500 import load_sp500
+from massjax.market.tables import load_tables
+
+LONG_GAP = np.timedelta64(31, "D")
+
+
+def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
+    """The market panel that `config` describes.
+
+    Features see all earlier data of the source, also from before `market.start`; forward returns see later data, also from
+    after `market.end`. Nothing else dated t depends on anything later than the close of t. Stocks that are never a member
+    are left out; the stocks do not depend on `market.start` and `market.end`.
+
+    Args:
+        config: market settings, a run configuration, or the path of its file.
+
+    Raises:
+        ConfigError: the configuration file is wrong.
+        DataError: the data is missing, malformed or too short; the message names file, column, date and stock.
+    """
+    settings = _market_settings(config)
+    panel = _read(settings)
+    if panel.prices is not None:
+        panel = _with_forward_returns(panel, panel.prices, settings)
+    if panel.prices is not None and settings.price_features:
+        panel = _with_price_features(panel, panel.prices)
+    ever = panel.member.any(axis=1)
+    if not ever.all():
+        panel = panel.only([panel.stocks[row] for row in np.flatnonzero(ever)])
+    panel = panel.between(settings.start, settings.end)
+    _check_members(panel, settings)
+    return replace(panel, warnings=(*panel.warnings, *_gaps(panel), *_unknown_throughout(panel)))
+
+
+def _market_settings(config: MarketSettings | RunConfig | Path | str) -> MarketSettings:
+    if isinstance(config, MarketSettings):
+        return config
+    return (config if isinstance(config, RunConfig) else load_config(config)).market
+
+
+def _read(settings: MarketSettings) -> Panel:
+    match settings.source:
+        case "sp500":
+            return load_sp500()
+        case "tables":
+            return load_tables(settings)
+        case "mass":
+            return load_mass(settings)
+
+
+def _with_forward_returns(panel: Panel, prices: Float[np.ndarray, "N T"], settings: MarketSettings) -> Panel:
+    returns = {
+        h: panel.forward_returns[h] if h in panel.forward_returns else forward_returns(prices, h, settings.execution_lag)
+        for h in settings.horizons
+    }
+    return replace(panel, forward_returns=returns)
+
+
+def _with_price_features(panel: Panel, prices: Float[np.ndarray, "N T"]) -> Panel:
+    computed = price_features(prices, panel.stocks, panel.sectors)
+    for name in panel.features:
+        if name in computed:
+            raise ConfigError(
+                f"market.features: {name!r} is the name of a standard price feature; rename it, or set market.price_features to false"
+            )
+    return replace(panel, features={**computed, **panel.features})
+
+
+def _check_members(panel: Panel, settings: MarketSettings) -> None:
+    count = panel.member.sum(axis=0)
+    few, enough = np.flatnonzero(count < 2), np.flatnonzero(count >= 2)
+    if not len(few):
+        return
+    where = _universe_source(settings)
+    if not count.any():
+        raise DataError(f"{where}: the universe is empty: no stock is a member on any date from {panel.dates[0]} to {panel.dates[-1]}")
+    period = f"from {panel.dates[enough[0]]} to {panel.dates[enough[-1]]}" if len(enough) else "on no date"
+    raise DataError(
+        f"{where}: ranking needs two members on every date, and there are {count[few[0]]} on {panel.dates[few[0]]} (too few on "
+        f"{len(few):,} of {len(panel.dates):,} dates). There are enough {period}: mend that date, or set market.start and market.end"
+    )
+
+
+def _universe_source(settings: MarketSettings) -> str:
+    """What says who is a member."""
+    table = settings.membership or settings.prices or settings.forward_returns
+    return f"market.source {settings.source!r}" if table is None else str(table.path)
+
+
+def _gaps(panel: Panel) -> list[str]:
+    """A sentence for each stretch of more than a month without a date."""
+    steps = np.diff(panel.dates)
+    return [
+        f"no dates between {panel.dates[i]} and {panel.dates[i + 1]} ({steps[i].astype(int)} days): windows and horizons reach across"
+        for i in np.flatnonzero(steps > LONG_GAP)
+    ]
+
+
+def _unknown_throughout(panel: Panel) -> list[str]:
+    """A sentence for each feature and forward return that no member has on any date."""
+    arrays = {f"feature {name!r}": feature.values for name, feature in panel.features.items()}
+    arrays |= {f"the forward return over {h} trading days": values for h, values in panel.forward_returns.items()}
+    return [f"{what} is unknown for every member on every date" for what, values in arrays.items() if np.isnan(values[panel.member]).all()]

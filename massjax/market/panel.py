@@ -1,0 +1,173 @@
+"""The market panel: what is known of each stock on each date, and what it returned afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float, Shaped
+
+from massjax.errors import DataError, did_you_mean
+
+Style = Literal["percent", "ratio", "number"]
+"""How a value is printed: 0.123 as `12.3 %`, as `0.12` or with the digits it needs."""
+
+LEVELS = ("very low", "low", "average", "high", "very high")
+"""Quantile words for a quantity of which nothing else is known."""
+
+TEXT_SCHEMA = pl.Schema({"date": pl.Date(), "stock": pl.String(), "modality": pl.String(), "text": pl.String()})
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """One number per stock and date, known at the close of that date.
+
+    Attributes:
+        name: how rules, configs and reports refer to it.
+        modality: the group of facts it belongs to; an archetype sees the modalities it names.
+        values: float64, NaN where unknown.
+        label: what it is, in words for a prompt ("return over the last month").
+        style: how a value is printed.
+        words: names of its cross-sectional quantiles from the lowest to the highest.
+    """
+
+    name: str
+    modality: str
+    values: Float[np.ndarray, "N T"]
+    label: str
+    style: Style = "number"
+    words: tuple[str, ...] = LEVELS
+
+
+@dataclass(frozen=True, eq=False)
+class MarketFact:
+    """One number per date that concerns all stocks alike, such as an interest rate; fields as in `Feature`."""
+
+    name: str
+    modality: str
+    values: Float[np.ndarray, " T"]
+    label: str
+    style: Style = "number"
+    words: tuple[str, ...] = LEVELS
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Stocks, dates, universe membership, features, texts and forward returns, aligned on [stock, date].
+
+    Everything dated t, except `forward_returns`, was known at the close of t. Missing numbers are NaN.
+
+    Attributes:
+        dates: trading days, ascending.
+        stocks: identifiers, unique.
+        member: True where the stock is in the universe at the close of the date.
+        features: by feature name.
+        forward_returns: by horizon h in trading days: simple return from the first close one can trade at after the decision
+            at the close of t (t + execution lag) to the close h trading days later.
+        prices: adjusted closes; None where only ready-made forward returns exist.
+        texts: columns date (the first date at whose close the text is known), stock, modality, text; sorted by date and stock,
+            and within those by the time of publication.
+        names, sectors: by stock; stocks of which they are unknown are absent.
+        market_facts: by name, values per date.
+        warnings: sentences about the data that its user should read.
+    """
+
+    dates: Shaped[np.ndarray, " T"]
+    stocks: tuple[str, ...]
+    member: Bool[np.ndarray, "N T"]
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    forward_returns: Mapping[int, Float[np.ndarray, "N T"]] = field(default_factory=dict)
+    prices: Float[np.ndarray, "N T"] | None = None
+    texts: pl.DataFrame | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    sectors: Mapping[str, str] = field(default_factory=dict)
+    market_facts: Mapping[str, MarketFact] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.dates.dtype != np.dtype("datetime64[D]") or self.dates.ndim != 1:
+            raise DataError(f"panel: dates must be a vector of datetime64[D], not {self.dates.dtype} with {self.dates.ndim} axes")
+        if (np.diff(self.dates) <= np.timedelta64(0, "D")).any():
+            raise DataError("panel: dates must be strictly ascending")
+        if len(set(self.stocks)) != len(self.stocks):
+            raise DataError("panel: stocks must be distinct")
+        shape = (len(self.stocks), len(self.dates))
+        by_name = {"member": self.member, "prices": self.prices}
+        by_name |= {f"feature {name!r}": feature.values for name, feature in self.features.items()}
+        by_name |= {f"forward return over {h} days": values for h, values in self.forward_returns.items()}
+        for what, array in by_name.items():
+            if array is not None and array.shape != shape:
+                raise DataError(f"panel: {what} has the shape {array.shape}, expected (stocks, dates) = {shape}")
+        for name, fact in self.market_facts.items():
+            if fact.values.shape != shape[1:]:
+                raise DataError(f"panel: market fact {name!r} has the shape {fact.values.shape}, expected (dates,) = {shape[1:]}")
+        if self.member.dtype != bool:
+            raise DataError(f"panel: member must be boolean, not {self.member.dtype}")
+        if self.texts is not None and self.texts.schema != TEXT_SCHEMA:
+            raise DataError(f"panel: texts must have the columns {dict(TEXT_SCHEMA)}, not {dict(self.texts.schema)}")
+
+    def between(self, start: date | np.datetime64 | str | None = None, end: date | np.datetime64 | str | None = None) -> Panel:
+        """The panel from `start` to `end`, both included; None leaves that side as it is.
+
+        Args:
+            start: a date, or a string such as `2022-01-03`; it need not be a trading day.
+            end: likewise.
+
+        Raises:
+            DataError: no date of the panel lies between them.
+        """
+        first = 0 if start is None else int(np.searchsorted(self.dates, np.asarray(start, dtype="datetime64[D]"), side="left"))
+        last = len(self.dates) if end is None else int(np.searchsorted(self.dates, np.asarray(end, dtype="datetime64[D]"), side="right"))
+        if first >= last:
+            covered = f"{self.dates[0]} to {self.dates[-1]}" if len(self.dates) else "no date"
+            asked = " ".join(f"{word} {day}" for word, day in (("from", start), ("until", end)) if day is not None)
+            raise DataError(f"panel: no date {asked}; the data covers {covered}")
+        kept = slice(first, last)
+        dates = self.dates[kept]
+        texts = self.texts
+        if texts is not None:
+            texts = texts.filter(pl.col("date").is_between(dates[0].item(), dates[-1].item()))
+        return replace(
+            self,
+            dates=dates,
+            member=self.member[:, kept],
+            features={name: replace(f, values=f.values[:, kept]) for name, f in self.features.items()},
+            forward_returns={h: values[:, kept] for h, values in self.forward_returns.items()},
+            prices=None if self.prices is None else self.prices[:, kept],
+            texts=texts,
+            market_facts={name: replace(f, values=f.values[kept]) for name, f in self.market_facts.items()},
+        )
+
+    def only(self, stocks: Sequence[str]) -> Panel:
+        """The panel of some of its stocks, in the order given.
+
+        Raises:
+            DataError: a stock is not in the panel.
+        """
+        position = {stock: row for row, stock in enumerate(self.stocks)}
+        for stock in stocks:
+            if stock not in position:
+                raise DataError(f"panel: no stock {stock!r}{did_you_mean(stock, self.stocks)}")
+        rows = [position[stock] for stock in stocks]
+        return replace(
+            self,
+            stocks=tuple(stocks),
+            member=self.member[rows],
+            features={name: replace(f, values=f.values[rows]) for name, f in self.features.items()},
+            forward_returns={h: values[rows] for h, values in self.forward_returns.items()},
+            prices=None if self.prices is None else self.prices[rows],
+            texts=None if self.texts is None else self.texts.filter(pl.col("stock").is_in(list(stocks))),
+            names={stock: self.names[stock] for stock in stocks if stock in self.names},
+            sectors={stock: self.sectors[stock] for stock in stocks if stock in self.sectors},
+        )
+
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities on which this panel has features or texts, in the order in which they first appear."""
+        found = [feature.modality for feature in self.features.values()]
+        if self.texts is not None:
+            found += sorted(self.texts["modality"].unique())
+        return tuple(dict.fromkeys(found))

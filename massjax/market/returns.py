@@ -1,0 +1,40 @@
+"""Forward returns: what a decision at the close of each date earned."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from massjax.errors import DataError
+
+
+def forward_returns(prices: Float[np.ndarray, "N T"], horizon: int, execution_lag: int = 1) -> Float[np.ndarray, "N T"]:
+    """Simple return of buying at the close `execution_lag` days after each date and selling `horizon` days after that.
+
+    y[n, t; h] = p[n, t + lag + h] / p[n, t + lag] − 1
+
+    With `execution_lag=1`, a decision made from what is known at the close of t is filled at the close of t + 1; with 0 it is
+    filled at the very close that decided it, which no one can quite do.
+
+    Args:
+        prices: adjusted closes, NaN where the stock did not trade.
+        horizon: trading days held, at least 1.
+        execution_lag: trading days from decision to fill, at least 0.
+
+    Returns:
+        Returns as fractions by decision date, NaN where either price is missing or not yet known. A stock that stops trading
+        has no return over its last `execution_lag + horizon` days.
+
+    Raises:
+        DataError: there are not more than `execution_lag + horizon` dates, so no return is known at all.
+    """
+    _, dates = prices.shape
+    ahead = execution_lag + horizon
+    if ahead >= dates:
+        raise DataError(
+            f"market.horizons: a horizon of {horizon} trading days with an execution lag of {execution_lag} needs at least "
+            f"{ahead + 1} dates of prices, the data has {dates}; shorten the horizon or bring more data"
+        )
+    result = np.full(prices.shape, np.nan)
+    result[:, : dates - ahead] = prices[:, ahead:] / prices[:, execution_lag : dates - horizon] - 1.0
+    return result

@@ -1,0 +1,168 @@
+"""The generic adapter: prices, features, texts, membership and ready-made returns from long parquet or CSV tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float, Shaped
+
+from massjax.config import FeatureColumn, MarketSettings, PricesTable, ReturnsTable, StocksTable
+from massjax.errors import ConfigError, DataError
+from massjax.market.grid import days, occurs, place
+from massjax.market.panel import Feature, Panel
+from massjax.market.reading import as_stocks, read_columns, read_long, refuse
+from massjax.market.texts import merge, read_texts
+
+
+def load_tables(settings: MarketSettings) -> Panel:
+    """The panel of the tables that `settings` names, all dates, with neither computed features nor computed forward returns.
+
+    The dates and stocks are those of the prices, or of the ready-made forward returns where there are no prices. Without a
+    membership table every stock is a member on the dates on which it has a row there; with one, a member also needs that row.
+
+    Raises:
+        DataError: a table is missing or malformed; the message names file, column, row, date and stock.
+    """
+    warnings: list[str] = []
+    prices = _read_prices(settings.prices, warnings) if settings.prices is not None else None
+    returns = _read_returns(settings.forward_returns) if settings.forward_returns is not None else None
+    base, source = (prices, settings.prices) if prices is not None else (returns, settings.forward_returns)
+    if base is None or source is None:
+        raise ConfigError("market.source 'tables' needs market.prices or market.forward_returns")
+    if base.is_empty():
+        raise DataError(f"{source.path}: has no rows, so the universe is empty")
+    dates, stocks = np.unique(days(base["date"])), tuple(base["stock"].unique().sort())
+    names, sectors = _read_stocks(settings.stocks, stocks) if settings.stocks is not None else ({}, {})
+    closes = None if prices is None else place(prices, "value_0", dates, stocks)
+    if closes is not None:
+        warnings.extend(_jumps(closes, dates, stocks, source.path))
+    return Panel(
+        dates=dates,
+        stocks=stocks,
+        member=_members(settings, base, dates, stocks, warnings),
+        features=_features(settings, dates, stocks, warnings),
+        forward_returns=_ready_made(settings, returns, dates, stocks),
+        prices=closes,
+        texts=_texts(settings, dates, stocks, warnings),
+        names=names,
+        sectors=sectors,
+        warnings=tuple(warnings),
+    )
+
+
+def _read_prices(table: PricesTable, warnings: list[str]) -> pl.DataFrame:
+    prices = read_long(table.path, "market.prices", table.date, table.stock, [table.close])
+    column = f"column {table.close!r}"
+    refuse(prices["value_0"].is_nan(), prices, table.path, column, "the price is NaN; leave the field empty, or leave the row out")
+    refuse(prices["value_0"] <= 0.0, prices, table.path, column, "the price is zero or negative; leave the row out if there was no trade")
+    empty = prices["value_0"].null_count()
+    if empty:
+        warnings.append(f"{table.path}: left out {empty:,} {'row' if empty == 1 else 'rows'} without a price in {column}")
+    return prices.filter(pl.col("value_0").is_not_null())
+
+
+def _jumps(prices: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> tuple[str, ...]:
+    """A sentence if prices double or halve from one date to the next, as unadjusted ones do at a split."""
+    ratio = prices[:, 1:] / prices[:, :-1]
+    jumps = np.argwhere((ratio >= 2.0) | (ratio <= 0.5))
+    if not len(jumps):
+        return ()
+    row, column = jumps[0]
+    before, after = prices[row, column : column + 2]
+    return (
+        f"{path}: prices double or halve within a day {len(jumps):,} times, first that of {stocks[row]} on {dates[column + 1]} "
+        f"({before:g} to {after:g}); are they adjusted for splits?",
+    )
+
+
+def _read_returns(table: ReturnsTable) -> pl.DataFrame:
+    return read_long(table.path, "market.forward_returns", table.date, table.stock, list(table.columns.values()))
+
+
+def _ready_made(
+    settings: MarketSettings, returns: pl.DataFrame | None, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str]
+) -> dict[int, Float[np.ndarray, "N T"]]:
+    table = settings.forward_returns
+    given = tuple(table.columns) if table is not None else ()
+    missing = [h for h in settings.horizons if h not in given]
+    if missing and settings.prices is None:
+        raise ConfigError(
+            f"market.horizons: {missing[0]} is not among market.forward_returns.columns, which has {', '.join(map(str, given))}, "
+            "and there are no prices to compute it from; set market.horizons to horizons that are there"
+        )
+    if returns is None:
+        return {}
+    return {h: place(returns, f"value_{given.index(h)}", dates, stocks) for h in settings.horizons if h in given}
+
+
+def _members(
+    settings: MarketSettings, base: pl.DataFrame, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], warnings: list[str]
+) -> Bool[np.ndarray, "N T"]:
+    listed = occurs(base, dates, stocks)
+    table = settings.membership
+    if table is None:
+        return listed
+    rows = read_long(table.path, "market.membership", table.date, table.stock)
+    _refuse_strangers(rows, stocks, table.path)
+    member = occurs(rows, dates, stocks) & listed
+    lost = len(rows) - int(member.sum())
+    if lost:
+        warnings.append(f"{table.path}: {lost:,} of {len(rows):,} memberships are of a stock without market data on that date; left out")
+    return member
+
+
+def _features(settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], warnings: list[str]) -> dict[str, Feature]:
+    features: dict[str, Feature] = {}
+    for number, table in enumerate(settings.features):
+        columns = {name: FeatureColumn(column=c) if isinstance(c, str) else c for name, c in table.columns.items()}
+        setting = f"market.features[{number}]"
+        rows = read_long(table.path, setting, table.date, table.stock, [c.column for c in columns.values()])
+        _refuse_strangers(rows, stocks, table.path)
+        off = 0 if table.carry else int((~np.isin(days(rows["date"]), dates)).sum())
+        if off:
+            warnings.append(f"{table.path}: left out {off:,} rows on dates without market data; see {setting}.carry")
+        for i, (name, column) in enumerate(columns.items()):
+            if name in features:
+                raise ConfigError(f"{setting}: feature {name!r} is already in another table; feature names must be distinct")
+            values = place(rows, f"value_{i}", dates, stocks, table.carry)
+            label = column.label or name.replace("_", " ")
+            features[name] = Feature(name, table.modality, values, label, column.style, column.words)
+    return features
+
+
+def _texts(settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], warnings: list[str]) -> pl.DataFrame | None:
+    if not settings.texts:
+        return None
+    tables = []
+    for number, table in enumerate(settings.texts):
+        texts, left_out = read_texts(table, f"market.texts[{number}]", dates, stocks)
+        tables.append(texts)
+        warnings.extend(left_out)
+    return merge(tables)
+
+
+def _read_stocks(table: StocksTable, stocks: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    wanted = [column for column in (table.name, table.sector) if column is not None]
+    raw = read_columns(table.path, "market.stocks", [table.stock, *wanted])
+    identifiers = as_stocks(raw, table.stock, table.path)
+    twice = identifiers.is_duplicated().arg_true()
+    if len(twice):
+        raise DataError(f"{table.path}: column {table.stock!r}, row {twice[0] + 1}: stock {identifiers[twice[0]]} occurs more than once")
+    known = set(stocks)
+
+    def by_stock(column: str | None) -> dict[str, str]:
+        if column is None:
+            return {}
+        pairs = zip(identifiers, raw[column].cast(pl.String), strict=True)
+        return {stock: words for stock, words in pairs if stock in known and words not in (None, "", "-")}
+
+    return by_stock(table.name), by_stock(table.sector)
+
+
+def _refuse_strangers(rows: pl.DataFrame, stocks: Sequence[str], path: Path) -> None:
+    if rows.is_empty() or not rows["stock"].is_in(list(stocks)).any():
+        example = "no rows" if rows.is_empty() else f"stocks such as {rows['stock'][0]!r}"
+        raise DataError(f"{path}: has {example}, but the market data has stocks such as {stocks[0]!r}; do the identifiers match?")

@@ -1,0 +1,120 @@
+"""The run directory: made under a temporary name beside its place, and moved there whole when everything is in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from massjax.config import RunConfig
+from massjax.errors import ConfigError, MassjaxError
+from massjax.evaluate.result import RunResult
+from massjax.report.html import render_report
+from massjax.report.tables import metrics_document, signals_frame, weights_frame
+
+CONFIG, METRICS, WEIGHTS, SIGNALS, REPORT = "config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "report.html"
+
+
+@contextmanager
+def run_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends without an error, and disappears otherwise.
+
+    Opened before a long run it finds out early that the result could not be kept. Readers see the old run, or none, until the
+    new one is complete; a killed process leaves at most a hidden `.NAME.*.partial` folder.
+
+    Args:
+        path: the run directory to be.
+        overwrite: replace a run that is there.
+
+    Raises:
+        ConfigError: a run is there and `overwrite` is off, or what is there is no run.
+        MassjaxError: the disk is full, read-only or out of reach.
+    """
+    path = path.absolute()
+    _refuse(path, overwrite)
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        partial.mkdir()
+    try:
+        yield partial
+        _refuse(path, overwrite)
+        with _told(path):
+            _sync(partial)
+            _replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_run(result: RunResult, folder: Path) -> None:
+    """Write the files of a run into `folder`.
+
+    Raises:
+        MassjaxError: the disk is full or read-only.
+    """
+    with _told(folder):
+        (folder / CONFIG).write_text(config_text(result.config), encoding="utf-8")
+        (folder / METRICS).write_text(json.dumps(metrics_document(result), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        weights_frame(result).write_parquet(folder / WEIGHTS)
+        signals_frame(result).write_parquet(folder / SIGNALS)
+        (folder / REPORT).write_text(render_report(result), encoding="utf-8")
+
+
+def config_text(config: RunConfig) -> str:
+    """The configuration as YAML that `load_config` reads back to an equal one; paths are absolute."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _refuse(path: Path, overwrite: bool) -> None:
+    if not path.exists() and not path.is_symlink():
+        return
+    if not path.is_dir() or path.is_symlink():
+        raise ConfigError(f"{path}: is there and is not a folder; name another place with --out DIR")
+    held = {entry.name for entry in path.iterdir()}
+    if not held:
+        return
+    if not {CONFIG, METRICS} <= held:
+        raise ConfigError(f"{path}: is there and holds something other than a run, so it is left alone; name another place with --out DIR")
+    if not overwrite:
+        raise ConfigError(f"{path}: already holds a run; replace it with --overwrite, or name another place with --out DIR")
+
+
+def _replace(partial: Path, path: Path) -> None:
+    """Move `partial` to `path`; what was there is moved aside first and removed when the new run is in place."""
+    aside = partial.with_name(partial.name.removesuffix(".partial") + ".replaced")
+    there = path.exists()
+    if there:
+        path.rename(aside)
+    try:
+        partial.rename(path)
+    except OSError:
+        if there:
+            aside.rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    for entry in [*folder.iterdir(), folder]:
+        handle = os.open(entry, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MassjaxError(
+            f"{path}: the run cannot be written ({error.strerror or error}); free some space or make the folder writable, "
+            "or name another place with --out DIR"
+        ) from error

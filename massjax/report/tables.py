@@ -1,0 +1,111 @@
+"""A run as data: the document `metrics.json` and the frames of `weights.parquet` and `signals.parquet`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from massjax.evaluate.result import BENCHMARK, ArchetypeFacts, Portfolio, RunResult, Strategy
+
+FORMAT = 1
+"""Version of the layout of a run directory."""
+
+
+def metrics_document(result: RunResult) -> dict[str, Any]:
+    """Everything a run measured, as JSON-like values; what is not a number is None."""
+    config, panel = result.config, result.panel
+    dates = panel.dates[result.evaluated]
+    document = {
+        "format": FORMAT,
+        "name": config.name,
+        "leakage_ablation": config.evaluate.leakage_ablation,
+        "panel": {
+            "source": config.market.source,
+            "stocks": len(panel.stocks),
+            "dates": int(panel.dates.size),
+            "first_date": str(panel.dates[0]),
+            "last_date": str(panel.dates[-1]),
+            "execution_lag": config.market.execution_lag,
+        },
+        "evaluated": {"dates": int(dates.size), "first_date": str(dates[0]), "last_date": str(dates[-1])},
+        "fitted": config.evaluate.model_dump(mode="json", exclude={"backtest"}),
+        "backtest": config.evaluate.backtest.model_dump(mode="json"),
+        "strategies": {strategy.name: _strategy(strategy) for strategy in result.strategies},
+        BENCHMARK: _portfolio(result.benchmark),
+        "archetypes": [_archetype(facts) for facts in result.archetypes],
+        "store": dict(result.store),
+        "warnings": list(result.warnings),
+        "seconds": dict(result.seconds),
+    }
+    return _finite(document)  # type: ignore[no-any-return]
+
+
+def weights_frame(result: RunResult) -> pl.DataFrame:
+    """Columns date, archetype, weight, method: the weights that applied on each date, those before the first search included."""
+    names = [facts.archetype.name for facts in result.archetypes]
+    return pl.concat(_long(result, strategy.name, "archetype", names, {"weight": strategy.weights}) for strategy in result.strategies)
+
+
+def signals_frame(result: RunResult) -> pl.DataFrame:
+    """Columns date, stock, mean, disagreement, combined, method; one row for each member that has a signal."""
+    frames = [
+        _long(result, strategy.name, "stock", result.panel.stocks, {name: values.T for name, values in strategy.signals.items()})
+        for strategy in result.strategies
+    ]
+    columns = ["date", "stock", "mean", "disagreement", "combined", "method"]
+    return pl.concat(frame.filter(pl.col("mean").is_not_nan()).select(columns) for frame in frames)
+
+
+def _long(result: RunResult, method: str, axis: str, labels: Any, values: dict[str, np.ndarray]) -> pl.DataFrame:
+    dates, count = result.panel.dates, len(labels)
+    frame = pl.DataFrame(
+        {
+            "date": np.repeat(dates, count),
+            axis: pl.Series(list(labels), dtype=pl.String).gather(np.tile(np.arange(count), dates.size)),
+            **{name: np.ascontiguousarray(array).reshape(-1) for name, array in values.items()},
+        }
+    )
+    return frame.with_columns(method=pl.lit(method))
+
+
+def _strategy(strategy: Strategy) -> dict[str, Any]:
+    return {
+        "kind": strategy.kind,
+        "about": strategy.about,
+        "ranked_by": strategy.ranked_by,
+        "horizons": {str(horizon): asdict(metrics) for horizon, metrics in strategy.metrics.items()},
+        "rank_ic_by_signal": {name: asdict(summary) for name, summary in strategy.rank_ic_by_signal.items()},
+        "in_and_out_of_sample": asdict(strategy.shrinkage),
+        "portfolio": _portfolio(strategy.portfolio),
+        "seconds": strategy.seconds,
+    }
+
+
+def _portfolio(portfolio: Portfolio | None) -> dict[str, Any] | None:
+    if portfolio is None:
+        return None
+    return {**asdict(portfolio.performance), "sharpe_if_started_later": list(portfolio.other_sharpes)}
+
+
+def _archetype(facts: ArchetypeFacts) -> dict[str, Any]:
+    return {
+        "name": facts.archetype.name,
+        "kind": facts.archetype.kind,
+        "modalities": list(facts.archetype.modalities),
+        "rule": facts.archetype.rule,
+        "coverage": facts.coverage,
+        "rank_ic": asdict(facts.rank_ic),
+        "mean_weight": dict(facts.mean_weight),
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,49 @@
+"""From log-probabilities of the choice tokens to choice probabilities, coverage and score."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+
+class Choices(NamedTuple):
+    """Answers as distributions over the choices.
+
+    Attributes:
+        probability: [B, C] renormalised over the choices; float16, as stored, so that a score never depends on whether it was stored.
+        coverage: [B] probability mass that the model put on the choices at all.
+    """
+
+    probability: Float[np.ndarray, "B C"]
+    coverage: Float[np.ndarray, " B"]
+
+
+def choices_of(logprobs: Float[np.ndarray, "B C"]) -> Choices:
+    """Renormalise full-vocabulary log-probabilities over the choices; rows with a NaN stay NaN."""
+    logprobs = np.asarray(logprobs, dtype=np.float64)
+    top = np.max(logprobs, axis=1, keepdims=True, initial=-np.inf)
+    mass = np.exp(logprobs - top)
+    probability = mass / mass.sum(axis=1, keepdims=True)
+    coverage = np.exp(top[:, 0]) * mass.sum(axis=1)
+    return Choices(probability.astype(np.float16), coverage.astype(np.float16))
+
+
+def calibrated(probability: Float[np.ndarray, "*B C"], prior: Float[np.ndarray, " C"] | None) -> Float[np.ndarray, "*B C"]:
+    """Divide by the choice probabilities of a content-free prompt and renormalise (Zhao et al. 2021, arXiv 2102.09690, eq. 2).
+
+    Args:
+        prior: choice probabilities of the content-free prompt; None or NaN leaves the answers as they are.
+    """
+    raw = np.asarray(probability, dtype=np.float64)
+    if prior is None or not np.isfinite(prior).all():
+        return raw
+    weighted = raw / np.maximum(np.asarray(prior, dtype=np.float64), 1e-6)
+    return weighted / weighted.sum(axis=-1, keepdims=True)
+
+
+def expected_score(probability: Float[np.ndarray, "*B C"]) -> Float[np.ndarray, "*B"]:
+    """The expected choice scaled to [0, 1]: 0 = certainly the first (worst) choice, 1 = certainly the last (best)."""
+    ladder = np.linspace(0.0, 1.0, probability.shape[-1])
+    return np.clip(np.asarray(probability, dtype=np.float64) @ ladder, 0.0, 1.0).astype(np.float32)

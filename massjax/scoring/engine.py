@@ -1,0 +1,63 @@
+"""What precompute asks of a language-model engine: who are you, and what do you answer to these prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from massjax.agents import Prompt
+from massjax.errors import ModelError
+
+
+class Answers(NamedTuple):
+    """Answers to a batch of prompts.
+
+    Attributes:
+        logprobs: [B, C] natural-log probability of each choice as the next token, over the whole vocabulary; NaN = no answer.
+        failures: row to reason, for the rows without an answer.
+        prompt_tokens: tokens in all prompts together.
+        cached_tokens: how many of them came from the prefix cache.
+    """
+
+    logprobs: Float[np.ndarray, "B C"]
+    failures: Mapping[int, str]
+    prompt_tokens: int
+    cached_tokens: int
+
+
+class Engine(Protocol):
+    """A language model that scores prompts by one forward pass each."""
+
+    def identity(self) -> dict[str, str]:
+        """Everything about the engine that answers depend on: model weights, tokenizer, chat template, numerics, versions."""
+        ...
+
+    def ask(self, prompts: Sequence[Prompt]) -> Answers:
+        """Answer every prompt, in order. A prompt that cannot be answered is a failure of its row, not an error."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...
+
+
+class NoEngine:
+    """The engine of a run that has rule archetypes only: there is nothing to ask."""
+
+    def identity(self) -> dict[str, str]:
+        """Says that no model is involved."""
+        return {"engine": "none: rules only"}
+
+    def ask(self, prompts: Sequence[Prompt]) -> Answers:
+        """Refuses: a rule is never asked.
+
+        Raises:
+            ModelError: always.
+        """
+        raise ModelError(f"{len(prompts)} prompts were to be asked, but this run has rule archetypes only")
+
+    def close(self) -> None:
+        """Nothing to free."""

@@ -1,0 +1,131 @@
+"""What a run wants scored: panel, archetypes and prompts, before any model is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from massjax.agents import ArchetypePrompts, Fact, Prompt, PromptTemplate, content_free, facts_of, prompts_of, resolve_archetypes
+from massjax.config import Archetype, RunConfig
+from massjax.market import Panel, load_panel
+from massjax.scoring.rules import rule_scores
+
+NOT_ASKED_DIGEST = 0
+
+
+@dataclass(frozen=True)
+class Work:
+    """The scores a configuration asks for.
+
+    Attributes:
+        config: the settings.
+        panel: the market data.
+        archetypes: one per row of the score tensor.
+        facts: what prompts may show.
+        template: the prompt template.
+    """
+
+    config: RunConfig
+    panel: Panel
+    archetypes: tuple[Archetype, ...]
+    facts: tuple[Fact, ...]
+    template: PromptTemplate
+
+    @cached_property
+    def prompts(self) -> dict[str, ArchetypePrompts]:
+        """Every distinct prompt of every LLM archetype, by its name."""
+        return {a.name: self._prompts(a, self.facts, self.panel.member) for a in self.archetypes if a.kind == "llm"}
+
+    @cached_property
+    def digests(self) -> dict[str, np.ndarray]:
+        """[N, T] fingerprint of the prompt asked for each stock and date, 0 where none is, by LLM archetype."""
+        return {name: digests_of(prompts) for name, prompts in self.prompts.items()}
+
+    @cached_property
+    def rule_scores(self) -> dict[str, Float[np.ndarray, "N T"]]:
+        """Scores of the rule archetypes, by name."""
+        rules = [a for a in self.archetypes if a.kind == "rule"]
+        return {} if not rules else dict(zip([a.name for a in rules], rule_scores(self.panel, rules), strict=True))
+
+    def content_free(self, archetype: Archetype) -> Prompt:
+        """The archetype's prompt with every fact withheld."""
+        return content_free(archetype, self.facts, self.template, self.config.scoring.choices)
+
+    def prompts_between(self, archetype: Archetype, dates: slice) -> ArchetypePrompts:
+        """The archetype's prompts on some of the panel's dates alone."""
+        facts = [replace(fact, codes=fact.codes[:, dates]) for fact in self.facts]
+        return self._prompts(archetype, facts, self.panel.member[:, dates])
+
+    def _prompts(self, archetype: Archetype, facts: Sequence[Fact], member: np.ndarray) -> ArchetypePrompts:
+        return prompts_of(archetype, facts, member, self.template, self.config.scoring.choices)
+
+
+def prepare(config: RunConfig) -> Work:
+    """Load the panel and work out archetypes, facts and template.
+
+    Raises:
+        ConfigError, DataError: a setting or the market data is wrong.
+    """
+    panel = load_panel(config)
+    archetypes = resolve_archetypes(config.agents, panel)
+    return Work(config, panel, archetypes, facts_of(panel, config.agents), PromptTemplate(config.agents.template))
+
+
+def settings_key(config: RunConfig, template: PromptTemplate) -> dict[str, Any]:
+    """The part of a store's identity that the configuration determines, engine and model files aside."""
+    scoring = config.scoring
+    return {
+        "prompt_template": template.sha256,
+        "facts": config.agents.facts,
+        "mask": config.agents.mask,
+        "choices": list(scoring.choices),
+        "prefill": scoring.prefill,
+        "calibrate": scoring.calibrate,
+        "minimum_coverage": scoring.minimum_coverage,
+        "dtype": scoring.dtype,
+        "head_dtype": scoring.head_dtype,
+        "compile": scoring.compile,
+        "seed": scoring.seed,
+    }
+
+
+def definition(archetype: Archetype) -> dict[str, Any]:
+    """An archetype as kept in a store, its kind included."""
+    return {"kind": archetype.kind, **archetype.model_dump(mode="json", exclude_defaults=True)}
+
+
+def digests_of(prompts: ArchetypePrompts) -> Int[np.ndarray, "N T"]:
+    """Fingerprints of the prompts asked for each stock and date, as uint64; 0 where none is."""
+    table = np.array([NOT_ASKED_DIGEST, *(prompt.digest() for prompt in prompts.prompts)], dtype=np.uint64)
+    return table[prompts.index + 1]
+
+
+def prompts_key(digests: Int[np.ndarray, "D N"], prior: Prompt | None) -> str:
+    """The key of a unit of LLM answers: which prompt was asked in each cell, and which one calibrated the answers."""
+    body = np.ascontiguousarray(digests, dtype="<u8").tobytes()
+    return hashlib.sha256(f"{digests.shape}:{prior.digest() if prior else 0}:".encode() + body).hexdigest()
+
+
+def rule_key(archetype: Archetype, scores: Float[np.ndarray, "D N"]) -> str:
+    """The key of a unit of rule scores: the rule and its values."""
+    body = np.ascontiguousarray(scores, dtype="<f4").tobytes()
+    return hashlib.sha256(f"{sorted((archetype.rule or {}).items())}:{scores.shape}:".encode() + body).hexdigest()
+
+
+def describe_panel(panel: Panel, config: RunConfig) -> Mapping[str, Any]:
+    """What a store says of the data and the model it was made from, for its reader."""
+    return {
+        "source": config.market.source,
+        "model": Path(config.scoring.model).name,
+        "first_date": str(panel.dates[0]),
+        "last_date": str(panel.dates[-1]),
+        "stocks": len(panel.stocks),
+        "features": list(config.agents.features) or list(panel.features),
+    }

@@ -1,0 +1,107 @@
+"""Gradient ascent on a smooth RankIC over softmax weights, from many starts at once."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Key
+from pydantic import Field, field_validator
+
+from massjax.engine.evaluation import in_tiles
+from massjax.errors import ConfigError, did_you_mean
+from massjax.search.protocol import Judged, Objective, Search, unjudged
+from massjax.search.soft import SoftObjective, soft_fitness
+
+OPTIMIZERS = ("adabelief", "adam", "adamw", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
+"""optax optimizers that take a learning rate and treat every number alike."""
+
+
+class GradientState(NamedTuple):
+    """The logits of each restart, its optimizer, and the best it has met."""
+
+    logits: Float[Array, "P K"]
+    optimizer: Any
+    best: Judged
+
+
+class GradientSearch(Search):
+    """Maximise `soft fitness - kl_strength * KL(w || prior) + entropy_strength * H(w)` over w = softmax(logits).
+
+    Each step follows the gradient of a smooth objective and judges where it leads by the exact fitness, which alone decides the result.
+
+    Attributes:
+        restarts: number of starts; the first from the start weights, the others from `spread` around them.
+        steps: optimizer steps of each restart.
+        learning_rate: of the optimizer.
+        optimizer: the name of an optax optimizer.
+        objective: `soft_rank_ic` or `ic`, see `massjax.search.soft`.
+        temperature: width of the soft comparison of two stocks, in cross-sectional standard deviations of the signal.
+        kl_strength: weight of KL(w || prior), which keeps w near the prior.
+        prior: distribution over archetypes, scaled to sum 1; equal by default.
+        entropy_strength: weight of the entropy of w, which keeps w from relying on few archetypes.
+        spread: standard deviation of the logits of the starts.
+    """
+
+    restarts: int = Field(64, ge=1)
+    steps: int = Field(100, ge=0)
+    learning_rate: float = Field(0.1, gt=0)
+    optimizer: str = "adam"
+    objective: SoftObjective = "soft_rank_ic"
+    temperature: float = Field(0.25, gt=0)
+    kl_strength: float = Field(0.0, ge=0)
+    prior: tuple[float, ...] | None = None
+    entropy_strength: float = Field(0.0, ge=0)
+    spread: float = Field(1.0, ge=0)
+
+    @field_validator("optimizer")
+    @classmethod
+    def _known_optimizer(cls, name: str) -> str:
+        if name not in OPTIMIZERS:
+            raise ValueError(f"optimizer {name!r} is not known{did_you_mean(name, OPTIMIZERS)}; expected one of {', '.join(OPTIMIZERS)}")
+        return name
+
+    @field_validator("prior")
+    @classmethod
+    def _positive_prior(cls, prior: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if prior is not None and (not prior or min(prior) <= 0):
+            raise ValueError(f"prior {prior} must give every archetype a positive weight")
+        return prior
+
+    @property
+    def population(self) -> int:
+        """Number of restarts."""
+        return self.restarts
+
+    def init(self, objective: Objective, start: Float[Array, "P K"], key: Key[Array, ""]) -> GradientState:
+        """Logits around the start weights."""
+        if self.prior is not None and len(self.prior) != start.shape[1]:
+            raise ConfigError(f"prior has {len(self.prior)} weights, the scores {start.shape[1]} archetypes; expected one weight an archetype")
+        noise = self.spread * jax.random.normal(key, start.shape).at[0].set(0.0)
+        logits = jnp.log(jnp.maximum(start, jnp.finfo(jnp.float32).tiny)) + noise
+        return GradientState(logits, jax.vmap(self._optimizer().init)(logits), unjudged(jax.nn.softmax(logits)))
+
+    def step(self, objective: Objective, state: GradientState, key: Key[Array, ""]) -> GradientState:
+        """Judge where every restart is, and take one optimizer step from there."""
+        del key
+        best = state.best.improved(*objective.judge(jax.nn.softmax(state.logits)))
+        slopes = in_tiles(jax.grad(lambda logits: self._gain(objective, logits).sum()), state.logits, objective.window.stocks)
+        with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers
+            updates, optimizer = jax.vmap(self._optimizer().update)(-slopes, state.optimizer, state.logits)
+        return GradientState(state.logits + updates, optimizer, best)
+
+    def _optimizer(self) -> optax.GradientTransformation:
+        return getattr(optax, self.optimizer)(self.learning_rate)
+
+    def _gain(self, objective: Objective, logits: Float[Array, "P K"]) -> Float[Array, " P"]:
+        log_weights = jax.nn.log_softmax(logits)
+        weights = jnp.exp(log_weights)
+        gain = soft_fitness(objective, weights, self.objective, self.temperature)
+        if self.kl_strength:
+            prior = jnp.ones(logits.shape[1]) if self.prior is None else jnp.asarray(self.prior, jnp.float32)
+            gain = gain - self.kl_strength * jnp.sum(weights * (log_weights - jnp.log(prior / prior.sum())[None, :]), axis=1)
+        if self.entropy_strength:
+            gain = gain - self.entropy_strength * jnp.sum(weights * log_weights, axis=1)
+        return gain

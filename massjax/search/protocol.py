@@ -1,0 +1,119 @@
+"""What a search is: settings that know how to start a population of chains and how to move it one step.
+
+To add a method, derive settings from `Search` in one file and name it in a config as `package.module:ClassName`:
+
+```python
+class RandomSearch(Search):
+    chains: int = 1024
+
+    @property
+    def population(self) -> int:
+        return self.chains
+
+    def init(self, objective, start, key):
+        return RandomState(start, unjudged(start))
+
+    def step(self, objective, state, key):
+        best = state.best.improved(*objective.judge(state.weights))
+        return RandomState(jax.random.dirichlet(key, jnp.ones(best.weights.shape[1]), (self.chains,)), best)
+```
+
+where `RandomState` is a `NamedTuple` of the weights to judge next and the best so far.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Key
+from pydantic import Field
+
+from massjax.config import Settings
+from massjax.engine.evaluation import Window, evaluate
+from massjax.engine.inputs import SignalName
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("window", "alpha"), meta_fields=("signal",))
+@dataclass(frozen=True)
+class Objective:
+    """What is maximised: the mean RankIC over one look-back window.
+
+    Attributes:
+        window: scores and returns of the look-back dates.
+        alpha: share of the mean in the combined signal.
+        signal: which signal ranks the stocks.
+    """
+
+    window: Window
+    alpha: Float[Array, ""]
+    signal: SignalName
+
+    def judge(self, weights: Float[Array, "P K"]) -> Judged:
+        """Scale weights to sum 1 and give their exact fitness, the one that decides every search; NaN where it is undefined."""
+        weights = lax.optimization_barrier(normalise(weights))
+        return Judged(weights, evaluate(self.window, weights, self.alpha, self.signal))
+
+
+class Judged(NamedTuple):
+    """Agent distributions, each summing to 1, and their exact fitness (NaN where undefined or not yet known)."""
+
+    weights: Float[Array, "P K"]
+    fitness: Float[Array, " P"]
+
+    def improved(self, weights: Float[Array, "P K"], fitness: Float[Array, " P"]) -> Judged:
+        """With the candidates that are strictly better taken in; NaN never is."""
+        better = beats(fitness, self.fitness)
+        return Judged(jnp.where(better[:, None], weights, self.weights), jnp.where(better, fitness, self.fitness))
+
+
+class Search(Settings):
+    """Settings of a search, with its algorithm as two pure functions; both run under `jax.jit` and `jax.vmap`.
+
+    The state is any pytree with a field `best`, the `Judged` best of each chain so far. `init` only sets up; `step` is applied
+    `steps + 1` times, and the first time judges the start. So the exact fitness is compiled once.
+
+    Attributes:
+        steps: moves of each chain.
+    """
+
+    steps: int = Field(200, ge=0)
+
+    @property
+    @abstractmethod
+    def population(self) -> int:
+        """Number of chains P that run in lock-step."""
+
+    @abstractmethod
+    def init(self, objective: Objective, start: Float[Array, "P K"], key: Key[Array, ""]) -> Any:
+        """The state before the first step.
+
+        Args:
+            objective: what is maximised.
+            start: positive weights of each chain, summing to 1.
+            key: randomness for the start.
+        """
+
+    @abstractmethod
+    def step(self, objective: Objective, state: Any, key: Key[Array, ""]) -> Any:
+        """The state one step on, with what the step judged taken into its `best`."""
+
+
+def unjudged(weights: Float[Array, "P K"]) -> Judged:
+    """The best of chains that have not been judged: where they start."""
+    return Judged(normalise(weights), jnp.full(weights.shape[0], jnp.nan))
+
+
+def normalise(weights: Float[Array, "*P K"]) -> Float[Array, "*P K"]:
+    """Scaled to sum 1 over archetypes."""
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def beats(challenger: Float[Array, " P"], holder: Float[Array, " P"]) -> Bool[Array, " P"]:
+    """True where the challenger is better; NaN loses to everything, and everything else beats NaN."""
+    return (challenger > holder) | (jnp.isnan(holder) & ~jnp.isnan(challenger))

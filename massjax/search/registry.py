@@ -1,0 +1,52 @@
+"""From the mapping in a config to the settings of a search."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from massjax.config.base import validate
+from massjax.errors import ConfigError, did_you_mean
+from massjax.search.annealing import Annealing
+from massjax.search.gradient import GradientSearch
+from massjax.search.protocol import Search
+
+METHODS: Mapping[str, type[Search]] = MappingProxyType({"annealing": Annealing, "gradient": GradientSearch})
+"""The searches of massjax, by the name a config gives them."""
+
+
+def settings_from_mapping(mapping: Mapping[str, Any]) -> Search:
+    """The settings that `{"method": name, ...}` describes.
+
+    Args:
+        mapping: `method` is a name of `METHODS`, or `package.module:ClassName` of a `Search` of your own; the rest are its fields.
+
+    Raises:
+        ConfigError: the method is missing, unknown or no `Search`, or a field is unknown or out of range.
+    """
+    if "method" not in mapping:
+        raise ConfigError(f"search {dict(mapping)}: 'method' is missing; expected one of {', '.join(METHODS)}, or package.module:ClassName")
+    method = mapping["method"]
+    return validate(_search_class(method), {name: value for name, value in mapping.items() if name != "method"}, source=f"search method {method!r}")
+
+
+def _search_class(method: object) -> type[Search]:
+    if isinstance(method, str) and method in METHODS:
+        return METHODS[method]
+    if not isinstance(method, str) or ":" not in method:
+        raise ConfigError(
+            f"search method {method!r} is not known{did_you_mean(str(method), METHODS)}; expected one of {', '.join(METHODS)}, or package.module:ClassName"
+        )
+    module_name, _, class_name = method.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(f"search method {method!r}: module {module_name!r} cannot be imported ({error}); is it on PYTHONPATH?") from error
+    found = getattr(module, class_name, None)
+    if found is None:
+        raise ConfigError(f"search method {method!r}: {module_name} has no {class_name!r}{did_you_mean(class_name, dir(module))}")
+    if not (isinstance(found, type) and issubclass(found, Search)):
+        raise ConfigError(f"search method {method!r} is not a subclass of massjax.search.Search")
+    return found

@@ -1,0 +1,116 @@
+"""Differentiable stand-ins for the exact RankIC, to climb by gradient; results are judged by the exact one."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from massjax.engine.evaluation import Window
+from massjax.engine.inputs import SignalName
+from massjax.engine.signals import EPS, Opinions, choose
+from massjax.search.protocol import Objective
+
+SoftObjective: TypeAlias = Literal["soft_rank_ic", "ic"]
+
+
+def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftObjective, temperature: float) -> Float[Array, " P"]:
+    """Mean over the dates of a smooth correlation between signal and return; differentiable in the weights.
+
+    Args:
+        weights: [candidates, archetypes], positive.
+        kind: `ic` is Pearson's correlation with the returns; `soft_rank_ic` compares pairs of stocks by a sigmoid.
+        temperature: width of the sigmoid, in cross-sectional standard deviations of the signal; towards 0 it becomes the exact RankIC.
+
+    Returns:
+        [P]; 0 where no date can be judged.
+    """
+    lanes = weights.T
+
+    def one_date(date: Window) -> tuple[Float[Array, " P"], Float[Array, ""]]:
+        known = date.returns.scored & ~jnp.isnan(date.returns.values)
+        signal = _standardise(_smooth_signal(date.opinions, lanes, objective.alpha, objective.signal), known)
+        if kind == "ic":
+            correlation = _pearson(signal, date.returns.values, known)
+        else:
+            correlation = _soft_rank_correlation(signal / temperature, date.returns.ranks, known)
+        counts = (date.returns.ranks != 0).any()
+        return jnp.where(counts, correlation, 0.0), counts.astype(jnp.float32)
+
+    daily, counted = lax.map(one_date, objective.window)
+    return daily.sum(0) / jnp.maximum(counted.sum(), 1.0)
+
+
+def _smooth_signal(
+    opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName
+) -> Float[Array, "N P"]:
+    """The signal from three matrix products; ties need no care here, only a gradient that stays finite where archetypes agree."""
+
+    def weighted(values: Float[Array, "K N"]) -> Float[Array, "N P"]:
+        return lax.dot_general(values, weights, (((0,), (0,)), ((), ())), precision="highest")
+
+    total = jnp.maximum(weighted(opinions.present), jnp.finfo(jnp.float32).tiny)
+    mean, middle = weighted(opinions.scores) / total, weighted(opinions.around) / total
+    variance = weighted(opinions.around**2) / total - middle**2
+    floor = jnp.maximum(opinions.agreement, EPS**2)[:, None]
+    return choose(signal, mean, jnp.sqrt(jnp.maximum(variance, floor)), alpha)
+
+
+def _standardise(signal: Float[Array, "N P"], known: Bool[Array, " N"]) -> Float[Array, "N P"]:
+    stocks = jnp.maximum(known.sum().astype(jnp.float32), 1.0)
+    signal = jnp.where(known[:, None], signal, 0.0)
+    centred = jnp.where(known[:, None], signal - signal.sum(0, keepdims=True) / stocks, 0.0)
+    variance = jnp.sum(centred**2, axis=0, keepdims=True) / stocks
+    return centred * lax.rsqrt(jnp.maximum(variance, EPS**2))
+
+
+def _pearson(signal: Float[Array, "N P"], returns: Float[Array, " N"], known: Bool[Array, " N"]) -> Float[Array, " P"]:
+    target = _standardise(returns[:, None], known)
+    return jnp.sum(signal * target, axis=0) / jnp.maximum(known.sum().astype(jnp.float32), 1.0)
+
+
+def _soft_rank_correlation(signal: Float[Array, "N P"], ranks: Float[Array, " N"], known: Bool[Array, " N"]) -> Float[Array, " P"]:
+    """The pair form of Spearman's correlation, `sum over pairs of sign(s[n] - s[m]) (r[n] - r[m])`, with a sigmoid for the sign."""
+    count = known.sum().astype(jnp.float32)
+    scale = jnp.sqrt((count**3 - count) / 3 * jnp.sum(ranks**2))
+    return _soft_pairs(signal, ranks, known.astype(jnp.float32)) / jnp.maximum(scale, 1.0)
+
+
+@jax.custom_vjp
+def _soft_pairs(signal: Float[Array, "N P"], ranks: Float[Array, " N"], known: Float[Array, " N"]) -> Float[Array, " P"]:
+    return _soft_pairs_and_slopes(signal, ranks, known)[0]
+
+
+def _soft_pairs_and_slopes(
+    signal: Float[Array, "N P"], ranks: Float[Array, " N"], known: Float[Array, " N"]
+) -> tuple[Float[Array, " P"], Float[Array, "N P"]]:
+    """Value and gradient in one pass over the pairs, with the sigmoid x / sqrt(1 + x^2), whose slope is its factor cubed."""
+    stocks = signal.shape[0]
+    twice, twice_ranks, twice_known = (jnp.concatenate([values, values]) for values in (signal, ranks, known))
+
+    def compare(carry: tuple[Array, Array], shift: Array) -> tuple[tuple[Array, Array], None]:
+        value, slope = carry
+        difference = signal - lax.dynamic_slice_in_dim(twice, shift, stocks)
+        gain = (ranks - lax.dynamic_slice_in_dim(twice_ranks, shift, stocks)) * known * lax.dynamic_slice_in_dim(twice_known, shift, stocks)
+        factor = lax.rsqrt(1.0 + difference * difference)
+        gained = factor * gain[:, None]
+        return (value + difference * gained, slope + gained * (factor * factor)), None
+
+    (value, slope), _ = lax.scan(compare, (jnp.zeros_like(signal), jnp.zeros_like(signal)), jnp.arange(1, stocks))
+    return value.sum(0) / 2, slope
+
+
+def _forward(signal: Array, ranks: Array, known: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+    value, slope = _soft_pairs_and_slopes(signal, ranks, known)
+    return value, (slope, ranks, known)
+
+
+def _backward(saved: tuple[Array, Array, Array], cotangent: Float[Array, " P"]) -> tuple[Array, Array, Array]:
+    slope, ranks, known = saved
+    return cotangent[None, :] * slope, jnp.zeros_like(ranks), jnp.zeros_like(known)
+
+
+_soft_pairs.defvjp(_forward, _backward)

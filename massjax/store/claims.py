@@ -1,0 +1,132 @@
+"""Claims: who is working on a unit or a block right now, so that of two writers one wins and the other is told."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from massjax.errors import StoreError
+from massjax.store import files
+
+STALE_SECONDS = 6 * 3600.0
+"""A claim of another machine, whose processes cannot be seen from here, is given up after this long without a sign of life."""
+
+
+class ClaimedError(StoreError):
+    """Another live process is working on this unit or block."""
+
+
+def lock_path(root: Path) -> Path:
+    """The mutex of a store."""
+    return root / "ledger" / ".lock"
+
+
+def _path(root: Path, name: str) -> Path:
+    return root / "ledger" / "claims" / f"{name}.json"
+
+
+def acquire(root: Path, name: str, what: str) -> None:
+    """Claim `name` (`what`, in words) for this process.
+
+    Raises:
+        ClaimedError: a live process holds it; says which, where and since when.
+    """
+    with files.mutex(lock_path(root)):
+        holder = read(root, name)
+        if holder is not None and alive(holder):
+            raise ClaimedError(
+                f"{what} is being worked on by process {holder['pid']} on {holder['host']} since {time.ctime(holder['time'])}; "
+                f"leave it to that process, or wait until it ends"
+            )
+        files.write(_path(root, name), files.canonical(_self()))
+
+
+def release(root: Path, name: str) -> None:
+    """Give a claim back."""
+    with files.mutex(lock_path(root)):
+        holder, own = read(root, name), _self()
+        if holder is not None and all(holder[key] == own[key] for key in ("pid", "host", "boot", "started")):
+            files.remove(_path(root, name))
+        with contextlib.suppress(OSError):
+            (root / "ledger" / "claims").rmdir()
+
+
+@contextlib.contextmanager
+def claimed(root: Path, name: str, what: str) -> Iterator[None]:
+    """Hold a claim within a block of code."""
+    acquire(root, name, what)
+    try:
+        yield
+    finally:
+        release(root, name)
+
+
+def read(root: Path, name: str) -> dict[str, Any] | None:
+    """Who holds a claim; None where nobody does or the claim is unreadable (a claim is a courtesy, not data)."""
+    data = files.read(_path(root, name))
+    try:
+        holder = None if data is None else json.loads(data)
+        return holder if isinstance(holder, dict) and {"pid", "host", "boot", "started", "time"} <= set(holder) else None
+    except ValueError:
+        return None
+
+
+def living(root: Path) -> dict[str, dict[str, Any]]:
+    """The claims of live processes, by name."""
+    found = {}
+    for file in files.names(root / "ledger" / "claims"):
+        holder = read(root, file.removesuffix(".json"))
+        if holder is not None and alive(holder):
+            found[file.removesuffix(".json")] = holder
+    return found
+
+
+def sweep(root: Path) -> None:
+    """Delete the claims and the unfinished files that killed processes of this machine left."""
+    with files.mutex(lock_path(root)):
+        live = living(root)
+        for file in files.names(root / "ledger" / "claims"):
+            if file.removesuffix(".json") not in live:
+                files.remove(root / "ledger" / "claims" / file)
+        with contextlib.suppress(OSError):
+            (root / "ledger" / "claims").rmdir()
+        for path in root.rglob(f"{files.TEMPORARY}*"):
+            if files.is_abandoned(path.name):
+                files.remove(path)
+
+
+def alive(holder: dict[str, Any]) -> bool:
+    """Whether the process that made a claim still runs; on another machine, whether the claim is recent."""
+    if holder["host"] != socket.gethostname():
+        return bool(time.time() - holder["time"] < STALE_SECONDS)
+    if holder["boot"] != _boot():
+        return False
+    return _started(holder["pid"]) == holder["started"] is not None
+
+
+def _self() -> dict[str, Any]:
+    return {"pid": os.getpid(), "host": socket.gethostname(), "boot": _boot(), "started": _started(os.getpid()), "time": time.time()}
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def _started(pid: int) -> str | None:
+    """When a process began, in clock ticks (pids are used again); None if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        pass
+    if Path("/proc/self").exists():
+        return None
+    return "running" if files.process_exists(pid) else None

@@ -1,0 +1,71 @@
+"""The manifest of a block: which units are in its chunks, under which keys. Written after the chunks, it never promises too much."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from massjax.errors import StoreError
+from massjax.store import files
+from massjax.store.journal import Entry, entry_from
+from massjax.store.layout import Layout, Unit
+
+_NAME = re.compile(r"block-(\d+)\.json")
+
+
+def path(root: Path, block: int) -> Path:
+    """Where the manifest of a block is."""
+    return root / "ledger" / f"block-{block}.json"
+
+
+def blocks(root: Path) -> list[int]:
+    """The blocks that have a manifest."""
+    found = (_NAME.fullmatch(name) for name in files.names(root / "ledger"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def encode(block: int, entries: Mapping[Unit, Entry]) -> bytes:
+    """The bytes of a manifest, with a checksum over its content."""
+    body = {"block": block, "units": {unit.name: entry.document() for unit, entry in entries.items()}}
+    return files.canonical({**body, "checksum": files.digest(files.canonical(body))})
+
+
+def decode(data: bytes, block: int, layout: Layout) -> dict[Unit, Entry]:
+    """The entries of a manifest.
+
+    Raises:
+        ValueError: a byte of it has changed, or it is another block's.
+    """
+    document = files.parse_canonical(data)
+    checksum = document.pop("checksum", None)
+    if checksum != files.digest(files.canonical(document)):
+        raise ValueError("does not match its checksum")
+    if document["block"] != block:
+        raise ValueError(f"is the manifest of block {document['block']}")
+    by_name = {unit.name: unit for unit in layout.units(block)}
+    unknown = sorted(set(document["units"]) - set(by_name))
+    if unknown:
+        raise ValueError(f"names the unit {unknown[0]}, which this store does not have")
+    return {by_name[name]: entry_from(entry) for name, entry in document["units"].items()}
+
+
+def read(root: Path, block: int, layout: Layout) -> dict[Unit, Entry]:
+    """The entries of a block's manifest; empty where it has none.
+
+    Raises:
+        StoreError: the manifest is damaged.
+    """
+    where = path(root, block)
+    data = files.read(where)
+    if data is None:
+        return {}
+    try:
+        return decode(data, block, layout)
+    except ValueError as error:
+        raise StoreError(f"{where}: manifest of {layout.describe_block(block)} {error}; {files.REPAIR}") from None
+
+
+def write(root: Path, block: int, entries: Mapping[Unit, Entry]) -> None:
+    """Replace the manifest of a block."""
+    files.write(path(root, block), encode(block, entries))

@@ -1,0 +1,120 @@
+"""Settings: what is accepted, and that every refusal names file, key and the nearest known name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from massjax.config import AgentsSettings, EvaluateSettings, MarketSettings, RunConfig, ScoringSettings, load_config, validate
+from massjax.config.base import override
+from massjax.errors import ConfigError
+
+AGENTS = "agents: {archetypes: [{name: a, modalities: [price]}]}\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "run.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_bundled_configs_are_valid(root: Path) -> None:
+    files = sorted((root / "configs").glob("*.yaml"))
+    assert root / "configs" / "demo.yaml" in files
+    for file in files:
+        assert isinstance(load_config(file), RunConfig)
+
+
+def test_demo_defines_sixteen_distinct_archetypes(root: Path) -> None:
+    archetypes = load_config(root / "configs" / "demo.yaml").agents.archetypes
+    assert len(archetypes) == 16
+    assert len({a.model_dump_json(exclude={"name"}) for a in archetypes}) == 16
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, AGENTS + "store: scores.zarr\nscoring: {model: ./model}\n")
+    config = load_config(file)
+    assert config.store == tmp_path / "scores.zarr"
+    assert config.scoring.model == str(tmp_path / "model")
+    assert load_config(file, ["scoring.model=owner/name"]).scoring.model == "owner/name"
+
+
+def test_overrides_reach_sections_and_lists(tmp_path: Path) -> None:
+    file = write(tmp_path, AGENTS + "search: [{method: annealing, steps: 20}]\n")
+    config = load_config(file, ["evaluate.lookback=7", "search.0.steps=3", "agents.archetypes.0.horizon=days", "market.horizons=[5]"])
+    assert config.evaluate.lookback == 7
+    assert config.search[0]["steps"] == 3
+    assert config.agents.archetypes[0].horizon == "days"
+    assert config.market.horizons == (5,)
+
+
+@pytest.mark.parametrize("assignment", ["evaluate", "=3", "search.x.steps=3", "search.9.steps=3", "name.x=1", "name={"])
+def test_an_impossible_override_is_refused(assignment: str) -> None:
+    with pytest.raises(ConfigError, match="--set"):
+        override({"name": "x", "search": [{"steps": 1}]}, [assignment])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("agents: {archetypes: [{name: a, modalitis: [price]}]}", ["agents.archetypes.0.modalitis", "did you mean 'modalities'"]),
+        ("evaluat: {}\n" + AGENTS, ["'evaluat'", "did you mean 'evaluate'"]),
+        (AGENTS + "evaluate: {lookback: many}", ["evaluate.lookback", "integer", "'many'"]),
+        (AGENTS + "evaluate: {backtest: {quantil: 0.1}}", ["evaluate.backtest.quantil", "did you mean 'quantile'"]),
+        (AGENTS + "evaluate: {alpha: 1.5}", ["evaluate.alpha", "1.5"]),
+        (AGENTS + "market: {source: sp400}", ["market.source", "sp500"]),
+        (AGENTS + "market: {source: mass}", ["market.folder"]),
+        (AGENTS + "market: {source: tables}", ["market.prices"]),
+        (AGENTS + "market: {start: 2022-02-01, end: 2022-01-01}", ["market.start", "after market.end"]),
+        (AGENTS + "market: {horizons: [5, 5]}", ["horizons", "distinct"]),
+        (AGENTS + "scoring: {choices: ['1']}", ["scoring.choices"]),
+        (AGENTS + "scoring: {choices: ['1', '1']}", ["scoring.choices", "distinct"]),
+        ("agents: {}", ["agents", "no archetypes"]),
+        ("agents: {archetypes: [{name: a}]}", ["'a'", "modalities"]),
+        ("agents: {archetypes: [{name: 'a/../b', modalities: [x]}]}", ["letters, digits"]),
+        ("agents: {archetypes: [{name: a, rule: {x: 1}, persona: b}]}", ["'a'", "rule"]),
+        ("agents: {archetypes: [{name: a, rule: {x: 0}}]}", ["'a'", "weight other than 0"]),
+        ("name: x", ["'agents' is missing"]),
+        ("- 1", ["expected a mapping"]),
+        ("a: [", ["not valid YAML"]),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, words: list[str]) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    for word in [str(file), *words]:
+        assert word in str(caught.value)
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="2 settings are wrong") as caught:
+        load_config(write(tmp_path, AGENTS + "evaluate: {lookback: 0, gap: -1}"))
+    assert "evaluate.lookback" in str(caught.value)
+    assert "evaluate.gap" in str(caught.value)
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read"):
+        load_config(tmp_path / "absent.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not a text file"):
+        load_config(tmp_path / "binary.yaml")
+
+
+def test_settings_are_immutable_hashable_and_replaceable() -> None:
+    settings = EvaluateSettings(lookback=5)
+    assert hash(settings) == hash(EvaluateSettings(lookback=5))
+    with pytest.raises(ValueError, match="frozen"):
+        settings.lookback = 6  # type: ignore[misc]
+    assert settings.replace(lookback=6).lookback == 6
+    with pytest.raises(ConfigError, match="lookback"):
+        settings.replace(lookback=0)
+
+
+def test_sections_stand_on_their_own() -> None:
+    assert MarketSettings().source == "sp500"
+    assert ScoringSettings().engine == "vllm"
+    with pytest.raises(ConfigError, match="here"):
+        validate(AgentsSettings, {}, "here")

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from massjax.config import BacktestSettings
+from massjax.errors import DataError
+from massjax.evaluate.backtest import backtest, returns_from_forward, returns_from_prices, top_quantile
+from massjax.evaluate.performance import performance
+
+
+def test_one_stock_bought_at_the_next_close_and_held_to_the_end() -> None:
+    prices = np.array([[100.0, 110, 121, 121], [50.0, 40, 50, 60]])
+    signal = np.array([[1.0, 0, 0, 0], [0.0, 1, 1, 1]])
+    result = backtest(signal, returns_from_prices(prices), np.ones((2, 4), bool), BacktestSettings(quantile=0.5, every=10, cost=0.01))
+    bought = 1 - 0.005
+    np.testing.assert_allclose(result.equity, [np.nan, bought, bought * 1.1, bought * 1.1], rtol=1e-14)
+    np.testing.assert_allclose(result.cost, [0, 0.005, 0, 0], rtol=1e-14)
+    assert result.rebalances == 1 and result.unpriced == 0
+
+
+def test_holdings_drift_and_only_the_difference_is_traded() -> None:
+    prices = np.array([[1.0, 1.0, 3.0], [1.0, 1.0, 1.0]])
+    result = backtest(np.zeros((2, 3)), returns_from_prices(prices), np.ones((2, 3), bool), BacktestSettings(quantile=1.0, every=2, cost=0.02), execution_lag=0)
+    first = 1 - 0.01
+    before = first * (0.5 * 3 + 0.5)
+    turnover = 0.25 + 0.25
+    np.testing.assert_allclose(result.turnover, [1, 0, turnover], rtol=1e-14)
+    np.testing.assert_allclose(result.equity, [first, first, before * (1 - 0.01 * turnover)], rtol=1e-14)
+
+
+def test_a_full_switch_sells_everything_and_buys_everything() -> None:
+    signal = np.array([[1.0, 0.0], [0.0, 1.0]])
+    result = backtest(signal, np.zeros((2, 2)), np.ones((2, 2), bool), BacktestSettings(quantile=0.5, every=1, cost=0.001), execution_lag=0)
+    np.testing.assert_allclose(result.turnover, [1, 2])
+    np.testing.assert_allclose(result.equity, [0.9995, 0.9995 * 0.999], rtol=1e-14)
+
+
+def test_quantile_counts_members_with_a_signal_and_splits_ties() -> None:
+    everyone = np.ones(5, bool)
+    np.testing.assert_allclose(top_quantile(np.array([1.0, 5, 3, 4, 2]), everyone, 0.4), [0, 0.5, 0, 0.5, 0])
+    np.testing.assert_allclose(top_quantile(np.array([2.0, 5, 2, 2, 1]), everyone, 0.4), [1 / 6, 1 / 2, 1 / 6, 1 / 6, 0])
+    np.testing.assert_allclose(top_quantile(np.array([1.0, np.nan, 3, 4, 2]), everyone, 0.01), [0, 0, 0, 1, 0])
+    np.testing.assert_allclose(top_quantile(np.array([9.0, 5, 3, 4, 2]), np.array([False, True, True, True, True]), 0.5), [0, 0.5, 0, 0.5, 0])
+    assert not top_quantile(np.full(5, np.nan), everyone, 0.5).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.floats(0.01, 1.0), st.integers(0, 99))
+def test_top_quantile_ignores_the_order_of_the_stocks(values: list[int], quantile: float, seed: int) -> None:
+    signal, order = np.array(values, float), np.random.default_rng(seed).permutation(len(values))
+    weights = top_quantile(signal, np.ones(len(values), bool), quantile)
+    assert weights.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(top_quantile(signal[order], np.ones(len(values), bool), quantile), weights[order])
+    assert (np.diff(weights[np.argsort(signal, kind="stable")]) >= -1e-15).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000), every=st.integers(1, 6), lag=st.integers(0, 2), start=st.integers(0, 4),
+    quantile=st.sampled_from([0.2, 0.34, 0.5, 1.0]), cost=st.sampled_from([0.0, 0.001, 0.05]),
+)  # fmt: skip
+def test_equals_a_slow_loop_over_stocks(seed: int, every: int, lag: int, start: int, quantile: float, cost: float) -> None:
+    rng = np.random.default_rng(seed)
+    signal, member = rng.integers(0, 6, (6, 25)).astype(float), rng.random((6, 25)) < 0.85
+    signal[rng.random((6, 25)) < 0.1] = np.nan
+    prices = np.exp(np.cumsum(0.03 * rng.standard_normal((6, 25)), axis=1))
+    prices[rng.random((6, 25)) < 0.05] = np.nan
+    found = backtest(
+        signal, returns_from_prices(prices), member, BacktestSettings(quantile=quantile, every=every, cost=cost), start=start, execution_lag=lag
+    )
+    equity, turnover = slow_backtest(signal, prices, member, quantile, every, cost, start, lag)
+    np.testing.assert_allclose(found.equity, equity, rtol=1e-10)
+    np.testing.assert_allclose(found.turnover, turnover, rtol=1e-9, atol=1e-12)
+
+
+def slow_backtest(
+    signal: np.ndarray, prices: np.ndarray, member: np.ndarray, quantile: float, every: int, cost: float, start: int, lag: int
+) -> tuple[list[float], list[float]]:
+    """Money by stock, one stock and one day at a time, from prices; tied places shared by counting."""
+    stocks, dates = signal.shape
+    money: dict[int, float] = {}
+    last_price: dict[int, float] = {}
+    cash, invested, equity, turnover = 1.0, False, [], []
+    for t in range(dates):
+        for n in range(stocks):
+            if np.isfinite(prices[n, t]):
+                if n in money and n in last_price:
+                    money[n] *= prices[n, t] / last_price[n]
+                last_price[n] = prices[n, t]
+        traded = 0.0
+        decision = t - lag
+        if decision >= start and (decision - start) % every == 0:
+            pool = [n for n in range(stocks) if member[n, decision] and np.isfinite(signal[n, decision])]
+            if pool:
+                places = max(1, int(quantile * len(pool) + 0.5))
+                target = {}
+                for n in pool:
+                    better = sum(signal[m, decision] > signal[n, decision] for m in pool)
+                    equal = sum(signal[m, decision] == signal[n, decision] for m in pool)
+                    target[n] = min(1.0, max(0.0, (places - better) / equal)) / places
+                value = cash + sum(money.values())
+                traded = sum(abs(target.get(n, 0.0) * value - money.get(n, 0.0)) for n in range(stocks))
+                left = value - cost / 2 * traded
+                money, cash, invested = {n: share * left for n, share in target.items() if share}, 0.0, True
+                traded /= value
+        turnover.append(traded)
+        equity.append(cash + sum(money.values()) if invested else np.nan)
+    return equity, turnover
+
+
+def test_returns_from_prices_put_the_return_of_a_gap_where_it_ends() -> None:
+    prices = np.array([[np.nan, 10.0, np.nan, 12.0, 6.0, np.nan]])
+    np.testing.assert_allclose(returns_from_prices(prices), [[np.nan, np.nan, np.nan, 0.2, -0.5, np.nan]])
+
+
+@pytest.mark.parametrize("lag", [0, 1, 2])
+def test_one_day_forward_returns_hold_the_same_returns_as_prices(lag: int) -> None:
+    prices = np.exp(np.cumsum(0.02 * np.random.default_rng(3).standard_normal((4, 12)), axis=1))
+    forward = np.full(prices.shape, np.nan)
+    forward[:, : 12 - lag - 1] = prices[:, lag + 1 :] / prices[:, lag : 12 - 1] - 1
+    from_forward, from_prices = returns_from_forward(forward, lag), returns_from_prices(prices)
+    np.testing.assert_allclose(from_forward[:, lag + 1 :], from_prices[:, lag + 1 :], rtol=1e-12)
+    assert np.isnan(from_forward[:, : lag + 1]).all()
+
+
+def test_held_stocks_without_a_return_are_carried_and_counted() -> None:
+    returns = np.array([[np.nan, 0.1, np.nan, 0.1]])
+    result = backtest(np.ones((1, 4)), returns, np.ones((1, 4), bool), BacktestSettings(quantile=1.0, every=9, cost=0.0), execution_lag=0)
+    np.testing.assert_allclose(result.equity, [1, 1.1, 1.1, 1.21])
+    assert result.unpriced == 1
+
+
+def test_a_decision_that_is_never_filled_is_refused() -> None:
+    with pytest.raises(DataError, match="date number 4 with an execution lag of 1"):
+        backtest(np.ones((2, 4)), np.zeros((2, 4)), np.ones((2, 4), bool), BacktestSettings(), start=3)
+    with pytest.raises(DataError, match=r"\(2, 4\).*\(2, 3\)"):
+        backtest(np.ones((2, 4)), np.zeros((2, 3)), np.ones((2, 4), bool), BacktestSettings())
+
+
+def test_performance_worked_by_hand() -> None:
+    returns = np.array([[0.0, 0.1, -0.2, 0.05], [0.0, 0.0, 0.0, 0.0]])
+    settings = BacktestSettings(quantile=0.5, every=2, cost=0.02)
+    chosen = backtest(np.array([[1.0] * 4, [0.0] * 4]), returns, np.ones((2, 4), bool), settings, execution_lag=0)
+    cash = backtest(np.array([[0.0] * 4, [1.0] * 4]), returns, np.ones((2, 4), bool), settings, execution_lag=0)
+    figures, daily = performance(chosen, cash), np.array([0.1, -0.2, 0.05])
+    end = 0.99 * 1.1 * 0.8 * 1.05
+    assert figures.days == 3 and figures.rebalances == 2
+    assert figures.total_return == pytest.approx(end - 1)
+    assert figures.cagr == pytest.approx(end ** (252 / 3) - 1)
+    assert figures.volatility == pytest.approx(daily.std(ddof=1) * np.sqrt(252))
+    assert figures.sharpe == pytest.approx(daily.mean() / daily.std(ddof=1) * np.sqrt(252))
+    assert figures.max_drawdown == pytest.approx(0.99 * 1.1 * 0.8 / (0.99 * 1.1) - 1)
+    assert figures.turnover == pytest.approx(0.0)
+    assert figures.cost == pytest.approx(0.01 * 252 / 3)
+    assert figures.active_return == pytest.approx(end ** (252 / 3) - 0.99 ** (252 / 3))
+    assert figures.information_ratio == pytest.approx(figures.sharpe)
+
+
+def test_performance_of_a_single_day_is_nan_not_an_error() -> None:
+    only = backtest(np.ones((1, 1)), np.zeros((1, 1)), np.ones((1, 1), bool), BacktestSettings(cost=0.0), execution_lag=0)
+    figures = performance(only, only)
+    assert figures.days == 0 and figures.max_drawdown == 0.0
+    assert np.isnan([figures.cagr, figures.volatility, figures.sharpe, figures.turnover, figures.total_return]).all()

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from massjax.errors import DataError
+from massjax.market.returns import forward_returns
+
+PRICES = np.array([[1.0, 2.0, 3.0, 6.0, np.nan, 12.0]])
+
+
+@pytest.mark.parametrize(
+    ("horizon", "lag", "expected"),
+    [
+        (1, 0, [1.0, 0.5, 1.0, np.nan, np.nan, np.nan]),
+        (1, 1, [0.5, 1.0, np.nan, np.nan, np.nan, np.nan]),
+        (2, 1, [2.0, np.nan, 1.0, np.nan, np.nan, np.nan]),
+        (3, 2, [3.0, np.nan, np.nan, np.nan, np.nan, np.nan]),
+    ],
+)
+def test_bought_after_the_lag_and_held_for_the_horizon(horizon: int, lag: int, expected: list[float]) -> None:
+    np.testing.assert_allclose(forward_returns(PRICES, horizon, lag)[0], expected)
+
+
+def test_the_longest_possible_horizon_leaves_one_return() -> None:
+    assert np.isfinite(forward_returns(PRICES, 4, 1)).sum() == 1
+
+
+def test_a_horizon_longer_than_the_data_is_refused() -> None:
+    with pytest.raises(DataError, match=r"horizon of 5 trading days with an execution lag of 1 needs at least 7 dates .* the data has 6"):
+        forward_returns(PRICES, 5, 1)

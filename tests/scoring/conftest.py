@@ -1,0 +1,45 @@
+"""A small run: two LLM archetypes and a rule, 20 stocks, 12 dates, answered by the plainly named fake engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from massjax.config import RunConfig, load_config
+
+SMALL: dict[str, Any] = {
+    "market": {"source": "sp500", "start": "2022-06-01", "end": "2022-06-16"},
+    "agents": {
+        "features": ["return_1m", "momentum_6m", "volatility_60d", "drawdown_6m"],
+        "archetypes": [
+            {"name": "trend", "modalities": ["price"]},
+            {"name": "careful", "modalities": ["price", "risk"], "risk_aversion": "high"},
+            {"name": "low-volatility", "rule": {"volatility_60d": -1.0}},
+        ],
+    },
+    "scoring": {"engine": "fake"},
+    "layout": {"dates_per_unit": 5},
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> dict[str, Any]:
+    """The settings of the small run as plain values, to be changed by a test."""
+    return json.loads(json.dumps(SMALL)) | {"store": str(tmp_path / "scores.zarr")}
+
+
+@pytest.fixture
+def small_config(small: dict[str, Any], tmp_path: Path) -> RunConfig:
+    """The small run's configuration."""
+    return written(small, tmp_path)
+
+
+def written(values: dict[str, Any], folder: Path) -> RunConfig:
+    """The configuration that a file with these values gives."""
+    file = folder / "run.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return load_config(file)

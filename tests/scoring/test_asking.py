@@ -1,0 +1,143 @@
+"""Asking: every distinct prompt once, nothing twice, failures counted and never scored, growth asks only what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from massjax.agents import Prompt
+from massjax.config import RunConfig
+from massjax.errors import StoreError
+from massjax.scoring.asking import ask_missing
+from massjax.scoring.choice import choices_of, expected_score
+from massjax.scoring.engine import Answers
+from massjax.scoring.fake import FakeEngine
+from massjax.scoring.placing import check_scores, open_or_create
+from massjax.scoring.work import Work, prepare
+from massjax.store import ScoreStore, Status
+from tests.scoring.conftest import written
+
+
+class FailingEngine(FakeEngine):
+    """Gives no answer to prompts about a stock in a sharp fall, and says so."""
+
+    def ask(self, prompts: Sequence[Prompt]) -> Answers:
+        answers = super().ask(prompts)
+        failures = {row: "refused" for row, prompt in enumerate(prompts) if "month: sharp fall" in prompt.user}
+        answers.logprobs[list(failures)] = np.nan
+        return answers._replace(failures=failures)
+
+
+def run(config: RunConfig, engine: FakeEngine | None = None) -> tuple[Work, ScoreStore, FakeEngine]:
+    work, engine = prepare(config), engine or FakeEngine(config.scoring)
+    assert config.store is not None
+    store = open_or_create(work, config.store, engine.identity())
+    ask_missing(work, store, engine)
+    return work, ScoreStore.open(config.store), engine
+
+
+def test_every_distinct_prompt_is_asked_once(small_config: RunConfig) -> None:
+    work, store, engine = run(small_config)
+    distinct = {p.digest() for prompts in work.prompts.values() for p in prompts.prompts}
+    content_free = 2
+    assert engine.asked == len(distinct) + content_free
+    assert engine.asked < 2 * 20 * 12
+    assert (store.status(archetypes=["trend", "careful"]) == Status.SCORED).all()
+    assert (store.status(archetypes=["low-volatility"]) == Status.RULE).all()
+
+
+def test_scores_are_those_of_the_prompts(small: dict[str, Any], tmp_path: Path) -> None:
+    config = written(small | {"scoring": {"engine": "fake", "calibrate": False}}, tmp_path)
+    work, store, engine = run(config)
+    prompts = work.prompts["careful"]
+    scores = store.scores(archetypes=["careful"])[0]
+    for n, t in [(0, 0), (7, 5), (19, 11)]:
+        answer = engine.ask([prompts.prompts[prompts.index[n, t]]])
+        assert scores[n, t] == expected_score(choices_of(answer.logprobs).probability)[0]
+
+
+def test_a_second_run_asks_nothing(small_config: RunConfig) -> None:
+    _, store, _ = run(small_config)
+    before = store.scores().copy()
+    _, store, engine = run(small_config)
+    assert engine.asked == 0
+    np.testing.assert_array_equal(store.scores(), before)
+
+
+def test_failures_are_missing_scores_with_a_counted_reason(small_config: RunConfig) -> None:
+    work, store, _ = run(small_config, FailingEngine(small_config.scoring))
+    status = store.status(archetypes=["trend"])[0]
+    fact = next(f for f in work.facts if f.label.endswith("last month"))
+    falling = fact.codes == fact.texts.index("sharp fall")
+    assert falling.any()
+    np.testing.assert_array_equal(status == Status.FAILED, falling)
+    assert np.isnan(store.scores(archetypes=["trend"])[0][falling]).all()
+    reasons = [entry.stats.get("reasons", {}) for unit, entry in store.entries().items() if unit.archetype == 0]
+    assert sum(r.get("refused", 0) for r in reasons) == falling.sum()
+    _, store, engine = run(small_config)
+    assert engine.asked > 0
+    assert (store.status(archetypes=["trend"]) == Status.SCORED).all()
+
+
+def test_low_coverage_is_invalid_not_zero(small: dict[str, Any], tmp_path: Path) -> None:
+    config = written(small | {"scoring": {"engine": "fake", "minimum_coverage": 0.95}}, tmp_path)
+    _, store, _ = run(config)
+    assert (store.status(archetypes=["trend", "careful"]) == Status.INVALID).all()
+    assert np.isnan(store.scores(archetypes=["trend", "careful"])).all()
+    reasons = sum(e.stats["reasons"]["coverage below scoring.minimum_coverage"] for u, e in store.entries().items() if u.archetype < 2)
+    assert reasons == 2 * 20 * 12
+
+
+def test_growing_asks_only_what_is_new(small: dict[str, Any], tmp_path: Path) -> None:
+    work, store, first = run(written(small, tmp_path))
+    known = {p.digest() for prompts in work.prompts.values() for p in prompts.prompts}
+    before = store.scores(archetypes=["trend"]).copy()
+    small["market"]["end"] = "2022-06-24"
+    small["agents"]["archetypes"].append({"name": "dip", "modalities": ["price"], "persona": "You buy dips."})
+    work, store, engine = run(written(small, tmp_path))
+    new = {p.digest() for prompts in work.prompts.values() for p in prompts.prompts} - known
+    assert engine.asked == len(new) + 1
+    assert store.scores().shape == (4, 20, 17)
+    assert np.isfinite(store.scores()).all()
+    np.testing.assert_array_equal(store.scores(archetypes=["trend"])[:, :, :12], before)
+
+
+def test_another_setting_is_refused_and_named(small: dict[str, Any], tmp_path: Path) -> None:
+    run(written(small, tmp_path))
+    for section, key, value in [
+        ("scoring", "dtype", "float16"),
+        ("scoring", "prefill", "x"),
+        ("scoring", "seed", 1),
+        ("scoring", "calibrate", False),
+        ("scoring", "choices", ["a", "b"]),
+        ("scoring", "minimum_coverage", 0.1),
+        ("agents", "mask", False),
+        ("agents", "facts", "numbers"),
+    ]:
+        changed = {**small, section: {**small[section], key: value}}
+        with pytest.raises(StoreError, match=key):
+            run(written(changed, tmp_path))
+
+
+def test_scores_of_other_prompts_are_refused_before_use(small: dict[str, Any], tmp_path: Path) -> None:
+    config = written(small, tmp_path)
+    work, store, _ = run(config)
+    check_scores(work, store)
+    other = prepare(written({**small, "agents": {**small["agents"], "features": ["return_1w", "volatility_60d"]}}, tmp_path))
+    with pytest.raises(StoreError, match=r"archetype '(trend|careful)', dates 2022-06-01.*other prompts"):
+        check_scores(other, store)
+    redefined = [{**a, "horizon": "days"} if a["name"] == "trend" else a for a in small["agents"]["archetypes"]]
+    with pytest.raises(StoreError, match="'trend' was scored as"):
+        check_scores(prepare(written({**small, "agents": {**small["agents"], "archetypes": redefined}}, tmp_path)), store)
+
+
+def test_a_store_of_other_dates_is_refused(small: dict[str, Any], tmp_path: Path) -> None:
+    run(written(small, tmp_path))
+    for start, message in [("2022-06-03", "holds 2 dates"), ("2022-05-20", "grows only at its end")]:
+        changed = {**small, "market": {**small["market"], "start": start}}
+        with pytest.raises(StoreError, match=message):
+            run(written(changed, tmp_path))

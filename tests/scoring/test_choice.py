@@ -1,0 +1,52 @@
+"""From log-probabilities to probabilities, coverage, calibration and score."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings, strategies as st
+
+from massjax.scoring.choice import calibrated, choices_of, expected_score
+
+LOGPROBS = st.lists(st.floats(-30, -0.01), min_size=2, max_size=6)
+
+
+@settings(deadline=None)
+@given(LOGPROBS)
+def test_probabilities_are_the_renormalised_mass(logprobs: list[float]) -> None:
+    found = choices_of(np.array([logprobs]))
+    mass = np.exp(np.array(logprobs))
+    np.testing.assert_allclose(found.probability[0], mass / mass.sum(), atol=1e-3)
+    np.testing.assert_allclose(found.coverage[0], mass.sum(), rtol=1e-3, atol=1e-7)
+    assert found.probability.dtype == np.float16
+
+
+def test_missing_answers_stay_missing() -> None:
+    found = choices_of(np.array([[np.nan, np.nan], [-1.0, -2.0]]))
+    assert np.isnan(found.probability[0]).all()
+    assert np.isnan(found.coverage[0])
+    assert np.isfinite(found.probability[1]).all()
+    assert np.isnan(expected_score(found.probability)[0])
+
+
+@settings(deadline=None)
+@given(LOGPROBS)
+def test_the_score_is_the_expected_choice_between_0_and_1(logprobs: list[float]) -> None:
+    probability = choices_of(np.array([logprobs])).probability
+    score = expected_score(probability)[0]
+    p = probability[0].astype(float)
+    assert abs(score - sum(i * q for i, q in enumerate(p)) / (len(p) - 1)) < 1e-6 or score in (0.0, 1.0)
+    assert 0.0 <= score <= 1.0
+
+
+def test_the_ends_of_the_scale() -> None:
+    assert expected_score(np.array([1.0, 0.0, 0.0])) == 0.0
+    assert expected_score(np.array([0.0, 0.0, 1.0])) == 1.0
+    assert expected_score(np.array([0.0, 1.0, 0.0])) == 0.5
+
+
+def test_calibration_divides_by_the_content_free_answer() -> None:
+    prior = np.array([0.5, 0.25, 0.25])
+    np.testing.assert_allclose(calibrated(prior, prior), [1 / 3] * 3)
+    np.testing.assert_allclose(calibrated(np.array([0.6, 0.2, 0.2]), prior), np.array([1.2, 0.8, 0.8]) / 2.8)
+    np.testing.assert_array_equal(calibrated(prior, None), prior)
+    np.testing.assert_array_equal(calibrated(prior, np.full(3, np.nan)), prior)

@@ -1,0 +1,112 @@
+"""The precompute command as a user runs it: plan, run, kill, resume, bad input."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from massjax.precompute import main
+from massjax.store import ScoreStore
+from tests.scoring.conftest import SMALL
+
+SLOW_FAKE = """
+import sys
+import massjax.scoring.fake as fake
+ask = fake.FakeEngine.ask
+def slowly(self, prompts):
+    self.seconds_per_prompt = 0.004
+    return ask(self, prompts)
+fake.FakeEngine.ask = slowly
+from massjax.precompute import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def config_file(folder: Path, **changes: Any) -> Path:
+    file = folder / "run.yaml"
+    file.write_text(yaml.safe_dump({**SMALL, "layout": {"dates_per_unit": 2}, "store": "scores.zarr", **changes}))
+    return file
+
+
+def test_plan_then_run_then_nothing_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = str(config_file(tmp_path))
+    assert main(["--config", config, "--plan"]) == 0
+    assert "distinct prompts" in capsys.readouterr().out
+    assert not (tmp_path / "scores.zarr").exists()
+    with pytest.warns(UserWarning, match="fake"):
+        assert main(["--config", config]) == 0
+    store = ScoreStore.open(tmp_path / "scores.zarr")
+    assert np.isfinite(store.scores()).all()
+    assert store.provenance.run_key["engine.engine"] == "fake"
+    with pytest.warns(UserWarning, match="fake"):
+        assert main(["--config", config]) == 0
+    assert "units written" in capsys.readouterr().out
+
+
+def test_killed_at_any_moment_it_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    with pytest.warns(UserWarning, match="fake"):
+        main(["--config", str(config_file(whole))])
+    config = config_file(tmp_path)
+    path = tmp_path / "scores.zarr"
+    command = [sys.executable, "-c", SLOW_FAKE, "--config", str(config)]
+    kills = 0
+    for finished in (1, 4, 9):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while process.poll() is None and len(_done(path)) < finished:
+            time.sleep(0.01)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+        assert len(_done(path)) >= finished
+    assert kills == 3
+    done = _done(path)
+    assert len(done) < 18
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    resumed, uninterrupted = ScoreStore.open(path), ScoreStore.open(whole / "scores.zarr")
+    for read in ("scores", "probabilities", "coverage", "status"):
+        np.testing.assert_array_equal(getattr(resumed, read)(), getattr(uninterrupted, read)())
+    written = {unit: entry.written for unit, entry in resumed.entries().items()}
+    assert all(written[unit] == when for unit, when in done.items())
+
+
+def _done(path: Path) -> dict[Any, str]:
+    """Finished units and when each was written."""
+    return {unit: entry.written for unit, entry in ScoreStore.open(path).entries().items()} if path.exists() else {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config", "absent.yaml"], ["absent.yaml", "cannot be read"]),
+        (["--set", "scoring.engin=fake"], ["scoring.engin", "did you mean 'engine'"]),
+        (["--set", "scoring.engine=vllm", "--set", "scoring.model=./absent"], ["absent", "no such folder"]),
+        (["--set", "agents.archetypes.0.modalities=[prise]"], ["'trend'", "prise", "did you mean 'price'"]),
+        (["--set", "agents.features=[return_1n]"], ["return_1n", "did you mean 'return_1"]),
+        (["--set", "market.start=2030-01-01"], ["2030"]),
+        (["--set", "store="], ["names no store"]),
+        (["--store", "/proc/none/scores.zarr"], ["/proc/none"]),
+        (["--store", "run.yaml"], ["run.yaml"]),
+    ],
+)
+def test_bad_input_is_told_without_a_traceback(tmp_path: Path, root: Path, arguments: list[str], words: list[str]) -> None:
+    config_file(tmp_path)
+    command = [sys.executable, "-m", "massjax.precompute", *(["--config", "run.yaml"] if "--config" not in arguments else []), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+    assert found.returncode == 2, found.stderr
+    assert "Traceback" not in found.stderr
+    message = " ".join(found.stderr.split())
+    for word in ["error:", *words]:
+        assert word in message
