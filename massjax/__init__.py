@@ -1,1 +1,70 @@
-"""massjax: which mix of LLM investors to trust, searched backwards through time."""
+"""massjax: which mix of LLM investors to trust.
+
+An offline stage scores every archetype of LLM investor × stock × date once with vLLM into a Zarr tensor; an online stage evaluates
+thousands of candidate mixes of archetypes ("agent distributions") at once with JAX. The public names are loaded when first used, so
+that scoring workers need not import JAX, nor searches vLLM.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from massjax.config import load_config
+    from massjax.engine import Signal, aggregate, fitness, sample_agents
+    from massjax.errors import MassjaxError
+    from massjax.evaluate.walk_forward import WalkForward, walk_forward
+    from massjax.market import Feature, Panel, load_panel
+    from massjax.search import Annealing, GradientSearch, Search, SearchResult, search_window
+    from massjax.store import ScoreStore
+
+_HOME = {
+    "Annealing": "massjax.search",
+    "Feature": "massjax.market",
+    "GradientSearch": "massjax.search",
+    "MassjaxError": "massjax.errors",
+    "Panel": "massjax.market",
+    "ScoreStore": "massjax.store",
+    "Search": "massjax.search",
+    "SearchResult": "massjax.search",
+    "Signal": "massjax.engine",
+    "WalkForward": "massjax.evaluate.walk_forward",
+    "aggregate": "massjax.engine",
+    "fitness": "massjax.engine",
+    "load_config": "massjax.config",
+    "load_panel": "massjax.market",
+    "sample_agents": "massjax.engine",
+    "search_window": "massjax.search",
+    "walk_forward": "massjax.evaluate.walk_forward",
+}
+
+__all__ = [
+    "Annealing",
+    "Feature",
+    "GradientSearch",
+    "MassjaxError",
+    "Panel",
+    "ScoreStore",
+    "Search",
+    "SearchResult",
+    "Signal",
+    "WalkForward",
+    "aggregate",
+    "fitness",
+    "load_config",
+    "load_panel",
+    "sample_agents",
+    "search_window",
+    "walk_forward",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'massjax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

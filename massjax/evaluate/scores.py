@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from massjax.agents import PromptTemplate, facts_of
 from massjax.config import Archetype, RunConfig
 from massjax.errors import ConfigError
 from massjax.market import Panel
+from massjax.scoring.placing import check_scores
 from massjax.scoring.rules import rule_scores
+from massjax.scoring.work import Work
 from massjax.store import ScoreStore
 
 
@@ -42,6 +45,8 @@ def gather_scores(config: RunConfig, panel: Panel, archetypes: Sequence[Archetyp
         scores[rules] = rule_scores(panel, [archetypes[k] for k in rules])
     store = _open(config, [archetypes[k] for k in asked]) if asked else None
     if store is not None:
+        facts, template = facts_of(panel, config.agents), PromptTemplate(config.agents.template)
+        check_scores(Work(config, panel, tuple(archetypes), facts, template), store)
         scores[asked] = store.scores(dates=panel.dates, archetypes=[archetypes[k].name for k in asked], stocks=panel.stocks)
     return GatheredScores(np.where(panel.member, scores, np.nan), store)
 
