@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -20,6 +21,9 @@ from massjax.scoring.engine import Engine, NoEngine
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.plan import plan
 from massjax.scoring.work import Work, prepare
+
+LITTLE_COVERAGE = 0.3
+"""Mean coverage below which the answers say little about the choices."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,6 +60,14 @@ def precompute(options: argparse.Namespace, console: Console, errors: Console) -
     finally:
         engine.close()
     console.print(summary(tally, path))
+    coverage = float(np.nanmean(store.coverage())) if tally.prompts else 1.0
+    if coverage < LITTLE_COVERAGE:
+        errors.print(
+            f"[yellow]warning:[/] the model put only {coverage:.0%} of its probability on the choices; a prefill such as "
+            '"Rating: " (scoring.prefill) makes it choose',
+            highlight=False,
+            soft_wrap=True,
+        )
     return 1 if tally.reasons else 0
 
 

@@ -96,7 +96,9 @@ def test_from_a_model_to_a_report(tmp_path: Path, model: Path) -> None:
     assert "end-to-end" in report
     for name in ("config.yaml", "metrics.json", "weights.parquet", "signals.parquet"):
         assert (out / name).stat().st_size > 0
-    again = subprocess.run([sys.executable, "-m", "massjax.optimize", "--config", str(config), "--out", str(out)], capture_output=True, check=False)
+    again = subprocess.run(
+        [sys.executable, "-m", "massjax.optimize", "--config", str(config), "--out", str(out)], capture_output=True, check=False
+    )
     assert again.returncode == 2
 
 

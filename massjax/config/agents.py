@@ -9,15 +9,6 @@ from pydantic import Field, field_validator, model_validator
 
 from massjax.config.base import ConfigPath, Settings
 
-MASS_MODALITIES = (
-    "valuation", "dividend", "growth", "quality", "news", "price", "cross_industry", "risk", "price_feature",
-)  # fmt: skip
-"""The nine modalities of MASS (arXiv 2505.10278, §3), by their names here."""
-
-RISK_AVERSIONS = ("low", "moderate", "high")
-HORIZONS = ("days", "weeks", "months")
-SENIORITIES = ("junior", "senior", "head")
-
 
 class Archetype(Settings):
     """One kind of investor: an LLM with a view and preferences, or, when `rule` is given, a formula without an LLM.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -10,7 +11,6 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from massjax.engine.signals import Opinions, balance, choose, moments, prepare_opinions
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
@@ -24,6 +24,7 @@ from massjax.engine.inputs import (
     check_weights,
 )
 from massjax.engine.ranks import Returns, rank_correlation, rank_returns
+from massjax.engine.signals import Opinions, balance, choose, moments, prepare_opinions
 
 TILE_BYTES = 1 << 15
 """Signals of one date held at a time: a tile of candidates that stays in a core's cache."""
@@ -117,9 +118,7 @@ def evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, "
     return in_tiles(lambda tile: _mean_over_dates(daily_rank_ic(window, tile, alpha, signal)), weights, window.stocks)
 
 
-def daily_rank_ic(
-    window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName
-) -> Float[Array, "D P"]:
+def daily_rank_ic(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "D P"]:
     """RankIC of each date and candidate; NaN on dates that are skipped."""
     lanes = balance(weights).T
 
@@ -129,7 +128,7 @@ def daily_rank_ic(
     return lax.map(one_date, window)
 
 
-def in_tiles(function, weights: Float[Array, "P K"], stocks: int) -> Float[Array, "*P"]:  # type: ignore[no-untyped-def]
+def in_tiles(function: Callable[[Array], Array], weights: Float[Array, "P K"], stocks: int) -> Array:
     """Map `function` over tiles of candidates, so that memory does not grow with their number.
 
     The candidates of a tile do not see each other: results do not depend on the tiling.

@@ -102,19 +102,20 @@ def _check_weight_values(weights: np.ndarray) -> None:
             raise DataError(f"weights[{p}, {k}] (candidate {p}, archetype {k}) = {weights[p, k]} is {words}; weights are finite and >= 0")
     empty = ~(weights > 0).any(axis=1)
     if empty.any():
-        raise DataError(f"weights[{np.argmax(empty)}] (candidate {np.argmax(empty)}) are all zero; give at least one archetype a positive weight")
+        p = np.argmax(empty)
+        raise DataError(f"weights[{p}] (candidate {p}) are all zero; give at least one archetype a positive weight")
 
 
-def as_float32(values: Any) -> Float[Array, "..."]:
+def as_float32(values: Any) -> Float[Array, "*shape"]:
     """float32 without a device computation: what lies on the host is converted there and moves when a compiled function takes it."""
     return values.astype(jnp.float32) if isinstance(values, jax.Array) else np.asarray(values, np.float32)  # type: ignore[return-value]
 
 
-def _floats(what: str, values: Any, axes: int, names: str) -> Float[Array, "..."]:
+def _floats(what: str, values: Any, axes: int, names: str) -> Float[Array, "*shape"]:
     if np.ndim(values) != axes:
         raise DataError(f"{what} have shape {np.shape(values)}; expected {axes} axes [{names}]")
     dtype = values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype
-    if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer) or dtype == bool):
+    if not (jnp.issubdtype(dtype, jnp.number) or jnp.issubdtype(dtype, jnp.bool_)):
         raise DataError(f"{what} have dtype {dtype}; expected numbers [{names}], NaN where missing")
     array = as_float32(values)
     if not isinstance(array, jax.core.Tracer):

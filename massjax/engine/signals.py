@@ -171,7 +171,7 @@ def moments(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Arr
     archetypes = (opinions.scores[:, :, None], opinions.around[:, :, None], opinions.present[:, :, None], weights[:, None, :])
     in_order = partial(lax.scan, xs=archetypes, unroll=min(UNROLLED, len(weights)))
 
-    def add_first(sums: tuple[Array, ...], archetype: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
+    def add_first(sums: tuple[Array, Array, Array], archetype: tuple[Array, ...]) -> tuple[tuple[Array, Array, Array], None]:
         score, around, present, weight = archetype
         return (sums[0] + weight * present, sums[1] + weight * score, sums[2] + weight * around), None
 

@@ -10,7 +10,6 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from massjax.agents import resolve_archetypes
 from massjax.config import Archetype, RunConfig
 from massjax.errors import ConfigError
 from massjax.evaluate import span
@@ -21,7 +20,8 @@ from massjax.evaluate.result import ArchetypeFacts, RunResult, Strategy
 from massjax.evaluate.scores import gather_scores, score_coverage, store_facts
 from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio
 from massjax.evaluate.walk_forward import walk_forward
-from massjax.market import Panel, load_panel
+from massjax.market import Panel
+from massjax.scoring.work import prepare
 from massjax.search import Search, settings_from_mapping
 
 Progress = Callable[[str, int, int], None]
@@ -48,13 +48,13 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     if not searches:
         raise ConfigError("search: is empty; list at least one search, for example {method: annealing}")
     with clock.stage("reading the market data"):
-        panel = load_panel(config)
-    archetypes = resolve_archetypes(config.agents, panel)
+        work = prepare(config)
+    panel, archetypes = work.panel, work.archetypes
     config = _resolved(config, searches, panel)
     settings, lag = config.evaluate, config.market.execution_lag
     first = span.first_evaluated(settings, settings.gap or 0, panel.dates, lag)
     with clock.stage("reading the scores"):
-        gathered = gather_scores(config, panel, archetypes)
+        gathered = gather_scores(work)
     contenders = []
     for number, (name, search) in enumerate(zip(_names(config), searches, strict=True)):
         with clock.stage(f"searching walk-forward: {name}") as tell:
@@ -170,6 +170,9 @@ def _warnings(config: RunConfig, panel: Panel, evaluated: np.ndarray, first: int
     gappy = [f"{fact.archetype.name} ({fact.coverage:.0%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
     if gappy:
         found.append(f"{len(gappy)} archetypes score less than {LITTLE_COVERAGE:.0%} of the members: {', '.join(gappy[:5])}{', ...' if len(gappy) > 5 else ''}")
+    cutoff = config.scoring.knowledge_cutoff
+    if cutoff is not None and panel.dates[0].item() <= cutoff and any(fact.archetype.kind == "llm" for fact in facts):
+        found.append(f"the language model's knowledge ends {cutoff}: it may remember what happened on dates before that")
     return (*found, *panel.warnings)
 
 

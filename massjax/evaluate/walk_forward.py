@@ -37,7 +37,7 @@ from massjax.engine.inputs import (
 from massjax.engine.ranks import rank_correlation
 from massjax.engine.signals import balance, choose, moments
 from massjax.errors import ConfigError, DataError, LeakageError
-from massjax.search.protocol import Objective, Search, normalise
+from massjax.search.protocol import Objective, Search
 from massjax.search.run import run_search
 
 DATES_PER_CALL = 8
@@ -136,7 +136,7 @@ def walk_forward(
 
 def _check_timing(lookback: int, gap: int, delay: int, labels: np.ndarray) -> None:
     if lookback < 1 or gap < 0 or delay < 0:
-        raise ConfigError(f"lookback={lookback}, gap={gap}, delay={delay}: expected lookback >= 1, gap >= 0 and delay >= 0, in trading dates")
+        raise ConfigError(f"lookback={lookback}, gap={gap}, delay={delay}: expected lookback >= 1, gap >= 0, delay >= 0, in trading dates")
     if lookback + gap >= len(labels):
         raise ConfigError(
             f"lookback={lookback} and gap={gap} need {lookback + gap} dates before the first search; there are {len(labels)} dates "
@@ -148,7 +148,7 @@ def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: 
     if horizon is None:
         return False
     if horizon < 1 or execution_lag < 0:
-        raise ConfigError(f"horizon={horizon}, execution_lag={execution_lag}: expected horizon >= 1 and execution_lag >= 0, in trading dates")
+        raise ConfigError(f"horizon={horizon}, execution_lag={execution_lag}: expected horizon >= 1, execution_lag >= 0, in trading dates")
     needed = horizon + execution_lag - 1
     if gap >= needed:
         return False
@@ -157,8 +157,9 @@ def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: 
         used, known = search - gap - 1, search - gap - 1 + horizon + execution_lag
         known_on = f"the close of {labels[known]}" if known < len(labels) else "a date after the last one"
         raise LeakageError(
-            f"gap={gap} sees the future: the search on {labels[search]} would use the {horizon}-date forward return of {labels[used]}, which is "
-            f"known only at {known_on}. Set gap >= {needed} (horizon {horizon} + execution lag {execution_lag} - 1), or leakage_ablation: true"
+            f"gap={gap} sees the future: the search on {labels[search]} would use the {horizon}-date forward return of {labels[used]}, "
+            f"which is known only at {known_on}. Set gap >= {needed} (horizon {horizon} + execution lag {execution_lag} - 1), "
+            "or leakage_ablation: true to see what cheating would give"
         )
     return True
 
@@ -241,9 +242,7 @@ def _judge(
 ) -> WalkForward:
     mean, disagreement, combined, rank_ic, ic = map(np.asarray, _out_of_sample(panel, jnp.asarray(applied.weights), alpha, signal, missing))
     searched = ~np.isnan(applied.fitness)
-    return WalkForward(
-        applied.weights, mean, disagreement, combined, applied.fitness, rank_ic, ic, applied.chain_fitness, searched, leaks
-    )
+    return WalkForward(applied.weights, mean, disagreement, combined, applied.fitness, rank_ic, ic, applied.chain_fitness, searched, leaks)
 
 
 @partial(jax.jit, static_argnames=("signal", "missing"))
@@ -259,7 +258,7 @@ def _out_of_sample(
         combined = alpha * mean - (1 - alpha) * deviation
         return mean[:, 0], -deviation[:, 0], combined[:, 0], rank_ic, ic
 
-    mean, disagreement, combined, rank_ic, ic = lax.map(one_date, (prepare_window(*panel, missing), normalise(weights)))
+    mean, disagreement, combined, rank_ic, ic = lax.map(one_date, (prepare_window(*panel, missing), weights))
     return mean.T, disagreement.T, combined.T, rank_ic, ic
 
 

@@ -14,8 +14,8 @@ from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_R
 
 SEARCH_COLORS = ("#2f6fdf", "#d9652b", "#1f9d76", "#a24bc0", "#c43d6b", "#5b8c1a")
 CONTROL_COLORS = {UNIFORM: "#8a929c", UNIFORM_LLM: "#8fa3d6", UNIFORM_RULES: "#c79a86", BEST_SINGLE: "#b08a2e"}
-INK = "--ink"
-"""A colour that the page fills in, dark on light paper and light on dark."""
+INK = "black"
+"""Stands for the colour of the text, which the page fills in."""
 ARCHETYPE_COLORS = (
     "#4a74c0", "#de8a50", "#58a38a", "#c2606d", "#8b72b6", "#c8a945", "#66adcf", "#a46d58",
     "#89ab57", "#d18bb0", "#56648a", "#e3b48c", "#3f8178", "#e29a9d", "#b3a5d6", "#8c8148",

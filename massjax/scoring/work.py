@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from massjax.agents import ArchetypePrompts, Fact, Prompt, PromptTemplate, content_free, facts_of, prompts_of, resolve_archetypes
 from massjax.config import Archetype, RunConfig
+from massjax.errors import ConfigError
 from massjax.market import Panel, load_panel
 from massjax.scoring.rules import rule_scores
 
@@ -75,6 +76,12 @@ def prepare(config: RunConfig) -> Work:
     """
     panel = load_panel(config)
     archetypes = resolve_archetypes(config.agents, panel)
+    for archetype in archetypes:
+        if archetype.model not in (None, config.scoring.model):
+            raise ConfigError(
+                f"archetype {archetype.name!r} asks the model {archetype.model!r}, but scoring.model is {config.scoring.model!r}; "
+                "a score store holds the answers of one model: score this archetype with a config and store of its own"
+            )
     return Work(config, panel, archetypes, facts_of(panel, config.agents), PromptTemplate(config.agents.template))
 
 

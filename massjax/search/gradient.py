@@ -78,7 +78,7 @@ class GradientSearch(Search):
     def init(self, objective: Objective, start: Float[Array, "P K"], key: Key[Array, ""]) -> GradientState:
         """Logits around the start weights."""
         if self.prior is not None and len(self.prior) != start.shape[1]:
-            raise ConfigError(f"prior has {len(self.prior)} weights, the scores {start.shape[1]} archetypes; expected one weight an archetype")
+            raise ConfigError(f"prior has {len(self.prior)} weights, the scores {start.shape[1]} archetypes; expected one for each")
         noise = self.spread * jax.random.normal(key, start.shape).at[0].set(0.0)
         logits = jnp.log(jnp.maximum(start, jnp.finfo(jnp.float32).tiny)) + noise
         return GradientState(logits, jax.vmap(self._optimizer().init)(logits), unjudged(jax.nn.softmax(logits)))

@@ -29,16 +29,16 @@ def settings_from_mapping(mapping: Mapping[str, Any]) -> Search:
     if "method" not in mapping:
         raise ConfigError(f"search {dict(mapping)}: 'method' is missing; expected one of {', '.join(METHODS)}, or package.module:ClassName")
     method = mapping["method"]
-    return validate(_search_class(method), {name: value for name, value in mapping.items() if name != "method"}, source=f"search method {method!r}")
+    fields = {name: value for name, value in mapping.items() if name != "method"}
+    return validate(_search_class(method), fields, source=f"search method {method!r}")
 
 
 def _search_class(method: object) -> type[Search]:
     if isinstance(method, str) and method in METHODS:
         return METHODS[method]
     if not isinstance(method, str) or ":" not in method:
-        raise ConfigError(
-            f"search method {method!r} is not known{did_you_mean(str(method), METHODS)}; expected one of {', '.join(METHODS)}, or package.module:ClassName"
-        )
+        hint = did_you_mean(str(method), METHODS)
+        raise ConfigError(f"search method {method!r} is not known{hint}; expected one of {', '.join(METHODS)}, or package.module:ClassName")
     module_name, _, class_name = method.partition(":")
     try:
         module = importlib.import_module(module_name)

@@ -44,9 +44,7 @@ def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftO
     return daily.sum(0) / jnp.maximum(counted.sum(), 1.0)
 
 
-def _smooth_signal(
-    opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName
-) -> Float[Array, "N P"]:
+def _smooth_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "N P"]:
     """The signal from three matrix products; ties need no care here, only a gradient that stays finite where archetypes agree."""
 
     def weighted(values: Float[Array, "K N"]) -> Float[Array, "N P"]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.panel import Panel
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("path", type=Path, metavar="PATH", help="the folder of the store")
     options = parser.parse_args(arguments)
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     try:
         return _COMMANDS[options.command](options.path, console)
     except MassjaxError as error:
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+_WIDTH = 120
+"""Columns of what is written to a file or a pipe."""
 _HELP = {
     "info": "what model, prompts, dates and archetypes a store holds, how complete it is and what it cost",
     "verify": "read and check every chunk, manifest and record; exit code 1 where something is damaged",
@@ -94,13 +97,24 @@ def _summary(info: StoreInfo) -> Table:
         "size": f"{info.bytes / 1e6:.2f} MB in {info.files} files",
         "made": f"{info.provenance.created} by massjax {info.provenance.version}",
         "panel": _shorten(json.dumps(info.provenance.panel, ensure_ascii=False)),
-        **{name: value if isinstance(value, str) else json.dumps(value) for name, value in info.provenance.run_key.items()},
+        **_flat(info.provenance.run_key),
     }
     if info.writers:
         rows["writers"] = "; ".join(info.writers)
     for name, value in rows.items():
         table.add_row(Text(name), Text(str(value)))
     return table
+
+
+def _flat(document: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """A nested mapping as one level of dotted names and printable values."""
+    rows = {}
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            rows |= _flat(value, f"{above}{name}.")
+        else:
+            rows[above + name] = _shorten(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return rows
 
 
 def _archetypes(info: StoreInfo) -> Table:

@@ -77,7 +77,7 @@ def test_the_latest_texts_are_quoted() -> None:
     data = panel(np.zeros((2, 2)), texts=texts)
     fact = facts_of(data, AgentsSettings(archetypes=ONE, texts_per_prompt=2))[-1]
     assert fact.codes.tolist() == [[-1, -1], [-1, 0]]
-    assert fact.texts == ("  \"newer\"\n  \"say 'hi' then\"",)
+    assert fact.texts == ('  "newer"\n  "say \'hi\' then"',)
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=3))

@@ -76,7 +76,9 @@ def test_the_content_free_prompt_withholds_every_fact(panel: Panel) -> None:
 
 def test_a_template_of_ones_own(panel: Panel, tmp_path: Path) -> None:
     file = tmp_path / "own.j2"
-    file.write_text("{% block system %}S {{ archetype.name }}{% endblock %}{% block user %}{{ sections|length }} {{ choices|join }}{% endblock %}")
+    file.write_text(
+        "{% block system %}S {{ archetype.name }}{% endblock %}{% block user %}{{ sections|length }} {{ choices|join }}{% endblock %}"
+    )
     facts = facts_of(panel, AgentsSettings(archetypes=(TREND,)))
     template = PromptTemplate(file)
     assert template.sha256 != PromptTemplate().sha256

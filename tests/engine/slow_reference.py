@@ -37,7 +37,8 @@ def rank_correlation(signal, returns):
 def fitness(scores, member, forward_returns, weights, alpha=0.5, signal="combined", missing="renormalize"):
     """Mean RankIC [P]."""
     signals = aggregate(scores, member, weights, alpha, missing)[signal]
-    daily = np.array([[rank_correlation(row[:, d], np.where(member[:, d], forward_returns[:, d], np.nan)) for d in range(row.shape[1])] for row in signals])
+    returns = np.where(member, forward_returns, np.nan)
+    daily = np.array([[rank_correlation(*date) for date in zip(row.T, returns.T, strict=True)] for row in signals])
     counted = ~np.isnan(daily)
     return np.where(counted.any(1), np.where(counted, daily, 0).sum(1) / np.maximum(counted.sum(1), 1), np.nan)
 

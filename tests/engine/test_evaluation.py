@@ -6,12 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import slow_reference as slow
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from massjax.engine import evaluate, evaluation, fitness, prepare_window
 from massjax.errors import ConfigError, DataError
+from tests.engine import slow_reference as slow
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=20, deadline=None)
@@ -123,9 +122,11 @@ def test_tiles_do_not_change_a_bit(monkeypatch, candidates):
 def test_one_compilation_for_every_universe_and_alpha(count_compilations):
     scores, member, returns, weights = slow.panel(9, stocks=13)
     fitness(scores, member, returns, weights)
+    on_device = [jnp.asarray(values) for values in (scores, member, returns, weights)]
+    alpha = jnp.float32(0.5)
     with count_compilations() as compiled:
         fitness(np.nan_to_num(scores), ~member, returns * 2, weights[::-1], alpha=0.25)
-        fitness(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), jnp.asarray(weights), alpha=jnp.float32(0.5))
+        fitness(*on_device, alpha=alpha)
     assert compiled() == 0
 
 

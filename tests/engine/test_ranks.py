@@ -6,12 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import slow_reference as slow
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.stats import rankdata
 
 from massjax.engine import ranks
+from tests.engine import slow_reference as slow
 
 METHODS = {"shifts": 512, "sort": 1}
 

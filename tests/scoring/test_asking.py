@@ -93,7 +93,7 @@ def test_low_coverage_is_invalid_not_zero(small: dict[str, Any], tmp_path: Path)
 
 
 def test_growing_asks_only_what_is_new(small: dict[str, Any], tmp_path: Path) -> None:
-    work, store, first = run(written(small, tmp_path))
+    work, store, _ = run(written(small, tmp_path))
     known = {p.digest() for prompts in work.prompts.values() for p in prompts.prompts}
     before = store.scores(archetypes=["trend"]).copy()
     small["market"]["end"] = "2022-06-24"

@@ -1,0 +1,160 @@
+"""One contract for every search, a user's own included."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+import jax
+import numpy as np
+import pytest
+
+from massjax.engine import fitness
+from massjax.errors import ConfigError, DataError
+from massjax.search import Annealing, GradientSearch, search_window, settings_from_mapping
+
+OWN_SEARCH = '''
+from typing import Any, NamedTuple
+import jax
+import jax.numpy as jnp
+from massjax.search import Judged, Search, unjudged
+
+class RandomState(NamedTuple):
+    weights: Any
+    best: Judged
+
+class RandomSearch(Search):
+    """The best of random distributions."""
+
+    chains: int = 16
+
+    @property
+    def population(self):
+        return self.chains
+
+    def init(self, objective, start, key):
+        return RandomState(start, unjudged(start))
+
+    def step(self, objective, state, key):
+        best = state.best.improved(*objective.judge(state.weights))
+        return RandomState(jax.random.dirichlet(key, jnp.ones(best.weights.shape[1]), (self.chains,)), best)
+'''
+
+
+@pytest.fixture(scope="module")
+def own_module(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own_search.py").write_text(textwrap.dedent(OWN_SEARCH))
+    sys.path.insert(0, str(folder))
+    yield "own_search:RandomSearch"
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture(scope="module", params=["annealing", "soft_rank_ic", "ic", "own"])
+def search(request, own_module):
+    return {
+        "annealing": Annealing(chains=16, steps=12),
+        "soft_rank_ic": GradientSearch(restarts=16, steps=12, kl_strength=0.01, entropy_strength=0.01),
+        "ic": GradientSearch(restarts=16, steps=12, objective="ic", optimizer="sgd"),
+        "own": settings_from_mapping({"method": own_module, "chains": 16, "steps": 12}),
+    }[request.param]
+
+
+@pytest.fixture(scope="module")
+def window():
+    rng = np.random.default_rng(0)
+    scores = rng.random((5, 12, 3)).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.1] = np.nan
+    return scores, rng.random((12, 3)) < 0.9, rng.normal(size=(12, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def result(search, window):
+    return search_window(*window, search, key=jax.random.key(0))
+
+
+def test_the_result_is_the_best_exact_fitness(window, result):
+    np.testing.assert_array_equal(fitness(*window, result.chain_weights), result.chain_fitness)
+    np.testing.assert_array_equal(fitness(*window, np.asarray(result.weights)[None])[0], result.fitness)
+    assert result.fitness == result.chain_fitness.max()
+    np.testing.assert_array_equal(result.weights, result.chain_weights[int(np.argmax(result.chain_fitness))])
+
+
+def test_weights_are_distributions(result):
+    weights = np.asarray(result.chain_weights)
+    assert (weights > 0).all()
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
+
+
+def test_history_starts_at_the_start_and_never_falls(search, window, result):
+    history = np.asarray(result.history)
+    assert history.shape == (search.steps + 1,)
+    assert (np.diff(history) >= 0).all()
+    assert history[-1] == result.fitness
+    assert history[0] >= fitness(*window, np.ones((1, 5)))[0] - 1e-6
+    assert history[-1] > history[0]
+
+
+def test_the_same_key_gives_the_same_result(search, window, result):
+    again = search_window(*window, search, key=jax.random.key(0))
+    jax.tree.map(np.testing.assert_array_equal, again, result)
+
+
+def test_a_window_that_cannot_be_judged_has_no_winner(search, window):
+    scores, member, returns = window
+    nothing = search_window(scores, member, np.full_like(returns, np.nan), search, key=jax.random.key(0))
+    assert np.isnan(nothing.fitness)
+    assert np.isnan(nothing.chain_fitness).all()
+    np.testing.assert_allclose(np.asarray(nothing.chain_weights).sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_start_is_never_lost(search, window, result):
+    if isinstance(search, Annealing | GradientSearch):
+        started = search_window(*window, search, key=jax.random.key(1), start=result.weights)
+        assert started.history[0] >= result.fitness - 1e-5
+
+
+def test_a_single_archetype_leaves_nothing_to_search(window):
+    scores, member, returns = window
+    alone = search_window(scores[:1], member, returns, Annealing(chains=2, steps=3), key=jax.random.key(0))
+    np.testing.assert_array_equal(alone.weights, [1.0])
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [(np.ones(3), "3 archetypes, the scores 5"), (np.ones((3, 5)), "start has 3 rows, the search 16 chains"), (-np.ones(5), "negative")],
+)
+def test_bad_starts_are_named(window, start, message):
+    with pytest.raises(DataError, match=message):
+        search_window(*window, Annealing(chains=16, steps=1), key=jax.random.key(0), start=start)
+
+
+def test_settings_from_a_mapping():
+    assert settings_from_mapping({"method": "annealing", "chains": 3}) == Annealing(chains=3)
+    assert settings_from_mapping({"method": "gradient", "steps": 7}) == GradientSearch(steps=7)
+    assert hash(Annealing()) == hash(Annealing())
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"steps": 3}, "'method' is missing"),
+        ({"method": "aneal"}, "did you mean 'annealing'"),
+        ({"method": "annealing", "chain": 3}, "did you mean 'chains'"),
+        ({"method": "annealing", "cooling": 1.5}, "cooling"),
+        ({"method": "gradient", "optimizer": "adm"}, "did you mean 'adam'"),
+        ({"method": "gradient", "prior": [0.5, 0.0]}, "positive weight"),
+        ({"method": "no_such_module:Search"}, "cannot be imported"),
+        ({"method": "massjax.search:Anealing"}, "did you mean 'Annealing'"),
+        ({"method": "massjax.search:search_window"}, "not a subclass"),
+        ({"method": 3}, "not known"),
+    ],
+)
+def test_bad_mappings_are_named(mapping, message):
+    with pytest.raises(ConfigError, match=message):
+        settings_from_mapping(mapping)
+
+
+def test_a_prior_of_another_length_is_named(window):
+    with pytest.raises(ConfigError, match="prior has 2 weights, the scores 5 archetypes"):
+        search_window(*window, GradientSearch(restarts=2, steps=1, prior=(0.5, 0.5)), key=jax.random.key(0))
