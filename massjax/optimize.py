@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from massjax.config import RunConfig, load_config
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         optimize(options, console, errors)
     except MassjaxError as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         errors.print("stopped; nothing was written")
@@ -52,7 +53,7 @@ def optimize(options: argparse.Namespace, console: Console, errors: Console) -> 
             result = run(config, report)
         write_run(result, folder)
     print_summary(result, console)
-    console.print(f"\nReport: {out / REPORT}", highlight=False, soft_wrap=True)
+    console.print(f"\nReport: {out / REPORT}", highlight=False, markup=False, soft_wrap=True)
     return out
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -20,7 +22,8 @@ from massjax.scoring.asking import Progress as Report, Tally, ask_missing
 from massjax.scoring.engine import Engine, NoEngine
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.plan import plan
-from massjax.scoring.work import Work, prepare
+from massjax.scoring.work import Work, prepare, same_prompts
+from massjax.store import ScoreStore
 
 LITTLE_COVERAGE = 0.3
 """Mean coverage below which the answers say little about the choices."""
@@ -33,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return precompute(options, console, errors)
     except MassjaxError as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         errors.print("stopped; what is scored is stored, and the same command goes on from there")
@@ -47,8 +50,8 @@ def precompute(options: argparse.Namespace, console: Console, errors: Console) -
     if path is None:
         raise ConfigError(f"{options.config}: names no store; add `store: FOLDER.zarr` or give --store")
     work = prepare(config)
-    for warning in [*work.panel.warnings, *cutoff_warnings(config, work)]:
-        errors.print(f"[yellow]warning:[/] {warning}", highlight=False, soft_wrap=True)
+    for warning in [*work.panel.warnings, *cutoff_warnings(config, work), *same_prompts_warnings(work)]:
+        _warn(errors, warning)
     if options.plan:
         console.print(plan(work, path).table())
         return 0
@@ -59,16 +62,21 @@ def precompute(options: argparse.Namespace, console: Console, errors: Console) -
             tally = ask_missing(work, store, engine, report)
     finally:
         engine.close()
-    console.print(summary(tally, path))
-    coverage = float(np.nanmean(store.coverage())) if tally.prompts else 1.0
-    if coverage < LITTLE_COVERAGE:
-        errors.print(
-            f"[yellow]warning:[/] the model put only {coverage:.0%} of its probability on the choices; a prefill such as "
-            '"Rating: " (scoring.prefill) makes it choose',
-            highlight=False,
-            soft_wrap=True,
-        )
-    return 1 if tally.reasons else 0
+    unscored = without_score(store)
+    console.print(summary(tally, unscored, path))
+    coverage = store.coverage()
+    if np.isfinite(coverage).any() and np.nanmean(coverage) < LITTLE_COVERAGE:
+        share = f"the model put only {np.nanmean(coverage):.0%} of its probability on the choices"
+        _warn(errors, f'{share}; a prefill such as "Rating: " (scoring.prefill) makes it choose')
+    return 1 if unscored else 0
+
+
+def without_score(store: ScoreStore) -> dict[str, int]:
+    """How many cells were asked and have no score, by reason, over the whole store."""
+    reasons: Counter[str] = Counter()
+    for entry in store.entries().values():
+        reasons.update(entry.stats.get("reasons", {}))
+    return dict(reasons)
 
 
 def make_engine(settings: ScoringSettings) -> Engine:
@@ -93,9 +101,18 @@ def cutoff_warnings(config: RunConfig, work: Work) -> list[str]:
     return [f"the model's knowledge ends {cutoff}, so it may remember what happened on {known} of {len(work.panel.dates)} dates; {masked}"]
 
 
-def summary(tally: Tally, path: Path) -> Table:
+def same_prompts_warnings(work: Work) -> list[str]:
+    """A warning for every archetype whose prompts are those of another, so that it adds nothing."""
+    return [
+        f"archetypes {first!r} and {second!r} ask the very same prompts, so their scores are the same; "
+        "give one another persona, preference or modality, or a template that uses archetype.replica"
+        for first, second in same_prompts(work)
+    ]
+
+
+def summary(tally: Tally, unscored: Mapping[str, int], path: Path) -> Table:
     """What was asked and what it took, as a table."""
-    table = Table(title=f"Scores in {path}", show_header=False, title_justify="left")
+    table = Table(title=escape(f"Scores in {path}"), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
     rate = tally.prompts / tally.seconds if tally.seconds else 0.0
@@ -106,9 +123,13 @@ def summary(tally: Tally, path: Path) -> Table:
     table.add_row("scores from a prompt asked before", f"{tally.reused:,}")
     table.add_row("prompts a second", f"{rate:.1f}")
     table.add_row("tokens from the prefix cache", f"{cached:.0%} of {tally.prompt_tokens:,}")
-    for reason, count in tally.reasons.items():
-        table.add_row(f"[yellow]no score: {reason}", f"{count:,}")
+    for reason, count in unscored.items():
+        table.add_row(f"[yellow]no score: {escape(reason)}", f"{count:,}")
     return table
+
+
+def _warn(console: Console, warning: str) -> None:
+    console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -95,6 +95,9 @@ def _done(path: Path) -> dict[Any, str]:
         (["--set", "agents.archetypes.0.modalities=[prise]"], ["'trend'", "prise", "did you mean 'price'"]),
         (["--set", "agents.features=[return_1n]"], ["return_1n", "did you mean 'return_1"]),
         (["--set", "market.start=2030-01-01"], ["2030"]),
+        (["--set", "agents.features=[volatility_60d]"], ["'trend'", "'price'", "agents.features"]),
+        (["--set", "market.start=2022-02-30"], ["--set", "day"]),
+        (["--set", "store=[/a]: x"], ["error"]),
         (["--set", "store="], ["names no store"]),
         (["--store", "/proc/none/scores.zarr"], ["/proc/none"]),
         (["--store", "run.yaml"], ["run.yaml"]),
@@ -110,3 +113,36 @@ def test_bad_input_is_told_without_a_traceback(tmp_path: Path, root: Path, argum
     message = " ".join(found.stderr.split())
     for word in ["error:", *words]:
         assert word in message
+
+
+def test_scores_that_cannot_be_had_are_told_and_exit_with_1_each_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = str(config_file(tmp_path, scoring={"engine": "fake", "minimum_coverage": 0.95}))
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="fake"):
+            assert main(["--config", config]) == 1
+        assert "no score: coverage below" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_knowledge_cutoff_after_the_first_date_draws_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for cutoff, warned in [("2022-06-10", True), ("2021-01-01", False)]:
+        assert main(["--config", str(config_file(tmp_path, scoring={"engine": "fake", "knowledge_cutoff": cutoff})), "--plan"]) == 0
+        assert ("may remember what happened on 8 of 12 dates" in " ".join(capsys.readouterr().err.split())) == warned
+
+
+def test_archetypes_that_ask_the_same_draw_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    agents = {**SMALL["agents"], "archetypes": [], "grid": {"modalities": [["price"]], "replicas": 2}}
+    assert main(["--config", str(config_file(tmp_path, agents=agents)), "--plan"]) == 0
+    assert "ask the very same prompts" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_damaged_or_foreign_store_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = str(config_file(tmp_path))
+    with pytest.warns(UserWarning, match="fake"):
+        main(["--config", config])
+    with pytest.warns(UserWarning, match="fake"):
+        assert main(["--config", config, "--set", "scoring.seed=1"]) == 2
+    assert "seed: the store has 0, this run has 1" in " ".join(capsys.readouterr().err.split())
+    chunk = next(path for path in (tmp_path / "scores.zarr" / "coverage").iterdir() if path.name != "zarr.json")
+    chunk.write_bytes(chunk.read_bytes()[:-3])
+    assert main(["--config", config, "--plan"]) == 2
+    assert "coverage" in capsys.readouterr().err

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import numpy as np
 
-from massjax.config import AgentsSettings, Archetype, Draw, Grid
+from massjax.config import AgentsSettings, Archetype, Draw, Grid, validate
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Panel
 
@@ -33,16 +34,7 @@ def resolve_archetypes(settings: AgentsSettings, panel: Panel) -> tuple[Archetyp
 def grid(settings: Grid) -> list[Archetype]:
     """Every combination of the given values, `replicas` of each."""
     combinations = product(settings.modalities, settings.risk_aversion, settings.horizon, range(settings.replicas))
-    return [
-        Archetype(
-            name=_name("-".join(modalities), f"{risk}-risk-aversion", horizon, replica),
-            modalities=modalities,
-            risk_aversion=risk,
-            horizon=horizon,
-            replica=replica,
-        )
-        for modalities, risk, horizon, replica in combinations
-    ]
+    return [_generated("agents.grid", *values) for values in combinations]
 
 
 def draw(settings: Draw) -> list[Archetype]:
@@ -65,23 +57,14 @@ def draw(settings: Draw) -> list[Archetype]:
         raise ConfigError(
             f"agents.draw: only {len(found)} distinct archetypes can be drawn from these modalities, not {settings.count}; lower count"
         )
-    return [
-        Archetype.model_validate(
-            {
-                "name": _name("-".join(seen), f"{risk}-risk-aversion", horizon, replica),
-                "modalities": seen,
-                "risk_aversion": risk,
-                "horizon": horizon,
-                "replica": replica,
-            }
-        )
-        for seen, risk, horizon in found
-        for replica in range(settings.replicas)
-    ]
+    return [_generated("agents.draw", *values, replica) for values in found for replica in range(settings.replicas)]
 
 
-def _name(view: str, risk: str, horizon: str, replica: int) -> str:
-    return ".".join([view, risk, horizon, *([f"r{replica}"] if replica else [])])
+def _generated(source: str, modalities: tuple[str, ...], risk_aversion: str, horizon: str, replica: int) -> Archetype:
+    view = re.sub(r"[^A-Za-z0-9_.-]", "_", "-".join(modalities)) or "nothing"
+    name = ".".join([view, f"{risk_aversion}-risk-aversion", horizon, *([f"r{replica}"] if replica else [])])
+    values = {"name": name, "modalities": modalities, "risk_aversion": risk_aversion, "horizon": horizon, "replica": replica}
+    return validate(Archetype, values, source)
 
 
 def _refuse_duplicates(archetypes: list[Archetype]) -> None:

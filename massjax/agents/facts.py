@@ -94,13 +94,20 @@ def _as_numbers(feature: Feature, member: Bool[np.ndarray, "N T"]) -> Fact:
 
 def _encode(values: Float[np.ndarray, "N T"], style: str) -> tuple[Int[np.ndarray, "N T"], tuple[str, ...]]:
     known = np.isfinite(values)
-    scale, digits = (100.0, 1) if style == "percent" else (1.0, 2)
-    rounded = np.round(values[known] * scale, digits) + 0.0
-    distinct, inverse = np.unique(rounded, return_inverse=True)
+    distinct, inverse = np.unique([_printed(value, style) for value in values[known]], return_inverse=True)
     codes = np.full(values.shape, UNKNOWN, dtype=np.int32)
     codes[known] = inverse
-    suffix = "%" if style == "percent" else ""
-    return codes, tuple(f"{value:{'+' if style == 'percent' else ''}.{digits}f}{suffix}" for value in distinct)
+    return codes, tuple(distinct.tolist())
+
+
+def _printed(value: float, style: str) -> str:
+    match style:
+        case "percent":
+            return f"{round(100.0 * value, 1) + 0.0:+.1f}%"
+        case "ratio":
+            return f"{round(value, 2) + 0.0:.2f}"
+        case _:
+            return f"{value:.4g}"
 
 
 def _market_wide(fact: MarketFact, stocks: int, style: str) -> Fact:

@@ -77,7 +77,7 @@ class PromptTemplate:
         }
         try:
             return Prompt(self._block("system", context), self._block("user", context))
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
             raise ConfigError(f"{self.name}: cannot be rendered for archetype {archetype.name!r}: {error}") from None
 
     def _block(self, name: str, context: dict[str, object]) -> str:

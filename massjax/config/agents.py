@@ -39,8 +39,8 @@ class Archetype(Settings):
     @field_validator("name")
     @classmethod
     def _plain_name(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,79}", name):
-            raise ValueError("an archetype's name must be 1-80 letters, digits, '_', '-' or '.', starting with a letter or digit")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,199}", name):
+            raise ValueError("an archetype's name must be 1-200 letters, digits, '_', '-' or '.', starting with a letter or digit")
         return name
 
     @model_validator(mode="after")
@@ -80,6 +80,13 @@ class Draw(Settings):
     most_modalities: int = Field(3, ge=1)
     seed: int = 0
     replicas: int = Field(1, ge=1)
+
+    @field_validator("modalities")
+    @classmethod
+    def _distinct(cls, modalities: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(modalities)) != len(modalities):
+            raise ValueError(f"modalities must be distinct, not {', '.join(modalities)}")
+        return modalities
 
 
 class AgentsSettings(Settings):

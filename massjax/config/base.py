@@ -114,7 +114,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not a text file; expected YAML in UTF-8") from None
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
@@ -134,7 +134,7 @@ def override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
         *parents, last = key.split(".")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:
             raise ConfigError(f"--set {assignment!r}: the value is not valid YAML: {error}") from None
         target: Any = values
         try:

@@ -12,7 +12,7 @@ from massjax.agents import PromptTemplate, facts_of
 from massjax.config import Archetype, RunConfig
 from massjax.errors import ConfigError
 from massjax.market import Panel
-from massjax.scoring.placing import check_scores
+from massjax.scoring.checking import check_scores
 from massjax.scoring.rules import rule_scores
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore

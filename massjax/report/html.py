@@ -64,7 +64,7 @@ def run_facts(result: RunResult) -> list[tuple[str, str]]:
     config, panel = result.config, result.panel
     evaluate, kinds = config.evaluate, [facts.archetype.kind for facts in result.archetypes]
     lag = config.market.execution_lag
-    counted = [f"{kinds.count(kind)} {label}" for kind, label in (("llm", "asking a language model"), ("rule", "rules without one")) if kind in kinds]
+    counted = [f"{kinds.count(kind)} {label}" for kind, label in (("llm", "LLM"), ("rule", "rule")) if kind in kinds]
     return [
         ("Market", f"{config.market.source}, {len(panel.stocks)} stocks"),
         ("Data", f"{panel.dates[0]} to {panel.dates[-1]} ({panel.dates.size} dates)"),

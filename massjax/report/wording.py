@@ -43,7 +43,7 @@ def headline(result: RunResult) -> str:
     told += [f"{_listed(worse)} did worse than uniform weights beyond chance"] if worse else []
     if told:
         return "; ".join(told) + "."
-    return "No search can be told from uniform weights." if len(searches) > 1 else "The search cannot be told from uniform weights."
+    return "No search can be told apart from uniform weights." if len(searches) > 1 else "The search cannot be told apart from uniform weights."
 
 
 def verdict(result: RunResult) -> tuple[str, ...]:
@@ -54,11 +54,12 @@ def verdict(result: RunResult) -> tuple[str, ...]:
 def _verdict(strategy: Strategy, horizon: int) -> str:
     metrics = strategy.metrics[horizon]
     own = metrics.rank_ic
-    return (
+    told = (
         f"{strategy.label}: RankIC {percent(own.mean)} % out of sample (t = {number(own.t_statistic, 1)}), {_against_zero(own)}. "
         f"Against uniform weights {_difference(metrics.over_uniform)}; against the best single archetype of the look-back "
         f"{_difference(metrics.over_best_single)}."
     )
+    return told.replace("t = ", "t\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _against_zero(summary: SeriesSummary) -> str:

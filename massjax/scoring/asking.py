@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from massjax.agents import Prompt
 from massjax.config import Archetype
-from massjax.scoring.choice import Choices, calibrated, choices_of, expected_score
+from massjax.errors import ModelError
+from massjax.scoring.choice import SMALLEST_PRIOR, Choices, calibrated, choices_of, expected_score
 from massjax.scoring.engine import Engine
 from massjax.scoring.placing import archetype_of, cells, unit_keys
 from massjax.scoring.work import Work
@@ -69,8 +70,11 @@ def ask_missing(work: Work, store: ScoreStore, engine: Engine, progress: Progres
     """
     keys = unit_keys(work, store)
     missing = sorted(store.missing_units(keys, retry_failed=True), key=lambda unit: (store.layout.block(unit), unit.archetype, unit.first))
-    answered = stored_answers(work, store, keys, set(missing))
-    priors = stored_priors(store, keys, set(missing))
+    if not missing:
+        return Tally()
+    current = [unit for unit, entry in store.entries().items() if entry.key == keys[unit]]
+    answered = stored_answers(work, store, current)
+    priors = stored_priors(store, current)
     tally, wanted, block = Tally(), sum(unit.shape[0] * unit.shape[1] for unit in missing), -1
     for unit in missing:
         if store.layout.block(unit) != block:
@@ -93,12 +97,12 @@ def ask_missing(work: Work, store: ScoreStore, engine: Engine, progress: Progres
     return tally
 
 
-def stored_answers(work: Work, store: ScoreStore, keys: Mapping[Unit, str], missing: set[Unit]) -> Answered:
-    """What the store's finished units say about the prompts of this run, by prompt fingerprint."""
+def stored_answers(work: Work, store: ScoreStore, units: Sequence[Unit]) -> Answered:
+    """What the given units of the store say about the prompts of this run, by prompt fingerprint."""
     answered = Answered()
-    for unit in keys:
+    for unit in units:
         archetype = archetype_of(work, store, unit)
-        if unit in missing or archetype.kind == "rule":
+        if archetype.kind == "rule":
             continue
         where = {"dates": unit.dates, "archetypes": [archetype.name], "stocks": list(store.stocks[unit.stocks])}
         probability = store.probabilities(**where, calibrated=False)[0].astype(np.float16)
@@ -109,19 +113,27 @@ def stored_answers(work: Work, store: ScoreStore, keys: Mapping[Unit, str], miss
     return answered
 
 
-def stored_priors(store: ScoreStore, keys: Mapping[Unit, str], missing: set[Unit]) -> dict[str, Float[np.ndarray, " C"] | None]:
-    """Answers to the content-free prompts that the store's finished units were calibrated with, by archetype."""
+def stored_priors(store: ScoreStore, units: Sequence[Unit]) -> dict[str, Float[np.ndarray, " C"] | None]:
+    """Answers to the content-free prompts that the given units were calibrated with, by archetype."""
     entries = store.entries()
-    found = {store.archetypes[unit.archetype]: entries[unit].calibration for unit in keys if unit not in missing}
-    return {name: None if prior is None else np.array(prior, dtype=np.float32) for name, prior in found.items()}
+    found = {store.archetypes[unit.archetype]: entries[unit].calibration for unit in units}
+    return {name: np.array(prior, dtype=np.float32) for name, prior in found.items() if prior is not None}
 
 
 def _prior(work: Work, archetype: Archetype, engine: Engine) -> Float[np.ndarray, " C"] | None:
+    """The engine's answer to the archetype's content-free prompt; None where scores are not calibrated.
+
+    Raises:
+        ModelError: the engine gave no answer.
+    """
     if not work.config.scoring.calibrate:
         return None
     answers = engine.ask([work.content_free(archetype)])
     prior = choices_of(answers.logprobs).probability[0].astype(np.float32)
-    return prior if np.isfinite(prior).all() else None
+    if not np.isfinite(prior).all():
+        reason = answers.failures.get(0, "no finite log-probabilities")
+        raise ModelError(f"archetype {archetype.name!r}: the content-free prompt that calibrates its scores was not answered ({reason})")
+    return np.maximum(prior, np.float32(SMALLEST_PRIOR))
 
 
 def _ask_unit(

@@ -30,16 +30,18 @@ def choices_of(logprobs: Float[np.ndarray, "B C"]) -> Choices:
     return Choices(probability.astype(np.float16), coverage.astype(np.float16))
 
 
+SMALLEST_PRIOR = 1e-6
+"""A content-free answer is taken to give every choice at least this probability."""
+
+
 def calibrated(probability: Float[np.ndarray, "*B C"], prior: Float[np.ndarray, " C"] | None) -> Float[np.ndarray, "*B C"]:
     """Divide by the choice probabilities of a content-free prompt and renormalise (Zhao et al. 2021, arXiv 2102.09690, eq. 2).
 
     Args:
-        prior: choice probabilities of the content-free prompt; None or NaN leaves the answers as they are.
+        prior: choice probabilities of the content-free prompt, all positive; None only renormalises the stored answers.
     """
     raw = np.asarray(probability, dtype=np.float64)
-    if prior is None or not np.isfinite(prior).all():
-        return raw
-    weighted = raw / np.maximum(np.asarray(prior, dtype=np.float64), 1e-6)
+    weighted = raw if prior is None else raw / np.asarray(prior, dtype=np.float64)
     return weighted / weighted.sum(axis=-1, keepdims=True)
 
 

@@ -27,6 +27,8 @@ def model_folder(model: str, revision: str | None = None) -> Path:
     Raises:
         ModelError: the folder does not exist or holds no model, or the name cannot be fetched.
     """
+    if not model:
+        raise ModelError("scoring.model is not set; name a Hugging Face folder or model")
     path = Path(model).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
@@ -77,6 +79,9 @@ def _digest(files: list[Path]) -> str:
 
 def _config_digest(file: Path) -> str:
     """The configuration's digest without the fields that say who wrote it rather than what the model computes."""
-    config = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file}: is not valid JSON ({error}); fetch the model again") from None
     kept = {key: value for key, value in config.items() if key not in {"transformers_version", "_name_or_path", "_model_name_or_path"}}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

@@ -10,8 +10,9 @@ import numpy as np
 from rich.table import Table
 
 from massjax.agents import Prompt
-from massjax.scoring.placing import archetype_of, cells, unit_keys
-from massjax.scoring.work import Work, definition, settings_key
+from massjax.scoring.checking import check_settings
+from massjax.scoring.placing import archetype_of, cells, check_axes, unit_keys
+from massjax.scoring.work import Work, definition
 from massjax.store import ScoreStore
 
 CHARACTERS_PER_TOKEN = 4.4
@@ -94,23 +95,25 @@ def plan(work: Work, path: Path) -> Plan:
 
 
 def _stored(work: Work, path: Path) -> set[int]:
-    """Fingerprints of the prompts that the store's finished, unchanged units answer."""
+    """Fingerprints of the prompts that the store has answers to.
+
+    Raises:
+        StoreError: precompute would refuse the store.
+    """
     if not path.exists():
         return set()
     store = ScoreStore.open(path, archetypes=[definition(a) for a in work.archetypes])
-    if any(store.provenance.run_key.get(name) != value for name, value in settings_key(work.config, work.template).items()):
-        return set()
-    covered = np.isin(store.dates, work.panel.dates).all() and set(store.stocks) <= set(work.panel.stocks)
-    if not covered or not set(store.archetypes) <= {a.name for a in work.archetypes}:
-        return set()
+    check_settings(work, store)
+    check_axes(work, store)
     keys = unit_keys(work, store)
-    missing = set(store.missing_units(keys))
     done: set[int] = set()
-    for unit in keys:
+    for unit, entry in store.entries().items():
         archetype = archetype_of(work, store, unit)
-        if unit not in missing and archetype.kind == "llm":
-            done.update(np.unique(cells(work, store, unit, work.digests[archetype.name])).tolist())
-    return done - {0}
+        if entry.key == keys[unit] and archetype.kind == "llm":
+            where = {"dates": unit.dates, "archetypes": [archetype.name], "stocks": list(store.stocks[unit.stocks])}
+            answered = np.isfinite(store.coverage(**where)[0])
+            done.update(np.unique(cells(work, store, unit, work.digests[archetype.name]).T[answered]).tolist())
+    return done
 
 
 def _tokens_per_character(model: str, prompts: list[Prompt]) -> tuple[float, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import jinja2
 import numpy as np
 
 from massjax.agents import Prompt
@@ -42,8 +43,16 @@ class VLLMEngine:
             ) from None
         self._vllm = vllm
         self._platform = current_platform
-        self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder))
-        self._choice_ids = choice_ids(self._tokenizer, settings.choices, settings.prefill)
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder))
+            self._control_tokens = control_tokens(self._tokenizer)
+            before = self._wrap(Prompt("SYSTEM", "USER"))
+        except (ValueError, OSError, jinja2.TemplateError) as error:
+            raise ModelError(
+                f"{self.folder}: cannot be asked as a chat model ({error}); "
+                "massjax needs an instruct model with a tokenizer and a chat template that takes a system message"
+            ) from None
+        self._choice_ids = choice_ids(self._tokenizer, settings.choices, before)
         self._sampling = vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=self._choice_ids, detokenize=False)
 
     def identity(self) -> dict[str, str]:
@@ -113,29 +122,35 @@ class VLLMEngine:
 
     def _defuse(self, text: str) -> str:
         """Break up the tokenizer's control tokens, so that text from data cannot end its message."""
-        for token in self._tokenizer.all_special_tokens:
-            if len(token) > 1 and token in text:
+        for token in self._control_tokens:
+            if token in text:
                 text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
 
 
-def choice_ids(tokenizer: Any, choices: Sequence[str], prefill: str) -> list[int]:
-    """The token of each choice as it follows `prefill`.
+def control_tokens(tokenizer: Any) -> list[str]:
+    """All tokens that a tokenizer cuts out of running text as they stand, longest first."""
+    found = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    return sorted((token for token in found if len(token.strip()) > 1), key=len, reverse=True)
+
+
+def choice_ids(tokenizer: Any, choices: Sequence[str], before: str) -> list[int]:
+    """The token of each choice as it follows the text `before`.
 
     Raises:
         ModelError: a choice is not a single token there, or two are the same one.
     """
-    before = tokenizer.encode(prefill, add_special_tokens=False) if prefill else []
+    start = tokenizer.encode(before, add_special_tokens=False)
     ids = []
     for choice in choices:
-        after = tokenizer.encode(prefill + choice, add_special_tokens=False)
-        if after[: len(before)] != before or len(after) != len(before) + 1:
-            pieces = tokenizer.convert_ids_to_tokens(after)
+        whole = tokenizer.encode(before + choice, add_special_tokens=False)
+        if whole[: len(start)] != start or len(whole) != len(start) + 1:
+            pieces = tokenizer.convert_ids_to_tokens(tokenizer.encode(choice, add_special_tokens=False))
             raise ModelError(
-                f"scoring.choices: {choice!r} is not a single token of this model after the prefill {prefill!r}: {pieces}; "
-                "use digits or letters"
+                f"scoring.choices: {choice!r} is not a single token of this model after {before[-20:]!r} (alone it is {pieces}); "
+                "use digits or letters, or another scoring.prefill"
             )
-        ids.append(after[-1])
+        ids.append(whole[-1])
     if len(set(ids)) != len(ids):
         raise ModelError(f"scoring.choices: two of {list(choices)} are the same token of this model")
     return ids

@@ -76,13 +76,37 @@ def prepare(config: RunConfig) -> Work:
     """
     panel = load_panel(config)
     archetypes = resolve_archetypes(config.agents, panel)
+    facts = facts_of(panel, config.agents)
     for archetype in archetypes:
-        if archetype.model not in (None, config.scoring.model):
+        _check_askable(archetype, facts, config)
+    return Work(config, panel, archetypes, facts, PromptTemplate(config.agents.template))
+
+
+def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfig) -> None:
+    model = config.scoring.model
+    if archetype.model is not None and Path(archetype.model).name != Path(model).name:
+        raise ConfigError(
+            f"archetype {archetype.name!r} asks the model {archetype.model!r}, but scoring.model is {model!r}; "
+            "a score store holds the answers of one model: score this archetype with a config and store of its own"
+        )
+    for modality in archetype.modalities:
+        if not any(fact.modality == modality for fact in facts):
             raise ConfigError(
-                f"archetype {archetype.name!r} asks the model {archetype.model!r}, but scoring.model is {config.scoring.model!r}; "
-                "a score store holds the answers of one model: score this archetype with a config and store of its own"
+                f"archetype {archetype.name!r} sees the modality {modality!r}, of which agents.features shows nothing; "
+                "add one of its features there, or leave agents.features empty to show all"
             )
-    return Work(config, panel, archetypes, facts_of(panel, config.agents), PromptTemplate(config.agents.template))
+
+
+def same_prompts(work: Work) -> list[tuple[str, str]]:
+    """Pairs of LLM archetypes that ask the very same prompts everywhere, so that their scores cannot differ."""
+    first: dict[bytes, str] = {}
+    pairs = []
+    for name, digests in work.digests.items():
+        key = hashlib.sha256(digests.tobytes()).digest()
+        if key in first:
+            pairs.append((first[key], name))
+        first.setdefault(key, name)
+    return pairs
 
 
 def settings_key(config: RunConfig, template: PromptTemplate) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def _smooth_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Floa
     def weighted(values: Float[Array, "K N"]) -> Float[Array, "N P"]:
         return lax.dot_general(values, weights, (((0,), (0,)), ((), ())), precision="highest")
 
-    total = jnp.maximum(weighted(opinions.present), jnp.finfo(jnp.float32).tiny)
+    total = weighted(opinions.present)
+    total = jnp.where(total > 0, total, 1.0)
     mean, middle = weighted(opinions.scores) / total, weighted(opinions.around) / total
     variance = weighted(opinions.around**2) / total - middle**2
     floor = jnp.maximum(opinions.agreement, EPS**2)[:, None]

@@ -108,7 +108,7 @@ def _summary(info: StoreInfo) -> Table:
 
 def _flat(document: Mapping[str, Any], above: str = "") -> dict[str, str]:
     """A nested mapping as one level of dotted names and printable values."""
-    rows = {}
+    rows: dict[str, str] = {}
     for name, value in document.items():
         if isinstance(value, Mapping):
             rows |= _flat(value, f"{above}{name}.")
@@ -136,7 +136,7 @@ def _archetypes(info: StoreInfo) -> Table:
 
 
 def _spread(quantiles: tuple[float, ...]) -> str:
-    return "/".join(f"{value:.2f}" for value in quantiles[::2]) if quantiles else "none"
+    return "/".join(f"{value:.3f}" for value in quantiles[::2]) if quantiles else "none"
 
 
 def _shorten(text: str, limit: int = 400) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import google_crc32c
+import numcodecs.blosc
 import numpy as np
 from numcodecs import Blosc
 
@@ -26,6 +27,9 @@ from massjax.store.layout import (
     array_document,
     chunk_name,
 )
+
+numcodecs.blosc.use_threads = False
+"""One thread a chunk, as Zarr sets it on its import: on a busy machine Blosc waits many milliseconds for threads of its own."""
 
 
 def check_metadata(data: bytes | None, layout: Layout, name: str) -> None:
@@ -61,10 +65,17 @@ def check_all_metadata(root: Path, layout: Layout) -> None:
             raise StoreError(f"{where}: metadata {error}; `python -m massjax.store repair PATH` writes it again") from None
 
 
+def unfilled(layout: Layout, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """An array [*shape(, choices)] of whatever is in memory."""
+    last = (len(layout.choices),) if name == "probability" else ()
+    return np.empty((*shape, *last), dtype=ARRAYS[name].dtype)
+
+
 def empty(layout: Layout, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """An array [*shape(, choices)] of cells that were never written."""
-    last = (len(layout.choices),) if name == "probability" else ()
-    return np.full((*shape, *last), 0 if name == "status" else np.nan, dtype=ARRAYS[name].dtype)
+    values = unfilled(layout, name, shape)
+    values.fill(0 if name == "status" else np.nan)
+    return values
 
 
 _RESIDUE = 0x48674BC7
@@ -81,19 +92,17 @@ def decode(data: bytes | None, layout: Layout, name: str) -> np.ndarray:
         raise ValueError("is missing")
     if google_crc32c.value(data) != _RESIDUE:
         raise ValueError("is damaged: its bytes do not match their CRC32C")
-    shape = array_document(layout, name)["chunk_grid"]["configuration"]["chunk_shape"]
+    values = unfilled(layout, name, (layout.dates_per_unit, *layout.chunk))
     try:
-        values = np.empty(shape, dtype=np.dtype(ARRAYS[name].dtype).newbyteorder("<"))
         Blosc().decode(memoryview(data)[:-4], out=values)
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"does not hold an array of the shape {shape} ({error})") from None
+        raise ValueError(f"does not hold an array of the shape {values.shape} ({error})") from None
     return values
 
 
 def encode(values: np.ndarray, layout: Layout, name: str) -> bytes:
     """The bytes of a chunk file; `values` may be smaller than a chunk, at the end of an axis."""
-    shape = array_document(layout, name)["chunk_grid"]["configuration"]["chunk_shape"]
-    whole = empty(layout, name, shape[:3])
+    whole = empty(layout, name, (layout.dates_per_unit, *layout.chunk))
     whole[tuple(map(slice, values.shape))] = values
     body = bytes(blosc(name).encode(whole))
     return body + google_crc32c.value(body).to_bytes(4, "little")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,10 +38,8 @@ def decode(data: bytes, block: int, layout: Layout) -> dict[Unit, Entry]:
     Raises:
         ValueError: a byte of it has changed, or it is another block's.
     """
-    document = files.parse_canonical(data)
-    checksum = document.pop("checksum", None)
-    if checksum != files.digest(files.canonical(document)):
-        raise ValueError("does not match its checksum")
+    body = _checked(data)
+    document = json.loads(body)
     if document["block"] != block:
         raise ValueError(f"is the manifest of block {document['block']}")
     by_name = {unit.name: unit for unit in layout.units(block)}
@@ -48,6 +47,18 @@ def decode(data: bytes, block: int, layout: Layout) -> dict[Unit, Entry]:
     if unknown:
         raise ValueError(f"names the unit {unknown[0]}, which this store does not have")
     return {by_name[name]: entry_from(entry) for name, entry in document["units"].items()}
+
+
+def _checked(data: bytes) -> bytes:
+    """The bytes of a manifest without its checksum, which they must match; what has no valid checksum is not even parsed."""
+    head, found, rest = data.partition(_CHECKSUM)
+    checksum, body = rest[:32], head + rest[32 + len(_AFTER_CHECKSUM) :]
+    if not found or rest[32 : 32 + len(_AFTER_CHECKSUM)] != _AFTER_CHECKSUM or checksum != files.digest(body).encode():
+        raise ValueError("does not match its checksum")
+    return body
+
+
+_CHECKSUM, _AFTER_CHECKSUM = b'"checksum":"', b'",'
 
 
 def read(root: Path, block: int, layout: Layout) -> dict[Unit, Entry]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,14 +93,26 @@ def entry(root: Path, layout: Layout, unit: Unit) -> Entry | None:
 
 
 def read(root: Path, layout: Layout, name: str, where: Selection) -> np.ndarray:
-    """An array [dates, archetypes, stocks(, choices)] at a selection; cells of unfinished units hold the fill value."""
+    """An array [dates, archetypes, stocks(, choices)] at a selection; cells of unfinished units hold the fill value.
+
+    Several blocks are read and decompressed by a few threads at once, each into its place.
+    """
     wanted = np.unique(where.dates)
-    blocks = np.unique(wanted // layout.dates_per_unit)
-    parts = [_read_block(root, layout, name, int(block), wanted[wanted // layout.dates_per_unit == block], where) for block in blocks]
-    if not parts:
-        return chunks.empty(layout, name, (0, len(where.archetypes), len(where.stocks)))
-    values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    blocks, starts = np.unique(wanted // layout.dates_per_unit, return_index=True)
+    if len(blocks) == 1:
+        values = _read_block(root, layout, name, int(blocks[0]), wanted, where)
+    else:
+        values = chunks.unfilled(layout, name, (len(wanted), len(where.archetypes), len(where.stocks)))
+
+        def read_part(block: int, start: int, stop: int) -> None:
+            values[start:stop] = _read_block(root, layout, name, block, wanted[start:stop], where)
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(read_part, blocks.tolist(), starts, (*starts[1:], len(wanted))))
     return values if np.array_equal(wanted, where.dates) else values[np.searchsorted(wanted, where.dates)]
+
+
+_THREADS = min(8, os.cpu_count() or 1)
 
 
 def read_probabilities(root: Path, layout: Layout, where: Selection, *, calibrated: bool) -> np.ndarray:

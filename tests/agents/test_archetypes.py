@@ -60,3 +60,13 @@ def test_an_unknown_modality_or_feature_is_named_with_the_nearest(panel: Panel) 
         resolve_archetypes(AgentsSettings(archetypes=(Archetype(name="a", modalities=("prise",)),)), panel)
     with pytest.raises(ConfigError, match=r"'b'.*no feature 'rsik' \(did you mean 'risk'\?\)"):
         resolve_archetypes(AgentsSettings(archetypes=(Archetype(name="b", rule={"rsik": 1.0}),)), panel)
+
+
+def test_generated_names_are_plain_and_faults_are_told() -> None:
+    from massjax.agents.archetypes import grid
+
+    assert grid(Grid(modalities=(("balance sheet",),)))[0].name == "balance_sheet.moderate-risk-aversion.weeks"
+    with pytest.raises(ConfigError, match=r"agents\.grid.*sees nothing"):
+        grid(Grid(modalities=((),)))
+    with pytest.raises(ValueError, match="distinct"):
+        Draw(modalities=("price", "price"))

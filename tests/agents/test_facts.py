@@ -54,6 +54,13 @@ def test_words_and_numbers() -> None:
     assert numbers.codes[0, 1] == -1
 
 
+@pytest.mark.parametrize(("style", "printed"), [("ratio", "1234.57"), ("number", "1235"), ("percent", "+123456.8%")])
+def test_numbers_are_printed_by_their_style(style: str, printed: str) -> None:
+    values = np.array([[1234.5678], [0.0]])
+    fact = facts_of(panel(values, style), AgentsSettings(archetypes=ONE, facts="numbers"))[0]
+    assert fact.texts[fact.codes[0, 0]] == printed
+
+
 def test_names_and_dates_are_hidden_unless_asked_for() -> None:
     data = panel(np.zeros((2, 2)), names={"S0": "Zero Inc"}, sectors={"S0": "Energy"})
     assert [f.label for f in facts_of(data, AgentsSettings(archetypes=ONE))] == ["the f"]

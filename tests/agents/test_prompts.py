@@ -91,6 +91,7 @@ def test_a_template_of_ones_own(panel: Panel, tmp_path: Path) -> None:
         ("{% block system %}x{% endblock %}", "missing: user"),
         ("{% block system %}{% endblock %}\n{% block user %}{{ x ", "own.j2, line 2"),
         ("{% block system %}{% endblock %}{% block user %}{{ sectoins }}{% endblock %}", "sectoins"),
+        ("{% block system %}{{ archetype.name + 1 }}{% endblock %}{% block user %}{% endblock %}", "'trend'"),
         ("{% block system %}{% endblock %}{% block user %}{{ ''.__class__.__mro__ }}{% endblock %}", "own.j2"),
     ],
 )

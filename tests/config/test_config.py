@@ -49,7 +49,7 @@ def test_overrides_reach_sections_and_lists(tmp_path: Path) -> None:
     assert config.market.horizons == (5,)
 
 
-@pytest.mark.parametrize("assignment", ["evaluate", "=3", "search.x.steps=3", "search.9.steps=3", "name.x=1", "name={"])
+@pytest.mark.parametrize("assignment", ["evaluate", "=3", "search.x.steps=3", "search.9.steps=3", "name.x=1", "name={", "name=2022-02-30"])
 def test_an_impossible_override_is_refused(assignment: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         override({"name": "x", "search": [{"steps": 1}]}, [assignment])
@@ -75,6 +75,7 @@ def test_an_impossible_override_is_refused(assignment: str) -> None:
         ("agents: {archetypes: [{name: 'a/../b', modalities: [x]}]}", ["letters, digits"]),
         ("agents: {archetypes: [{name: a, rule: {x: 1}, persona: b}]}", ["'a'", "rule"]),
         ("agents: {archetypes: [{name: a, rule: {x: 0}}]}", ["'a'", "weight other than 0"]),
+        (AGENTS + "market: {start: 2022-02-30}", ["not valid YAML", "day"]),
         ("name: x", ["'agents' is missing"]),
         ("- 1", ["expected a mapping"]),
         ("a: [", ["not valid YAML"]),

@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from massjax.engine import evaluate, evaluation, fitness, prepare_window
 from massjax.errors import ConfigError, DataError
+from tests.compilations import count_compilations
 from tests.engine import slow_reference as slow
 
 seeds = st.integers(0, 2**32 - 1)
@@ -119,7 +120,7 @@ def test_tiles_do_not_change_a_bit(monkeypatch, candidates):
     np.testing.assert_array_equal(evaluate(window, weights[:candidates], jnp.float32(0.5), "combined"), whole[:candidates])
 
 
-def test_one_compilation_for_every_universe_and_alpha(count_compilations):
+def test_one_compilation_for_every_universe_and_alpha():
     scores, member, returns, weights = slow.panel(9, stocks=13)
     fitness(scores, member, returns, weights)
     on_device = [jnp.asarray(values) for values in (scores, member, returns, weights)]

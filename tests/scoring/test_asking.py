@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 
 from massjax.agents import Prompt
 from massjax.config import RunConfig
-from massjax.errors import StoreError
+from massjax.errors import ModelError, StoreError
 from massjax.scoring.asking import ask_missing
-from massjax.scoring.choice import choices_of, expected_score
+from massjax.scoring.checking import check_scores
+from massjax.scoring.choice import choices_of
 from massjax.scoring.engine import Answers
 from massjax.scoring.fake import FakeEngine
-from massjax.scoring.placing import check_scores, open_or_create
+from massjax.scoring.placing import open_or_create
+from massjax.scoring.plan import plan
 from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore, Status
 from tests.scoring.conftest import written
@@ -50,14 +53,52 @@ def test_every_distinct_prompt_is_asked_once(small_config: RunConfig) -> None:
     assert (store.status(archetypes=["low-volatility"]) == Status.RULE).all()
 
 
-def test_scores_are_those_of_the_prompts(small: dict[str, Any], tmp_path: Path) -> None:
-    config = written(small | {"scoring": {"engine": "fake", "calibrate": False}}, tmp_path)
+@pytest.mark.parametrize("calibrate", [False, True])
+def test_scores_are_those_of_the_prompts(small: dict[str, Any], tmp_path: Path, calibrate: bool) -> None:
+    config = written(small | {"scoring": {"engine": "fake", "calibrate": calibrate}}, tmp_path)
     work, store, engine = run(config)
-    prompts = work.prompts["careful"]
+    prompts, careful = work.prompts["careful"], work.archetypes[1]
+    prior = choices_of(engine.ask([work.content_free(careful)]).logprobs).probability[0].astype(float)
     scores = store.scores(archetypes=["careful"])[0]
     for n, t in [(0, 0), (7, 5), (19, 11)]:
-        answer = engine.ask([prompts.prompts[prompts.index[n, t]]])
-        assert scores[n, t] == expected_score(choices_of(answer.logprobs).probability)[0]
+        raw = choices_of(engine.ask([prompts.prompts[prompts.index[n, t]]]).logprobs).probability[0].astype(float)
+        expected = (raw / prior if calibrate else raw) @ np.linspace(0, 1, 5) / (raw / prior if calibrate else raw).sum()
+        assert scores[n, t] == pytest.approx(expected, abs=1e-6)
+    ladder = store.probabilities(archetypes=["careful"], calibrated=calibrate)[0] @ np.linspace(0, 1, 5)
+    np.testing.assert_allclose(scores, ladder, atol=1e-3)
+
+
+def test_a_sharp_content_free_answer_still_calibrates(small_config: RunConfig) -> None:
+    class Sharp(FakeEngine):
+        def ask(self, prompts: Sequence[Prompt]) -> Answers:
+            answers = super().ask(prompts)
+            answers.logprobs[["N/A" in prompt.user for prompt in prompts]] = [-20, -18, -6, -0.01, -8]
+            return answers
+
+    _, store, _ = run(small_config, Sharp(small_config.scoring))
+    assert (store.calibration()[:2] >= 1e-6).all()
+    assert np.isfinite(store.scores()).all()
+
+
+def test_an_unanswered_content_free_prompt_is_an_error_not_an_uncalibrated_score(small_config: RunConfig) -> None:
+    class Mute(FakeEngine):
+        def ask(self, prompts: Sequence[Prompt]) -> Answers:
+            return super().ask(prompts)._replace(logprobs=np.full((len(prompts), 5), np.nan), failures={0: "refused"})
+
+    with pytest.raises(ModelError, match=r"'trend'.*refused"):
+        run(small_config, Mute(small_config.scoring))
+
+
+def test_a_stock_outside_the_universe_is_not_asked_about(small_config: RunConfig) -> None:
+    work = prepare(small_config)
+    member = work.panel.member.copy()
+    member[3, 2:6] = False
+    work = replace(work, panel=replace(work.panel, member=member))
+    assert small_config.store is not None
+    store = open_or_create(work, small_config.store, {"engine": "fake"})
+    ask_missing(work, store, FakeEngine(small_config.scoring))
+    np.testing.assert_array_equal(np.isfinite(store.scores(archetypes=["trend"])[0]), member)
+    assert (store.status(archetypes=["trend"])[0][~member] == Status.NOT_APPLICABLE).all()
 
 
 def test_a_second_run_asks_nothing(small_config: RunConfig) -> None:
@@ -78,8 +119,10 @@ def test_failures_are_missing_scores_with_a_counted_reason(small_config: RunConf
     assert np.isnan(store.scores(archetypes=["trend"])[0][falling]).all()
     reasons = [entry.stats.get("reasons", {}) for unit, entry in store.entries().items() if unit.archetype == 0]
     assert sum(r.get("refused", 0) for r in reasons) == falling.sum()
+    failed = {p.digest() for prompts in work.prompts.values() for p in prompts.prompts if "month: sharp fall" in p.user}
+    assert plan(work, store.path).to_ask == len(failed)
     _, store, engine = run(small_config)
-    assert engine.asked > 0
+    assert engine.asked == len(failed)
     assert (store.status(archetypes=["trend"]) == Status.SCORED).all()
 
 
@@ -133,6 +176,16 @@ def test_scores_of_other_prompts_are_refused_before_use(small: dict[str, Any], t
     redefined = [{**a, "horizon": "days"} if a["name"] == "trend" else a for a in small["agents"]["archetypes"]]
     with pytest.raises(StoreError, match="'trend' was scored as"):
         check_scores(prepare(written({**small, "agents": {**small["agents"], "archetypes": redefined}}, tmp_path)), store)
+
+
+def test_scores_of_another_engine_or_model_are_refused_before_use(small: dict[str, Any], tmp_path: Path) -> None:
+    _, store, _ = run(written(small, tmp_path))
+    for scoring, message in [
+        ({"engine": "vllm"}, "engine: the store has 'fake'"),
+        ({"engine": "fake", "model": "a/other"}, "model: .*'other'"),
+    ]:
+        with pytest.raises(StoreError, match=message):
+            check_scores(prepare(written({**small, "scoring": scoring}, tmp_path)), store)
 
 
 def test_a_store_of_other_dates_is_refused(small: dict[str, Any], tmp_path: Path) -> None:

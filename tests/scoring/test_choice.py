@@ -49,4 +49,10 @@ def test_calibration_divides_by_the_content_free_answer() -> None:
     np.testing.assert_allclose(calibrated(prior, prior), [1 / 3] * 3)
     np.testing.assert_allclose(calibrated(np.array([0.6, 0.2, 0.2]), prior), np.array([1.2, 0.8, 0.8]) / 2.8)
     np.testing.assert_array_equal(calibrated(prior, None), prior)
-    np.testing.assert_array_equal(calibrated(prior, np.full(3, np.nan)), prior)
+
+
+def test_confident_answers_keep_their_order() -> None:
+    best = 1 - np.geomspace(1e-2, 1e-5, 500)
+    logprobs = np.log(np.stack([(1 - best) * 0.6, (1 - best) * 0.4, best], axis=1))
+    scores = expected_score(calibrated(choices_of(logprobs).probability, None))
+    assert np.corrcoef(np.argsort(np.argsort(scores)), np.arange(500))[0, 1] > 0.999

@@ -104,7 +104,7 @@ def _ask(store: ScoreStore, unit: Unit, seed: int, log: Path) -> None:
 def kill_runs(folder: Path, kills: int, seed: int) -> int:
     """Kill writers at random instants until `kills` of them have died at work; after each, the store opens and verifies.
 
-    When a store gets finished, its asked units are counted, its content is compared with that of an uninterrupted run, and another is begun.
+    A store that gets finished is compared with that of an uninterrupted run, its asked units are counted, and another is begun.
     This process only forks: it never touches a store, so that its children start without threads.
 
     Returns:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from massjax.store import ScoreStore
 from massjax.store.__main__ import main
 
 from .store_writer import fill, make
@@ -64,3 +65,14 @@ def test_no_store_is_one_line_and_exit_code_2(root: Path, tmp_path: Path, comman
     assert done.stdout == ""
     assert "there is no score store here" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_bundled_store_is_sound_and_complete(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It was written by an earlier version: what is on disk must stay readable."""
+    path = root / "cache" / "demo.zarr"
+    if not path.exists():
+        pytest.skip("cache/demo.zarr is not in this checkout")
+    assert main(["verify", str(path)]) == 0, capsys.readouterr().out
+    store = ScoreStore.open(path)
+    assert store.missing_units() == []
+    assert sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) < 5_000_000

@@ -21,9 +21,9 @@ FLIPS = 300
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> ScoreStore:
+def sound(module_path: Path) -> ScoreStore:
     """Three compacted blocks, the last also with a unit asked again, and a block in the journal; two chunks each."""
-    store = make(tmp_path_factory.mktemp("sound") / "s.zarr", 16, 4, 6, 4, chunk=(2, 6))
+    store = make(module_path / "s.zarr", 16, 4, 6, 4, chunk=(2, 6))
     units = store.units()
     fill(store, [unit for unit in units if unit.start < 12])
     store.compact()

@@ -60,8 +60,8 @@ def changed(document: dict[str, Any], path: tuple[str, ...], value: Any) -> dict
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("provenance") / "s.zarr"
+def path(module_path: Path) -> Path:
+    where = module_path / "s.zarr"
     ScoreStore.create(where, dates=["2020-01-01"], stocks=["A", "B"], archetypes=[ARCHETYPE], choices=RUN_KEY["choices"], run_key=RUN_KEY)
     return where
 

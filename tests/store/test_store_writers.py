@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -140,7 +140,7 @@ from massjax.errors import StoreError
 from massjax.store import ScoreStore
 from store_writer import fill
 store = ScoreStore.open(sys.argv[1], mode="r+")
-resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
 for action in (lambda: fill(store), store.compact, lambda: store.extend(stocks=[f"stock number {i}" for i in range(500)])):
     try:
         action()
@@ -179,12 +179,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_told_and_loses_nothing(small_disk: Path) -> None:
     store = make(small_disk / "s.zarr", dates=400, kinds=12)
-    written = []
     with pytest.raises(StoreError, match="cannot write: the disk is full: free some space"):
-        for unit in store.units():
-            store.write_unit(unit, answer(unit), key=key(unit))
-            written.append(unit)
-    assert set(store.entries()) == set(written)
+        fill(store)
+    written = set(store.entries())
+    assert 0 < len(written) < len(store.units())
+    assert written == set(store.units()[: len(written)])
     before = content(store)
     with pytest.raises(StoreError, match="the disk is full"):
         store.compact(partial=True)
@@ -216,28 +215,57 @@ def test_a_read_only_disk_is_told_and_can_still_be_read(small_disk: Path) -> Non
     assert verify(store.path).ok
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_told(tmp_path: Path) -> None:
+@pytest.fixture
+def without_permission(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Call it to lose the permission to write anywhere below: root becomes nobody, another user's folders become read-only."""
+    tmp_path.chmod(0o755)
+    changed = []
+
+    def lose() -> None:
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+        else:
+            changed.extend(folder for folder in (tmp_path, *tmp_path.rglob("*")) if folder.is_dir())
+            for folder in changed:
+                folder.chmod(0o555)
+
+    yield lose
+    if os.getuid() == 0:
+        os.seteuid(0)
+    for folder in changed:
+        folder.chmod(0o755)
+
+
+def test_permission_that_is_lost_mid_way_is_told_and_the_store_can_still_be_read(
+    tmp_path: Path, without_permission: Callable[[], None]
+) -> None:
     store = make(tmp_path / "s.zarr", dates=10)
+    units = store.units()
+    fill(store, units[:5])
     before = content(store)
-    folders = [store.path / "ledger", store.path]
-    for folder in folders:
-        folder.chmod(0o555)
-    try:
-        with pytest.raises(StoreError, match="permission denied"):
-            fill(store)
-        assert content(ScoreStore.open(store.path)) == before
-    finally:
-        for folder in reversed(folders):
-            folder.chmod(0o755)
+    without_permission()
+    for action in (lambda: fill(store), lambda: store.compact(partial=True), store.repair, lambda: make(tmp_path / "other.zarr")):
+        with pytest.raises(StoreError, match="permission denied: use a store in a folder you can write to"):
+            action()
+    assert content(ScoreStore.open(store.path)) == before
+    assert verify(store.path).ok
+
+
+LOCK = """
+import sys, time
+from pathlib import Path
+from massjax.store import files
+with files.mutex(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
 
 
 def test_a_lock_is_freed_by_the_death_of_its_holder(root: Path, tmp_path: Path) -> None:
     """SIGKILL while the store's mutex is held: the next writer is not held up, and nothing is left behind."""
     store = make(tmp_path / "s.zarr", dates=10)
-    code = f"import sys, time; from pathlib import Path; from massjax.store import files\nwith files.mutex(Path({str(claims.lock_path(store.path))!r})):\n"
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    command = [sys.executable, "-c", code + "    print('held', flush=True); time.sleep(600)"]
+    command = [sys.executable, "-c", LOCK, str(claims.lock_path(store.path))]
     holder = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"

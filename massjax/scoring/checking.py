@@ -1,0 +1,94 @@
+"""The check before stored scores are used: were they given for the same settings, archetypes, prompts and data?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from massjax.errors import StoreError
+from massjax.scoring.placing import archetype_of, cells
+from massjax.scoring.work import Work, definition, digests_of, prompts_key, settings_key
+from massjax.store import ScoreStore, Unit
+
+SAMPLED_UNITS = 24
+
+
+def check_settings(work: Work, store: ScoreStore) -> None:
+    """Refuse a store made with other settings, another kind of engine or a model of another name.
+
+    What only the loaded engine knows (hashes of the model's files, versions) is compared when precompute opens the store.
+
+    Raises:
+        StoreError: naming each setting that differs, with both values.
+    """
+    expected = settings_key(work.config, work.template)
+    held = {name: store.provenance.run_key.get(name) for name in expected}
+    if any(archetype.kind == "llm" for archetype in work.archetypes):
+        scoring = work.config.scoring
+        expected["engine"], held["engine"] = scoring.engine, str(store.provenance.run_key.get("engine.engine", "")).partition(" ")[0]
+        if scoring.model:
+            expected["model"], held["model"] = Path(scoring.model).name, store.provenance.panel.get("model")
+    differing = [f"{name}: the store has {held[name]!r}, this run {value!r}" for name, value in expected.items() if held[name] != value]
+    if differing:
+        raise StoreError(
+            f"{store.path}: holds the scores of something else; use another store, or the settings it was made with:\n  "
+            + "\n  ".join(differing)
+        )
+
+
+def check_scores(work: Work, store: ScoreStore) -> None:
+    """Refuse scores that other prompts, data or settings gave rise to, before they are used.
+
+    Settings and archetype definitions are compared whole; prompts are rendered again for a fixed sample of the finished units.
+
+    Raises:
+        StoreError: naming each differing setting, or the archetype and dates whose prompts differ.
+    """
+    check_settings(work, store)
+    definitions = {d["name"]: d for d in store.provenance.archetypes}
+    for archetype in work.archetypes:
+        if archetype.kind == "rule":
+            continue
+        if archetype.name not in definitions:
+            raise StoreError(
+                f"{store.path}: has no scores of archetype {archetype.name!r}; run python -m massjax.precompute with this config"
+            )
+        if dict(definitions[archetype.name]) != definition(archetype):
+            raise StoreError(
+                f"{store.path}: archetype {archetype.name!r} was scored as {dict(definitions[archetype.name])}, this run defines it as "
+                f"{definition(archetype)}; give the changed archetype another name, or use another store"
+            )
+    for unit in _sample(work, store):
+        _check_unit(work, store, unit)
+
+
+def _sample(work: Work, store: ScoreStore) -> list[Unit]:
+    wanted = {a.name for a in work.archetypes if a.kind == "llm"}
+    inside = set(work.panel.dates.tolist())
+    units = [
+        unit
+        for unit in store.entries()
+        if store.archetypes[unit.archetype] in wanted
+        and all(day in inside for day in store.dates[unit.dates].tolist())
+        and set(store.stocks[unit.stocks]) <= set(work.panel.stocks)
+    ]
+    units.sort()
+    if len(units) <= SAMPLED_UNITS:
+        return units
+    return [units[i] for i in np.linspace(0, len(units) - 1, SAMPLED_UNITS).round().astype(int)]
+
+
+def _check_unit(work: Work, store: ScoreStore, unit: Unit) -> None:
+    archetype = archetype_of(work, store, unit)
+    columns = np.searchsorted(work.panel.dates, store.dates[unit.dates])
+    first, last = int(columns[0]), int(columns[-1]) + 1
+    digests = np.zeros(work.panel.member.shape, dtype=np.uint64)
+    digests[:, first:last] = digests_of(work.prompts_between(archetype, slice(first, last)))
+    key = prompts_key(cells(work, store, unit, digests), work.content_free(archetype) if work.config.scoring.calibrate else None)
+    if key != store.entries()[unit].key:
+        raise StoreError(
+            f"{store.path}: {store.layout.describe(unit)}: was scored from other prompts than this configuration and data give; "
+            "the market data, the features shown or massjax's prompts have changed. "
+            "Run python -m massjax.precompute to ask again, or use another store"
+        )

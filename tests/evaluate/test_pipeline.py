@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from massjax.config import MarketSettings, RunConfig, validate
+from massjax.errors import ConfigError, LeakageError, StoreError
+from massjax.evaluate.metrics import daily_rank_ic
+from massjax.evaluate.pipeline import run
+from massjax.evaluate.result import RunResult
+from massjax.evaluate.walk_forward import walk_forward
+from massjax.market import load_panel
+from massjax.scoring.work import prepare
+from massjax.search import Annealing
+from tests.evaluate.conftest import small_config
+
+SSE50_SIGNS = (-1, -1, -1, 1, -1, 1)
+
+
+def test_the_controls_stand_beside_the_search_on_the_same_dates(small_run: RunResult) -> None:
+    assert [s.name for s in small_run.strategies] == ["annealing", "uniform", "best_single"]
+    assert [s.kind for s in small_run.strategies] == ["search", "control", "control"]
+    for strategy in small_run.strategies:
+        assert set(strategy.metrics) == {1, 5, 10}
+        np.testing.assert_allclose(strategy.weights.sum(axis=1), 1.0, rtol=1e-5)
+        assert np.isnan(strategy.rank_ic[5][~small_run.evaluated]).all()
+        assert np.isfinite(strategy.fitness[small_run.evaluated]).all()
+        assert strategy.portfolio is not None
+        assert np.isfinite(strategy.portfolio.backtest.equity).argmax() == small_run.evaluated.argmax() + 1
+        assert len(strategy.portfolio.other_sharpes) == 4
+
+
+def test_evaluation_begins_after_look_back_gap_and_delay(small_run: RunResult) -> None:
+    evaluate = small_run.config.evaluate
+    assert evaluate.gap == 5, "horizon 5, filled one close later"
+    assert small_run.evaluated.argmax() == 15 + 5 + 1
+    assert small_run.evaluated[21:].all()
+    before = small_run.strategy("annealing").weights[:21]
+    np.testing.assert_allclose(before, 0.25)
+
+
+def test_uniform_weights_are_the_plain_mean_of_the_archetypes(small_run: RunResult) -> None:
+    work = prepare(small_run.config)
+    mean = np.mean([work.rule_scores[a.name] for a in work.archetypes], axis=0, dtype=np.float64)
+    spread = np.std([work.rule_scores[a.name] for a in work.archetypes], axis=0, dtype=np.float64)
+    uniform = small_run.strategy("uniform")
+    np.testing.assert_allclose(uniform.signals["mean"], mean, atol=1e-6)
+    np.testing.assert_allclose(uniform.signals["combined"], 0.5 * mean - 0.5 * spread, atol=1e-6)
+    frame, returns = pd.DataFrame(uniform.signals["combined"]), pd.DataFrame(small_run.panel.forward_returns[5])
+    expected = frame.rank().corrwith(returns.rank())[small_run.evaluated]
+    assert uniform.metrics[5].rank_ic.mean == pytest.approx(expected.mean(), abs=1e-9)
+    assert uniform.metrics[5].rank_ic.ratio == pytest.approx(expected.mean() / expected.std(), abs=1e-9)
+    assert uniform.rank_ic_by_signal["combined"] == uniform.metrics[5].rank_ic
+
+
+def test_the_search_is_walk_forward_with_the_runs_settings(small_run: RunResult) -> None:
+    config, panel = small_run.config, small_run.panel
+    work = prepare(config)
+    scores = np.stack([work.rule_scores[a.name] for a in work.archetypes])
+    key = jax.random.fold_in(jax.random.key(config.seed), 0)
+    found = walk_forward(scores, panel.member, panel.forward_returns[5], Annealing(chains=8, steps=6), lookback=15, gap=5, delay=1, key=key)
+    annealing = small_run.strategy("annealing")
+    np.testing.assert_array_equal(annealing.weights, found.weights)
+    np.testing.assert_array_equal(annealing.signals["combined"], found.combined)
+    np.testing.assert_allclose(annealing.rank_ic[5], np.where(small_run.evaluated, found.rank_ic, np.nan), atol=1e-5)
+    np.testing.assert_allclose(annealing.ic[5], np.where(small_run.evaluated, found.ic, np.nan), atol=1e-5)
+
+
+def test_in_sample_is_at_least_what_the_controls_show_on_the_same_windows(small_run: RunResult) -> None:
+    annealing, uniform = small_run.strategy("annealing"), small_run.strategy("uniform")
+    dates = small_run.evaluated
+    assert (annealing.fitness[dates] >= uniform.fitness[dates] - 1e-5).all(), "the search starts from uniform weights"
+    shrinkage = annealing.shrinkage
+    assert shrinkage.in_sample_gain == pytest.approx(shrinkage.in_sample - uniform.shrinkage.in_sample)
+    assert uniform.shrinkage.in_sample_gain == uniform.shrinkage.out_of_sample_gain == 0.0
+
+
+def test_the_same_seed_gives_the_same_run(small_run: RunResult) -> None:
+    again, other = run(small_config()), run(small_config(seed=1))
+    np.testing.assert_array_equal(again.strategy("annealing").weights, small_run.strategy("annealing").weights)
+    assert again.strategy("annealing").metrics == small_run.strategy("annealing").metrics
+    assert (other.strategy("annealing").weights != small_run.strategy("annealing").weights).any()
+
+
+def test_progress_names_the_stages_and_counts_the_dates() -> None:
+    told: list[tuple[str, int, int]] = []
+    run(small_config(), lambda what, done, total: told.append((what, done, total)))
+    assert [what for what, done, _ in told if not done] == [
+        "reading the market data", "reading the scores", "searching walk-forward: annealing", "judging against the controls",
+    ]  # fmt: skip
+    searched = [(done, total) for what, done, total in told if "annealing" in what and done]
+    assert searched[-1][0] == searched[-1][1] > 0
+
+
+def test_two_searches_of_one_method_get_two_names() -> None:
+    result = run(small_config(search=[{"method": "annealing", "chains": 2, "steps": 1}] * 2))
+    assert [s.name for s in result.strategies if s.kind == "search"] == ["annealing-1", "annealing-2"]
+    assert result.config.search[0]["cooling"] == 0.95, "defaults are written out"
+
+
+def test_leakage_is_refused_or_marked() -> None:
+    with pytest.raises(LeakageError, match=r"2022-.*Set gap >= 5"):
+        run(small_config(evaluate={"gap": 4}))
+    result = run(small_config(evaluate={"gap": 0, "leakage_ablation": True}))
+    assert result.config.evaluate.leakage_ablation
+    assert result.config.evaluate.gap == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"evaluate": {"lookback": 500}}, r"lookback: 500 dates do not fit.*has 103 \(2022-01-03 to 2022-05-31\)"),
+        ({"evaluate": {"horizon": 3}}, "no forward returns over 3 trading days, only over: 1, 5, 10"),
+        ({"search": []}, "search: is empty"),
+        ({"search": [{"method": "anealing"}]}, "did you mean 'annealing'"),
+        ({"agents": {"archetypes": [{"name": "a", "modalities": ["price"]}]}}, r"store: not set, but 1 archetypes ask a language model \('a'\)"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_with_what_to_do(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run(small_config(**changes))
+
+
+def test_a_store_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no score store here"):
+        run(small_config(agents={"archetypes": [{"name": "a", "modalities": ["price"]}]}, store=tmp_path / "none.zarr"))
+
+
+def test_few_dates_are_warned_of() -> None:
+    result = run(small_config(market={"end": "2022-03-31"}))
+    assert any("too few to conclude" in warning for warning in result.warnings)
+
+
+def test_reproduces_the_published_figures_on_the_sse50(shared_dir: Path) -> None:
+    market = {"source": "mass", "folder": shared_dir / "data" / "mass_sse50", "end": "2023-12-29", "execution_lag": 0}
+    every = load_panel(validate(MarketSettings, market, source="test")).dates
+    lookback, gap, delay = 20, 4, 1
+    start = every[np.searchsorted(every, np.datetime64("2023-01-01")) - lookback - gap - delay]
+    rule = {f"price_value_feature_{i}": sign for i, sign in enumerate(SSE50_SIGNS)}
+    values = {
+        "market": {**market, "start": str(start)},
+        "agents": {"archetypes": [{"name": "features", "rule": rule}]},
+        "evaluate": {"horizon": 5, "lookback": lookback, "signal": "mean"},
+        "search": [{"method": "annealing", "chains": 1, "steps": 0}],
+    }
+    result = run(validate(RunConfig, values, source="test"))
+    assert result.config.evaluate.gap == gap
+    assert int(result.evaluated.sum()) == 242
+    for strategy in result.strategies:
+        found, five = {h: 100 * m.rank_ic.mean for h, m in strategy.metrics.items()}, strategy.metrics[5]
+        assert found == pytest.approx({1: 5.85, 5: 9.07, 10: 12.90}, abs=0.01)
+        assert 100 * five.rank_ic.ratio == pytest.approx(41.59, abs=0.01)
+        assert (100 * five.ic.mean, 100 * five.ic.ratio) == pytest.approx((8.18, 37.36), abs=0.01)
+        assert strategy.portfolio is not None, "one-day forward returns are enough for a backtest"
+
+
+def test_archetypes_are_judged_alone(small_run: RunResult) -> None:
+    work = prepare(small_run.config)
+    for facts in small_run.archetypes:
+        scores = work.rule_scores[facts.archetype.name].astype(np.float64)
+        daily = daily_rank_ic(scores, small_run.panel.forward_returns[5], small_run.panel.member)[small_run.evaluated]
+        assert facts.rank_ic.mean == pytest.approx(np.nanmean(daily))
+        assert facts.coverage == 1.0
+        assert facts.mean_weight["uniform"] == pytest.approx(0.25)

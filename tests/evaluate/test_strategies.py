@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from massjax.config import BacktestSettings, EvaluateSettings
+from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio, signals_through_time
+
+ARCHETYPES, STOCKS, DATES = 5, 7, 40
+
+
+@pytest.fixture(scope="module")
+def arena() -> Arena:
+    rng = np.random.default_rng(4)
+    scores = rng.random((ARCHETYPES, STOCKS, DATES)).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.1] = np.nan
+    returns = 0.02 * rng.standard_normal((STOCKS, DATES))
+    settings = EvaluateSettings(horizon=5, lookback=8, gap=5, backtest=BacktestSettings(every=3))
+    member = rng.random((STOCKS, DATES)) < 0.9
+    return Arena(scores, ("llm", "llm", "rule", "llm", "rule"), member, {1: returns, 5: returns}, settings, np.arange(DATES) >= 14, returns, 1)
+
+
+def test_signals_follow_weights_that_change_from_date_to_date(arena: Arena) -> None:
+    weights = np.random.default_rng(5).dirichlet(np.ones(ARCHETYPES), DATES)
+    found = signals_through_time(arena.scores, arena.member, weights, 0.3, "renormalize")
+    for t in range(DATES):
+        for n in range(STOCKS):
+            scores = arena.scores[:, n, t].astype(np.float64)
+            known = np.isfinite(scores)
+            if not arena.member[n, t] or not known.any():
+                assert np.isnan(found["mean"][n, t])
+                continue
+            w, s = weights[t, known], scores[known]
+            mean = (w @ s) / w.sum()
+            deviation = np.sqrt((w @ (s - mean) ** 2) / w.sum())
+            assert found["mean"][n, t] == pytest.approx(mean, abs=1e-6)
+            assert found["disagreement"][n, t] == pytest.approx(-deviation, abs=1e-5)
+            assert found["combined"][n, t] == pytest.approx(0.3 * mean - 0.7 * deviation, abs=1e-5)
+
+
+def test_each_kind_of_archetype_has_its_own_control(arena: Arena) -> None:
+    by_name = {c.name: c for c in controls(arena)}
+    assert list(by_name) == ["uniform", "uniform_llm", "uniform_rules", "best_single"]
+    np.testing.assert_allclose(by_name["uniform_llm"].weights[0], [1 / 3, 1 / 3, 0, 1 / 3, 0])
+    np.testing.assert_allclose(by_name["uniform_rules"].weights[-1], [0, 0, 0.5, 0, 0.5])
+    alike = replace(arena, kinds=("rule",) * ARCHETYPES)
+    assert [c.name for c in controls(alike)] == ["uniform", "best_single"]
+
+
+def test_a_strategy_equal_to_a_control_is_no_better_than_it(arena: Arena) -> None:
+    same = Contender("copy", "Copy", "search", "combined", np.full((DATES, ARCHETYPES), 0.2), np.zeros(DATES))
+    copy = next(s for s in judge(arena, [same, *controls(arena)], None) if s.name == "copy")
+    for metrics in copy.metrics.values():
+        assert metrics.over_uniform.mean == 0.0
+        assert metrics.rank_ic.dates == metrics.over_uniform.dates > 0
+
+
+def test_without_returns_there_is_no_portfolio(arena: Arena) -> None:
+    nothing = replace(arena, returns=None)
+    assert portfolio(nothing, np.zeros((STOCKS, DATES)), None) is None
+    assert all(s.portfolio is None for s in judge(nothing, controls(nothing), None))
+
+
+def test_the_portfolio_of_everyone_holds_every_member(arena: Arena) -> None:
+    everyone = replace(arena, member=np.ones((STOCKS, DATES), bool))
+    held = portfolio(everyone, np.zeros((STOCKS, DATES)), None, everyone=True)
+    assert held is not None and arena.returns is not None
+    first = 14 + 1
+    growth = 1 + arena.returns[:, first + 1]
+    cost = 1 - arena.settings.backtest.cost / 2
+    assert held.backtest.equity[first + 1] == pytest.approx(cost * growth.mean())
+    assert len(held.other_sharpes) == 2

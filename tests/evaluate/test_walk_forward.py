@@ -1,0 +1,170 @@
+"""Walk-forward: what each search may see, when its weights apply, and one compilation for all dates."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from scipy.stats import pearsonr, spearmanr
+
+from massjax.engine import aggregate, fitness
+from massjax.errors import ConfigError, DataError, LeakageError
+from massjax.evaluate import walk_forward as module
+from massjax.evaluate.walk_forward import walk_forward
+from massjax.search import Annealing, search_window
+
+LOOKBACK, GAP, DELAY = 5, 4, 1
+FIRST = LOOKBACK + GAP + DELAY
+SEARCH = Annealing(chains=8, steps=6)
+KEY = jax.random.key(0)
+DATES = np.arange("2024-01-01", "2024-01-25", dtype="datetime64[D]")
+
+
+@pytest.fixture(scope="module")
+def panel():
+    rng = np.random.default_rng(0)
+    scores = rng.random((4, 12, len(DATES))).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.05] = np.nan
+    member = rng.random((12, len(DATES))) < 0.9
+    return scores, member, rng.normal(size=(12, len(DATES))).astype(np.float32)
+
+
+def walk(panel, **changes):
+    settings = {"lookback": LOOKBACK, "gap": GAP, "delay": DELAY, "key": KEY} | changes
+    return walk_forward(*panel, settings.pop("search", SEARCH), **settings)
+
+
+@pytest.fixture(scope="module")
+def result(panel):
+    return walk(panel)
+
+
+def test_too_little_history_carries_equal_weights(result):
+    np.testing.assert_array_equal(result.weights[:FIRST], np.full((FIRST, 4), 0.25))
+    assert np.isnan(result.fitness[:FIRST]).all()
+    assert result.searched.tolist() == [False] * FIRST + [True] * (len(DATES) - FIRST)
+    assert not result.leaks
+
+
+def test_each_date_is_the_search_of_its_window(panel, result):
+    for applied in (FIRST, len(DATES) - 1):
+        decided = applied - DELAY
+        window = [values[..., decided - GAP - LOOKBACK : decided - GAP] for values in panel]
+        alone = search_window(*window, SEARCH, key=jax.random.fold_in(KEY, decided))
+        np.testing.assert_array_equal(result.weights[applied], alone.weights)
+        np.testing.assert_array_equal(result.chain_fitness[applied], alone.chain_fitness)
+        np.testing.assert_array_equal(result.fitness[applied], fitness(*window, result.weights[applied][None])[0])
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_nothing_later_than_the_window_is_seen(panel, warm_start):
+    scores, member, returns = (values.copy() for values in panel)
+    date = 17
+    last_used = date - DELAY - GAP - 1
+    before = walk(panel, warm_start=warm_start)
+    scores[..., last_used + 1 :], returns[:, last_used + 1 :] = np.nan, -returns[:, last_used + 1 :]
+    after = walk((scores, member, returns), warm_start=warm_start)
+    np.testing.assert_array_equal(before.weights[: date + 1], after.weights[: date + 1])
+    assert (before.weights[date + 1] != after.weights[date + 1]).any()
+
+
+def test_signals_and_correlations_are_those_of_the_weights(panel, result):
+    scores, member, returns = panel
+    for t in (0, FIRST, 20):
+        signal = aggregate(scores[..., t : t + 1], member[:, t : t + 1], result.weights[t][None])
+        for name, values in signal._asdict().items():
+            np.testing.assert_allclose(getattr(result, name)[:, t], values[0, :, 0], atol=1e-6)
+        known = ~np.isnan(result.combined[:, t])
+        np.testing.assert_allclose(result.rank_ic[t], spearmanr(result.combined[known, t], returns[known, t])[0], atol=1e-5)
+        np.testing.assert_allclose(result.ic[t], pearsonr(result.combined[known, t], returns[known, t])[0], atol=1e-5)
+
+
+def test_dates_without_returns_have_no_correlation(panel):
+    scores, member, returns = panel
+    returns = returns.copy()
+    returns[:, -3:], returns[:, 2] = np.nan, 0.5
+    result = walk((scores, member, returns))
+    assert np.flatnonzero(np.isnan(result.rank_ic)).tolist() == [2, len(DATES) - 3, len(DATES) - 2, len(DATES) - 1]
+    assert (np.isnan(result.ic) == np.isnan(result.rank_ic)).all()
+
+
+def test_windows_that_cannot_be_judged_carry_equal_weights(panel):
+    scores, member, returns = panel
+    result = walk((scores, member, np.full_like(returns, np.nan)))
+    np.testing.assert_array_equal(result.weights, np.full_like(result.weights, 0.25))
+    assert not result.searched.any()
+
+
+def test_delay_moves_the_weights(panel, result):
+    same_day, later = walk(panel, delay=0), walk(panel, delay=3)
+    np.testing.assert_array_equal(same_day.weights[FIRST - 1 : -1], result.weights[FIRST:])
+    np.testing.assert_array_equal(later.weights[FIRST + 2 :], result.weights[FIRST:-2])
+
+
+def test_dates_per_call_do_not_change_a_bit(panel, result, monkeypatch):
+    monkeypatch.setattr(module, "DATES_PER_CALL", 3)
+    again = walk(panel)
+    for before, after in zip(result, again, strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_a_warm_start_begins_where_the_date_before_ended(panel):
+    still = Annealing(chains=2, steps=0)
+    warm = walk(panel, search=still, warm_start=True)
+    np.testing.assert_allclose(warm.weights, 0.25)
+    moving = walk(panel, search=Annealing(chains=1, steps=30), warm_start=True)
+    window = [values[..., FIRST + 1 - DELAY - GAP - LOOKBACK : FIRST + 1 - DELAY - GAP] for values in panel]
+    assert moving.fitness[FIRST + 1] >= fitness(*window, moving.weights[FIRST][None])[0] - 1e-5
+
+
+def test_one_compilation_for_all_dates(panel, count_compilations):
+    walk(panel, search=Annealing(chains=4, steps=3))
+    with count_compilations() as compiled:
+        walk(
+            [values[:, :, ::-1] if values.ndim == 3 else values[:, ::-1] for values in panel],
+            search=Annealing(chains=4, steps=3),
+            alpha=0.4,
+        )
+    assert compiled() == 0
+
+
+def test_progress_counts_dates(panel):
+    seen = []
+    walk(panel, progress=lambda done, total: seen.append((done, total)))
+    searches = len(DATES) - LOOKBACK - GAP
+    assert seen[-1] == (searches, searches)
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+
+
+@pytest.mark.parametrize(("horizon", "lag"), [(6, 0), (5, 1), (2, 4)])
+def test_a_gap_that_sees_the_future_is_refused(panel, horizon, lag):
+    with pytest.raises(
+        LeakageError, match=r"2024-01-10 would use .* return of 2024-01-05.*known only at the close of 2024-01-11.*gap >= 5"
+    ):
+        walk(panel, horizon=horizon, execution_lag=lag, dates=DATES)
+
+
+def test_an_ablation_may_leak_and_is_marked(panel):
+    assert walk(panel, gap=0, horizon=5, leakage_ablation=True).leaks
+    assert not walk(panel, horizon=5, execution_lag=0, leakage_ablation=True).leaks
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lookback": 0}, "lookback >= 1"),
+        ({"gap": -1}, "gap >= 0"),
+        ({"delay": -1}, "delay >= 0"),
+        ({"lookback": 20}, "there are 24 dates .2024-01-01 to 2024-01-24"),
+        ({"horizon": 0}, "horizon >= 1"),
+        ({"signal": "means"}, "did you mean 'mean'"),
+    ],
+)
+def test_bad_timing_is_named(panel, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        walk(panel, dates=DATES, **changes)
+
+
+def test_labels_must_match(panel):
+    with pytest.raises(DataError, match="3 labels"):
+        walk(panel, dates=DATES[:3])
