@@ -121,11 +121,20 @@ def evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, "
 def daily_rank_ic(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "D P"]:
     """RankIC of each date and candidate; NaN on dates that are skipped."""
     lanes = balance(weights).T
+    together = dates_together(window.stocks, window.returns.values.shape[0], len(weights))
 
-    def one_date(date: Window) -> Float[Array, " P"]:
-        return rank_correlation(choose(signal, *moments(date.opinions, lanes), alpha), date.returns)
+    def some_dates(dates: Window) -> Float[Array, "G P"]:
+        mean, deviation = jax.vmap(moments, in_axes=(0, None))(dates.opinions, lanes)
+        return rank_correlation(choose(signal, mean, deviation, alpha), dates.returns)
 
-    return lax.map(one_date, window)
+    grouped = jax.tree.map(lambda leaf: leaf.reshape(-1, together, *leaf.shape[1:]), window)
+    return lax.map(some_dates, grouped).reshape(-1, len(weights))
+
+
+def dates_together(stocks: int, dates: int, candidates: int) -> int:
+    """Dates evaluated at once: the largest divisor of their number whose signals fit `TILE_BYTES`; small ones would be all overhead."""
+    fitting = max(1, TILE_BYTES // (4 * max(stocks * candidates, 1)))
+    return next(count for count in range(min(fitting, dates), 0, -1) if dates % count == 0)
 
 
 def in_tiles(function: Callable[[Array], Array], weights: Float[Array, "P K"], stocks: int) -> Array:

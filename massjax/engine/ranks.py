@@ -1,4 +1,4 @@
-"""Exact rank correlation of many candidates' signals with one cross-section of returns.
+"""Exact rank correlation of many candidates' signals with cross-sections of returns, one date or several at a time.
 
 Ranks are written as sums of signs: `q[n] = sum_m sign(x[n] - x[m])` is twice the distance of the average rank of `n` from the middle
 rank. A comparison with NaN is false both ways, so a missing value adds nothing to anyone's rank and needs no mask.
@@ -6,7 +6,6 @@ rank. A comparison with NaN is false both ways, so a missing value adds nothing 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -39,97 +38,102 @@ def rank_returns(values: Float[Array, "D N"], scored: Bool[Array, "D N"]) -> Ret
     return Returns(values, scored, rank_sums(jnp.where(scored, values, jnp.nan).T).T)
 
 
-def rank_sums(values: Float[Array, "N P"]) -> Float[Array, "N P"]:
+def rank_sums(values: Float[Array, "*D N P"]) -> Float[Array, "*D N P"]:
     """`2 * (average rank - mean rank)` of each column, ties sharing their average rank; 0 for NaN.
 
     Args:
-        values: one cross-section of N stocks for each of P candidates; NaN where missing.
+        values: one cross-section of N stocks for each of P candidates (and dates); NaN where missing.
 
     Returns:
         Half-integers times two, that is exact integers, in float32; each column sums to 0.
     """
-    return _rank_sums_by_shifts(values) if values.shape[0] <= SHIFT_SCAN_UP_TO else _rank_sums_by_sort(values)
+    return _rank_sums_by_shifts(values) if values.shape[-2] <= SHIFT_SCAN_UP_TO else _rank_sums_by_sort(values)
 
 
-def rank_correlation(signal: Float[Array, "N P"], returns: Returns) -> Float[Array, " P"]:
-    """Spearman's correlation of each candidate's signal with the returns of one date, average ranks on ties.
+def rank_correlation(signal: Float[Array, "*D N P"], returns: Returns) -> Float[Array, "*D P"]:
+    """Spearman's correlation of each candidate's signal with the returns of its date, average ranks on ties.
 
     Stocks whose signal or return is NaN are left out, for that candidate. NaN where the signal or the return is constant.
     """
     common = returns.scored & ~jnp.isnan(returns.values)
-    signal = jnp.where(common[:, None], signal, jnp.nan)
-    as_expected = (~jnp.isnan(signal) == common[:, None]).all()
-    method = _correlation_by_half_shifts if signal.shape[0] <= SHIFT_SCAN_UP_TO else _correlation_by_sort
+    signal = jnp.where(common[..., None], signal, jnp.nan)
+    as_expected = (~jnp.isnan(signal) == common[..., None]).all()
+    method = _correlation_by_half_shifts if signal.shape[-2] <= SHIFT_SCAN_UP_TO else _correlation_by_sort
     return lax.cond(as_expected, method, _correlation_of_ragged, signal, returns)
 
 
-def _correlation_by_half_shifts(signal: Float[Array, "N P"], returns: Returns) -> Float[Array, " P"]:
+def _correlation_by_half_shifts(signal: Float[Array, "*D N P"], returns: Returns) -> Float[Array, "*D P"]:
     """Every pair of stocks is compared once: a pair in order adds the difference of its return ranks to the covariance.
 
     With q, r the rank sums of signal and return, `sum_n q[n] r[n] = sum over pairs of sign(s[n] - s[m]) (r[n] - r[m])`, ties included.
     Without ties `sum_n q[n]^2` is known; a candidate of the tile that has ties brings the count of them about.
     """
-    stocks, ranks = signal.shape[0], returns.ranks
-    twice, twice_ranks = jnp.concatenate([signal, signal]), jnp.concatenate([ranks, ranks])
+    stocks, ranks = signal.shape[-2], returns.ranks
+    twice, twice_ranks = jnp.concatenate([signal, signal], axis=-2), jnp.concatenate([ranks, ranks], axis=-1)
 
     def compare(sums: tuple[Array, Array], shift: Array) -> tuple[tuple[Array, Array], None]:
         covariance, tied = sums
-        other = lax.dynamic_slice_in_dim(twice, shift, stocks)
+        other = lax.dynamic_slice_in_dim(twice, shift, stocks, axis=-2)
         times = jnp.where(2 * shift == stocks, 0.5, jnp.where(2 * shift < stocks, 1.0, 0.0))
-        gain = (times * (ranks - lax.dynamic_slice_in_dim(twice_ranks, shift, stocks)))[:, None]
+        gain = (times * (ranks - lax.dynamic_slice_in_dim(twice_ranks, shift, stocks, axis=-1)))[..., None]
         covariance = covariance + jnp.where(signal > other, gain, 0.0) - jnp.where(signal < other, gain, 0.0)
         return (covariance, jnp.where(signal == other, 1.0, tied)), None
 
     shifts = -(-(stocks // 2) // SHIFTS_TOGETHER) * SHIFTS_TOGETHER
     start = (jnp.zeros_like(signal), jnp.zeros_like(signal))
     (covariance, tied), _ = lax.scan(compare, start, jnp.arange(1, shifts + 1), unroll=SHIFTS_TOGETHER)
-    count = jnp.sum(~jnp.isnan(signal[:, 0])).astype(jnp.float32)
-    ties = lax.cond(tied.max() > 0, _tie_correction, lambda signal: jnp.zeros(signal.shape[1]), signal)
-    return _ratio(covariance.sum(0), (count**3 - count) / 3 - ties, jnp.sum(ranks * ranks))
+    count = jnp.sum(~jnp.isnan(signal[..., :1]), axis=-2).astype(jnp.float32)
+    ties = lax.cond(tied.max() > 0, _tie_correction, lambda signal: jnp.zeros_like(signal[..., 0, :]), signal)
+    return _ratio(covariance.sum(-2), (count**3 - count) / 3 - ties, jnp.sum(ranks * ranks, axis=-1, keepdims=True))
 
 
-def _tie_correction(signal: Float[Array, "N P"]) -> Float[Array, " P"]:
+def _tie_correction(signal: Float[Array, "*D N P"]) -> Float[Array, "*D P"]:
     """What ties take from the sum of squared rank sums: `sum over groups of (t^3 - t) / 3 = sum_n (t[n]^2 - 1) / 3`."""
-    stocks, twice = signal.shape[0], jnp.concatenate([signal, signal])
+    stocks, twice = signal.shape[-2], jnp.concatenate([signal, signal], axis=-2)
 
     def compare(tied: Array, shift: Array) -> tuple[Array, None]:
-        return tied + (signal == lax.dynamic_slice_in_dim(twice, shift, stocks)).astype(jnp.float32), None
+        return tied + (signal == lax.dynamic_slice_in_dim(twice, shift, stocks, axis=-2)).astype(jnp.float32), None
 
     tied, _ = lax.scan(compare, jnp.zeros_like(signal), jnp.arange(1, stocks))
-    return jnp.sum(tied * (tied + 2), axis=0) / 3
+    return jnp.sum(tied * (tied + 2), axis=-2) / 3
 
 
-def _correlation_by_sort(signal: Float[Array, "N P"], returns: Returns) -> Float[Array, " P"]:
-    sums, ranks = rank_sums(signal), returns.ranks
-    return _ratio(jnp.sum(sums * ranks[:, None], axis=0), jnp.sum(sums * sums, axis=0), jnp.sum(ranks * ranks))
+def _correlation_by_sort(signal: Float[Array, "*D N P"], returns: Returns) -> Float[Array, "*D P"]:
+    sums, ranks = rank_sums(signal), returns.ranks[..., None]
+    return _ratio(jnp.sum(sums * ranks, axis=-2), jnp.sum(sums * sums, axis=-2), jnp.sum(ranks * ranks, axis=-2))
 
 
-def _correlation_of_ragged(signal: Float[Array, "N P"], returns: Returns) -> Float[Array, " P"]:
+def _correlation_of_ragged(signal: Float[Array, "*D N P"], returns: Returns) -> Float[Array, "*D P"]:
     """Candidates differ in which stocks have a signal (weights of 0 on archetypes with missing scores): rank the returns for each."""
-    sums, ranks = rank_sums(signal), rank_sums(jnp.where(jnp.isnan(signal), jnp.nan, returns.values[:, None]))
-    return _ratio(jnp.sum(sums * ranks, axis=0), jnp.sum(sums * sums, axis=0), jnp.sum(ranks * ranks, axis=0))
+    sums, ranks = rank_sums(signal), rank_sums(jnp.where(jnp.isnan(signal), jnp.nan, returns.values[..., None]))
+    return _ratio(jnp.sum(sums * ranks, axis=-2), jnp.sum(sums * sums, axis=-2), jnp.sum(ranks * ranks, axis=-2))
 
 
-def _ratio(covariance: Float[Array, " P"], square: Float[Array, " P"], other_square: Float[Array, "*P"]) -> Float[Array, " P"]:
+def _ratio(covariance: Float[Array, "*D P"], square: Float[Array, "*D P"], other_square: Float[Array, "*D #P"]) -> Float[Array, "*D P"]:
     """Zero squares are exact: rank sums are whole numbers."""
     defined = (square > 0) & (other_square > 0)
     scale = jnp.sqrt(jnp.where(defined, square, 1.0)) * jnp.sqrt(jnp.where(defined, other_square, 1.0))
     return jnp.where(defined, covariance / scale, jnp.nan)
 
 
-def _rank_sums_by_shifts(values: Float[Array, "N P"]) -> Float[Array, "N P"]:
-    stocks, twice = values.shape[0], jnp.concatenate([values, values])
+def _rank_sums_by_shifts(values: Float[Array, "*D N P"]) -> Float[Array, "*D N P"]:
+    stocks, twice = values.shape[-2], jnp.concatenate([values, values], axis=-2)
 
     def compare(sums: Array, shift: Array) -> tuple[Array, None]:
-        other = lax.dynamic_slice_in_dim(twice, shift, stocks)
+        other = lax.dynamic_slice_in_dim(twice, shift, stocks, axis=-2)
         return sums + (values > other).astype(jnp.float32) - (values < other).astype(jnp.float32), None
 
     sums, _ = lax.scan(compare, jnp.zeros(values.shape, jnp.float32), jnp.arange(1, stocks))
     return sums
 
 
-@partial(jax.vmap, in_axes=1, out_axes=1)
-def _rank_sums_by_sort(values: Float[Array, " N"]) -> Float[Array, " N"]:
+def _rank_sums_by_sort(values: Float[Array, "*D N P"]) -> Float[Array, "*D N P"]:
+    columns = jnp.swapaxes(values, -1, -2)
+    sums = jax.vmap(_rank_sums_of_column)(columns.reshape(-1, columns.shape[-1]))
+    return jnp.swapaxes(sums.reshape(columns.shape), -1, -2)
+
+
+def _rank_sums_of_column(values: Float[Array, " N"]) -> Float[Array, " N"]:
     """Places in sorted order, from both ends of each group of ties; NaN sorts last and gets 0."""
     stocks = values.shape[0]
     place = jnp.arange(stocks)

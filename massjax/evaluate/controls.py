@@ -40,8 +40,8 @@ def best_single(
 ) -> Control:
     """All weight on the archetype with the best mean RankIC over the look-back, walked forward like a search.
 
-    An archetype is judged by its own scores (the `mean` signal: one archetype alone never disagrees). Of equals (to 12 decimals) the first wins.
-    Dates before the first full window, or on whose window no archetype has a RankIC, carry uniform weights.
+    An archetype is judged by its own scores (the `mean` signal: one archetype alone never disagrees). Of equals, to 12
+    decimals, the first wins. Dates before the first full window, or on whose window no archetype has a RankIC, carry uniform weights.
 
     Args:
         scores: NaN where an archetype has none.
@@ -51,7 +51,9 @@ def best_single(
         missing: as in `massjax.aggregate`.
     """
     archetypes, _, dates = scores.shape
-    window_fitness = lookback_mean(single_rank_ic(scores, member, forward_returns, missing=missing), lookback=lookback, gap=gap, delay=delay)
+    window_fitness = lookback_mean(
+        single_rank_ic(scores, member, forward_returns, missing=missing), lookback=lookback, gap=gap, delay=delay
+    )
     weights = uniform_weights(np.ones(archetypes, bool), dates)
     decided = np.isfinite(window_fitness).any(axis=0)
     best = np.argmax(np.where(np.isfinite(window_fitness), window_fitness.round(12), -np.inf), axis=0)

@@ -50,7 +50,7 @@ def shrinkage(
     series = np.stack([fitness, rank_ic, uniform_fitness, uniform_rank_ic]).astype(np.float64)
     known = np.isfinite(series).all(axis=0)
     if not known.any():
-        return Shrinkage(*[np.nan] * 6, dates=0)
+        return Shrinkage(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, dates=0)
     before, after, uniform_before, uniform_after = (float(mean) for mean in series[:, known].mean(axis=1))
     gain_before, gain_after = before - uniform_before, after - uniform_after
     return Shrinkage(

@@ -92,7 +92,9 @@ def _resolved(config: RunConfig, searches: Sequence[Search], panel: Panel) -> Ru
     """The configuration with every default of the searches and the gap written out."""
     span.check_horizon(config.evaluate, panel.forward_returns)
     gap = span.resolve_gap(config.evaluate, config.market.execution_lag)
-    full = tuple({"method": given["method"], **search.model_dump(mode="json")} for given, search in zip(config.search, searches, strict=True))
+    full = tuple(
+        {"method": given["method"], **search.model_dump(mode="json")} for given, search in zip(config.search, searches, strict=True)
+    )
     return config.model_copy(update={"search": full, "evaluate": config.evaluate.replace(gap=gap)})
 
 
@@ -164,12 +166,15 @@ def _warnings(config: RunConfig, panel: Panel, evaluated: np.ndarray, first: int
     found = []
     count, skipped = int(evaluated.sum()), int(evaluated.size - first - evaluated.sum())
     if count < FEW_DATES:
-        found.append(f"only {count} dates are evaluated; with returns over {config.evaluate.horizon} days that is too few to conclude anything")
+        found.append(
+            f"only {count} dates are evaluated; with returns over {config.evaluate.horizon} days that is too few to conclude anything"
+        )
     if skipped:
         found.append(f"{skipped} dates with a full look-back are left out, because no search had a rank correlation in their window")
     gappy = [f"{fact.archetype.name} ({fact.coverage:.0%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
     if gappy:
-        found.append(f"{len(gappy)} archetypes score less than {LITTLE_COVERAGE:.0%} of the members: {', '.join(gappy[:5])}{', ...' if len(gappy) > 5 else ''}")
+        listed = ", ".join(gappy[:5]) + (", ..." if len(gappy) > 5 else "")
+        found.append(f"{len(gappy)} archetypes score less than {LITTLE_COVERAGE:.0%} of the members: {listed}")
     cutoff = config.scoring.knowledge_cutoff
     if cutoff is not None and panel.dates[0].item() <= cutoff and any(fact.archetype.kind == "llm" for fact in facts):
         found.append(f"the language model's knowledge ends {cutoff}: it may remember what happened on dates before that")

@@ -8,12 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from massjax.agents import PromptTemplate, facts_of
-from massjax.config import Archetype, RunConfig
 from massjax.errors import ConfigError
-from massjax.market import Panel
 from massjax.scoring.checking import check_scores
-from massjax.scoring.rules import rule_scores
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore
 

@@ -35,8 +35,8 @@ def first_evaluated(settings: EvaluateSettings, gap: int, dates: Shaped[np.ndarr
     needed = settings.lookback + gap + settings.delay
     if needed + execution_lag >= dates.size:
         raise ConfigError(
-            f"evaluate.lookback: {settings.lookback} dates do not fit: with a gap of {gap}, a delay of {settings.delay} and an execution lag "
-            f"of {execution_lag} the first decision needs {needed + execution_lag + 1} dates, the market data has {dates.size} "
+            f"evaluate.lookback: {settings.lookback} dates do not fit: with a gap of {gap}, a delay of {settings.delay} and an execution "
+            f"lag of {execution_lag} the first decision needs {needed + execution_lag + 1} dates, the market data has {dates.size} "
             f"({dates[0]} to {dates[-1]}); shorten the look-back or load more dates"
         )
     return needed

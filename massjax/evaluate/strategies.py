@@ -85,7 +85,10 @@ def controls(arena: Arena) -> list[Contender]:
 
 def judge(arena: Arena, contenders: list[Contender], benchmark: Backtest | None) -> tuple[Strategy, ...]:
     """Every contender on the same dates; `uniform` and `best_single` must be among them, as the others are compared with them."""
-    signals = {c.name: signals_through_time(arena.scores, arena.member, c.weights, arena.settings.alpha, arena.settings.missing) for c in contenders}
+    signals = {
+        c.name: signals_through_time(arena.scores, arena.member, c.weights, arena.settings.alpha, arena.settings.missing)
+        for c in contenders
+    }
     ranking = {c.name: signals[c.name][c.ranked_by] for c in contenders}
     rank_ic = {name: _by_horizon(daily_rank_ic, ranking[name], arena) for name in ranking}
     return tuple(_judge_one(arena, contender, signals[contender.name], rank_ic, benchmark) for contender in contenders)

@@ -43,7 +43,14 @@ def _metrics_row(strategy: Strategy, horizon: int) -> list[str]:
     metrics = strategy.metrics[horizon]
     rank_ic, ic, over = metrics.rank_ic, metrics.ic, metrics.over_uniform
     compared = ["", ""] if strategy.name == UNIFORM else [signed_percent(over.mean), number(over.t_statistic, 1)]
-    return [percent(rank_ic.mean), number(rank_ic.t_statistic, 1), percent(rank_ic.ratio, 1), percent(ic.mean), percent(ic.ratio, 1), *compared]
+    return [
+        percent(rank_ic.mean),
+        number(rank_ic.t_statistic, 1),
+        percent(rank_ic.ratio, 1),
+        percent(ic.mean),
+        percent(ic.ratio, 1),
+        *compared,
+    ]
 
 
 def _shrinkage(result: RunResult) -> Table:
@@ -51,7 +58,11 @@ def _shrinkage(result: RunResult) -> Table:
     table = _table(title, "", "in sample", "out", "gain in", "gain out", "kept")
     for strategy in result.strategies:
         s = strategy.shrinkage
-        gains = ["", "", ""] if strategy.name == UNIFORM else [signed_percent(s.in_sample_gain), signed_percent(s.out_of_sample_gain), percent(s.kept, 0)]
+        gains = (
+            ["", "", ""]
+            if strategy.name == UNIFORM
+            else [signed_percent(s.in_sample_gain), signed_percent(s.out_of_sample_gain), percent(s.kept, 0)]
+        )
         table.add_row(strategy.label, percent(s.in_sample), percent(s.out_of_sample), *gains, style=_style(strategy))
     return table
 
@@ -64,7 +75,14 @@ def _portfolios(result: RunResult) -> Table:
     for label, portfolio, style in held:
         if portfolio is not None:
             p = portfolio.performance
-            figures = [percent(p.cagr, 1), percent(p.volatility, 1), number(p.sharpe), percent(p.max_drawdown, 1), percent(p.turnover, 0), percent(p.cost)]
+            figures = [
+                percent(p.cagr, 1),
+                percent(p.volatility, 1),
+                number(p.sharpe),
+                percent(p.max_drawdown, 1),
+                percent(p.turnover, 0),
+                percent(p.cost),
+            ]
             table.add_row(label, *figures, "" if portfolio is result.benchmark else signed_percent(p.active_return, 1), style=style)
     return table
 
@@ -79,4 +97,3 @@ def _table(title: str, first: str, *headings: str) -> Table:
 
 def _style(strategy: Strategy) -> str:
     return "" if strategy.kind == "search" else "dim"
-

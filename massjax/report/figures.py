@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,8 +12,9 @@ from plotly.subplots import make_subplots
 
 from massjax.evaluate.backtest import Backtest
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, RunResult, Strategy
+from massjax.report.wording import MINUS
 
-SEARCH_COLORS = ("#2f6fdf", "#d9652b", "#1f9d76", "#a24bc0", "#c43d6b", "#5b8c1a")
+SEARCH_COLORS = ("#3b7ae0", "#d9652b", "#1f9d76", "#a24bc0", "#c43d6b", "#5b8c1a")
 CONTROL_COLORS = {UNIFORM: "#8a929c", UNIFORM_LLM: "#8fa3d6", UNIFORM_RULES: "#c79a86", BEST_SINGLE: "#b08a2e"}
 INK = "black"
 """Stands for the colour of the text, which the page fills in."""
@@ -38,6 +40,10 @@ def figures(result: RunResult) -> dict[str, go.Figure]:
     drawn = {"rank_ic": rank_ic_figure(result), "promised": promised_figure(result), "weights": weights_figure(result)}
     if result.benchmark is not None:
         drawn["equity"] = equity_figure(result)
+    if result.config.evaluate.leakage_ablation:
+        for figure in drawn.values():
+            mark = "leakage ablation: not a result"
+            figure.add_annotation(text=mark, xref="paper", yref="paper", x=0.5, y=0.5, showarrow=False, opacity=0.35, font={"size": 26})
     return drawn
 
 
@@ -46,18 +52,33 @@ def rank_ic_figure(result: RunResult) -> go.Figure:
     searches = [strategy for strategy in result.strategies if strategy.kind == "search"]
     window = rolling_window(result)
     titles = [f"Mean of the last {window} dates", *(f"{strategy.label}, daily" for strategy in searches)]
-    figure = make_subplots(len(titles), 1, shared_xaxes=True, vertical_spacing=0.1 / len(titles) + 0.03, subplot_titles=titles, row_heights=[2.0] + [1.0] * len(searches))
+    figure = make_subplots(
+        len(titles),
+        1,
+        shared_xaxes=True,
+        vertical_spacing=0.1 / len(titles) + 0.03,
+        subplot_titles=titles,
+        row_heights=[2.0] + [1.0] * len(searches),
+    )
     dates, horizon = result.panel.dates[result.evaluated], result.horizon
     for strategy in result.strategies:
         daily = strategy.rank_ic[horizon][result.evaluated]
-        figure.add_scatter(x=dates, y=100 * rolling_mean(daily, window), name=strategy.label, line=_line(result, strategy), legendgroup=strategy.name, row=1, col=1)
+        figure.add_scatter(
+            x=dates,
+            y=100 * rolling_mean(daily, window),
+            name=strategy.label,
+            line=_line(result, strategy),
+            legendgroup=strategy.name,
+            row=1,
+            col=1,
+        )
     for row, strategy in enumerate(searches, start=2):
         daily = 100 * strategy.rank_ic[horizon][result.evaluated]
         figure.add_bar(x=dates, y=daily, name=strategy.label, marker={"color": strategy_color(result, strategy), "line": {"width": 0}},
                        opacity=0.75, showlegend=False, legendgroup=strategy.name, row=row, col=1)  # fmt: skip
     figure.update_yaxes(ticksuffix=" %", zeroline=True)
     for row in range(2, len(titles) + 1):
-        figure.update_yaxes(range=[-100, 100], tickvals=[-50, 0, 50], row=row)
+        figure.update_yaxes(range=[-100, 100], tickvals=[-50, 0, 50], ticktext=[f"{MINUS}50 %", "0 %", "50 %"], row=row)
     return _styled(figure, height=280 + 130 * len(searches), hover="x unified", hover_format=".1f")
 
 
@@ -68,11 +89,13 @@ def promised_figure(result: RunResult) -> go.Figure:
         shrinkage, color = strategy.shrinkage, strategy_color(result, strategy)
         error = strategy.metrics[result.horizon].rank_ic.standard_error
         promised, kept = 100 * shrinkage.in_sample, 100 * shrinkage.out_of_sample
-        figure.add_scatter(x=[promised, kept], y=[strategy.label] * 2, mode="lines", line={"color": color, "width": 1.5, "dash": "dot"}, hoverinfo="skip")
-        figure.add_scatter(x=[promised], y=[strategy.label], mode="markers", marker={"color": color, "size": 11, "symbol": "circle-open", "line": {"width": 2}},
-                           hovertemplate="in sample %{x:.2f} %<extra></extra>")  # fmt: skip
-        figure.add_scatter(x=[kept], y=[strategy.label], mode="markers", marker={"color": color, "size": 11},
-                           error_x={"array": [200 * error], "thickness": 1.5, "width": 4, "color": color}, hovertemplate="out of sample %{x:.2f} %<extra></extra>")  # fmt: skip
+        line, open_circle = {"color": color, "width": 1.5, "dash": "dot"}, {"color": color, "size": 11, "symbol": "circle-open"}
+        spread = {"array": [200 * error], "thickness": 1.5, "width": 4, "color": color}
+        add = partial(figure.add_scatter, mode="markers")
+        add(x=[promised, kept], y=[strategy.label] * 2, mode="lines", line=line, hoverinfo="skip")
+        add(x=[promised], y=[strategy.label], marker=open_circle, hovertemplate="in sample %{x:.2f} %<extra></extra>")
+        filled = {"color": color, "size": 11}
+        add(x=[kept], y=[strategy.label], marker=filled, error_x=spread, hovertemplate="out of sample %{x:.2f} %<extra></extra>")
     figure.update_xaxes(ticksuffix=" %", zeroline=True)
     figure.update_yaxes(showgrid=False)
     return _styled(figure, height=70 + 42 * len(result.strategies), hover="closest", legend=False)
@@ -81,24 +104,45 @@ def promised_figure(result: RunResult) -> go.Figure:
 def weights_figure(result: RunResult) -> go.Figure:
     """Weights of the archetypes through time, stacked: the searches, and the best single archetype below them."""
     shown = [strategy for strategy in result.strategies if strategy.kind == "search" or strategy.name == BEST_SINGLE]
-    figure = make_subplots(len(shown), 1, shared_xaxes=True, vertical_spacing=0.16 / len(shown), subplot_titles=[strategy.label for strategy in shown])
+    figure = make_subplots(
+        len(shown), 1, shared_xaxes=True, vertical_spacing=0.16 / len(shown), subplot_titles=[strategy.label for strategy in shown]
+    )
     dates = np.flatnonzero(result.evaluated)
     dates = dates[:: -(-dates.size // MOST_DATES)]
     bands = archetype_bands(result, [strategy for strategy in shown if strategy.kind == "search"])
     for row, strategy in enumerate(shown, start=1):
         for band, (label, members, color) in enumerate(bands):
-            share = 100 * strategy.weights[np.ix_(dates, members)].sum(axis=1)
+            share = 100 * strategy.weights[dates][:, members].sum(axis=1)
             shape = "hv" if strategy.kind == "control" else "linear"
-            figure.add_scatter(x=result.panel.dates[dates], y=share, name=label, stackgroup=strategy.name, legendgroup=str(band), showlegend=row == 1,
-                               mode="lines", line={"width": 0, "shape": shape}, fillcolor=color, hovertemplate="%{y:.1f} %", row=row, col=1)  # fmt: skip
-    figure.update_yaxes(range=[0, 100], ticksuffix=" %", tickvals=[0, 50, 100], showgrid=False)
+            figure.add_scatter(
+                x=result.panel.dates[dates],
+                y=share,
+                name=label,
+                stackgroup=strategy.name,
+                legendgroup=str(band),
+                showlegend=row == 1,
+                mode="lines",
+                line={"width": 0, "shape": shape},
+                fillcolor=color,
+                hovertemplate="%{y:.1f} %",
+                row=row,
+                col=1,
+            )
+    figure.update_yaxes(range=[0, 100], tickvals=[0, 50, 100], ticktext=["0 %", "50 %", "100 %"], showgrid=False)
     figure.update_xaxes(showgrid=False)
     return _styled(figure, height=90 + 180 * len(shown), hover="x unified", side_legend=True)
 
 
 def equity_figure(result: RunResult) -> go.Figure:
     """Value of one unit of money in each portfolio and in all members alike, on a logarithmic axis, above its drawdown."""
-    figure = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.07, row_heights=[2.4, 1.0], subplot_titles=["Value of 1", "Below its highest value so far"])
+    figure = make_subplots(
+        2,
+        1,
+        shared_xaxes=True,
+        vertical_spacing=0.07,
+        row_heights=[2.4, 1.0],
+        subplot_titles=["Value of 1", "Below its highest value so far"],
+    )
     held: list[tuple[str, Backtest, Mapping[str, object]]] = [
         (s.label, s.portfolio.backtest, _line(result, s)) for s in result.strategies if s.portfolio is not None
     ]
@@ -109,7 +153,17 @@ def equity_figure(result: RunResult) -> go.Figure:
         dates, equity = result.panel.dates[known], backtest.equity[known]
         drawdown = 100 * (equity / np.maximum.accumulate(np.maximum(equity, 1.0)) - 1.0)
         figure.add_scatter(x=dates, y=equity, name=label, line=line, legendgroup=label, hovertemplate="%{y:.3f}", row=1, col=1)
-        figure.add_scatter(x=dates, y=drawdown, name=label, line={**line, "width": 1}, legendgroup=label, showlegend=False, hovertemplate="%{y:.1f} %", row=2, col=1)
+        figure.add_scatter(
+            x=dates,
+            y=drawdown,
+            name=label,
+            line={**line, "width": 1},
+            legendgroup=label,
+            showlegend=False,
+            hovertemplate="%{y:.1f} %",
+            row=2,
+            col=1,
+        )
     figure.update_yaxes(type="log", tickformat=".2f", nticks=7, row=1)
     figure.update_yaxes(ticksuffix=" %", nticks=4, row=2)
     return _styled(figure, height=470, hover="x unified")
@@ -130,8 +184,9 @@ def archetype_bands(result: RunResult, strategies: Sequence[Strategy]) -> list[t
 
 
 def rolling_window(result: RunResult) -> int:
-    """Dates of the rolling mean: a quarter (60), less where the run is short."""
-    return int(min(60, max(5, result.evaluated.sum() // 4)))
+    """Dates of the rolling mean: about a quarter of a year, less where the run is short."""
+    dates = int(result.evaluated.sum())
+    return 60 if dates >= 180 else 20 if dates >= 60 else 5
 
 
 def rolling_mean(daily: Float[np.ndarray, " T"], window: int) -> Float[np.ndarray, " T"]:
@@ -147,18 +202,25 @@ def rolling_mean(daily: Float[np.ndarray, " T"], window: int) -> Float[np.ndarra
 
 def _line(result: RunResult, strategy: Strategy) -> dict[str, object]:
     control = strategy.kind == "control"
-    return {"color": strategy_color(result, strategy), "width": 1.5 if control else 2.25, "dash": "dash" if strategy.name == BEST_SINGLE else "solid"}
+    return {
+        "color": strategy_color(result, strategy),
+        "width": 1.5 if control else 2.25,
+        "dash": "dash" if strategy.name == BEST_SINGLE else "solid",
+    }
 
 
-def _styled(figure: go.Figure, *, height: int, hover: str, hover_format: str = "", legend: bool = True, side_legend: bool = False) -> go.Figure:
-    below = {"orientation": "v", "x": 1.01, "y": 1.0, "xanchor": "left"} if side_legend else {"orientation": "h", "x": 0, "y": -0.08, "yanchor": "top"}
+def _styled(
+    figure: go.Figure, *, height: int, hover: str, hover_format: str = "", legend: bool = True, side_legend: bool = False
+) -> go.Figure:
+    beside = {"orientation": "v", "x": 1.01, "y": 1.0, "xanchor": "left", "traceorder": "reversed"}
+    below = {"orientation": "h", "x": 0, "y": -0.08, "yanchor": "top"}
     figure.update_layout(
         template="none",
         height=height,
         margin={"l": 8, "r": 8, "t": 28, "b": 8},
         hovermode=hover,
         showlegend=legend,
-        legend={**below, "tracegroupgap": 0, "font": {"size": 12}},
+        legend={**(beside if side_legend else below), "tracegroupgap": 0, "font": {"size": 12}},
         bargap=0.0,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",

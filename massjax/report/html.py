@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
+from massjax.config import EvaluateSettings
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, RunResult
 from massjax.report import wording
 from massjax.report.figures import figures, rolling_window, strategy_color
@@ -62,8 +63,7 @@ def render_report(result: RunResult) -> str:
 def run_facts(result: RunResult) -> list[tuple[str, str]]:
     """What was run, in pairs of a term and what it was in this run."""
     config, panel = result.config, result.panel
-    evaluate, kinds = config.evaluate, [facts.archetype.kind for facts in result.archetypes]
-    lag = config.market.execution_lag
+    kinds = [facts.archetype.kind for facts in result.archetypes]
     counted = [f"{kinds.count(kind)} {label}" for kind, label in (("llm", "LLM"), ("rule", "rule")) if kind in kinds]
     return [
         ("Market", f"{config.market.source}, {len(panel.stocks)} stocks"),
@@ -71,14 +71,22 @@ def run_facts(result: RunResult) -> list[tuple[str, str]]:
         ("Evaluated", wording.evaluated_span(result)),
         ("Archetypes", ", ".join(counted)),
         ("Language model", _model(result) if "llm" in kinds else "none, all archetypes are rules"),
-        ("Fitted to", f"mean RankIC of the {evaluate.signal} signal" + (f" (α = {evaluate.alpha:g})" if evaluate.signal == "combined" else "")
-         + f" with {evaluate.horizon}-day returns"),
-        ("Timing", f"look-back {evaluate.lookback}, gap {evaluate.gap}, applied {evaluate.delay} later, filled "
-         + (f"{lag} close{'s' if lag > 1 else ''} after the decision" if lag else "at the close of the decision")),
+        ("Fitted to", _fitted_to(config.evaluate)),
+        ("Timing", _timing(config.evaluate, config.market.execution_lag)),
         ("Search", "; ".join(f"{s.label}: {s.about}" for s in result.strategies if s.kind == "search")),
         ("Seed", str(config.seed)),
         ("Took", f"{sum(result.seconds.values()):.0f} s"),
-    ]  # fmt: skip
+    ]
+
+
+def _fitted_to(evaluate: EvaluateSettings) -> str:
+    share = f" (α\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{evaluate.alpha:g})" if evaluate.signal == "combined" else ""
+    return f"mean RankIC of the {evaluate.signal} signal{share} with {evaluate.horizon}-day returns"
+
+
+def _timing(evaluate: EvaluateSettings, lag: int) -> str:
+    filled = f"{lag} close{'s' if lag > 1 else ''} after the decision" if lag else "at the close of the decision"
+    return f"look-back {evaluate.lookback}, gap {evaluate.gap}, applied {evaluate.delay} later, filled {filled}"
 
 
 def _dated(text: str) -> Markup:

@@ -41,11 +41,14 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "seconds": dict(result.seconds),
     }
-    return _finite(document)  # type: ignore[no-any-return]
+    return _finite(document)
 
 
 def weights_frame(result: RunResult) -> pl.DataFrame:
-    """Columns date, archetype, weight, method: the weights that applied on each date, those before the first search included."""
+    """Columns date, archetype, weight, method: the weights that applied on each date, those before the first search included.
+
+    In a leakage ablation the method's name says so.
+    """
     names = [facts.archetype.name for facts in result.archetypes]
     return pl.concat(_long(result, strategy.name, "archetype", names, {"weight": strategy.weights}) for strategy in result.strategies)
 
@@ -69,7 +72,7 @@ def _long(result: RunResult, method: str, axis: str, labels: Any, values: dict[s
             **{name: np.ascontiguousarray(array).reshape(-1) for name, array in values.items()},
         }
     )
-    return frame.with_columns(method=pl.lit(method))
+    return frame.with_columns(method=pl.lit(f"{method} (leakage ablation)" if result.config.evaluate.leakage_ablation else method))
 
 
 def _strategy(strategy: Strategy) -> dict[str, Any]:

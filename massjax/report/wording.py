@@ -43,7 +43,11 @@ def headline(result: RunResult) -> str:
     told += [f"{_listed(worse)} did worse than uniform weights beyond chance"] if worse else []
     if told:
         return "; ".join(told) + "."
-    return "No search can be told apart from uniform weights." if len(searches) > 1 else "The search cannot be told apart from uniform weights."
+    return (
+        "No search can be told apart from uniform weights."
+        if len(searches) > 1
+        else "The search cannot be told apart from uniform weights."
+    )
 
 
 def verdict(result: RunResult) -> tuple[str, ...]:
@@ -87,4 +91,3 @@ def evaluated_span(result: RunResult) -> str:
     """`2021-04-09 to 2022-06-30 (310 dates)`."""
     dates = result.panel.dates[result.evaluated]
     return f"{dates[0]} to {dates[-1]} ({dates.size} dates)"
-

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from massjax.engine.evaluation import Window
+from massjax.engine.evaluation import Window, dates_together
 from massjax.engine.inputs import SignalName
 from massjax.engine.signals import EPS, Opinions, choose
 from massjax.search.protocol import Objective
@@ -40,7 +40,8 @@ def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftO
         counts = (date.returns.ranks != 0).any()
         return jnp.where(counts, correlation, 0.0), counts.astype(jnp.float32)
 
-    daily, counted = lax.map(one_date, objective.window)
+    together = dates_together(objective.window.stocks, objective.window.returns.values.shape[0], len(weights))
+    daily, counted = lax.map(one_date, objective.window, batch_size=together)
     return daily.sum(0) / jnp.maximum(counted.sum(), 1.0)
 
 

@@ -68,7 +68,7 @@ def check_all_metadata(root: Path, layout: Layout) -> None:
 def unfilled(layout: Layout, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """An array [*shape(, choices)] of whatever is in memory."""
     last = (len(layout.choices),) if name == "probability" else ()
-    return np.empty((*shape, *last), dtype=ARRAYS[name].dtype)
+    return np.empty((*shape, *last), dtype=np.dtype(ARRAYS[name].dtype).newbyteorder("<"))
 
 
 def empty(layout: Layout, name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -153,9 +153,8 @@ def write_units(root: Path, layout: Layout, block: int, units: Mapping[Unit, Map
             kept = any(place in layout.places(unit) for unit in keep if unit not in units)
             values = np.array(read_box(root, layout, name, block, [place] if kept else [], box))
             for unit, content in units.items():
-                if place in layout.places(unit):
-                    cells = _overlap(layout.unit_box(unit), box)
-                    assert cells is not None
+                cells = _overlap(layout.unit_box(unit), box)
+                if cells is not None:
                     values[_shift(cells, box)] = content[name][:, None][_shift(cells, layout.unit_box(unit))]
             files.write(root / name / chunk_name(name, block, *place), encode(values, layout, name))
 

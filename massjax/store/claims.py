@@ -15,7 +15,10 @@ from massjax.errors import StoreError
 from massjax.store import files
 
 STALE_SECONDS = 6 * 3600.0
-"""A claim of another machine, whose processes cannot be seen from here, is given up after this long without a sign of life."""
+"""A claim from where processes cannot be seen from here (another machine, another container) counts for this long after it was made."""
+
+
+_FIELDS = frozenset({"host", "boot", "processes", "pid", "started", "time"})
 
 
 class ClaimedError(StoreError):
@@ -51,7 +54,7 @@ def release(root: Path, name: str) -> None:
     """Give a claim back."""
     with files.mutex(lock_path(root)):
         holder, own = read(root, name), _self()
-        if holder is not None and all(holder[key] == own[key] for key in ("pid", "host", "boot", "started")):
+        if holder is not None and all(holder[key] == own[key] for key in _FIELDS - {"time"}):
             files.remove(_path(root, name))
         with contextlib.suppress(OSError):
             (root / "ledger" / "claims").rmdir()
@@ -72,7 +75,7 @@ def read(root: Path, name: str) -> dict[str, Any] | None:
     data = files.read(_path(root, name))
     try:
         holder = None if data is None else json.loads(data)
-        return holder if isinstance(holder, dict) and {"pid", "host", "boot", "started", "time"} <= set(holder) else None
+        return holder if isinstance(holder, dict) and set(holder) >= _FIELDS else None
     except ValueError:
         return None
 
@@ -102,21 +105,38 @@ def sweep(root: Path) -> None:
 
 
 def alive(holder: dict[str, Any]) -> bool:
-    """Whether the process that made a claim still runs; on another machine, whether the claim is recent."""
-    if holder["host"] != socket.gethostname():
-        return bool(time.time() - holder["time"] < STALE_SECONDS)
-    if holder["boot"] != _boot():
+    """Whether the process that made a claim still runs; where that cannot be seen, whether the claim is recent."""
+    own = _self()
+    if holder["host"] == own["host"] and holder["boot"] != own["boot"]:
         return False
-    return _started(holder["pid"]) == holder["started"] is not None
+    if any(holder[field] != own[field] for field in ("host", "processes")):
+        return bool(time.time() - holder["time"] < STALE_SECONDS)
+    started = _started(holder["pid"])
+    return started is not None and started == holder["started"]
 
 
 def _self() -> dict[str, Any]:
-    return {"pid": os.getpid(), "host": socket.gethostname(), "boot": _boot(), "started": _started(os.getpid()), "time": time.time()}
+    return {
+        "host": socket.gethostname(),
+        "boot": _boot(),
+        "processes": _process_namespace(),
+        "pid": os.getpid(),
+        "started": _started(os.getpid()),
+        "time": time.time(),
+    }
 
 
 def _boot() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def _process_namespace() -> str:
+    """Within which pids mean the same: containers on one machine may share its name."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
     except OSError:
         return "unknown"
 

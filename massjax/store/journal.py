@@ -47,6 +47,10 @@ class Entry:
     calibration: tuple[float, ...] | None
     written: str
 
+    def answers(self, key: str) -> bool:
+        """Whether it is what would be asked under `key`, without a failed request."""
+        return self.key == key and not self.counts.get("failed", 0)
+
     def document(self) -> dict[str, Any]:
         """As JSON."""
         calibration = None if self.calibration is None else list(self.calibration)

@@ -33,7 +33,7 @@ def encode(block: int, entries: Mapping[Unit, Entry]) -> bytes:
 
 
 def decode(data: bytes, block: int, layout: Layout) -> dict[Unit, Entry]:
-    """The entries of a manifest.
+    """The entries of a manifest; those of units that `layout` does not have yet, because the store has grown since, are left out.
 
     Raises:
         ValueError: a byte of it has changed, or it is another block's.
@@ -43,10 +43,7 @@ def decode(data: bytes, block: int, layout: Layout) -> dict[Unit, Entry]:
     if document["block"] != block:
         raise ValueError(f"is the manifest of block {document['block']}")
     by_name = {unit.name: unit for unit in layout.units(block)}
-    unknown = sorted(set(document["units"]) - set(by_name))
-    if unknown:
-        raise ValueError(f"names the unit {unknown[0]}, which this store does not have")
-    return {by_name[name]: entry_from(entry) for name, entry in document["units"].items()}
+    return {by_name[name]: entry_from(entry) for name, entry in document["units"].items() if name in by_name}
 
 
 def _checked(data: bytes) -> bytes:

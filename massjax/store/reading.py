@@ -46,7 +46,7 @@ def _date_positions(layout: Layout, dates: Any) -> np.ndarray:
             return np.arange(len(layout.dates))[dates]
         if dates.step is not None:
             raise StoreError(f"dates {dates}: a slice of days takes no step")
-        dates = (dates.start or layout.dates[0], dates.stop or layout.dates[-1])
+        dates = (layout.dates[0] if dates.start is None else dates.start, layout.dates[-1] if dates.stop is None else dates.stop)
     try:
         days = np.asarray(dates, dtype="datetime64[D]")
     except (TypeError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,8 @@ from massjax.errors import StoreError
 from massjax.store import claims, files, journal, manifest
 from massjax.store.compact import claim_name
 from massjax.store.layout import Layout, Unit
-from massjax.store.provenance import write_group
-from massjax.store.verify import Problem, Report, read_metadata, verify
+from massjax.store.provenance import copy_path, write_group
+from massjax.store.verify import Problem, read_metadata, verify
 
 
 @dataclass(frozen=True)
@@ -36,27 +35,24 @@ def repair(root: Path, progress: Callable[[int, int], None] | None = None) -> Re
     Raises:
         StoreError: there is no store, its metadata and their copy are both damaged, or another process is at work in it.
     """
-    layout, provenance = read_metadata(root)
+    read_metadata(root)
     _refuse_while_busy(root)
     report = verify(root, progress)
     restored = tuple(problem.file for problem in report.problems if problem.block is None)
     with files.mutex(claims.lock_path(root)):
-        if restored or _unfinished_extension(report):
+        layout, provenance = read_metadata(root)
+        if restored or files.read(root / "zarr.json") != files.read(copy_path(root)):
             write_group(root, layout, provenance)
     dropped: set[Unit] = set()
     for block in sorted({problem.block for problem in report.problems if problem.block is not None}):
         here = [problem for problem in report.problems if problem.block == block]
         with claims.claimed(root, claim_name(block), f"{root}: {layout.describe_block(block)}"):
             dropped |= _repair_block(root, layout, block, here)
-    _sweep(root, report.notes)
     return Repair(report.problems, restored, tuple(sorted(dropped)))
 
 
-def _unfinished_extension(report: Report) -> bool:
-    return any("extension" in note for note in report.notes)
-
-
 def _refuse_while_busy(root: Path) -> None:
+    """Also deletes what killed writers left unfinished."""
     claims.sweep(root)
     for name, holder in claims.living(root).items():
         raise StoreError(f"{root}: process {holder['pid']} on {holder['host']} is working on {name}; repair the store when it is done")
@@ -80,12 +76,3 @@ def _repair_block(root: Path, layout: Layout, block: int, problems: Iterable[Pro
     for file in damaged_files - {ledger.relative_to(root).as_posix()}:
         files.remove(root / file)
     return lost - set(journal.units(root, layout, block))
-
-
-def _sweep(root: Path, notes: Iterable[str]) -> None:
-    """Delete the unfinished files of killed writers; files of unknown origin stay."""
-    for note in notes:
-        path = root / note.partition(": ")[0]
-        if files.is_abandoned(path.name):
-            with contextlib.suppress(OSError):
-                path.unlink()

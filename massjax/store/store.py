@@ -235,7 +235,7 @@ class ScoreStore:
         what = f"{self.path}: {self.layout.describe(unit)}"
         with claims.claimed(self.path, unit.name, what):
             there = None if key is None else reading.entry(self.path, self.layout, unit)
-            if there is not None and there.key == key and not there.counts.get("failed", 0):
+            if there is not None and key is not None and there.answers(key):
                 raise claims.ClaimedError(f"{what} was finished by another process in the meantime, {there.written}; leave it out")
             yield
 
@@ -263,7 +263,7 @@ class ScoreStore:
         data = journal.encode(unit, entry, arrays)
         with files.mutex(claims.lock_path(self.path)):
             there = reading.entry(self.path, self.layout, unit)
-            if there is not None and there.key == key and not there.counts.get("failed", 0):
+            if there is not None and there.answers(key):
                 return False
             files.write(journal.path(self.path, self.layout, unit), data)
         return True

@@ -28,7 +28,10 @@ SMALL: dict[str, Any] = {
 
 def small_config(**changes: Any) -> RunConfig:
     """The small configuration with some sections changed: `small_config(evaluate={"lookback": 20})`."""
-    values = {name: {**section, **changes.pop(name, {})} if isinstance(section, dict) else changes.pop(name, section) for name, section in SMALL.items()}
+    values = {
+        name: {**section, **changes.pop(name, {})} if isinstance(section, dict) else changes.pop(name, section)
+        for name, section in SMALL.items()
+    }
     return validate(RunConfig, {**values, **changes}, source="small")
 
 

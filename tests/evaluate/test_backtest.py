@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from massjax.config import BacktestSettings
 from massjax.errors import DataError
@@ -18,12 +17,19 @@ def test_one_stock_bought_at_the_next_close_and_held_to_the_end() -> None:
     bought = 1 - 0.005
     np.testing.assert_allclose(result.equity, [np.nan, bought, bought * 1.1, bought * 1.1], rtol=1e-14)
     np.testing.assert_allclose(result.cost, [0, 0.005, 0, 0], rtol=1e-14)
-    assert result.rebalances == 1 and result.unpriced == 0
+    assert result.rebalances == 1
+    assert result.unpriced == 0
 
 
 def test_holdings_drift_and_only_the_difference_is_traded() -> None:
     prices = np.array([[1.0, 1.0, 3.0], [1.0, 1.0, 1.0]])
-    result = backtest(np.zeros((2, 3)), returns_from_prices(prices), np.ones((2, 3), bool), BacktestSettings(quantile=1.0, every=2, cost=0.02), execution_lag=0)
+    result = backtest(
+        np.zeros((2, 3)),
+        returns_from_prices(prices),
+        np.ones((2, 3), bool),
+        BacktestSettings(quantile=1.0, every=2, cost=0.02),
+        execution_lag=0,
+    )
     first = 1 - 0.01
     before = first * (0.5 * 3 + 0.5)
     turnover = 0.25 + 0.25
@@ -43,7 +49,9 @@ def test_quantile_counts_members_with_a_signal_and_splits_ties() -> None:
     np.testing.assert_allclose(top_quantile(np.array([1.0, 5, 3, 4, 2]), everyone, 0.4), [0, 0.5, 0, 0.5, 0])
     np.testing.assert_allclose(top_quantile(np.array([2.0, 5, 2, 2, 1]), everyone, 0.4), [1 / 6, 1 / 2, 1 / 6, 1 / 6, 0])
     np.testing.assert_allclose(top_quantile(np.array([1.0, np.nan, 3, 4, 2]), everyone, 0.01), [0, 0, 0, 1, 0])
-    np.testing.assert_allclose(top_quantile(np.array([9.0, 5, 3, 4, 2]), np.array([False, True, True, True, True]), 0.5), [0, 0.5, 0, 0.5, 0])
+    np.testing.assert_allclose(
+        top_quantile(np.array([9.0, 5, 3, 4, 2]), np.array([False, True, True, True, True]), 0.5), [0, 0.5, 0, 0.5, 0]
+    )
     assert not top_quantile(np.full(5, np.nan), everyone, 0.5).any()
 
 
@@ -69,7 +77,12 @@ def test_equals_a_slow_loop_over_stocks(seed: int, every: int, lag: int, start: 
     prices = np.exp(np.cumsum(0.03 * rng.standard_normal((6, 25)), axis=1))
     prices[rng.random((6, 25)) < 0.05] = np.nan
     found = backtest(
-        signal, returns_from_prices(prices), member, BacktestSettings(quantile=quantile, every=every, cost=cost), start=start, execution_lag=lag
+        signal,
+        returns_from_prices(prices),
+        member,
+        BacktestSettings(quantile=quantile, every=every, cost=cost),
+        start=start,
+        execution_lag=lag,
     )
     equity, turnover = slow_backtest(signal, prices, member, quantile, every, cost, start, lag)
     np.testing.assert_allclose(found.equity, equity, rtol=1e-10)
@@ -147,7 +160,8 @@ def test_performance_worked_by_hand() -> None:
     cash = backtest(np.array([[0.0] * 4, [1.0] * 4]), returns, np.ones((2, 4), bool), settings, execution_lag=0)
     figures, daily = performance(chosen, cash), np.array([0.1, -0.2, 0.05])
     end = 0.99 * 1.1 * 0.8 * 1.05
-    assert figures.days == 3 and figures.rebalances == 2
+    assert figures.days == 3
+    assert figures.rebalances == 2
     assert figures.total_return == pytest.approx(end - 1)
     assert figures.cagr == pytest.approx(end ** (252 / 3) - 1)
     assert figures.volatility == pytest.approx(daily.std(ddof=1) * np.sqrt(252))
@@ -162,5 +176,6 @@ def test_performance_worked_by_hand() -> None:
 def test_performance_of_a_single_day_is_nan_not_an_error() -> None:
     only = backtest(np.ones((1, 1)), np.zeros((1, 1)), np.ones((1, 1), bool), BacktestSettings(cost=0.0), execution_lag=0)
     figures = performance(only, only)
-    assert figures.days == 0 and figures.max_drawdown == 0.0
+    assert figures.days == 0
+    assert figures.max_drawdown == 0.0
     assert np.isnan([figures.cagr, figures.volatility, figures.sharpe, figures.turnover, figures.total_return]).all()

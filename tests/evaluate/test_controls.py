@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.stats import spearmanr
 
 from massjax.evaluate.controls import best_single, lookback_mean, single_rank_ic, uniform_weights
@@ -30,7 +29,8 @@ def test_best_single_is_the_best_of_the_look_back_and_nothing_later(seed: int, l
             assert np.isnan(found.fitness[t])
             continue
         means = [np.nanmean([slow_rank_ic(scores[k, :, d], returns[:, d], member[:, d]) for d in window]) for k in range(4)]
-        assert found.weights[t].argmax() == int(np.argmax(np.round(means, 12))) and found.weights[t].sum() == 1.0
+        assert found.weights[t].argmax() == int(np.argmax(np.round(means, 12)))
+        assert found.weights[t].sum() == 1.0
         assert found.fitness[t] == pytest.approx(max(means), abs=1e-12)
 
 
@@ -57,7 +57,9 @@ def test_missing_scores_are_left_out_or_count_as_zero() -> None:
 
 
 def test_without_any_rank_ic_weights_stay_uniform() -> None:
-    found = best_single(np.full((3, 4, 10), 0.5), np.ones((4, 10), bool), np.random.default_rng(0).random((4, 10)), lookback=3, gap=1, delay=1)
+    found = best_single(
+        np.full((3, 4, 10), 0.5), np.ones((4, 10), bool), np.random.default_rng(0).random((4, 10)), lookback=3, gap=1, delay=1
+    )
     np.testing.assert_allclose(found.weights, 1 / 3)
     assert np.isnan(found.fitness).all()
 
@@ -84,6 +86,8 @@ def test_shrinkage_compares_the_same_dates() -> None:
 
 def test_shrinkage_of_nothing_and_of_no_gain() -> None:
     nothing = shrinkage(*[np.full(3, np.nan)] * 4)
-    assert nothing.dates == 0 and np.isnan(nothing.in_sample) and np.isnan(nothing.kept)
+    assert nothing.dates == 0
+    assert np.isnan(nothing.in_sample)
+    assert np.isnan(nothing.kept)
     series = np.array([0.1, 0.2])
     assert np.isnan(shrinkage(series, series, series, series).kept)

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import spearmanr
 
@@ -28,7 +27,8 @@ def test_daily_correlations_equal_pandas(signal: np.ndarray, returns: np.ndarray
     for t in range(4):
         frame = pd.DataFrame({"s": signal[:, t], "y": returns[:, t]})[member[:, t]].dropna()
         if frame.s.nunique() < 2 or frame.y.nunique() < 2:
-            assert np.isnan(rank_ic[t]) and np.isnan(ic[t])
+            assert np.isnan(rank_ic[t])
+            assert np.isnan(ic[t])
         else:
             assert rank_ic[t] == pytest.approx(frame.s.rank().corr(frame.y.rank()), abs=1e-12)
             if np.ptp(frame.y) > 1e-6:
@@ -51,9 +51,13 @@ def test_summary_of_a_series_worked_by_hand() -> None:
 
 def test_summary_of_too_little_is_nan_and_says_how_little() -> None:
     nothing = summarize(np.array([np.nan, np.nan]), horizon=5)
-    assert nothing.dates == 0 and np.isnan([nothing.mean, nothing.ratio, nothing.t_statistic, nothing.hit_rate]).all()
+    assert nothing.dates == 0
+    assert np.isnan([nothing.mean, nothing.ratio, nothing.t_statistic, nothing.hit_rate]).all()
     few = summarize(np.array([0.1, 0.2, 0.3]), horizon=5)
-    assert few.dates == 3 and few.mean == pytest.approx(0.2) and np.isnan(few.standard_error) and np.isnan(few.t_statistic)
+    assert few.dates == 3
+    assert few.mean == pytest.approx(0.2)
+    assert np.isnan(few.standard_error)
+    assert np.isnan(few.t_statistic)
 
 
 @settings(max_examples=40, deadline=None)
@@ -92,7 +96,10 @@ def test_reproduces_the_published_figures_of_the_sse50_features(shared_dir: Path
     table = table[(table.Date >= 20230101) & (table.Date < 20240101)]
     ranks = table.groupby("Date")[[f"price_value_feature_{i}" for i in range(6)]].rank()
     table["signal"] = (ranks * np.array(FEATURE_SIGNS)).sum(axis=1, skipna=False)
-    wide = {column: table.pivot(index="Stock", columns="Date", values=column).to_numpy(float) for column in ("signal", "1_15_labelB", "5_15_labelB", "10_15_labelB")}
+    wide = {
+        column: table.pivot(index="Stock", columns="Date", values=column).to_numpy(float)
+        for column in ("signal", "1_15_labelB", "5_15_labelB", "10_15_labelB")
+    }
     for horizon, published in PUBLISHED_2023.items():
         returns = wide[f"{horizon}_15_labelB"]
         rank_ic, ic = summarize(daily_rank_ic(wide["signal"], returns), horizon), summarize(daily_ic(wide["signal"], returns), horizon)

@@ -118,7 +118,10 @@ def test_leakage_is_refused_or_marked() -> None:
         ({"evaluate": {"horizon": 3}}, "no forward returns over 3 trading days, only over: 1, 5, 10"),
         ({"search": []}, "search: is empty"),
         ({"search": [{"method": "anealing"}]}, "did you mean 'annealing'"),
-        ({"agents": {"archetypes": [{"name": "a", "modalities": ["price"]}]}}, r"store: not set, but 1 archetypes ask a language model \('a'\)"),
+        (
+            {"agents": {"archetypes": [{"name": "a", "modalities": ["price"]}]}},
+            r"store: not set, but 1 archetypes ask a language model \('a'\)",
+        ),
     ],
 )
 def test_settings_that_cannot_work_are_refused_with_what_to_do(changes: dict[str, Any], message: str) -> None:

@@ -19,7 +19,9 @@ def arena() -> Arena:
     returns = 0.02 * rng.standard_normal((STOCKS, DATES))
     settings = EvaluateSettings(horizon=5, lookback=8, gap=5, backtest=BacktestSettings(every=3))
     member = rng.random((STOCKS, DATES)) < 0.9
-    return Arena(scores, ("llm", "llm", "rule", "llm", "rule"), member, {1: returns, 5: returns}, settings, np.arange(DATES) >= 14, returns, 1)
+    return Arena(
+        scores, ("llm", "llm", "rule", "llm", "rule"), member, {1: returns, 5: returns}, settings, np.arange(DATES) >= 14, returns, 1
+    )
 
 
 def test_signals_follow_weights_that_change_from_date_to_date(arena: Arena) -> None:
@@ -66,7 +68,8 @@ def test_without_returns_there_is_no_portfolio(arena: Arena) -> None:
 def test_the_portfolio_of_everyone_holds_every_member(arena: Arena) -> None:
     everyone = replace(arena, member=np.ones((STOCKS, DATES), bool))
     held = portfolio(everyone, np.zeros((STOCKS, DATES)), None, everyone=True)
-    assert held is not None and arena.returns is not None
+    assert held is not None
+    assert arena.returns is not None
     first = 14 + 1
     growth = 1 + arena.returns[:, first + 1]
     cost = 1 - arena.settings.backtest.cost / 2

@@ -58,8 +58,15 @@ def test_verify_and_repair_tell_what_is_damaged(store_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize("command", ["info", "verify", "repair"])
-def test_no_store_is_one_line_and_exit_code_2(root: Path, tmp_path: Path, command: str) -> None:
-    arguments = [sys.executable, "-m", "massjax.store", command, str(tmp_path / "nowhere.zarr")]
+def test_no_store_is_exit_code_2(tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, str(tmp_path / "nowhere.zarr")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "there is no score store here" in captured.err
+
+
+def test_as_a_command_an_error_is_one_line_without_a_traceback(root: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "massjax.store", "info", str(tmp_path / "nowhere.zarr")]
     done = subprocess.run(arguments, env={**os.environ, "PYTHONPATH": str(root)}, text=True, capture_output=True)
     assert done.returncode == 2
     assert done.stdout == ""

@@ -13,7 +13,7 @@ import pytest
 from massjax.errors import StoreError
 from massjax.store import ScoreStore
 
-from .store_writer import answer, content, fill, key, make
+from .store_writer import answer, archetypes, content, days, fill, key, make, stocks
 
 RUN_KEY: dict[str, Any] = {
     "engine": "vllm",
@@ -160,8 +160,6 @@ def test_units_in_which_requests_failed_can_be_asked_again_under_the_same_key(tm
 
 
 def test_growing_asks_only_what_is_new(tmp_path: Path) -> None:
-    from .store_writer import archetypes, days, stocks
-
     store = fill(make(tmp_path / "s.zarr", dates=12))
     store.compact()
     before, old = store.scores(), set(store.units())
@@ -182,6 +180,21 @@ def test_growing_asks_only_what_is_new(tmp_path: Path) -> None:
     np.testing.assert_array_equal(store.scores()[:6, :8, :12], before)
     assert store.missing_units() == []
     assert store.verify().ok
+
+
+def test_a_store_that_was_opened_before_it_grew_reads_and_writes_what_it_knows(tmp_path: Path) -> None:
+    early = fill(make(tmp_path / "s.zarr", dates=12))
+    late = ScoreStore.open(early.path, mode="r+")
+    late.extend(dates=["2020-02-01"], stocks=["new"], archetypes=[{"name": "new"}])
+    fill(late).compact()
+    np.testing.assert_array_equal(early.scores(), late.scores()[:6, :8, :12])
+    assert early.missing_units() == []
+    unit = early.units()[2]
+    assert early.write_unit(unit, answer(unit, 1), key=key(unit, 1))
+    assert early.compact() == [early.layout.block(unit)]
+    assert late.missing_units() == []
+    np.testing.assert_array_equal(late.scores()[unit.archetype, unit.stocks, unit.dates], answer(unit, 1).score.T.astype(np.float32))
+    assert late.verify().ok
 
 
 def test_the_calibration_of_every_archetype_is_kept(tmp_path: Path) -> None:

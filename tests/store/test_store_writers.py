@@ -93,10 +93,11 @@ def test_of_two_that_claim_a_unit_one_is_told_and_a_dead_ones_claim_is_taken_ove
         ({}, False),
         ({"started": "1"}, True),
         ({"boot": "another"}, True),
+        ({"processes": "another"}, False),
         ({"host": "another"}, False),
         ({"host": "another", "time": time.time() - 7 * 3600}, True),
     ],
-    ids=["alive", "pid used again", "before a reboot", "another machine", "another machine, long ago"],
+    ids=["alive", "pid used again", "before a reboot", "another container", "another machine", "another machine, long ago"],
 )
 def test_whether_a_claim_is_stale(tmp_path: Path, change: dict[str, object], stale: bool) -> None:
     store = make(tmp_path / "s.zarr")

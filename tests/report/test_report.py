@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from massjax.evaluate.result import RunResult
+from massjax.report.figures import archetype_bands, figures, rolling_mean
+from massjax.report.html import render_report
+from massjax.report.tables import weights_frame
+
+BROWSER = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Collects tags, links, scripts and text, and checks that tags are closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.outside: list[str] = []
+        self.data: dict[str, str] = {}
+        self.words: list[str] = []
+        self.current = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.outside += [f"{tag} {name}={given[name]}" for name in ("src", "href", "action", "data") if name in given]
+        self.current = given.get("id") or "" if tag == "script" else ""
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.data[self.current] = self.data.get(self.current, "") + data
+        elif self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def html(small_run: RunResult) -> str:
+    return render_report(small_run)
+
+
+def test_the_page_is_one_file_that_asks_for_nothing(html: str) -> None:
+    page = Page(html)
+    assert page.outside == []
+    assert "default-src 'none'" in html
+    assert html.count("plotly.js v") == 1, "the library is inlined once"
+    assert not re.search(r"@import|url\(", html[: html.index("</style>")])
+
+
+def test_the_page_says_what_was_run_and_shows_the_controls(html: str) -> None:
+    text = Page(html).text
+    expected = [
+        *("What was run", "sp500, 20 stocks", "4 rule", "look-back 15, gap 5", "Annealing: 8 chains of 6 steps", "calm-winners"),
+        *("Uniform weights", "Best single archetype", "All members alike", "Promised and kept", "Weights through time", "survived to 2022"),
+    ]
+    for words in expected:
+        assert words in text, words
+
+
+def test_figures_hold_the_numbers_of_the_run(html: str, small_run: RunResult) -> None:
+    data = Page(html).data
+    assert {name for name in data if name} == {"figure-rank_ic", "figure-promised", "figure-weights", "figure-equity"}
+    for name, figure in figures(small_run).items():
+        assert len(json.loads(data[f"figure-{name}"])["data"]) == len(figure.data)
+    weights = figures(small_run)["weights"]
+    totals = np.sum([trace.y for trace in weights.data if trace.stackgroup == "annealing"], axis=0)
+    np.testing.assert_allclose(totals, 100.0, rtol=1e-5)
+    equity = next(trace for trace in figures(small_run)["equity"].data if trace.name == "Annealing")
+    assert equity.y[-1] == small_run.strategy("annealing").portfolio.backtest.equity[-1]  # type: ignore[union-attr]
+
+
+def test_names_cannot_break_the_page(leaking_run: RunResult) -> None:
+    page = Page(render_report(leaking_run))
+    assert "a <b>bold</b> & 'odd' name" in page.text
+    assert "b" not in page.open
+
+
+def test_a_leakage_ablation_is_marked_everywhere(leaking_run: RunResult, html: str) -> None:
+    page = Page(render_report(leaking_run))
+    text = page.text
+    assert all("leakage ablation" in data for name, data in page.data.items() if name.startswith("figure-"))
+    assert set(weights_frame(leaking_run)["method"]) == {f"{s.name} (leakage ablation)" for s in leaking_run.strategies}
+    assert "LEAKAGE ABLATION" in text, "in the title of the page"
+    assert text.count("Nothing here is a result") >= 6, "at the top and in every section with figures or tables"
+    assert "Leakage ablation" not in html
+
+
+def test_rolling_mean_equals_pandas() -> None:
+    daily = np.random.default_rng(0).standard_normal(50)
+    daily[[3, 4, 20]] = np.nan
+    expected = pd.Series(daily).rolling(7, min_periods=1).mean().to_numpy()
+    found = rolling_mean(daily, 7)
+    np.testing.assert_allclose(found[6:], expected[6:], atol=1e-12)
+    assert np.isnan(found[:6]).all()
+
+
+def test_every_archetype_is_in_one_band(small_run: RunResult) -> None:
+    bands = archetype_bands(small_run, [small_run.strategy("annealing")])
+    assert sorted(k for _, rows, _ in bands for k in rows) == [0, 1, 2, 3]
+    assert all(label.endswith("· rule") for label, _, _ in bands)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
+def test_a_browser_draws_every_figure(html: str, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(html)
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+               "--disable-sync", "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr",
+               "--virtual-time-budget=8000", "--dump-dom", f"file://{tmp_path / 'report.html'}"]  # fmt: skip
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert len(re.findall(r'<svg class="main-svg"[^>]*style="[^"]*"', shown.stdout)) >= 4
+    assert "Uncaught" not in shown.stderr
+    assert "Content Security Policy" not in shown.stderr

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from massjax.config import load_config
+from massjax.errors import ConfigError, MassjaxError
+from massjax.evaluate.result import RunResult
+from massjax.report.run_directory import run_directory, write_run
+
+FILES = {"config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "report.html"}
+
+
+@pytest.fixture(scope="module")
+def folder(small_run: RunResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "small"
+    with run_directory(path) as partial:
+        write_run(small_run, partial)
+        assert not path.exists(), "nothing is there until everything is"
+    return path
+
+
+def fill(folder: Path, text: str = "new") -> None:
+    for name in FILES:
+        (folder / name).write_text(text)
+
+
+def left(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()}
+
+
+def test_a_run_directory_holds_the_five_files_and_nothing_else(folder: Path) -> None:
+    assert left(folder) == FILES
+    assert left(folder.parent) == {"small"}
+
+
+def test_the_configuration_reads_back_as_it_was_run(folder: Path, small_run: RunResult) -> None:
+    again = load_config(folder / "config.yaml")
+    assert again.evaluate == small_run.config.evaluate
+    assert again.evaluate.gap == 5, "the gap is written out"
+    assert again == small_run.config
+
+
+def test_metrics_are_strict_json_with_the_controls(folder: Path, small_run: RunResult) -> None:
+    def refuse(constant: str) -> float:
+        raise AssertionError(f"{constant} is not JSON")
+
+    found = json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
+    assert set(found["strategies"]) == {"annealing", "uniform", "best_single"}
+    annealing = found["strategies"]["annealing"]
+    assert set(annealing["horizons"]) == {"1", "5", "10"}
+    assert annealing["horizons"]["5"]["rank_ic"]["mean"] == small_run.strategy("annealing").metrics[5].rank_ic.mean
+    assert annealing["horizons"]["5"]["over_uniform"]["t_statistic"] is not None
+    assert found["strategies"]["uniform"]["horizons"]["5"]["over_uniform"]["t_statistic"] is None, "0 / 0 is null"
+    assert found["evaluated"]["dates"] == int(small_run.evaluated.sum())
+    assert found["benchmark"]["cagr"] == small_run.benchmark.performance.cagr  # type: ignore[union-attr]
+    assert [a["kind"] for a in found["archetypes"]] == ["rule"] * 4
+    assert found["leakage_ablation"] is False
+
+
+def test_weights_are_a_long_table_by_method(folder: Path, small_run: RunResult) -> None:
+    table = pl.read_parquet(folder / "weights.parquet")
+    assert table.columns == ["date", "archetype", "weight", "method"]
+    assert table.height == 3 * 4 * small_run.panel.dates.size
+    assert table.group_by("method", "date").agg(pl.col("weight").sum())["weight"].to_numpy() == pytest.approx(1.0, abs=1e-5)
+    names = [facts.archetype.name for facts in small_run.archetypes]
+    wide = table.filter(method="annealing").pivot(on="archetype", index="date", values="weight")
+    np.testing.assert_array_equal(wide["date"].to_numpy().astype("datetime64[D]"), small_run.panel.dates)
+    np.testing.assert_array_equal(wide.select(names).to_numpy(), small_run.strategy("annealing").weights)
+
+
+def test_signals_are_a_long_table_by_method(folder: Path, small_run: RunResult) -> None:
+    table = pl.read_parquet(folder / "signals.parquet")
+    assert table.columns == ["date", "stock", "mean", "disagreement", "combined", "method"]
+    assert table.null_count().sum_horizontal().item() == 0
+    for name in ("mean", "disagreement", "combined"):
+        wide = table.filter(method="uniform").pivot(on="stock", index="date", values=name)
+        np.testing.assert_array_equal(wide.select(small_run.panel.stocks).to_numpy().T, small_run.strategy("uniform").signals[name])
+
+
+def test_a_run_that_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    with run_directory(tmp_path / "run") as partial:
+        fill(partial, "old")
+    with pytest.raises(ConfigError, match=r"already holds a run; replace it with --overwrite"), run_directory(tmp_path / "run"):
+        pytest.fail("the block must not be entered")
+    with run_directory(tmp_path / "run", overwrite=True) as partial:
+        fill(partial, "new")
+        assert (tmp_path / "run" / "metrics.json").read_text() == "old", "the old run stays until the new one is complete"
+    assert (tmp_path / "run" / "metrics.json").read_text() == "new"
+    assert left(tmp_path) == {"run"}
+
+
+def test_what_is_no_run_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "thesis.tex").write_text("x")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigError, match="something other than a run"), run_directory(tmp_path / "papers", overwrite=True):
+        pytest.fail("the block must not be entered")
+    with pytest.raises(ConfigError, match="is not a folder"), run_directory(tmp_path / "file", overwrite=True):
+        pytest.fail("the block must not be entered")
+    assert (tmp_path / "papers" / "thesis.tex").exists()
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with run_directory(tmp_path / "run") as partial:
+        fill(partial)
+    assert left(tmp_path / "run") == FILES
+
+
+def test_a_failure_leaves_the_old_run_and_no_remains(tmp_path: Path) -> None:
+    with run_directory(tmp_path / "run") as partial:
+        fill(partial, "old")
+
+    def fail_half_way() -> None:
+        with run_directory(tmp_path / "run", overwrite=True) as partial:
+            (partial / "metrics.json").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert (tmp_path / "run" / "metrics.json").read_text() == "old"
+    assert left(tmp_path) == {"run"}
+
+
+def test_a_run_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    def be_slow() -> None:
+        with run_directory(tmp_path / "run") as partial:
+            fill(partial, "second")
+            (tmp_path / "run").mkdir()
+            fill(tmp_path / "run", "first")
+
+    with pytest.raises(ConfigError, match="already holds a run"):
+        be_slow()
+    assert (tmp_path / "run" / "metrics.json").read_text() == "first"
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, small_run: RunResult) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(MassjaxError, match=r"cannot be written \(File too large\).*--out"), run_directory(tmp_path / "run") as partial:
+            write_run(small_run, partial)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert left(tmp_path) == set()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a file system that refuses everyone, such as Linux's /proc")
+def test_a_place_that_cannot_be_written_is_refused_at_once() -> None:
+    with pytest.raises(MassjaxError, match=r"/proc/run: the run cannot be written"), run_directory(Path("/proc/run")):
+        pytest.fail("the block must not be entered")
