@@ -19,9 +19,9 @@ def print_summary(result: RunResult, console: Console) -> None:
 def summary(result: RunResult) -> RenderableType:
     """The same as something rich can print; fits 80 columns."""
     parts: list[RenderableType] = [Text(ABLATION, style="bold red")] if result.config.evaluate.leakage_ablation else []
-    parts += [_metrics(result), _shrinkage(result)]
-    if result.benchmark is not None:
-        parts.append(_portfolios(result))
+    tables = [_metrics(result), _shrinkage(result), *([_portfolios(result)] if result.benchmark is not None else [])]
+    for table in tables:
+        parts += [table, Text()]
     parts += [Text(sentence + "\n") for sentence in verdict(result)]
     parts += [Text(f"Warning: {warning}.", style="yellow") for warning in result.warnings]
     return Group(*parts)
@@ -88,7 +88,8 @@ def _portfolios(result: RunResult) -> Table:
 
 
 def _table(title: str, first: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="", pad_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="", padding=(0, 1, 0, 0))
+    table.show_edge = False
     table.add_column(first, no_wrap=True)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)

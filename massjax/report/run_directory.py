@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from polars.exceptions import PolarsError
 
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, MassjaxError
@@ -58,12 +59,14 @@ def write_run(result: RunResult, folder: Path) -> None:
     Raises:
         MassjaxError: the disk is full or read-only.
     """
+    weights, signals, report = weights_frame(result), signals_frame(result), render_report(result)
+    metrics = json.dumps(metrics_document(result), indent=2, allow_nan=False) + "\n"
     with _told(folder):
         (folder / CONFIG).write_text(config_text(result.config), encoding="utf-8")
-        (folder / METRICS).write_text(json.dumps(metrics_document(result), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        weights_frame(result).write_parquet(folder / WEIGHTS)
-        signals_frame(result).write_parquet(folder / SIGNALS)
-        (folder / REPORT).write_text(render_report(result), encoding="utf-8")
+        weights.write_parquet(folder / WEIGHTS)
+        signals.write_parquet(folder / SIGNALS)
+        (folder / METRICS).write_text(metrics, encoding="utf-8")
+        (folder / REPORT).write_text(report, encoding="utf-8")
 
 
 def config_text(config: RunConfig) -> str:
@@ -113,8 +116,8 @@ def _sync(folder: Path) -> None:
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, PolarsError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise MassjaxError(
-            f"{path}: the run cannot be written ({error.strerror or error}); free some space or make the folder writable, "
-            "or name another place with --out DIR"
+            f"{path}: the run cannot be written ({reason}); free some space or make the folder writable, or name another place with --out DIR"
         ) from error
