@@ -15,10 +15,9 @@ from jaxtyping import Bool, Float, Int
 from massjax.config import AgentsSettings
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Feature, MarketFact, Panel
+from massjax.market.history import standing_in_past_year
 
 UNKNOWN = -1
-PAST_YEAR = 252
-"""Trading days against which a market-wide fact is called high or low."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +115,10 @@ def _market_wide(fact: MarketFact, stocks: int, style: str) -> Fact:
     if style == "numbers":
         codes, texts = _encode(values[None, :], fact.style)
         return Fact(fact.modality, fact.label, np.repeat(codes, stocks, axis=0), texts)
+    standing = standing_in_past_year(values) if fact.standing is None else fact.standing
     codes = np.full(values.shape, UNKNOWN, dtype=np.int32)
-    for t in np.flatnonzero(np.isfinite(values)):
-        past = values[max(0, t - PAST_YEAR + 1) : t + 1]
-        past = past[np.isfinite(past)]
-        share = (np.sum(past < values[t]) + np.sum(past <= values[t])) / (2 * len(past))
-        codes[t] = min(int(share * len(fact.words)), len(fact.words) - 1)
+    known = np.isfinite(standing)
+    codes[known] = np.minimum((standing[known] * len(fact.words)).astype(np.int32), len(fact.words) - 1)
     return Fact(fact.modality, f"{fact.label}, against the past year", np.repeat(codes[None, :], stocks, axis=0), fact.words)
 
 

@@ -142,3 +142,13 @@ def market_model(returns: Float[np.ndarray, "N T"], market: Float[np.ndarray, " 
     variance_stock = rolling_mean(returns**2, window) - mean_stock**2
     beta = np.divide(covariance, variance_market, out=np.full_like(returns, np.nan), where=variance_market > 1e-16)
     return MarketModel(beta, np.sqrt(np.maximum(variance_stock - beta * covariance, 0.0)))
+
+
+def standing_in_past_year(values: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    """Where each value stands among those of the year up to it: the share below it, half of those equal to it included; NaN if unknown."""
+    standing = np.full(values.shape, np.nan)
+    for t in np.flatnonzero(np.isfinite(values)):
+        past = values[max(0, t - YEAR + 1) : t + 1]
+        past = past[np.isfinite(past)]
+        standing[t] = (np.sum(past < values[t]) + np.sum(past <= values[t])) / (2 * len(past))
+    return standing

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from massjax.config import MarketSettings, RunConfig, load_config
 from massjax.errors import ConfigError, DataError
 from massjax.market.features import price_features
+from massjax.market.history import standing_in_past_year
 from massjax.market.mass import load_mass
 from massjax.market.panel import Panel
 from massjax.market.returns import forward_returns
@@ -43,7 +44,8 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     ever = panel.member.any(axis=1)
     if not ever.all():
         panel = panel.only([panel.stocks[row] for row in np.flatnonzero(ever)])
-    panel = panel.between(settings.start, settings.end)
+    facts = {name: replace(fact, standing=standing_in_past_year(fact.values)) for name, fact in panel.market_facts.items()}
+    panel = replace(panel, market_facts=facts).between(settings.start, settings.end)
     _check_members(panel, settings)
     return replace(panel, warnings=(*panel.warnings, *_gaps(panel), *_unknown_throughout(panel)))
 

@@ -45,7 +45,11 @@ class Feature:
 
 @dataclass(frozen=True, eq=False)
 class MarketFact:
-    """One number per date that concerns all stocks alike, such as an interest rate; fields as in `Feature`."""
+    """One number per date that concerns all stocks alike, such as an interest rate; fields as in `Feature`.
+
+    Attributes:
+        standing: share of the past year's values that lie below each value, in [0, 1]; also from before the panel begins.
+    """
 
     name: str
     modality: str
@@ -53,6 +57,7 @@ class MarketFact:
     label: str
     style: Style = "number"
     words: tuple[str, ...] = LEVELS
+    standing: Float[np.ndarray, " T"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +144,10 @@ class Panel:
             forward_returns={h: values[:, kept] for h, values in self.forward_returns.items()},
             prices=None if self.prices is None else self.prices[:, kept],
             texts=texts,
-            market_facts={name: replace(f, values=f.values[kept]) for name, f in self.market_facts.items()},
+            market_facts={
+                name: replace(f, values=f.values[kept], standing=None if f.standing is None else f.standing[kept])
+                for name, f in self.market_facts.items()
+            },
         )
 
     def only(self, stocks: Sequence[str]) -> Panel:

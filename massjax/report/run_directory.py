@@ -119,5 +119,6 @@ def _told(path: Path) -> Iterator[None]:
     except (OSError, PolarsError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise MassjaxError(
-            f"{path}: the run cannot be written ({reason}); free some space or make the folder writable, or name another place with --out DIR"
+            f"{path}: the run cannot be written ({reason}); free some space or make the folder writable, "
+            "or name another place with --out DIR"
         ) from error

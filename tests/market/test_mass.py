@@ -81,3 +81,18 @@ def test_missing_folder_and_missing_file_are_named(tmp_path: Path) -> None:
         load_panel(MarketSettings(source="mass", folder=tmp_path / "nowhere"))
     with pytest.raises(DataError, match=r"ih_label.parq: no such file"):
         load_panel(MarketSettings(source="mass", folder=tmp_path))
+
+
+def test_market_facts_stand_in_their_own_past_wherever_the_panel_begins(shared_dir):
+    folder = shared_dir / "data" / "mass_sse50"
+    late, early = (
+        load_panel(MarketSettings(source="mass", folder=folder, execution_lag=0, start=start, end=date(2023, 3, 31)))
+        for start in (date(2023, 1, 3), date(2021, 1, 4))
+    )
+    for name, fact in late.market_facts.items():
+        values, standing = fact.values, fact.standing
+        assert standing is not None
+        np.testing.assert_array_equal(standing, early.market_facts[name].standing[-len(values) :])
+        past = early.market_facts[name].values[-252:]
+        past = past[np.isfinite(past)]
+        assert standing[-1] == pytest.approx(((past < values[-1]).sum() + (past <= values[-1]).sum()) / (2 * len(past)))

@@ -148,7 +148,10 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, small_run: RunRe
     limit = (folder / name).stat().st_size - 1
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
-        with pytest.raises(MassjaxError, match=r"cannot be written \(.*File too large.*\).*--out"), run_directory(tmp_path / "run") as partial:
+        with (
+            pytest.raises(MassjaxError, match=r"cannot be written \(.*File too large.*\).*--out"),
+            run_directory(tmp_path / "run") as partial,
+        ):
             write_run(small_run, partial)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
