@@ -51,8 +51,8 @@ def optimize(options: argparse.Namespace, console: Console, errors: Console) -> 
     with run_directory(out, overwrite=options.overwrite) as folder:
         with _bar(errors) as report:
             result = run(config, report)
+        print_summary(result, console)
         write_run(result, folder)
-    print_summary(result, console)
     console.print(f"\nReport: {out / REPORT}", highlight=False, markup=False, soft_wrap=True)
     return out
 

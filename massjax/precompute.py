@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,7 +49,7 @@ def precompute(options: argparse.Namespace, console: Console, errors: Console) -
     if path is None:
         raise ConfigError(f"{options.config}: names no store; add `store: FOLDER.zarr` or give --store")
     work = prepare(config)
-    for warning in [*work.panel.warnings, *cutoff_warnings(config, work), *same_prompts_warnings(work)]:
+    for warning in [*work.panel.warnings, *cutoff_warnings(config, work), *fake_warnings(config), *same_prompts_warnings(work)]:
         _warn(errors, warning)
     if options.plan:
         console.print(plan(work, path).table())
@@ -84,7 +83,6 @@ def make_engine(settings: ScoringSettings) -> Engine:
     if settings.engine == "fake":
         from massjax.scoring.fake import FakeEngine
 
-        warnings.warn("scoring.engine is 'fake': the scores are noise, for tests of the machinery only", stacklevel=2)
         return FakeEngine(settings)
     from massjax.scoring.vllm_engine import VLLMEngine
 
@@ -99,6 +97,11 @@ def cutoff_warnings(config: RunConfig, work: Work) -> list[str]:
     known = int((work.panel.dates <= cutoff).sum())
     masked = "names and dates are masked, which helps" if config.agents.mask else "set agents.mask: true to hide names and dates"
     return [f"the model's knowledge ends {cutoff}, so it may remember what happened on {known} of {len(work.panel.dates)} dates; {masked}"]
+
+
+def fake_warnings(config: RunConfig) -> list[str]:
+    """A warning where no model answers."""
+    return ["scoring.engine is 'fake': the scores are noise, for tests of the machinery only"] if config.scoring.engine == "fake" else []
 
 
 def same_prompts_warnings(work: Work) -> list[str]:

@@ -34,7 +34,10 @@ def resolve_path(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, str | Path) or "://" in str(value):
         return value
     folder = (info.context or {}).get("folder")
-    path = Path(value).expanduser()
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{value}: there is no such home directory") from None
     return path if folder is None or path.is_absolute() else (Path(folder) / path).resolve()
 
 
@@ -72,7 +75,10 @@ def _line(fault: ErrorDetails, cls: type[BaseModel]) -> str:
         return f"unknown key {where!r}{hint}; known here: {', '.join(known)}" if known else f"unknown key {where!r}"
     if fault["type"] == "missing":
         return f"{where!r} is missing; it has no default"
+    if fault["type"] == "tuple_type":
+        return f"{where}: expected a list, found {type(fault['input']).__name__}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = message.removeprefix(f"{where}: ")
     given = "" if isinstance(fault["input"], Mapping | BaseModel) else f" (given: {fault['input']!r})"
     return f"{where + ': ' if where else ''}{message}{given}"
 
@@ -98,6 +104,18 @@ def _model_in(annotation: Any) -> Any:
     return None
 
 
+class _OneOfEachKey(yaml.SafeLoader):
+    """YAML's safe loader, which lets the later of two equal keys win without a word; this one refuses."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} is there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
@@ -113,7 +131,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not a text file; expected YAML in UTF-8") from None
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, Loader=_OneOfEachKey)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: is not valid YAML: {error}") from None
     if not isinstance(values, dict):

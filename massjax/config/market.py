@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, time
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from massjax.config.base import ConfigPath, Settings
 
@@ -65,6 +66,22 @@ class TextsTable(Settings):
     text: str = "text"
     timezone: str = "America/New_York"
     cutoff: time = time(16, 0)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{timezone!r} is no time zone; expected a name such as America/New_York or UTC") from None
+        return timezone
+
+    @field_validator("cutoff")
+    @classmethod
+    def _local(cls, cutoff: time) -> time:
+        if cutoff.tzinfo is not None:
+            raise ValueError("the cutoff is a time of day in `timezone`; leave its offset out")
+        return cutoff
 
 
 class MembershipTable(Settings):

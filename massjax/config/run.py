@@ -19,7 +19,7 @@ from massjax.errors import ConfigError
 class RunConfig(Settings):
     """Everything a run needs; `search` lists mappings with a `method` each (see `massjax.search`)."""
 
-    name: str = "run"
+    name: str = Field("run", min_length=1, max_length=100)
     market: MarketSettings = MarketSettings()
     agents: AgentsSettings
     scoring: ScoringSettings = ScoringSettings()
@@ -27,7 +27,7 @@ class RunConfig(Settings):
     layout: StoreSettings = StoreSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     search: tuple[dict[str, Any], ...] = ({"method": "annealing"}, {"method": "gradient"})
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     out: ConfigPath | None = None
 
 

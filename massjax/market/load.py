@@ -92,10 +92,12 @@ def _check_members(panel: Panel, settings: MarketSettings) -> None:
     where = _universe_source(settings)
     if not count.any():
         raise DataError(f"{where}: the universe is empty: no stock is a member on any date from {panel.dates[0]} to {panel.dates[-1]}")
-    period = f"from {panel.dates[enough[0]]} to {panel.dates[enough[-1]]}" if len(enough) else "on no date"
+    longest = max(np.split(enough, np.flatnonzero(np.diff(enough) > 1) + 1), key=len)
+    period = f"from {panel.dates[longest[0]]} to {panel.dates[longest[-1]]}" if len(longest) else "on no date"
     raise DataError(
         f"{where}: ranking needs two members on every date, and there are {count[few[0]]} on {panel.dates[few[0]]} (too few on "
-        f"{len(few):,} of {len(panel.dates):,} dates). There are enough {period}: mend that date, or set market.start and market.end"
+        f"{len(few):,} of {len(panel.dates):,} dates). There are enough on every date {period}: mend that date, or set "
+        "market.start and market.end"
     )
 
 

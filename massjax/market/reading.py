@@ -27,6 +27,8 @@ def read_columns(path: Path, setting: str, columns: Sequence[str]) -> pl.DataFra
     Raises:
         DataError: the file is missing or unreadable, or lacks a column.
     """
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; {setting} expects a parquet, CSV or tab-separated file")
     if not path.is_file():
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataError(f"{path}: no such file{did_you_mean(path.name, siblings)}; {setting} names it")

@@ -33,7 +33,9 @@ def load_tables(settings: MarketSettings) -> Panel:
     if base is None or source is None:
         raise ConfigError("market.source 'tables' needs market.prices or market.forward_returns")
     if base.is_empty():
-        raise DataError(f"{source.path}: has no rows, so the universe is empty")
+        raise DataError(
+            f"{source.path}: has no row with a value, so the universe is empty" + "".join(f"; {warning}" for warning in warnings)
+        )
     dates, stocks = np.unique(days(base["date"])), tuple(base["stock"].unique().sort())
     names, sectors = _read_stocks(settings.stocks, stocks) if settings.stocks is not None else ({}, {})
     closes = None if prices is None else place(prices, "value_0", dates, stocks)

@@ -64,7 +64,7 @@ def run_facts(result: RunResult) -> list[tuple[str, str]]:
     """What was run, in pairs of a term and what it was in this run."""
     config, panel = result.config, result.panel
     kinds = [facts.archetype.kind for facts in result.archetypes]
-    counted = [f"{kinds.count(kind)} {label}" for kind, label in (("llm", "LLM"), ("rule", "rule")) if kind in kinds]
+    counted = [f"{kinds.count(kind)} {label}" for kind, label in (("llm", "LLM"), ("rule", "rule-based")) if kind in kinds]
     return [
         ("Market", f"{config.market.source}, {len(panel.stocks)} stocks"),
         ("Data", f"{panel.dates[0]} to {panel.dates[-1]} ({panel.dates.size} dates)"),

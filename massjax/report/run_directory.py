@@ -38,15 +38,15 @@ def run_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         MassjaxError: the disk is full, read-only or out of reach.
     """
     path = path.absolute()
-    _refuse(path, overwrite)
     with _told(path):
+        _refuse(path, overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         partial.mkdir()
     try:
         yield partial
-        _refuse(path, overwrite)
         with _told(path):
+            _refuse(path, overwrite)
             _sync(partial)
             _replace(partial, path)
     finally:

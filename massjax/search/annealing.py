@@ -41,11 +41,11 @@ class Annealing(Search):
         loss_scale: what a loss of fitness is multiplied by.
     """
 
-    chains: int = Field(1024, ge=1)
-    step_size: float = Field(0.25, gt=0)
-    temperature: float = Field(0.5, gt=0)
+    chains: int = Field(1024, ge=1, le=10_000_000)
+    step_size: float = Field(0.25, gt=0, le=1e6)
+    temperature: float = Field(0.5, gt=0, le=1e6)
     cooling: float = Field(0.95, gt=0, le=1)
-    loss_scale: float = Field(10.0, gt=0)
+    loss_scale: float = Field(10.0, gt=0, le=1e6)
 
     @property
     def population(self) -> int:

@@ -45,8 +45,8 @@ class GradientSearch(Search):
         spread: standard deviation of the logits of the starts.
     """
 
-    restarts: int = Field(64, ge=1)
-    steps: int = Field(100, ge=0)
+    restarts: int = Field(64, ge=1, le=10_000_000)
+    steps: int = Field(100, ge=0, le=10_000_000)
     learning_rate: float = Field(0.1, gt=0)
     optimizer: str = "adam"
     objective: SoftObjective = "soft_rank_ic"

@@ -82,7 +82,7 @@ class Search(Settings):
         steps: moves of each chain.
     """
 
-    steps: int = Field(200, ge=0)
+    steps: int = Field(200, ge=0, le=10_000_000)
 
     @property
     @abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -42,11 +43,14 @@ def _search_class(method: object) -> type[Search]:
     module_name, _, class_name = method.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"search method {method!r}: module {module_name!r} cannot be imported ({error}); is it on PYTHONPATH?") from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(
+            f"search method {method!r}: module {module_name!r} cannot be imported ({reason}); is it on PYTHONPATH?"
+        ) from error
     found = getattr(module, class_name, None)
     if found is None:
         raise ConfigError(f"search method {method!r}: {module_name} has no {class_name!r}{did_you_mean(class_name, dir(module))}")
-    if not (isinstance(found, type) and issubclass(found, Search)):
-        raise ConfigError(f"search method {method!r} is not a subclass of massjax.search.Search")
+    if not (isinstance(found, type) and issubclass(found, Search)) or inspect.isabstract(found):
+        raise ConfigError(f"search method {method!r} is not a subclass of massjax.search.Search with `init` and `step` of its own")
     return found

@@ -95,7 +95,7 @@ def test_fewer_than_two_members_on_a_date(tables) -> None:
 
 
 def test_no_rows_and_no_members(tables) -> None:
-    with pytest.raises(DataError, match=r"prices.parquet: has no rows, so the universe is empty"):
+    with pytest.raises(DataError, match=r"prices.parquet: has no row with a value, so the universe is empty"):
         load_panel(tables.but(prices=tables.prices.clear()).settings())
     later = pl.DataFrame({"date": [date(2021, 1, 4)], "stock": ["AAA"]})
     with pytest.raises(DataError, match=r"membership.parquet: the universe is empty: no stock is a member on any date"):
