@@ -23,12 +23,19 @@ from massjax.engine.inputs import (
     check_scores,
     check_weights,
 )
-from massjax.engine.ranks import Returns, rank_correlation, rank_returns
-from massjax.engine.signals import Opinions, balance, choose, moments, prepare_opinions
+from massjax.engine.pairs import Groups, group_stocks, pair_covariance, pair_gains
+from massjax.engine.ranks import PAIRS_UP_TO, Returns, correlation, rank_correlation, rank_returns
+from massjax.engine.signals import Opinions, balance, prepare_opinions, ranking_signal
+from massjax.engine.sorting import SORTED_TILE, sorted_covariance
 
-TILE_BYTES = 1 << 15
-"""Signals of one date held at a time: a tile of candidates that stays in a core's cache."""
-SMALLEST_TILE, LARGEST_TILE = 16, 512
+CPU_TILE = 128
+"""Candidates evaluated together on a CPU: what the loops read again stays in a core's caches (measured by `benchmarks/kernel.py`)."""
+ACCELERATOR_BYTES = 1 << 28
+"""Signals held together on an accelerator, which wants all the candidates it can get."""
+ROWS_TOGETHER = 1024
+"""Stocks times dates evaluated together: fewer would be all overhead."""
+CHECKED_TOGETHER = 32
+"""Candidates counted again at a time where stocks tie by coincidence."""
 
 
 class Window(NamedTuple):
@@ -37,15 +44,22 @@ class Window(NamedTuple):
     Attributes:
         opinions: the archetypes' scores.
         returns: the forward returns of the members, ranked.
+        groups: stocks that have both, those with equal scores as one.
     """
 
     opinions: Opinions
     returns: Returns
+    groups: Groups
 
     @property
     def stocks(self) -> int:
         """Number of stocks N, members or not."""
         return self.returns.values.shape[-1]
+
+    @property
+    def dates(self) -> int:
+        """Number of dates D."""
+        return self.returns.values.shape[0]
 
 
 def fitness(
@@ -106,57 +120,117 @@ def prepare_window(
     """Everything about a window that does not depend on the candidate."""
     opinions = prepare_opinions(scores, member, missing)
     known = jnp.where(member, forward_returns, jnp.nan).T
-    return Window(opinions, rank_returns(known, opinions.present.max(axis=1) > 0))
+    returns = rank_returns(known, opinions.present.max(axis=1) > 0)
+    return Window(opinions, returns, group_stocks(opinions, returns.common, returns.ranks))
 
 
 def evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
-    """Mean RankIC of each candidate, a cache-sized tile of candidates at a time; pure, to be called under `jax.jit`.
+    """Mean RankIC of each candidate, a cache-sized tile of candidates and dates at a time; pure, to be called under `jax.jit`.
+
+    The candidates do not see each other: results do not depend on which others are evaluated, nor on the tiles.
 
     Returns:
         [P]; NaN where every date is skipped.
     """
-    return in_tiles(lambda tile: _mean_over_dates(daily_rank_ic(window, tile, alpha, signal)), weights, window.stocks)
+    candidates = len(weights)
+    tiles = in_tiles(balance(weights), tile_size(candidates, window.stocks, window.dates))
+
+    def one_block(sums: tuple[Array, Array], block: Window) -> tuple[tuple[Array, Array], None]:
+        daily = block_rank_ic(block, tiles, alpha, signal)
+        counted = ~jnp.isnan(daily)
+        total, days = jnp.where(counted, daily, 0.0).sum(0), counted.astype(jnp.float32).sum(0)
+        return (sums[0] + total, sums[1] + days), None
+
+    nothing = jnp.zeros(tiles.shape[0] * tiles.shape[2], jnp.float32)
+    (total, days), _ = lax.scan(one_block, (nothing, nothing), in_blocks(window))
+    return jnp.where(days > 0, total / jnp.maximum(days, 1.0), jnp.nan)[:candidates]
 
 
-def daily_rank_ic(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "D P"]:
-    """RankIC of each date and candidate; NaN on dates that are skipped."""
-    lanes = balance(weights).T
-    together = dates_together(window.stocks, window.returns.values.shape[0], len(weights))
-
-    def some_dates(dates: Window) -> Float[Array, "G P"]:
-        mean, deviation = jax.vmap(moments, in_axes=(0, None))(dates.opinions, lanes)
-        return rank_correlation(choose(signal, mean, deviation, alpha), dates.returns)
-
-    grouped = jax.tree.map(lambda leaf: leaf.reshape(-1, together, *leaf.shape[1:]), window)
-    return lax.map(some_dates, grouped).reshape(-1, len(weights))
-
-
-def dates_together(stocks: int, dates: int, candidates: int) -> int:
-    """Dates evaluated at once: the largest divisor of their number whose signals fit `TILE_BYTES`; small ones would be all overhead."""
-    fitting = max(1, TILE_BYTES // (4 * max(stocks * candidates, 1)))
-    return next(count for count in range(min(fitting, dates), 0, -1) if dates % count == 0)
+def block_rank_ic(
+    block: Window, tiles: Float[Array, "tiles K tile"], alpha: Float[Array, ""], signal: SignalName
+) -> Float[Array, "B tiles*tile"]:
+    """RankIC of each date of a block and each candidate; NaN on dates that are skipped."""
+    rows = as_rows(block.opinions)
+    method = count_pairs(block) if block.stocks <= PAIRS_UP_TO else sort_stocks(block)
+    covariance, square = lax.map(lambda tile: method(ranking_signal(rows, tile, alpha, signal)), tiles)
+    covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1) for values in (covariance, square))
+    daily = correlation(covariance, square, jnp.sum(block.returns.ranks**2, axis=1, keepdims=True))
+    lanes = jnp.moveaxis(tiles, 1, 0).reshape(tiles.shape[1], -1)
+    return _count_again(daily, jnp.isnan(covariance).any(0), lanes, lambda some: _exact_rank_ic(block, rows, some, alpha, signal))
 
 
-def in_tiles(function: Callable[[Array], Array], weights: Float[Array, "P K"], stocks: int) -> Array:
-    """Map `function` over tiles of candidates, so that memory does not grow with their number.
+def count_pairs(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array, Array]]:
+    """Covariance of the ranks, and squared rank sums of the signal, of rows; by comparing all pairs of stocks."""
+    gains, square = pair_gains(block.groups), block.groups.square[:, None]
+    return lambda signal: (pair_covariance(signal, gains), jnp.broadcast_to(square, (block.dates, signal.shape[1])))
 
-    The candidates of a tile do not see each other: results do not depend on the tiling.
-    """
+
+def sort_stocks(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array, Array]]:
+    """The same by sorting, a date after the other."""
+
+    def method(signal: Float[Array, "R tile"]) -> tuple[Array, Array]:
+        by_date = jnp.moveaxis(signal.reshape(block.stocks, block.dates, -1), 1, 0)
+        return lax.map(lambda date: sorted_covariance(*date), (by_date, block.returns))
+
+    return method
+
+
+def _count_again(
+    daily: Float[Array, "B P"], again: Bool[Array, " P"], lanes: Float[Array, "K P"], exact: Callable[[Array], Array]
+) -> Float[Array, "B P"]:
+    """`daily` with the candidates that are marked evaluated by `exact`, a few at a time until none is left."""
+    together = min(CHECKED_TOGETHER, len(again))
+
+    def some(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        daily, again = state
+        which = jnp.nonzero(again, size=together, fill_value=len(again))[0]
+        found = exact(lanes.at[:, which].get(mode="clip"))
+        return daily.at[:, which].set(found, mode="drop"), again.at[which].set(False, mode="drop")
+
+    return lax.while_loop(lambda state: state[1].any(), some, (daily, again))[0]
+
+
+def _exact_rank_ic(
+    block: Window, rows: Opinions, lanes: Float[Array, "K C"], alpha: Float[Array, ""], signal: SignalName
+) -> Float[Array, "B C"]:
+    """The slower way that knows every tie and every missing signal."""
+    ranking = ranking_signal(rows, lanes, alpha, signal).reshape(block.stocks, block.dates, -1)
+    return lax.map(lambda date: rank_correlation(*date), (jnp.moveaxis(ranking, 1, 0), block.returns))
+
+
+def in_blocks(window: Window) -> Window:
+    """The dates in blocks of about `ROWS_TOGETHER` stocks, a leading axis; what fills up the last block has no score and no return."""
+    blocks = -(-window.dates // max(1, ROWS_TOGETHER // max(window.stocks, 1)))
+    together = -(-window.dates // blocks)
+
+    def split(values: Array) -> Array:
+        padding = jnp.zeros((blocks * together - window.dates, *values.shape[1:]), values.dtype)
+        return jnp.concatenate([values, padding]).reshape(blocks, together, *values.shape[1:])
+
+    return jax.tree.map(split, window)
+
+
+def as_rows(opinions: Opinions) -> Opinions:
+    """Opinions [B, K, N] as [K, N * B], and [B, N] as [N * B]: the dates of a stock below each other."""
+
+    def rows(values: Array) -> Array:
+        moved = jnp.moveaxis(values, 0, -1)
+        return moved.reshape(*moved.shape[:-2], -1)
+
+    return Opinions(*(values if values.ndim == 1 else rows(values) for values in opinions))
+
+
+def in_tiles(weights: Float[Array, "P K"], tile: int) -> Float[Array, "tiles K tile"]:
+    """Candidates in tiles on the last axis; the last candidate fills up the last tile."""
     candidates, archetypes = weights.shape
-    tile = tile_size(candidates, stocks)
     tiles = -(-candidates // tile)
-    padded = jnp.concatenate([weights, jnp.ones((tiles * tile - candidates, archetypes), weights.dtype)])
-    results = lax.map(function, padded.reshape(tiles, tile, archetypes))
-    return results.reshape(tiles * tile, *results.shape[2:])[:candidates]
+    padded = jnp.concatenate([weights, jnp.broadcast_to(weights[-1:], (tiles * tile - candidates, archetypes))])
+    return jnp.moveaxis(padded.reshape(tiles, tile, archetypes), 1, 2)
 
 
-def tile_size(candidates: int, stocks: int) -> int:
-    """Candidates evaluated together: as many as `TILE_BYTES` of signals hold, a multiple of the smallest tile."""
-    fitting = TILE_BYTES // (4 * max(stocks, 1)) // SMALLEST_TILE * SMALLEST_TILE
-    return min(candidates, max(SMALLEST_TILE, min(LARGEST_TILE, fitting)))
-
-
-def _mean_over_dates(daily: Float[Array, "D P"]) -> Float[Array, " P"]:
-    counted = ~jnp.isnan(daily)
-    days = counted.sum(0).astype(jnp.float32)
-    return jnp.where(days > 0, jnp.where(counted, daily, 0.0).sum(0) / jnp.maximum(days, 1.0), jnp.nan)
+def tile_size(candidates: int, stocks: int, dates: int) -> int:
+    """Candidates evaluated together: as many as the caches of a CPU core, or the memory of an accelerator, take in their stride."""
+    tile = CPU_TILE if stocks <= PAIRS_UP_TO else SORTED_TILE
+    if jax.default_backend() != "cpu":
+        tile = max(tile, ACCELERATOR_BYTES // (4 * max(stocks, min(stocks * dates, ROWS_TOGETHER), 1)) // tile * tile)
+    return min(candidates, tile)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,15 +11,19 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, UInt32
 
+from massjax.engine.attention import ATTENTION, Attention, Groups, Quotas, group_stocks, quotas, watch
 from massjax.engine.inputs import check_choice, check_member, check_scores
-from massjax.engine.ranks import SHIFT_SCAN_UP_TO, rank_sums
+from massjax.engine.lots import threefry, uniform
+from massjax.engine.picking import largest, plackett_luce_keys
+from massjax.engine.ranks import rank_sums
 from massjax.errors import ConfigError, DataError
 
-Attention: TypeAlias = Literal["random", "industry", "size"]
-ATTENTION: tuple[Attention, ...] = ("random", "industry", "size")
-
-CHUNK_NUMBERS = 1 << 18
-"""Random numbers held at a time: agents are drawn in chunks of this many divided by the number of stocks."""
+BLOCK = 32
+"""Agents of one section that are drawn as one block: fewer are as dear as this many."""
+CHUNK_NUMBERS = {"cpu": 1 << 17}
+"""Random numbers held at a time, by platform: what a core's cache holds, or what fills an accelerator."""
+CHUNK_NUMBERS_ELSEWHERE = 1 << 24
+LEAST_TEMPERATURE = 1e-6
 
 
 def sample_agents(
@@ -34,12 +38,18 @@ def sample_agents(
     temperature: float,
     key: Key[Array, ""],
 ) -> Float[Array, "K N D"]:
-    """Scores of finitely many agents: the share of the agents attending to a stock that picked it.
+    r"""Scores of finitely many agents: the share of the agents attending to a stock that picked it.
 
-    On each date every agent draws a watch list of members with a score, and picks its best `picks` of them by Gumbel-top-k, that is
-    by a Plackett-Luce choice with strengths `exp(score / temperature)`. As agents grow the scores converge to their expectation, with
-    a variance that falls as one over the agents. MASS (arXiv 2505.10278) has 32 agents of each of 16 archetypes, watch lists of 20
-    and 5 picks. Agents are drawn in chunks: memory does not grow with their number.
+    On each date every agent draws a watch list of members with a score, and picks its best `picks` of them by Gumbel-top-k (Kool, van Hoof
+    and Welling 2019, arXiv 1903.06059), that is by a Plackett-Luce choice with strengths `exp(score / temperature)`. As agents grow the
+    score of a stock that an agent picks with chance p, if it attends to it, converges to p with variance
+
+    $$ p (1 - p) \; \mathrm E[1 / \text{attending agents}] \approx p (1 - p) \frac{\text{members}}{\text{watchlist} \cdot \text{agents}} $$
+
+    MASS (arXiv 2505.10278) has 32 agents of each of 16 archetypes, watch lists of 20 and 5 picks.
+
+    What an agent draws depends on the key, its archetype, the date and its number only: more agents are the same agents and others.
+    Agents are drawn in chunks: memory does not grow with their number, nor does a different number compile anew.
 
     Args:
         probabilities_or_scores: [K, N, D] scores in [0, 1], or [K, N, D, C] choice probabilities, lowest choice first, of which the
@@ -47,7 +57,7 @@ def sample_agents(
         member: True where the stock is in the universe.
         agents_per_archetype: one number for all archetypes, or [K].
         watchlist: stocks an agent attends to; all that there are where fewer.
-        picks: stocks an agent picks, at most `watchlist`.
+        picks: stocks an agent picks, at most `watchlist`; all that it attends to where these are fewer.
         attention: how watch lists are drawn: `random`, or balanced over the `groups`, one stock of each group in turn, which are
             industries (`industry`) or size classes (`size`).
         groups: [N] group of each stock, whole numbers from 0.
@@ -60,16 +70,87 @@ def sample_agents(
     Raises:
         DataError: arrays that do not fit together, or groups missing or negative.
         ConfigError: an unknown `attention`, or numbers out of range.
+
+    Examples:
+        A thousand agents that look at two of three stocks and pick the better one, nearly always:
+
+        >>> import jax, numpy as np, massjax as mj
+        >>> scores, member = np.array([[[0.1], [0.5], [0.9]]]), np.ones((3, 1), bool)
+        >>> shares = mj.sample_agents(scores, member, 1000, watchlist=2, picks=1, temperature=0.0, key=jax.random.key(0))
+        >>> shares[0, :, 0].round(1).tolist()
+        [0.0, 0.5, 1.0]
+    """
+    drawn = draw_agents(
+        probabilities_or_scores,
+        member,
+        0,
+        agents_per_archetype,
+        watchlist=watchlist,
+        picks=picks,
+        attention=attention,
+        groups=groups,
+        temperature=temperature,
+        key=key,
+    )
+    return drawn.shares()
+
+
+def draw_agents(
+    probabilities_or_scores: Float[ArrayLike, "K N D *C"],
+    member: Bool[ArrayLike, "N D"],
+    first: int | Int[ArrayLike, " K"],
+    last: int | Int[ArrayLike, " K"],
+    *,
+    watchlist: int,
+    picks: int,
+    attention: Attention = "random",
+    groups: Int[ArrayLike, " N"] | None = None,
+    temperature: float,
+    key: Key[Array, ""],
+) -> Drawn:
+    """What the agents numbered from `first` up to but not including `last` of each archetype do.
+
+    Drawn piece by piece or at once, they are the same agents: `draw_agents(.., 0, 100, ..) + draw_agents(.., 100, 250, ..)` equals
+    `draw_agents(.., 0, 250, ..)`, whatever the pieces. So a population can grow without being drawn again, or be spread over processes.
+
+    Args:
+        first, last: one number for all archetypes, or [K].
+        probabilities_or_scores, member, watchlist, picks, attention, groups, temperature, key: see `sample_agents`.
+
+    Raises:
+        DataError, ConfigError: see `sample_agents`.
     """
     check_choice("attention", attention, ATTENTION)
     scores = check_scores(expected_score(probabilities_or_scores))
+    checked_member = check_member(member, scores)
     _check_numbers(watchlist, picks, temperature)
-    agents = _check_agents(agents_per_archetype, scores.shape[0])
-    group_of = None if attention == "random" else _check_groups(groups, attention, scores.shape[1])
-    group_count = 0 if group_of is None else int(group_of.max()) + 1
-    numbers = (jnp.asarray(number, jnp.int32) for number in (watchlist, picks))
-    heat = jnp.asarray(temperature, jnp.float32)
-    return _sample(scores, check_member(member, scores), agents, *numbers, heat, group_of, group_count, key)
+    span = (_check_agents(first, scores.shape), _check_agents(last, scores.shape))
+    stocks = scores.shape[1]
+    group_of = np.zeros(stocks, np.int32) if attention == "random" else _check_groups(groups, attention, stocks)
+    if 0 in scores.shape:
+        return Drawn(jnp.zeros(scores.shape, jnp.int32), jnp.zeros(scores.shape, jnp.int32))
+    how = _Numbers(*(jnp.int32(min(number, stocks)) for number in (watchlist, picks)), jnp.float32(temperature))
+    return _draw(scores, checked_member, *span, how, group_of, key, int(group_of.max()) + 1, _blocks(stocks))
+
+
+class Drawn(NamedTuple):
+    """What a number of agents did; other agents of the same archetypes can be added.
+
+    Attributes:
+        looked: agents that attended to the stock.
+        picked: agents that picked it.
+    """
+
+    looked: Int[Array, "K N D"]
+    picked: Int[Array, "K N D"]
+
+    def __add__(self, other: tuple[Any, ...]) -> Drawn:  # type: ignore[override]
+        """Both lots of agents together."""
+        return Drawn(self.looked + other[0], self.picked + other[1])
+
+    def shares(self) -> Float[Array, "K N D"]:
+        """The share of the attending agents that picked the stock; NaN where none attended."""
+        return jnp.where(self.looked > 0, self.picked.astype(jnp.float32) / jnp.maximum(self.looked, 1).astype(jnp.float32), jnp.nan)
 
 
 def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Float[Array, "K N D"]:
@@ -78,120 +159,120 @@ def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Flo
     Raises:
         DataError: fewer than two choices.
     """
+    if np.ndim(probabilities_or_scores) != 4:
+        return probabilities_or_scores  # type: ignore[return-value]
     values = jnp.asarray(probabilities_or_scores, jnp.float32)
-    if values.ndim != 4:
-        return values
     if values.shape[-1] < 2:
         raise DataError(f"choice probabilities have shape {values.shape}; expected at least two choices on the last axis")
     return jnp.sum(values * jnp.linspace(0.0, 1.0, values.shape[-1])[None, None, None, :], axis=-1)
 
 
-@partial(jax.jit, static_argnames="group_count")
-def _sample(
+class _Numbers(NamedTuple):
+    """How agents act; traced, so that no change of them compiles anew."""
+
+    watchlist: Int[Array, ""]
+    picks: Int[Array, ""]
+    temperature: Float[Array, ""]
+
+
+class _Sections(NamedTuple):
+    """What the agents of one archetype on one date have in common; a section is such a pair, and stocks are ordered by group."""
+
+    first: Int[Array, " S"]
+    last: Int[Array, " S"]
+    values: Float[Array, "S N"]
+    places: UInt32[Array, "S N"]
+    quotas: Quotas
+    keys: UInt32[Array, "S 2"]
+
+
+@partial(jax.jit, static_argnames=("group_count", "blocks"))
+def _draw(
     scores: Float[Array, "K N D"],
     member: Bool[Array, "N D"],
-    agents: Int[Array, " K"],
-    watchlist: Int[Array, ""],
-    picks: Int[Array, ""],
-    temperature: Float[Array, ""],
-    groups: Int[Array, " N"] | None,
-    group_count: int,
+    first: Int[Array, " K"],
+    last: Int[Array, " K"],
+    how: _Numbers,
+    group_of: Int[Array, " N"],
     key: Key[Array, ""],
-) -> Float[Array, "K N D"]:
+    group_count: int,
+    blocks: int,
+) -> Drawn:
+    """`blocks` blocks of agents are drawn at a time, whichever sections they belong to."""
     archetypes, stocks, dates = scores.shape
-    known = jnp.where(member[None], scores, jnp.nan).transpose(0, 2, 1).reshape(archetypes * dates, stocks)
-    keys = jax.random.split(key, archetypes * dates)
-    chunk = max(1, CHUNK_NUMBERS // stocks)
+    order = jnp.argsort(group_of, stable=True)
+    known = jnp.where(member[None], scores, jnp.nan).transpose(0, 2, 1).reshape(archetypes * dates, stocks)[:, order]
+    groups = group_stocks(group_of[order], group_count)
+    sections = _Sections(
+        first=jnp.repeat(first, dates),
+        last=jnp.repeat(last, dates),
+        values=jnp.nan_to_num(known),
+        places=(rank_sums(known.T).T + stocks).astype(jnp.uint32),
+        quotas=quotas(~jnp.isnan(known), groups, how.watchlist),
+        keys=jax.random.bits(key, (archetypes * dates, 2), jnp.uint32),
+    )
+    first_block = sections.first // BLOCK
+    ends = jnp.cumsum(jnp.maximum((sections.last + (BLOCK - 1)) // BLOCK - first_block, 0))
 
-    def one_section(section: tuple[Array, Array, Array]) -> Float[Array, " N"]:
-        values, count, section_key = section
-        eligible = ~jnp.isnan(values)
-        order = rank_sums(values[:, None])[:, 0] / 2
+    def add_chunk(turn: Array, totals: Drawn) -> Drawn:
+        block = turn * blocks + jnp.arange(blocks, dtype=jnp.int32)
+        which = jnp.minimum(jnp.searchsorted(ends, block, side="right").astype(jnp.int32), len(ends) - 1)
+        here = jax.tree.map(lambda leaf: leaf[which], sections)
+        number = first_block[which] + block - jnp.where(which > 0, ends[which - 1], 0)
+        agent = number[:, None] * BLOCK + jnp.arange(BLOCK, dtype=jnp.int32)[None, :]
+        counted = (agent >= here.first[:, None]) & (agent < here.last[:, None]) & (block < ends[-1])[:, None]
+        chunk = (jnp.sum((did & counted[None]).astype(jnp.int32), axis=2).T for did in _act(here, groups, agent.astype(jnp.uint32), how))
+        return Drawn(*(total.at[which].add(part) for total, part in zip(totals, chunk, strict=True)))
 
-        def draw(index: Array, totals: tuple[Array, Array]) -> tuple[Array, Array]:
-            watch_key, lot_key = jax.random.split(jax.random.fold_in(section_key, index))
-            real = (index * chunk + jnp.arange(chunk)) < count
-            watched = _watch(watch_key, eligible, watchlist, groups, group_count, chunk)
-            lot = jax.random.uniform(lot_key, (stocks, chunk), minval=jnp.finfo(jnp.float32).tiny)
-            gumbel = values[:, None] / jnp.where(temperature > 0, temperature, 1.0) - jnp.log(-jnp.log(lot))
-            utility = jnp.where(temperature > 0, gumbel, order[:, None] + 0.5 * lot)
-            picked = watched & _largest(_ordered_bits(jnp.where(watched, utility, -jnp.inf)), picks)
-            return totals[0] + jnp.sum(watched & real[None], axis=1), totals[1] + jnp.sum(picked & real[None], axis=1)
-
-        nobody = jnp.zeros(stocks, jnp.int32)
-        looked, picked = lax.fori_loop(0, (count + chunk - 1) // chunk, draw, (nobody, nobody))
-        return jnp.where(looked > 0, picked.astype(jnp.float32) / jnp.maximum(looked, 1).astype(jnp.float32), jnp.nan)
-
-    shares = lax.map(one_section, (known, jnp.repeat(agents, dates), keys))
-    return shares.reshape(archetypes, dates, stocks).transpose(0, 2, 1)
-
-
-def _watch(
-    key: Key[Array, ""], eligible: Bool[Array, " N"], watchlist: Array, groups: Int[Array, " N"] | None, group_count: int, agents: int
-) -> Bool[Array, "N A"]:
-    """The watch lists of a chunk of agents."""
-    lot = jnp.where(eligible[:, None], jax.random.bits(key, (len(eligible), agents), jnp.uint32) | 1, 0)
-    if groups is not None:
-        lot = _in_turns(lot, groups, group_count)
-    return eligible[:, None] & _largest(lot, watchlist)
+    nobody = jnp.zeros(known.shape, jnp.int32)
+    drawn = lax.fori_loop(0, (ends[-1] + (blocks - 1)) // blocks, add_chunk, Drawn(nobody, nobody))
+    place = jnp.argsort(order)
+    return Drawn(*(total[:, place].reshape(archetypes, dates, stocks).transpose(0, 2, 1) for total in drawn))
 
 
-def _in_turns(lot: UInt32[Array, "N A"], groups: Int[Array, " N"], group_count: int) -> UInt32[Array, "N A"]:
-    """Lots under which the first of every group comes before the second of any: the earlier its turn, the higher the lot."""
-    turn = jnp.zeros(lot.shape, jnp.uint32)
-    for group in range(group_count):
-        inside = groups[:, None] == group
-        turn = jnp.where(inside, _place(jnp.where(inside, lot, 0)), turn)
-    latest = jnp.uint32(len(groups))
-    width = jnp.uint32(2**32 // (len(groups) + 1))
-    return jnp.where(lot > 0, (latest - turn) * width + lot % width, 0)
+def _act(
+    section: _Sections, groups: Groups, agent: UInt32[Array, "B A"], how: _Numbers
+) -> tuple[Bool[Array, "N B A"], Bool[Array, "N B A"]]:
+    """Which stocks agents watch and which they pick; `section` holds the section of each block of agents."""
+    stocks, numbers = section.values.shape[1], section.values.shape[1] + len(groups.inside)
+    pairs = jnp.arange((numbers + 1) // 2, dtype=jnp.uint32)[:, None, None]
+    first, second, number, pair = jnp.broadcast_arrays(section.keys[None, :, :1], section.keys[None, :, 1:], agent[None], pairs)
+    chances = uniform(jnp.concatenate(threefry((first, second), (number, pair))))
+    lots = watch(chances[:stocks], chances[stocks:numbers], section.quotas, groups)
+    watched = jnp.isfinite(lots)
+    utility = jnp.where(watched, plackett_luce_keys(section.values.T, section.places.T, lots, how.temperature), 0)
+    return watched, largest(utility.reshape(stocks, -1), how.picks).reshape(watched.shape)
 
 
-def _largest(keys: UInt32[Array, "N A"], count: Int[Array, ""]) -> Bool[Array, "N A"]:
-    """True for the `count` largest of each column."""
-    return _place(keys) < count.astype(jnp.uint32)
-
-
-def _place(keys: UInt32[Array, "N A"]) -> UInt32[Array, "N A"]:
-    """Place of each number in its column, the largest 0; the lower stock comes first among equals, so places never repeat."""
-    stocks = keys.shape[0]
-    if stocks > SHIFT_SCAN_UP_TO:
-        return jnp.argsort(jnp.argsort(~keys, axis=0, stable=True), axis=0).astype(jnp.uint32)
-    twice, stock = jnp.concatenate([keys, keys]), jnp.arange(stocks)
-
-    def compare(place: Array, shift: Array) -> tuple[Array, None]:
-        other = lax.dynamic_slice_in_dim(twice, shift, stocks)
-        wraps = (stock + shift >= stocks)[:, None]
-        return place + ((other > keys) | ((other == keys) & wraps)).astype(jnp.uint32), None
-
-    place, _ = lax.scan(compare, jnp.zeros(keys.shape, jnp.uint32), jnp.arange(1, stocks))
-    return place
-
-
-def _ordered_bits(values: Float[Array, "N A"]) -> UInt32[Array, "N A"]:
-    """Unsigned integers in the order of the numbers (IEEE 754 floats order like sign and magnitude)."""
-    bits = lax.bitcast_convert_type(values, jnp.uint32)
-    return jnp.where(bits >> 31 == 1, ~bits, bits | jnp.uint32(1 << 31))
+def _blocks(stocks: int) -> int:
+    numbers = CHUNK_NUMBERS.get(jax.default_backend(), CHUNK_NUMBERS_ELSEWHERE)
+    return max(8, numbers // (BLOCK * stocks))
 
 
 def _check_numbers(watchlist: int, picks: int, temperature: float) -> None:
     if not 1 <= picks <= watchlist:
         raise ConfigError(f"picks={picks}, watchlist={watchlist}: expected 1 <= picks <= watchlist")
-    if not 0 <= temperature < float("inf"):
-        raise ConfigError(f"temperature={temperature}: expected a finite number >= 0 (0 picks the highest scores)")
+    if not (temperature == 0 or LEAST_TEMPERATURE <= temperature < float("inf")):
+        raise ConfigError(
+            f"temperature={temperature}: expected 0, which picks the highest scores, or a finite number of at least {LEAST_TEMPERATURE}"
+        )
 
 
-def _check_agents(agents: int | Int[ArrayLike, " K"], archetypes: int) -> Int[Array, " K"]:
-    counts = np.asarray(agents)
-    if counts.dtype.kind not in "iu" or counts.shape not in ((), (archetypes,)) or (counts < 0).any() or (counts >= 2**31).any():
+def _check_agents(agents: int | Int[ArrayLike, " K"], shape: tuple[int, ...]) -> Int[np.ndarray, " K"]:
+    counts, archetypes = np.asarray(agents), shape[0]
+    if counts.dtype.kind not in "iu" or counts.shape not in ((), (archetypes,)) or (counts < 0).any():
         raise ConfigError(f"agents_per_archetype={agents!r}: expected a whole number >= 0, or {archetypes} of them, one an archetype")
-    return jnp.broadcast_to(jnp.asarray(counts, jnp.int32), (archetypes,))
+    counts = np.broadcast_to(counts, (archetypes,)).astype(np.int64)
+    if (counts >= 2**31 - BLOCK).any() or int((counts // BLOCK + 1).sum()) * max(shape[2], 1) >= 2**31:
+        raise ConfigError(f"agents_per_archetype={agents!r}: over {shape[2]} dates that is too many to count; draw fewer dates at a time")
+    return counts.astype(np.int32)
 
 
-def _check_groups(groups: Int[ArrayLike, " N"] | None, attention: str, stocks: int) -> Int[Array, " N"]:
+def _check_groups(groups: Int[ArrayLike, " N"] | None, attention: str, stocks: int) -> Int[np.ndarray, " N"]:
+    """Groups numbered from 0 without gaps."""
     if groups is None:
         raise DataError(f"attention={attention!r} draws watch lists balanced over groups: give groups, one whole number a stock")
     values = np.asarray(groups)
     if values.shape != (stocks,) or values.dtype.kind not in "iu" or (values < 0).any():
         raise DataError(f"groups have shape {values.shape} and dtype {values.dtype}; expected {stocks} whole numbers >= 0, one a stock")
-    return jnp.asarray(values, jnp.int32)
+    return np.unique(values, return_inverse=True)[1].astype(np.int32)

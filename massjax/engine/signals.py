@@ -6,8 +6,9 @@ one contiguous block.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +26,12 @@ from massjax.engine.inputs import (
     check_weights,
 )
 
+Sums: TypeAlias = tuple[Array, ...]
+Result = TypeVar("Result")
+
 EPS = float(jnp.finfo(jnp.float32).eps)
-UNROLLED = 16
-"""Archetypes summed in one fused loop."""
+ARCHETYPES_TOGETHER = 32
+"""Archetypes summed in one fused loop, whose sums stay in registers."""
 
 
 class Signal(NamedTuple):
@@ -56,6 +60,7 @@ class Opinions(NamedTuple):
         around: scores less the middle of their range over the archetypes of that stock and date; 0 where missing.
         present: 1 where the score is there and the stock is a member, else 0.
         centre: a middle of each date's scores, rounded to a binary fraction coarse enough for the subtraction to be exact.
+        middle: the middle of the range that `around` leaves out, less `centre`; 0 where nobody has a score.
         agreement: a weighted variance at or under this is agreement: every archetype says the same, up to rounding.
     """
 
@@ -63,6 +68,7 @@ class Opinions(NamedTuple):
     around: Float[Array, "*D K N"]
     present: Float[Array, "*D K N"]
     centre: Float[Array, "*D"]
+    middle: Float[Array, "*D N"]
     agreement: Float[Array, "*D N"]
 
 
@@ -138,12 +144,14 @@ def prepare_opinions(scores: Float[Array, "K N D"], member: Bool[Array, "N D"], 
     low = jnp.where(present, by_date, jnp.inf).min(1)
     high = jnp.where(present, by_date, -jnp.inf).max(1)
     centre = _exact_centre(low.min(1), high.max(1))
-    around = jnp.where(present, by_date - (low + high)[:, None, :] / 2, 0.0)
+    middle = jnp.where(low <= high, (low + high) / 2, 0.0)
+    around = jnp.where(present, by_date - middle[:, None, :], 0.0)
     return Opinions(
         scores=jnp.where(present, by_date - centre[:, None, None], 0.0),
         around=around,
         present=present.astype(jnp.float32),
         centre=centre,
+        middle=jnp.where(low <= high, middle - centre[:, None], 0.0),
         agreement=(4 * EPS) ** 2 * scores.shape[0] * jnp.max(around * around, axis=1),
     )
 
@@ -162,33 +170,93 @@ def balance(weights: Float[Array, "P K"]) -> Float[Array, "P K"]:
 
 
 def moments(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Array, "N P"], Float[Array, "N P"]]:
-    """Weighted mean (of centred scores) and standard deviation on one date; NaN where no weighted archetype has a score.
+    """Weighted mean (of centred scores) and standard deviation of each row; NaN where no weighted archetype has a score.
 
-    The variance is taken around the mean in a second pass: E[s^2] - mu^2 would lose ties and small disagreements in float32. Sums run
-    over the archetypes in order, not through a matrix product, whose rounding depends on the place of the stock: ties would break.
+    A row is a stock on one date; rows of several dates may stand below each other. The variance is taken around the mean in a second
+    pass: E[s^2] - mu^2 would lose ties and small disagreements in float32. Sums run over the archetypes in order, not through a matrix
+    product, whose rounding depends on the place of the row: ties would break.
+
+    Args:
+        opinions: of rows: `around` and `present` [K, N], `middle` and `agreement` [N].
+        weights: positive or 0, the largest of each candidate near 1 (see `balance`).
     """
-    nothing = jnp.zeros((opinions.scores.shape[1], weights.shape[1]), jnp.float32)
-    archetypes = (opinions.scores[:, :, None], opinions.around[:, :, None], opinions.present[:, :, None], weights[:, None, :])
-    in_order = partial(lax.scan, xs=archetypes, unroll=min(UNROLLED, len(weights)))
+    return _by_completeness(lambda mean, deviation: (mean, deviation), opinions, weights)
 
-    def add_first(sums: tuple[Array, Array, Array], archetype: tuple[Array, ...]) -> tuple[tuple[Array, Array, Array], None]:
-        score, around, present, weight = archetype
-        return (sums[0] + weight * present, sums[1] + weight * score, sums[2] + weight * around), None
 
-    (total, mean, middle), _ = in_order(add_first, (nothing, nothing, nothing))
+def ranking_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "N P"]:
+    """The signal that is named, of each row and candidate, up to a constant that does not change ranks; see `moments`."""
+    return _by_completeness(lambda mean, deviation: choose(signal, mean, deviation, alpha), opinions, weights)
+
+
+def _by_completeness(of_moments: Callable[[Array, Array], Result], opinions: Opinions, weights: Float[Array, "K P"]) -> Result:
+    """The conditional also keeps the moments out of the loops that use them, which would compute them again for each use."""
+    complete = (opinions.present.min(0) == opinions.present.max(0)).all()
+    branches = [lambda *data, kind=kind: of_moments(*kind(*data)) for kind in (_moments_of_all, _moments_of_some)]
+    return lax.cond(complete, *branches, opinions, weights)
+
+
+def _moments_of_some(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Array, "N P"], Float[Array, "N P"]]:
+    """Scores are missing here and there: the weights of each row are those of the archetypes that have one."""
+    data = (weights, opinions.around, opinions.present)
+
+    def add_first(sums: Sums, weight: Array, around: Array, present: Array) -> Sums:
+        return sums[0] + weight * around, sums[1] + weight * present
+
+    middle, total = _in_order(add_first, 2, data)
     seen = total > 0
-    total = jnp.where(seen, total, 1.0)
-    mean, middle = mean / total, middle / total
+    share = 1.0 / jnp.where(seen, total, 1.0)
+    middle = middle * share
 
-    def add_second(squares: Array, archetype: tuple[Array, ...]) -> tuple[Array, None]:
-        _, around, present, weight = archetype
-        return squares + (weight * present) * (around - middle) ** 2, None
+    def add_second(sums: Sums, weight: Array, around: Array, present: Array) -> Sums:
+        apart = around - present * middle
+        return (sums[0] + weight * apart * apart,)
 
-    squares, _ = in_order(add_second, nothing)
-    variance = squares / total
-    differ = variance > opinions.agreement[:, None]
-    deviation = jnp.where(differ, jnp.sqrt(jnp.where(differ, variance, 1.0)), 0.0)
+    (squares,) = _in_order(add_second, 1, data)
+    mean, deviation = _from_sums(opinions, middle, squares * share)
     return jnp.where(seen, mean, jnp.nan), jnp.where(seen, deviation, jnp.nan)
+
+
+def _moments_of_all(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Array, "N P"], Float[Array, "N P"]]:
+    """Every row has the scores of all archetypes, or of none."""
+    share = 1.0 / weights.sum(0)[None, :]
+    data = (weights, opinions.around)
+    (middle,) = _in_order(lambda sums, weight, around: (sums[0] + weight * around,), 1, data)
+    middle = middle * share
+
+    def add_second(sums: Sums, weight: Array, around: Array) -> Sums:
+        apart = around - middle
+        return (sums[0] + weight * apart * apart,)
+
+    (squares,) = _in_order(add_second, 1, data)
+    mean, deviation = _from_sums(opinions, middle, squares * share)
+    seen = opinions.present[0][:, None] > 0
+    return jnp.where(seen, mean, jnp.nan), jnp.where(seen, deviation, jnp.nan)
+
+
+def _from_sums(
+    opinions: Opinions, middle: Float[Array, "N P"], variance: Float[Array, "N P"]
+) -> tuple[Float[Array, "N P"], Float[Array, "N P"]]:
+    differ = variance > opinions.agreement[:, None]
+    return middle + opinions.middle[:, None], jnp.where(differ, jnp.sqrt(jnp.where(differ, variance, 1.0)), 0.0)
+
+
+def _in_order(add: Callable[..., Sums], count: int, data: tuple[Float[Array, "K *N"], ...]) -> Sums:
+    """Sums over the archetypes, first to last, by `add(sums, weight [1, P], values [N, 1], ...)`; a few archetypes a fused loop."""
+    weights, *values = data
+    archetypes, together = len(weights), min(len(weights), ARCHETYPES_TOGETHER)
+    blocks = -(-archetypes // together)
+    start = (jnp.zeros((values[0].shape[1], weights.shape[1]), jnp.float32),) * count
+
+    def some(sums: Sums, block: tuple[Array, ...]) -> Sums:
+        for k in range(together):
+            sums = add(sums, block[0][k][None, :], *(rows[k][:, None] for rows in block[1:]))
+        return sums
+
+    if blocks == 1:
+        return some(start, data)
+    padded = [jnp.concatenate([rows, jnp.zeros((blocks * together - archetypes, rows.shape[1]), rows.dtype)]) for rows in data]
+    split = tuple(rows.reshape(blocks, together, -1) for rows in padded)
+    return lax.scan(lambda sums, block: (some(sums, block), None), start, split)[0]
 
 
 def choose(signal: SignalName, mean: Float[Array, "N P"], deviation: Float[Array, "N P"], alpha: Float[Array, ""]) -> Float[Array, "N P"]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jaxtyping import Array, Float, Key
 from pydantic import Field, field_validator
 
-from massjax.engine.evaluation import in_tiles
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.protocol import Judged, Objective, Search, unjudged
 from massjax.search.soft import SoftObjective, soft_fitness
 
 OPTIMIZERS = ("adabelief", "adam", "adamw", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
 """optax optimizers that take a learning rate and treat every number alike."""
+
+
+TILE = 128
+"""Restarts whose gradients are taken together: their signals stay in a core's cache."""
 
 
 class GradientState(NamedTuple):
@@ -87,7 +92,7 @@ class GradientSearch(Search):
         """Judge where every restart is, and take one optimizer step from there."""
         del key
         best = state.best.improved(*objective.judge(jax.nn.softmax(state.logits)))
-        slopes = in_tiles(jax.grad(lambda logits: self._gain(objective, logits).sum()), state.logits, objective.window.stocks)
+        slopes = _in_tiles(jax.grad(lambda logits: self._gain(objective, logits).sum()), state.logits)
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers
             updates, optimizer = jax.vmap(self._optimizer().update)(-slopes, state.optimizer, state.logits)
         return GradientState(state.logits + updates, optimizer, best)
@@ -105,3 +110,12 @@ class GradientSearch(Search):
         if self.entropy_strength:
             gain = gain - self.entropy_strength * jnp.sum(weights * log_weights, axis=1)
         return gain
+
+
+def _in_tiles(function: Callable[[Array], Array], logits: Float[Array, "P K"]) -> Float[Array, "P K"]:
+    """Map `function` over tiles of restarts, so that memory does not grow with their number."""
+    restarts, archetypes = logits.shape
+    tile = min(TILE, restarts)
+    tiles = -(-restarts // tile)
+    padded = jnp.concatenate([logits, jnp.zeros((tiles * tile - restarts, archetypes), logits.dtype)])
+    return lax.map(function, padded.reshape(tiles, tile, archetypes)).reshape(tiles * tile, archetypes)[:restarts]

@@ -9,12 +9,15 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from massjax.engine.evaluation import Window, dates_together
+from massjax.engine.evaluation import Window
 from massjax.engine.inputs import SignalName
 from massjax.engine.signals import EPS, Opinions, choose
 from massjax.search.protocol import Objective
 
 SoftObjective: TypeAlias = Literal["soft_rank_ic", "ic"]
+
+DATES_TOGETHER = 5
+"""Dates in one vectorised pass."""
 
 
 def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftObjective, temperature: float) -> Float[Array, " P"]:
@@ -31,7 +34,7 @@ def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftO
     lanes = weights.T
 
     def one_date(date: Window) -> tuple[Float[Array, " P"], Float[Array, ""]]:
-        known = date.returns.scored & ~jnp.isnan(date.returns.values)
+        known = date.returns.common
         signal = _standardise(_smooth_signal(date.opinions, lanes, objective.alpha, objective.signal), known)
         if kind == "ic":
             correlation = _pearson(signal, date.returns.values, known)
@@ -40,8 +43,7 @@ def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftO
         counts = (date.returns.ranks != 0).any()
         return jnp.where(counts, correlation, 0.0), counts.astype(jnp.float32)
 
-    together = dates_together(objective.window.stocks, objective.window.returns.values.shape[0], len(weights))
-    daily, counted = lax.map(one_date, objective.window, batch_size=together)
+    daily, counted = lax.map(one_date, objective.window, batch_size=DATES_TOGETHER)
     return daily.sum(0) / jnp.maximum(counted.sum(), 1.0)
 
 

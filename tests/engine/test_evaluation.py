@@ -116,7 +116,7 @@ def test_tiles_do_not_change_a_bit(monkeypatch, candidates):
     weights = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(16), 130), jnp.float32)
     window = prepare_window(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
     whole = evaluate(window, weights, jnp.float32(0.5), "combined")
-    monkeypatch.setattr(evaluation, "LARGEST_TILE", 16)
+    monkeypatch.setattr(evaluation, "CPU_TILE", 16)
     np.testing.assert_array_equal(evaluate(window, weights[:candidates], jnp.float32(0.5), "combined"), whole[:candidates])
 
 

@@ -17,7 +17,7 @@ METHODS = {"shifts": 512, "sort": 1}
 
 @pytest.fixture(params=METHODS)
 def method(request, monkeypatch):
-    monkeypatch.setattr(ranks, "SHIFT_SCAN_UP_TO", METHODS[request.param])
+    monkeypatch.setattr(ranks, "PAIRS_UP_TO", METHODS[request.param])
     return request.param
 
 
