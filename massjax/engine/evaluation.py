@@ -25,7 +25,15 @@ from massjax.engine.inputs import (
 )
 from massjax.engine.pairs import Groups, group_stocks, pair_covariance, pair_gains
 from massjax.engine.ranks import PAIRS_UP_TO, Returns, correlation, rank_correlation, rank_returns
-from massjax.engine.signals import Opinions, balance, prepare_opinions, ranking_signal
+from massjax.engine.signals import (
+    PRODUCT_FROM,
+    Opinions,
+    balance,
+    prepare_opinions,
+    prepare_products,
+    product_signal,
+    ranking_signal,
+)
 from massjax.engine.sorting import SORTED_TILE, sorted_covariance
 
 CPU_TILE = 128
@@ -151,12 +159,21 @@ def block_rank_ic(
 ) -> Float[Array, "B tiles*tile"]:
     """RankIC of each date of a block and each candidate; NaN on dates that are skipped."""
     rows = as_rows(block.opinions)
-    method = count_pairs(block) if block.stocks <= PAIRS_UP_TO else sort_stocks(block)
-    covariance, square = lax.map(lambda tile: method(ranking_signal(rows, tile, alpha, signal)), tiles)
+    signal_of = signal_method(rows, alpha, signal)
+    covariance_of = count_pairs(block) if block.stocks <= PAIRS_UP_TO else sort_stocks(block)
+    covariance, square = lax.map(lambda tile: covariance_of(signal_of(tile)), tiles)
     covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1) for values in (covariance, square))
     daily = correlation(covariance, square, jnp.sum(block.returns.ranks**2, axis=1, keepdims=True))
     lanes = jnp.moveaxis(tiles, 1, 0).reshape(tiles.shape[1], -1)
     return _count_again(daily, jnp.isnan(covariance).any(0), lanes, lambda some: _exact_rank_ic(block, rows, some, alpha, signal))
+
+
+def signal_method(rows: Opinions, alpha: Float[Array, ""], signal: SignalName) -> Callable[[Float[Array, "K tile"]], Array]:
+    """The faster way from weights to the signal of rows; NaN where it is not exact."""
+    if len(rows.around) < PRODUCT_FROM:
+        return lambda tile: ranking_signal(rows, tile, alpha, signal)
+    products = prepare_products(rows)
+    return lambda tile: product_signal(products, tile, alpha, signal)
 
 
 def count_pairs(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array, Array]]:
@@ -183,9 +200,9 @@ def _count_again(
 
     def some(state: tuple[Array, Array]) -> tuple[Array, Array]:
         daily, again = state
-        which = jnp.nonzero(again, size=together, fill_value=len(again))[0]
-        found = exact(lanes.at[:, which].get(mode="clip"))
-        return daily.at[:, which].set(found, mode="drop"), again.at[which].set(False, mode="drop")
+        marked, which = lax.top_k(again.astype(jnp.float32), together)
+        found = jnp.where(marked > 0, exact(lanes[:, which]), daily[:, which])
+        return daily.at[:, which].set(found), again.at[which].set(False)
 
     return lax.while_loop(lambda state: state[1].any(), some, (daily, again))[0]
 

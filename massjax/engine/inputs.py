@@ -95,6 +95,8 @@ def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[Ar
 
 
 def _check_weight_values(weights: np.ndarray) -> None:
+    if weights.size and weights.min() >= 0 and weights.max() < np.inf and weights.max(axis=1).min() > 0:
+        return
     faults = ((~np.isfinite(weights), "not finite"), (weights < 0, "negative"))
     for fault, words in faults:
         if fault.any():
@@ -119,9 +121,11 @@ def _floats(what: str, values: Any, axes: int, names: str) -> Float[Array, "*sha
         raise DataError(f"{what} have dtype {dtype}; expected numbers [{names}], NaN where missing")
     array = as_float32(values)
     if not isinstance(array, jax.core.Tracer):
-        infinite = np.argwhere(np.isinf(np.asarray(array)))
-        if len(infinite):
-            raise DataError(f"{what}{[int(i) for i in infinite[0]]} is infinite; expected finite numbers [{names}], NaN where missing")
+        infinite = np.isinf(np.asarray(array))
+        if infinite.any():
+            raise DataError(
+                f"{what}{[int(i) for i in np.argwhere(infinite)[0]]} is infinite; expected finite numbers [{names}], NaN where missing"
+            )
     return array
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from massjax.engine.signals import Opinions
 
@@ -41,31 +41,28 @@ class Groups(NamedTuple):
 
 def group_stocks(opinions: Opinions, common: Bool[Array, "D N"], ranks: Float[Array, "D N"]) -> Groups:
     """Find the stocks that no weights can tell apart."""
-
-    def one_date(date: tuple[Opinions, Array, Array]) -> tuple[Array, ...]:
-        opinions, common, ranks = date
-        alike = _first_alike(opinions, common)[:, None] == jnp.arange(len(common))[None, :]
-        members = (alike & common[:, None]).astype(jnp.float32)
-        size = members.sum(0)
-        count = size.sum()
-        return size, (members * ranks[:, None]).sum(0), (count**3 - count - (size**3 - size).sum()) / 3
-
-    return Groups(*lax.map(one_date, (opinions, common, ranks)))
+    first = _first_alike(opinions, common)
+    members = (first[:, :, None] == jnp.arange(first.shape[1])[None, None, :]) & common[:, :, None]
+    size = jnp.where(members, 1.0, 0.0).sum(1)
+    rank_sum = jnp.where(members, ranks[:, :, None], 0.0).sum(1)
+    count = size.sum(1)
+    return Groups(size, rank_sum, (count**3 - count - (size**3 - size).sum(1)) / 3)
 
 
-def _first_alike(opinions: Opinions, common: Bool[Array, " N"]) -> Array:
+def _first_alike(opinions: Opinions, common: Bool[Array, "D N"]) -> Int[Array, "D N"]:
     """The first stock whose scores are bitwise those of the stock. Hashes propose it, the scores themselves decide."""
-    columns = jnp.concatenate([opinions.scores, opinions.present, common.astype(jnp.float32)[None]])
-    hashes = _hash(columns)
-    first = jnp.argmax(hashes[:, None] == hashes[None, :], axis=1)
-    return jnp.where((columns == columns[:, first]).all(0), first, jnp.arange(len(common)))
+    columns = jnp.concatenate([opinions.scores, opinions.present, common.astype(jnp.float32)[:, None]], axis=1)
+    hashes, stock = _hash(columns), jnp.arange(common.shape[1])
+    first = jnp.where(hashes[:, :, None] == hashes[:, None, :], stock[None, None, :], len(stock)).min(2)
+    alike = (columns == jnp.take_along_axis(columns, first[:, None, :], axis=2)).all(1)
+    return jnp.where(alike, first, stock[None, :])
 
 
-def _hash(columns: Float[Array, "C N"]) -> UInt32[Array, " N"]:
-    """FNV-1a over the rows, a word at a time."""
+def _hash(columns: Float[Array, "D C N"]) -> UInt32[Array, "D N"]:
+    """A sum of the bits with odd multipliers, modulo 2^32."""
     words = lax.bitcast_convert_type(columns + 0.0, jnp.uint32)  # -0.0 is 0.0
-    start = jnp.full(columns.shape[1], 2166136261, jnp.uint32)
-    return lax.scan(lambda state, word: ((state ^ word ^ (word >> 15)) * jnp.uint32(16777619), None), start, words)[0]
+    multipliers = (2 * jnp.arange(columns.shape[1], dtype=jnp.uint32) + 1) * jnp.uint32(2654435761)
+    return jnp.sum((words ^ (words >> 15)) * multipliers[None, :, None], axis=1, dtype=jnp.uint32)
 
 
 class Gains(NamedTuple):
@@ -129,6 +126,6 @@ def pair_covariance(signal: Float[Array, "R P"], gains: Gains) -> Float[Array, "
     return covariance
 
 
-def _all_round(values: Float[Array, "R *P"], further: int) -> Float[Array, "S *P"]:
+def _all_round(values: Float[Array, "*R"], further: int) -> Float[Array, "*S"]:
     """The rows, and the first of them again."""
     return jnp.concatenate([values, values[:further]])

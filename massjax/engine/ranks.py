@@ -15,8 +15,8 @@ from jaxtyping import Array, Bool, Float
 
 PAIRS_UP_TO = 512
 """Stocks up to which comparing all pairs beats sorting (measured by `benchmarks/universe.py`)."""
-SHIFTS_TOGETHER = 32
-"""Shifts compared in one fused loop, whose sums then stay in registers."""
+SHIFTS_TOGETHER = 8
+"""Shifts compared in one fused loop."""
 
 
 class Returns(NamedTuple):
