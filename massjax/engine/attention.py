@@ -77,9 +77,7 @@ def quotas(eligible: Bool[Array, "S N"], groups: Groups, watchlist: Int[Array, "
     return Quotas(*(part.astype(jnp.float32) for part in (left, base, from_here, extra)))
 
 
-def watch(
-    chances: Float[Array, "N B A"], turns: Float[Array, "G B A"], section: Quotas, groups: Groups
-) -> Float[Array, "N B A"]:
+def watch(chances: Float[Array, "N B A"], turns: Float[Array, "G B A"], section: Quotas, groups: Groups) -> Float[Array, "N B A"]:
     """The watch lists of A agents in each of B blocks: the groups that give one more are drawn evenly, and so are the stocks of a group.
 
     Stocks are taken or left one after the other, with the chance that the part of the quota not yet used has among the members that are

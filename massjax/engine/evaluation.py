@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from massjax.engine.devices import gathered, spread
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
@@ -36,7 +37,7 @@ from massjax.engine.signals import (
 )
 from massjax.engine.sorting import SORTED_TILE, sorted_covariance
 
-CPU_TILE = 128
+CPU_TILE = 256
 """Candidates evaluated together on a CPU: what the loops read again stays in a core's caches (measured by `benchmarks/kernel.py`)."""
 ACCELERATOR_BYTES = 1 << 28
 """Signals held together on an accelerator, which wants all the candidates it can get."""
@@ -119,7 +120,7 @@ def _fitness(
     signal: SignalName,
     missing: Missing,
 ) -> Float[Array, " P"]:
-    return evaluate(prepare_window(scores, member, forward_returns, missing), weights, alpha, signal)
+    return gathered(evaluate(prepare_window(scores, member, forward_returns, missing), weights, alpha, signal))
 
 
 def prepare_window(
@@ -135,11 +136,15 @@ def prepare_window(
 def evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
     """Mean RankIC of each candidate, a cache-sized tile of candidates and dates at a time; pure, to be called under `jax.jit`.
 
-    The candidates do not see each other: results do not depend on which others are evaluated, nor on the tiles.
+    The candidates do not see each other: results do not depend on which others are evaluated, on the tiles, nor on the devices.
 
     Returns:
         [P]; NaN where every date is skipped.
     """
+    return spread(lambda weights, window, alpha: _evaluate(window, weights, alpha, signal), weights, window, alpha)
+
+
+def _evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
     candidates = len(weights)
     tiles = in_tiles(balance(weights), tile_size(candidates, window.stocks, window.dates))
 

@@ -129,7 +129,7 @@ def draw_agents(
     group_of = np.zeros(stocks, np.int32) if attention == "random" else _check_groups(groups, attention, stocks)
     if 0 in scores.shape:
         return Drawn(jnp.zeros(scores.shape, jnp.int32), jnp.zeros(scores.shape, jnp.int32))
-    how = _Numbers(*(jnp.int32(min(number, stocks)) for number in (watchlist, picks)), jnp.float32(temperature))
+    how = _Numbers(jnp.int32(min(watchlist, stocks)), jnp.int32(min(picks, stocks)), jnp.float32(temperature))
     return _draw(scores, checked_member, *span, how, group_of, key, int(group_of.max()) + 1, _blocks(stocks))
 
 
@@ -144,7 +144,7 @@ class Drawn(NamedTuple):
     looked: Int[Array, "K N D"]
     picked: Int[Array, "K N D"]
 
-    def __add__(self, other: tuple[Any, ...]) -> Drawn:  # type: ignore[override]
+    def __add__(self, other: tuple[Any, ...]) -> Drawn:
         """Both lots of agents together."""
         return Drawn(self.looked + other[0], self.picked + other[1])
 

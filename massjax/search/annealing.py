@@ -6,21 +6,32 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import erf
+from jax.scipy.special import erf, erfinv
 from jaxtyping import Array, Float, Int, Key
 from pydantic import Field
 
+from massjax.search.draws import fraction, index, words
 from massjax.search.protocol import Judged, Objective, Search, beats, unjudged
 
 SQRT_TWO = 2.0**0.5
 
 
 class AnnealingState(NamedTuple):
-    """Where each chain is, how hot it is, and the best it has met; fitness is NaN until it is judged where it is."""
+    """Where each chain is; fitness is NaN until it is judged where it is.
+
+    Attributes:
+        weights, fitness: where the chain is; weights have a mean of 1.
+        temperature: how hot it is.
+        start: where it began.
+        stalled: steps since its best improved.
+        best: the best it has met.
+    """
 
     weights: Float[Array, "P K"]
     fitness: Float[Array, " P"]
-    temperature: Float[Array, ""]
+    temperature: Float[Array, " P"]
+    start: Float[Array, "P K"]
+    stalled: Int[Array, " P"]
     best: Judged
 
 
@@ -39,6 +50,7 @@ class Annealing(Search):
         temperature: temperature of the first step.
         cooling: factor on the temperature after each step.
         loss_scale: what a loss of fitness is multiplied by.
+        restart_after: steps without improvement after which a chain goes back to its start and is heated again; None, as MASS, for never.
     """
 
     chains: int = Field(1024, ge=1, le=10_000_000)
@@ -46,6 +58,7 @@ class Annealing(Search):
     temperature: float = Field(0.5, gt=0, le=1e6)
     cooling: float = Field(0.95, gt=0, le=1)
     loss_scale: float = Field(10.0, gt=0, le=1e6)
+    restart_after: int | None = Field(None, ge=1, le=10_000_000)
 
     @property
     def population(self) -> int:
@@ -55,8 +68,9 @@ class Annealing(Search):
     def init(self, objective: Objective, start: Float[Array, "P K"], key: Key[Array, ""]) -> AnnealingState:
         """All chains at their start, scaled to a mean weight of 1; hot enough that the first step only judges them there."""
         del objective, key
-        best = unjudged(start)
-        return AnnealingState(start * start.shape[1], best.fitness, jnp.asarray(self.temperature / self.cooling, jnp.float32), best)
+        best, chains = unjudged(start), start.shape[0]
+        hot = jnp.full(chains, self.temperature / self.cooling)
+        return AnnealingState(start * start.shape[1], best.fitness, hot, start, jnp.zeros(chains, jnp.int32), best)
 
     def step(self, objective: Objective, state: AnnealingState, key: Key[Array, ""]) -> AnnealingState:
         """One move of every chain; a chain that has not been judged yet stays and is."""
@@ -65,35 +79,42 @@ class Annealing(Search):
         proposal = jnp.where(fresh[:, None], state.weights, move_weight(state.weights, self.step_size, move_key))
         weights, fitness = objective.judge(proposal)
         loss = self.loss_scale * (state.fitness - fitness) / state.temperature
-        lucky = jax.random.uniform(accept_key, loss.shape) < jnp.exp(-loss)
+        lucky = fraction(words(accept_key, loss.shape[0], 1)[0]) < jnp.exp(-loss)
         accept = beats(fitness, state.fitness) | lucky
+        best = state.best.improved(weights, fitness)
+        stalled = jnp.where(beats(fitness, state.best.fitness), 0, state.stalled + 1)
+        over = jnp.zeros(stalled.shape, bool) if self.restart_after is None else stalled >= self.restart_after
+        reached = jnp.where(accept[:, None], proposal, state.weights)
         return AnnealingState(
-            weights=jnp.where(accept[:, None], proposal, state.weights),
-            fitness=jnp.where(accept, fitness, state.fitness),
-            temperature=state.temperature * self.cooling,
-            best=state.best.improved(weights, fitness),
+            weights=jnp.where(over[:, None], state.start * state.start.shape[1], reached),
+            fitness=jnp.where(over, jnp.nan, jnp.where(accept, fitness, state.fitness)),
+            temperature=jnp.where(over, self.temperature / self.cooling, state.temperature * self.cooling),
+            start=state.start,
+            stalled=jnp.where(over, 0, stalled),
+            best=best,
         )
 
 
 def move_weight(weights: Float[Array, "P K"], step_size: float, key: Key[Array, ""]) -> Float[Array, "P K"]:
     """Move a truncated normal amount between two archetypes of each chain; every weight stays positive and the sum stays.
 
-    The amount d ~ N(0, step_size) is conditioned on -w[giver] < -d and -w[taker] < d, by inverting the distribution function.
+    The amount d ~ N(0, step_size) is conditioned on -w[taker] < d < w[giver], by inverting the distribution function.
     """
     chains, archetypes = weights.shape
     if archetypes == 1:
         return weights
-    giver_key, taker_key, amount_key = jax.random.split(key, 3)
-    giver = jax.random.randint(giver_key, (chains,), 0, archetypes)
-    taker = (giver + jax.random.randint(taker_key, (chains,), 1, archetypes)) % archetypes
-    gives, takes = _one_hot(giver, archetypes), _one_hot(taker, archetypes)
-    most, least = jnp.sum(weights * gives, axis=1), -jnp.sum(weights * takes, axis=1)
+    draw = words(key, chains, 3)
+    giver = index(draw[0], archetypes)
+    taker = (giver + 1 + index(draw[1], archetypes - 1)) % archetypes
+    most, least = _weight_of(weights, giver), -_weight_of(weights, taker)
     scale = SQRT_TWO * step_size
-    level = jax.random.uniform(amount_key, (chains,), minval=erf(least / scale), maxval=erf(most / scale))
-    amount = jnp.clip(scale * jax.scipy.special.erfinv(level), least, most)
-    moved = weights + amount[:, None] * (takes - gives)
-    return jnp.maximum(moved, jnp.finfo(jnp.float32).tiny)
+    lowest, highest = erf(least / scale), erf(most / scale)
+    amount = jnp.clip(scale * erfinv(lowest + (highest - lowest) * fraction(draw[2])), least, most)
+    archetype = jnp.arange(archetypes)[None, :]
+    given = jnp.where(archetype == giver[:, None], -amount[:, None], 0.0)
+    taken = jnp.where(archetype == taker[:, None], amount[:, None], given)
+    return jnp.maximum(weights + taken, jnp.finfo(jnp.float32).tiny)
 
 
-def _one_hot(index: Int[Array, " P"], archetypes: int) -> Float[Array, "P K"]:
-    return (index[:, None] == jnp.arange(archetypes)[None, :]).astype(jnp.float32)
+def _weight_of(weights: Float[Array, "P K"], archetype: Int[Array, " P"]) -> Float[Array, " P"]:
+    return jnp.take_along_axis(weights, archetype[:, None], axis=1, mode="clip")[:, 0]

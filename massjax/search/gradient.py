@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Key
 from pydantic import Field, field_validator
 
 from massjax.errors import ConfigError, did_you_mean
+from massjax.search.perturbed import perturbed_slopes
 from massjax.search.protocol import Judged, Objective, Search, unjudged
 from massjax.search.soft import SoftObjective, soft_fitness
 
@@ -42,8 +43,10 @@ class GradientSearch(Search):
         steps: optimizer steps of each restart.
         learning_rate: of the optimizer.
         optimizer: the name of an optax optimizer.
-        objective: `soft_rank_ic` or `ic`, see `massjax.search.soft`.
+        objective: `soft_rank_ic` or `ic` (see `massjax.search.soft`), or `perturbed_rank_ic` (see `massjax.search.perturbed`).
         temperature: width of the soft comparison of two stocks, in cross-sectional standard deviations of the signal.
+        noise: standard deviation of the perturbations of the logits.
+        pairs: mirrored pairs of perturbations for each gradient.
         kl_strength: weight of KL(w || prior), which keeps w near the prior.
         prior: distribution over archetypes, scaled to sum 1; equal by default.
         entropy_strength: weight of the entropy of w, which keeps w from relying on few archetypes.
@@ -52,14 +55,16 @@ class GradientSearch(Search):
 
     restarts: int = Field(64, ge=1, le=10_000_000)
     steps: int = Field(100, ge=0, le=10_000_000)
-    learning_rate: float = Field(0.1, gt=0)
+    learning_rate: float = Field(0.1, gt=0, le=1e6)
     optimizer: str = "adam"
-    objective: SoftObjective = "soft_rank_ic"
-    temperature: float = Field(0.25, gt=0)
-    kl_strength: float = Field(0.0, ge=0)
-    prior: tuple[float, ...] | None = None
-    entropy_strength: float = Field(0.0, ge=0)
-    spread: float = Field(1.0, ge=0)
+    objective: SoftObjective | Literal["perturbed_rank_ic"] = "soft_rank_ic"
+    temperature: float = Field(0.5, gt=0, le=1e6)
+    noise: float = Field(0.1, gt=0, le=100)
+    pairs: int = Field(8, ge=1, le=100_000)
+    kl_strength: float = Field(0.0, ge=0, le=1e6)
+    prior: tuple[float, ...] | None = Field(None, max_length=1_000_000)
+    entropy_strength: float = Field(0.0, ge=0, le=1e6)
+    spread: float = Field(1.0, ge=0, le=100)
 
     @field_validator("optimizer")
     @classmethod
@@ -90,9 +95,10 @@ class GradientSearch(Search):
 
     def step(self, objective: Objective, state: GradientState, key: Key[Array, ""]) -> GradientState:
         """Judge where every restart is, and take one optimizer step from there."""
-        del key
         best = state.best.improved(*objective.judge(jax.nn.softmax(state.logits)))
         slopes = _in_tiles(jax.grad(lambda logits: self._gain(objective, logits).sum()), state.logits)
+        if self.objective == "perturbed_rank_ic":
+            slopes = slopes + perturbed_slopes(objective, state.logits, self.noise, self.pairs, key)
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers
             updates, optimizer = jax.vmap(self._optimizer().update)(-slopes, state.optimizer, state.logits)
         return GradientState(state.logits + updates, optimizer, best)
@@ -103,7 +109,9 @@ class GradientSearch(Search):
     def _gain(self, objective: Objective, logits: Float[Array, "P K"]) -> Float[Array, " P"]:
         log_weights = jax.nn.log_softmax(logits)
         weights = jnp.exp(log_weights)
-        gain = soft_fitness(objective, weights, self.objective, self.temperature)
+        gain = jnp.zeros(logits.shape[0])
+        if self.objective != "perturbed_rank_ic":
+            gain = soft_fitness(objective, weights, self.objective, self.temperature)
         if self.kl_strength:
             prior = jnp.ones(logits.shape[1]) if self.prior is None else jnp.asarray(self.prior, jnp.float32)
             gain = gain - self.kl_strength * jnp.sum(weights * (log_weights - jnp.log(prior / prior.sum())[None, :]), axis=1)

@@ -1,24 +1,7 @@
 """What a search is: settings that know how to start a population of chains and how to move it one step.
 
-To add a method, derive settings from `Search` in one file and name it in a config as `package.module:ClassName`:
-
-```python
-class RandomSearch(Search):
-    chains: int = 1024
-
-    @property
-    def population(self) -> int:
-        return self.chains
-
-    def init(self, objective, start, key):
-        return RandomState(start, unjudged(start))
-
-    def step(self, objective, state, key):
-        best = state.best.improved(*objective.judge(state.weights))
-        return RandomState(jax.random.dirichlet(key, jnp.ones(best.weights.shape[1]), (self.chains,)), best)
-```
-
-where `RandomState` is a `NamedTuple` of the weights to judge next and the best so far.
+To add a method, derive settings from `Search` in one file and name it in a config as `package.module:ClassName`: `docs/own_search.md` shows
+a whole one.
 """
 
 from __future__ import annotations
@@ -80,9 +63,11 @@ class Search(Settings):
 
     Attributes:
         steps: moves of each chain.
+        patience: stop when the best of all chains has not improved for this many steps; None to take them all.
     """
 
     steps: int = Field(200, ge=0, le=10_000_000)
+    patience: int | None = Field(None, ge=1, le=10_000_000)
 
     @property
     @abstractmethod

@@ -11,10 +11,13 @@ from typing import Any
 from massjax.config.base import validate
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.annealing import Annealing
+from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
 from massjax.search.protocol import Search
 
-METHODS: Mapping[str, type[Search]] = MappingProxyType({"annealing": Annealing, "gradient": GradientSearch})
+METHODS: Mapping[str, type[Search]] = MappingProxyType(
+    {"differential_evolution": DifferentialEvolution, "annealing": Annealing, "gradient": GradientSearch}
+)
 """The searches of massjax, by the name a config gives them."""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key
 
+from massjax.engine.devices import gathered
 from massjax.engine.evaluation import prepare_window
 from massjax.engine.inputs import (
     MISSING,
@@ -27,6 +29,11 @@ from massjax.engine.inputs import (
 from massjax.errors import DataError
 from massjax.search.protocol import Judged, Objective, Search
 
+REPORTS = 100
+"""How often a search tells of its progress."""
+
+Panel: TypeAlias = tuple[Float[Array, "K N D"], Bool[Array, "N D"], Float[Array, "N D"]]
+
 
 class SearchResult(NamedTuple):
     """What a search found; weights sum to 1.
@@ -36,7 +43,8 @@ class SearchResult(NamedTuple):
         fitness: its exact fitness, the one `massjax.fitness` gives it; NaN where no date of the window can be judged.
         chain_weights: the best of each chain.
         chain_fitness: their exact fitness.
-        history: best fitness of all chains, at the start and after each step.
+        history: best fitness of all chains, at the start and after each step; level after an early stop.
+        steps: steps taken, fewer than asked for where the search ran out of patience.
     """
 
     weights: Float[Array, " K"]
@@ -44,6 +52,7 @@ class SearchResult(NamedTuple):
     chain_weights: Float[Array, "P K"]
     chain_fitness: Float[Array, " P"]
     history: Float[Array, " steps+1"]
+    steps: Int[Array, ""]
 
 
 def search_window(
@@ -57,6 +66,7 @@ def search_window(
     signal: SignalName = "combined",
     missing: Missing = "renormalize",
     start: Float[ArrayLike, "*P K"] | None = None,
+    progress: Callable[[int, int, float], None] | None = None,
 ) -> SearchResult:
     """Search the agent distribution with the highest fitness on one window (MASS's backward optimization).
 
@@ -68,6 +78,7 @@ def search_window(
         key: a `jax.random.key`; the same key gives the same result.
         alpha, signal, missing: see `massjax.fitness`.
         start: weights to start from, [K] for all chains or [chains, K]; by default all equal.
+        progress: called as `progress(taken, total, best)` with numbers of steps and the best fitness so far, up to a hundred times.
 
     Returns:
         A `SearchResult`, judged by the exact fitness whatever the method optimised.
@@ -81,7 +92,10 @@ def search_window(
     checked = check_scores(scores)
     checked_member, checked_returns = check_member(member, checked), check_panel("forward_returns", forward_returns, checked)
     first = check_start(start, settings.population, checked.shape[0])
-    return _search(checked, checked_member, checked_returns, settings, key, check_alpha(alpha), signal, missing, first)
+    panel, share = (checked, checked_member, checked_returns), check_alpha(alpha)
+    if progress is None:
+        return _search(panel, settings, key, share, signal, missing, first)
+    return _search_aloud(panel, settings, key, share, signal, missing, first, progress)
 
 
 def check_start(start: Float[ArrayLike, "*P K"] | None, chains: int, archetypes: int) -> Float[np.ndarray, "P K"]:
@@ -99,39 +113,109 @@ def check_start(start: Float[ArrayLike, "*P K"] | None, chains: int, archetypes:
     return np.broadcast_to(checked / checked.sum(axis=1, keepdims=True), (chains, archetypes))
 
 
-@partial(jax.jit, static_argnames=("settings", "signal", "missing"))
-def _search(
-    scores: Float[Array, "K N D"],
-    member: Bool[Array, "N D"],
-    forward_returns: Float[Array, "N D"],
-    settings: Search,
-    key: Key[Array, ""],
-    alpha: Float[Array, ""],
-    signal: SignalName,
-    missing: Missing,
-    start: Float[Array, "P K"],
-) -> SearchResult:
-    objective = Objective(prepare_window(scores, member, forward_returns, missing), alpha, signal)
-    return run_search(objective, settings, start, key)
+class Running(NamedTuple):
+    """A search under way.
+
+    Attributes:
+        state: of the method.
+        step: steps taken.
+        stalled: steps since the best of all chains improved.
+        history: its fitness after each step; NaN in what is to come.
+    """
+
+    state: Any
+    step: Int[Array, ""]
+    stalled: Int[Array, ""]
+    history: Float[Array, " steps+1"]
 
 
 def run_search(objective: Objective, settings: Search, start: Float[Array, "P K"], key: Key[Array, ""]) -> SearchResult:
-    """Start a search and take all its steps; pure, to be called under `jax.jit`.
+    """Start a search and take its steps; pure, to be called under `jax.jit`.
 
     Args:
         start: [population, K], positive.
     """
-    init_key, steps_key = jax.random.split(key)
-    state = settings.init(objective, start, init_key)
+    running = begin(objective, settings, start, key)
+    return finish(settings, advance(objective, settings, running, key, jnp.asarray(settings.steps + 1)))
 
-    def advance(state: Any, step: Array) -> tuple[Any, Float[Array, ""]]:
-        state = settings.step(objective, state, jax.random.fold_in(steps_key, step))
-        return state, state.best.fitness[_winner(state.best.fitness)]
 
-    state, history = lax.scan(advance, state, jnp.arange(settings.steps + 1))
-    best: Judged = state.best
+def begin(objective: Objective, settings: Search, start: Float[Array, "P K"], key: Key[Array, ""]) -> Running:
+    """A search before its first step."""
+    state = settings.init(objective, start, jax.random.split(key)[0])
+    zero = jnp.zeros((), jnp.int32)
+    return Running(state, zero, zero, jnp.full(settings.steps + 1, jnp.nan))
+
+
+def advance(objective: Objective, settings: Search, running: Running, key: Key[Array, ""], until: Int[Array, ""]) -> Running:
+    """Take steps until so many are taken, or until the search has run out of patience. One compilation serves every `until`."""
+    steps_key = jax.random.split(key)[1]
+
+    def goes_on(running: Running) -> Bool[Array, ""]:
+        return (running.step < until) & ~_out_of_patience(settings, running)
+
+    def one(running: Running) -> Running:
+        state = settings.step(objective, running.state, jax.random.fold_in(steps_key, running.step))
+        best = state.best.fitness[_winner(state.best.fitness)]
+        before = running.history[jnp.maximum(running.step - 1, 0)]
+        stalled = jnp.where((best > before) | jnp.isnan(before), 0, running.stalled + 1)
+        return Running(state, running.step + 1, stalled, running.history.at[running.step].set(best))
+
+    return lax.while_loop(goes_on, one, running)
+
+
+def finish(settings: Search, running: Running) -> SearchResult:
+    """What the search has found; its history stays level from where it stopped."""
+    best: Judged = running.state.best
     winner = _winner(best.fitness)
-    return SearchResult(best.weights[winner], best.fitness[winner], best.weights, best.fitness, history)
+    taken = jnp.arange(settings.steps + 1) < running.step
+    history = jnp.where(taken, running.history, best.fitness[winner])
+    return gathered(SearchResult(best.weights[winner], best.fitness[winner], best.weights, best.fitness, history, running.step - 1))
+
+
+def _out_of_patience(settings: Search, running: Running) -> Bool[Array, ""]:
+    return jnp.zeros((), bool) if settings.patience is None else running.stalled >= settings.patience
+
+
+@partial(jax.jit, static_argnames=("settings", "signal", "missing"))
+def _search(
+    panel: Panel, settings: Search, key: Key[Array, ""], alpha: Array, signal: SignalName, missing: Missing, start: Array
+) -> SearchResult:
+    return run_search(Objective(prepare_window(*panel, missing), alpha, signal), settings, start, key)
+
+
+@partial(jax.jit, static_argnames=("settings", "signal", "missing"))
+def _begin(
+    panel: Panel, settings: Search, key: Key[Array, ""], alpha: Array, signal: SignalName, missing: Missing, start: Array
+) -> tuple[Objective, Running]:
+    objective = Objective(prepare_window(*panel, missing), alpha, signal)
+    return objective, begin(objective, settings, start, key)
+
+
+_advance = jax.jit(advance, static_argnames="settings", donate_argnames="running")
+_finish = jax.jit(finish, static_argnames="settings")
+
+
+def _search_aloud(
+    panel: Panel,
+    settings: Search,
+    key: Key[Array, ""],
+    alpha: Array,
+    signal: SignalName,
+    missing: Missing,
+    start: Array,
+    progress: Callable[[int, int, float], None],
+) -> SearchResult:
+    """The same steps, some at a time, telling after each lot."""
+    objective, running = _begin(panel, settings, key, alpha, signal, missing, start)
+    lot, taken, total = max(1, (settings.steps + 1) // REPORTS), 0, settings.steps
+    while taken <= total:
+        asked = min(taken + lot, total + 1)
+        running = _advance(objective, settings, running, key, np.int32(asked))
+        taken = int(running.step)
+        progress(taken - 1, total, float(running.history[taken - 1]))
+        if taken < asked:
+            break
+    return _finish(settings, running)
 
 
 def _winner(fitness: Float[Array, " P"]) -> Int[Array, ""]:

@@ -113,7 +113,7 @@ def balanced_law(groups, sizes, watchlist):
     return law
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     watchlist=st.integers(1, 16),
@@ -126,7 +126,7 @@ def test_every_agent_watches_and_picks_as_many_as_it_may(seed, watchlist, picks,
     rng = np.random.default_rng(seed)
     scores = np.where(rng.random((3, 12, 2)) < 0.2, np.nan, rng.integers(0, 4, (3, 12, 2)) / 3).astype(np.float32)
     member = rng.random((12, 2)) < rng.choice([0.0, 0.5, 1.0])
-    how = {"attention": "size", "groups": rng.integers(0, 4, 12)} if balanced else {}
+    how = {"attention": "size", "groups": rng.permutation([0] * 6 + [1] * 3 + [2] * 2 + [3])} if balanced else {}
     picks = min(picks, watchlist)
     drawn = draw_agents(scores, member, 0, np.array(agents), watchlist=watchlist, picks=picks, temperature=temperature, key=KEY, **how)
     looked, picked = np.asarray(drawn.looked), np.asarray(drawn.picked)
@@ -142,7 +142,8 @@ def test_every_agent_watches_and_picks_as_many_as_it_may(seed, watchlist, picks,
         inside = how["groups"] == group
         others = [eligible[:, how["groups"] == other].sum(axis=1) for other in np.unique(how["groups"])]
         full = sum(np.minimum(other, watchlist) for other in others) <= watchlist
-        np.testing.assert_array_equal(looked[:, inside].sum(axis=1)[full], (np.array(agents)[:, None] * eligible[:, inside].sum(axis=1))[full])
+        everyone = np.array(agents)[:, None] * eligible[:, inside].sum(axis=1)
+        np.testing.assert_array_equal(looked[:, inside].sum(axis=1)[full], everyone[full])
 
 
 def test_the_variance_is_the_binomial_one_and_falls_as_one_over_the_agents():
@@ -175,7 +176,7 @@ def test_more_agents_are_the_same_agents_and_others(panel):
     np.testing.assert_array_equal(alone.looked[1], whole.looked[1])
 
 
-@pytest.mark.parametrize("numbers", [1, 12 * 32 * 9, 1 << 24])
+@pytest.mark.parametrize("numbers", [1, 1 << 20])
 def test_the_size_of_the_chunks_changes_nothing(panel, monkeypatch, numbers):
     how = {"watchlist": 6, "picks": 2, "temperature": 0.3, "key": KEY}
     expected = sample_agents(*panel, 3_000, **how)
@@ -237,7 +238,8 @@ def test_one_compilation_serves_every_setting_and_number_of_agents(panel):
     sample_agents(*panel, 10, key=KEY, **how).block_until_ready()
     with count_compilations() as compiled:
         for agents, watchlist, picks, temperature in ((1, 5, 1, 0.0), (70, 12, 12, 1.0), (100_000, 3, 2, 0.5)):
-            sample_agents(*panel, agents, watchlist=watchlist, picks=picks, temperature=temperature, key=jax.random.key(9)).block_until_ready()
+            how = {"watchlist": watchlist, "picks": picks, "temperature": temperature}
+            sample_agents(*panel, agents, key=jax.random.key(9), **how).block_until_ready()
     assert compiled() == 0
 
 

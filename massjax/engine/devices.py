@@ -1,0 +1,68 @@
+"""Candidates spread over several devices: each evaluates its share, and the results do not depend on how many there are.
+
+```python
+with over_devices(2):
+    mj.search_window(scores, member, forward_returns, mj.Annealing(chains=4096), key=key)
+```
+
+The mesh is JAX's own context (`jax.set_mesh`): everything traced within it is spread, and compiled apart from what is not. Several
+processes, after `jax.distributed.initialize`, share one mesh in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import AxisType, PartitionSpec
+from jaxtyping import Array, Float
+
+from massjax.errors import ConfigError
+
+AXIS = "candidates"
+Tree = TypeVar("Tree")
+
+
+def over_devices(count: int | None = None) -> AbstractContextManager[object]:
+    """A context in which candidates are spread over the first `count` devices, or over all.
+
+    On a CPU there is one device unless `jax.config.update("jax_num_cpu_devices", count)` comes before the first computation.
+
+    Raises:
+        ConfigError: there are fewer devices.
+    """
+    devices = jax.devices()
+    count = len(devices) if count is None else count
+    if not 1 <= count <= len(devices):
+        raise ConfigError(
+            f"devices={count}: JAX sees {len(devices)} ({devices[0].platform}); expected 1 to {len(devices)}. On a CPU, set "
+            'jax.config.update("jax_num_cpu_devices", ...) before the first computation (the commands do, by --devices)'
+        )
+    return jax.set_mesh(jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices[:count]))
+
+
+def spread(function: Callable[..., Float[Array, " P"]], weights: Float[Array, "P K"], *data: object) -> Float[Array, " P"]:
+    """`function(weights, *data)`, a share of the candidates on each device of the mesh; candidates must not see each other."""
+    count = _count()
+    if count == 1:
+        return function(weights, *data)
+    missing = -len(weights) % count
+    padded = jnp.concatenate([weights, jnp.broadcast_to(weights[-1:], (missing, weights.shape[1]))])
+    specs = (PartitionSpec(AXIS), *(PartitionSpec() for _ in data))
+    shared = jax.shard_map(function, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False)
+    return shared(padded, *data)[: len(weights)]
+
+
+def gathered(tree: Tree) -> Tree:
+    """The arrays whole on every device, so that every process can read them."""
+    if _count() == 1:
+        return tree
+    return jax.tree.map(lambda leaf: lax.with_sharding_constraint(leaf, PartitionSpec()), tree)
+
+
+def _count() -> int:
+    return dict(jax.sharding.get_abstract_mesh().shape).get(AXIS, 1)

@@ -1,0 +1,30 @@
+"""What a step of a search draws, cut out of few random words: 32 bits a number, 8 bits a coin."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
+
+
+def words(key: Key[Array, ""], chains: int, count: int) -> UInt32[Array, "count P"]:
+    """`count` words of 32 random bits for each chain, from one call of the generator."""
+    return jax.random.bits(key, (count, chains), jnp.uint32)
+
+
+def fraction(word: UInt32[Array, "*P"]) -> Float[Array, "*P"]:
+    """Uniform in the open interval (0, 1)."""
+    return ((word >> 8).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-24)
+
+
+def index(word: UInt32[Array, "*P"], count: int) -> Int[Array, "*P"]:
+    """Uniform over `0 .. count - 1`; a count above 2^24 leaves some out."""
+    return jnp.minimum((fraction(word) * count).astype(jnp.int32), count - 1)
+
+
+def coins(word: UInt32[Array, "W P"], count: int, chance: Float[Array, " P"]) -> Bool[Array, "P count"]:
+    """True with a chance of each chain's own, to 1/256; `count` of them out of `count / 4` words."""
+    shifts = jnp.arange(0, 32, 8, dtype=jnp.uint32)
+    lots = (word[:, None, :] >> shifts[None, :, None]) & jnp.uint32(255)
+    level = jnp.round(chance * 256).astype(jnp.uint32)
+    return (lots.reshape(-1, word.shape[1])[:count] < level[None, :]).T

@@ -1,0 +1,130 @@
+"""Differential evolution over agent distributions: the population itself tells which way and how far to move."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
+from pydantic import Field, model_validator
+
+from massjax.search.draws import coins, fraction, index, words
+from massjax.search.protocol import Judged, Objective, Search, beats, normalise, unjudged
+
+SMALLEST_WEIGHT = 1e-9
+"""Archetypes are left out by this weight, not by 0: a stock that only they scored keeps its signal, and every candidate the same stocks."""
+SINGLE_WORDS = 7
+"""Random words a chain needs beside the coins of its archetypes."""
+
+
+class EvolutionState(NamedTuple):
+    """The population; fitness is NaN until a chain is judged where it is.
+
+    Attributes:
+        weights, fitness: where each chain is.
+        start: where the population began, and begins again.
+        stalled: steps since the population's best improved.
+        best: the best each chain has met.
+    """
+
+    weights: Float[Array, "P K"]
+    fitness: Float[Array, " P"]
+    start: Float[Array, "P K"]
+    stalled: Int[Array, ""]
+    best: Judged
+
+
+class DifferentialEvolution(Search):
+    r"""Differential evolution (Storn and Price 1997), with the good candidates as base (Zhang and Sanderson's JADE, 2009).
+
+    In each step every chain p tries
+
+    $$ v = b + F (a - c), \qquad u_k = v_k \text{ or, with probability } 1 - C, w_{p,k} $$
+
+    with b drawn from the best of the population, a and c from all of it, and scales F and crossover rates C that it draws anew: steps
+    are as long as the population is wide, and shrink with it. A weight below 0 becomes 0 or half of what b or p had, so that sparse mixes
+    are within reach. The chain moves where it is no worse: plateaus, of which the exact RankIC is made, are crossed. A population that
+    no longer improves is drawn anew; the best of each chain is kept.
+
+    Attributes:
+        chains: size of the population.
+        steps: generations.
+        best_share: share of the population that bases are drawn from. Smaller is faster, larger finds more.
+        smallest_scale, largest_scale: between which F is drawn, uniformly in its logarithm.
+        crossover: values of C, drawn with equal chances.
+        restart_after: steps without improvement of the best after which the population is drawn anew; None for never.
+    """
+
+    chains: int = Field(1024, ge=4, le=10_000_000)
+    best_share: float = Field(0.2, gt=0, le=1)
+    smallest_scale: float = Field(0.003, gt=0, le=10)
+    largest_scale: float = Field(1.0, gt=0, le=10)
+    crossover: tuple[float, ...] = (0.15, 0.5, 0.9)
+    restart_after: int | None = Field(100, ge=1, le=10_000_000)
+
+    @model_validator(mode="after")
+    def _check(self) -> DifferentialEvolution:
+        if self.smallest_scale > self.largest_scale:
+            raise ValueError(f"smallest_scale {self.smallest_scale} is above largest_scale {self.largest_scale}")
+        if not 1 <= len(self.crossover) <= 100 or not all(0 < rate <= 1 for rate in self.crossover):
+            raise ValueError(f"crossover {self.crossover} must list one to a hundred rates above 0 and up to 1")
+        return self
+
+    @property
+    def population(self) -> int:
+        """Number of chains."""
+        return self.chains
+
+    def init(self, objective: Objective, start: Float[Array, "P K"], key: Key[Array, ""]) -> EvolutionState:
+        """The starts that differ from the one before them, and the others spread around theirs."""
+        del objective
+        best = unjudged(start)
+        return EvolutionState(spread(start, key), best.fitness, start, jnp.zeros((), jnp.int32), best)
+
+    def step(self, objective: Objective, state: EvolutionState, key: Key[Array, ""]) -> EvolutionState:
+        """One generation; chains that have not been judged yet stay and are."""
+        move_key, start_key = jax.random.split(key)
+        fresh = jnp.isnan(state.fitness)
+        proposal = jnp.where(fresh[:, None], state.weights, self._propose(state.weights, state.fitness, move_key))
+        weights, fitness = objective.judge(proposal)
+        accept = beats(fitness, state.fitness) | (fitness == state.fitness)
+        moved, reached = jnp.where(accept[:, None], weights, state.weights), jnp.where(accept, fitness, state.fitness)
+        improved = (beats(fitness, state.fitness) & ~(fitness <= jnp.nanmax(state.fitness))).any()
+        stalled = jnp.where(improved, 0, state.stalled + 1)
+        best = state.best.improved(weights, fitness)
+        if self.restart_after is not None:
+            over = stalled >= self.restart_after
+            moved = lax.cond(over, lambda: spread(state.start, start_key), lambda: moved)
+            reached, stalled = jnp.where(over, jnp.nan, reached), jnp.where(over, 0, stalled)
+        return EvolutionState(moved, reached, state.start, stalled, best)
+
+    def _propose(self, weights: Float[Array, "P K"], fitness: Float[Array, " P"], key: Key[Array, ""]) -> Float[Array, "P K"]:
+        chains, archetypes = weights.shape
+        draw = words(key, chains, SINGLE_WORDS + -(-archetypes // 4))
+        base = weights[self._leaders(fitness, draw[0])]
+        scale = self._scale(draw[1])
+        away = weights[index(draw[2], chains)] - weights[index(draw[3], chains)]
+        rate = jnp.asarray(self.crossover, jnp.float32)[index(draw[4], len(self.crossover))]
+        crossed = coins(draw[SINGLE_WORDS:], archetypes, rate) | (index(draw[5], archetypes)[:, None] == jnp.arange(archetypes)[None, :])
+        moved = jnp.where(crossed, base + scale[:, None] * away, weights)
+        to_zero = (draw[6] & 1) == 0
+        inside = jnp.where(moved < 0, jnp.where(to_zero[:, None], 0.0, weights / 2), moved)
+        return normalise(jnp.maximum(inside, SMALLEST_WEIGHT))
+
+    def _leaders(self, fitness: Float[Array, " P"], word: UInt32[Array, " P"]) -> Int[Array, " P"]:
+        leaders = max(1, round(self.best_share * self.chains))
+        _, order = lax.top_k(jnp.where(jnp.isnan(fitness), -jnp.inf, fitness), leaders)
+        return order[index(word, leaders)]
+
+    def _scale(self, word: UInt32[Array, " P"]) -> Float[Array, " P"]:
+        low, high = jnp.log(self.smallest_scale), jnp.log(self.largest_scale)
+        return jnp.exp(low + (high - low) * fraction(word))
+
+
+def spread(start: Float[Array, "P K"], key: Key[Array, ""]) -> Float[Array, "P K"]:
+    """Each start that equals the one before it, times squared exponential draws: from even mixes to nearly single archetypes."""
+    lots = jnp.log(fraction(words(key, start.shape[1], start.shape[0])))
+    repeated: Bool[Array, " P"] = jnp.concatenate([jnp.zeros(1, bool), (start[1:] == start[:-1]).all(axis=1)])
+    return normalise(jnp.maximum(jnp.where(repeated[:, None], normalise(start * lots * lots), start), SMALLEST_WEIGHT))
