@@ -47,22 +47,34 @@ def over_devices(count: int | None = None) -> AbstractContextManager[object]:
 
 def spread(function: Callable[..., Float[Array, " P"]], weights: Float[Array, "P K"], *data: object) -> Float[Array, " P"]:
     """`function(weights, *data)`, a share of the candidates on each device of the mesh; candidates must not see each other."""
-    count = _count()
+    count = device_count()
     if count == 1:
         return function(weights, *data)
     missing = -len(weights) % count
     padded = jnp.concatenate([weights, jnp.broadcast_to(weights[-1:], (missing, weights.shape[1]))])
     specs = (PartitionSpec(AXIS), *(PartitionSpec() for _ in data))
-    shared = jax.shard_map(function, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False)
-    return shared(padded, *data)[: len(weights)]
+    return jax.shard_map(function, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False)(padded, *data)[: len(weights)]
+
+
+def spread_items(function: Callable[..., Tree], items: Array, *data: object) -> Tree:
+    """`function(items, *data)`, a share of the items on each device; each leaf of the result has the items as its leading axis.
+
+    The number of items must be a multiple of `device_count()`.
+    """
+    if device_count() == 1:
+        return function(items, *data)
+    specs = (PartitionSpec(AXIS), *(PartitionSpec() for _ in data))
+    return gathered(jax.shard_map(function, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False)(items, *data))
 
 
 def gathered(tree: Tree) -> Tree:
     """The arrays whole on every device, so that every process can read them."""
-    if _count() == 1:
+    if device_count() == 1:
         return tree
     return jax.tree.map(lambda leaf: lax.with_sharding_constraint(leaf, PartitionSpec()), tree)
 
 
-def _count() -> int:
-    return dict(jax.sharding.get_abstract_mesh().shape).get(AXIS, 1)
+def device_count() -> int:
+    """Devices that work may be spread over here: 1 outside of `over_devices`, and within what is spread already."""
+    mesh = jax.sharding.get_abstract_mesh()
+    return 1 if AXIS in mesh.manual_axes else dict(mesh.shape).get(AXIS, 1)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key
 
+from massjax.engine.devices import device_count, spread_items
 from massjax.engine.evaluation import Window, prepare_window
 from massjax.engine.inputs import (
     MISSING,
@@ -39,6 +40,8 @@ from massjax.engine.signals import balance, choose, moments
 from massjax.errors import ConfigError, DataError, LeakageError
 from massjax.search.protocol import Objective, Search
 from massjax.search.run import run_search
+
+Panel: TypeAlias = tuple[Array, Array, Array]
 
 DATES_PER_CALL = 8
 """Dates searched between two reports of progress."""
@@ -171,7 +174,7 @@ class _Found(NamedTuple):
 
 
 def _search_dates(
-    panel: tuple[Array, Array, Array],
+    panel: Panel,
     settings: Search,
     lookback: int,
     gap: int,
@@ -185,7 +188,7 @@ def _search_dates(
     """The searches on all dates that have a full window before them, oldest first, a block of dates a call."""
     archetypes, _, total = panel[0].shape
     first = lookback + gap
-    block = min(DATES_PER_CALL, total - first)
+    block = -(-min(DATES_PER_CALL, total - first) // device_count()) * device_count()
     previous = jnp.full(archetypes, 1.0 / archetypes, jnp.float32)
     parts = []
     for start in range(first, total, block):
@@ -199,7 +202,7 @@ def _search_dates(
 
 @partial(jax.jit, static_argnames=("settings", "lookback", "gap", "signal", "missing", "warm_start"))
 def _search_block(
-    panel: tuple[Array, Array, Array],
+    panel: Panel,
     settings: Search,
     lookback: int,
     gap: int,
@@ -211,17 +214,29 @@ def _search_block(
     today: Int[Array, " B"],
     previous: Float[Array, " K"],
 ) -> tuple[Float[Array, " K"], _Found]:
-    """One search for each date of `today`, whose index is traced: every block runs the same executable."""
+    """One search for each date of `today`, whose index is traced: every block runs the same executable.
+
+    A warm start needs the dates one after the other, and spreads the candidates of each over the devices; otherwise the dates are spread.
+    """
     equal = jnp.full((settings.population, previous.shape[0]), 1.0 / previous.shape[0], jnp.float32)
 
-    def search(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _Found]:
+    def search(previous: Float[Array, " K"], date: Int[Array, ""], panel: Panel, key: Key[Array, ""], alpha: Array) -> _Found:
         past = [lax.dynamic_slice_in_dim(values, date - gap - lookback, lookback, axis=-1) for values in panel]
         window = prepare_window(past[0], past[1], past[2], missing)
         start = equal.at[0].set(previous) if warm_start else equal
         result = run_search(Objective(window, alpha, signal), settings, start, jax.random.fold_in(key, date))
-        return result.weights, _Found(result.weights, result.fitness, result.chain_fitness)
+        return _Found(result.weights, result.fitness, result.chain_fitness)
 
-    return lax.scan(search, previous, today)
+    def after_another(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _Found]:
+        found = search(previous, date, panel, key, alpha)
+        return found.weights, found
+
+    def apart(today: Int[Array, " B"], *data: Any) -> _Found:
+        return lax.map(lambda date: search(previous, date, *data), today)
+
+    if warm_start:
+        return lax.scan(after_another, previous, today)
+    return previous, spread_items(apart, today, panel, key, alpha)
 
 
 def _apply_from(found: _Found, total: int, archetypes: int, first: int, delay: int) -> _Found:
@@ -237,9 +252,7 @@ def _apply_from(found: _Found, total: int, archetypes: int, first: int, delay: i
     return _Found(weights, fitness, chain_fitness)
 
 
-def _judge(
-    panel: tuple[Array, Array, Array], applied: _Found, alpha: Float[Array, ""], signal: SignalName, missing: Missing, leaks: bool
-) -> WalkForward:
+def _judge(panel: Panel, applied: _Found, alpha: Float[Array, ""], signal: SignalName, missing: Missing, leaks: bool) -> WalkForward:
     mean, disagreement, combined, rank_ic, ic = map(np.asarray, _out_of_sample(panel, jnp.asarray(applied.weights), alpha, signal, missing))
     searched = ~np.isnan(applied.fitness)
     return WalkForward(applied.weights, mean, disagreement, combined, applied.fitness, rank_ic, ic, applied.chain_fitness, searched, leaks)
@@ -247,7 +260,7 @@ def _judge(
 
 @partial(jax.jit, static_argnames=("signal", "missing"))
 def _out_of_sample(
-    panel: tuple[Array, Array, Array], weights: Float[Array, "T K"], alpha: Float[Array, ""], signal: SignalName, missing: Missing
+    panel: Panel, weights: Float[Array, "T K"], alpha: Float[Array, ""], signal: SignalName, missing: Missing
 ) -> tuple[Array, ...]:
     def one_date(inputs: tuple[Window, Array]) -> tuple[Array, ...]:
         date, lanes = inputs

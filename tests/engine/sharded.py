@@ -28,7 +28,9 @@ def main(out: str, devices: int, process: int = 0, processes: int = 1, port: int
     with over_devices(devices):
         found = mj.search_window(*past, mj.Annealing(chains=66, steps=6), key=key)
         climbed = mj.search_window(*past, mj.GradientSearch(restarts=10, steps=4), key=key)
-        walked = mj.walk_forward(scores, member, returns, mj.Annealing(chains=10, steps=4), lookback=4, gap=1, key=key)
+        timing = {"lookback": 4, "gap": 1, "key": key}
+        walked = mj.walk_forward(scores, member, returns, mj.Annealing(chains=10, steps=4), **timing)
+        warm = mj.walk_forward(scores, member, returns, mj.Annealing(chains=10, steps=4), warm_start=True, **timing)
         results = {
             "fitness": mj.fitness(*past, weights),
             "weights": found.weights,
@@ -37,6 +39,7 @@ def main(out: str, devices: int, process: int = 0, processes: int = 1, port: int
             "climbed": climbed.chain_fitness,
             "walked": walked.weights,
             "rank_ic": walked.rank_ic,
+            "warm": warm.weights,
         }
         arrays = {name: np.asarray(value) for name, value in results.items()}
     assert len(jax.devices()) == devices
