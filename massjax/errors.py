@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class MassjaxError(Exception):
@@ -34,3 +35,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`" (did you mean 'momentum'?)"`, or the empty string where nothing known is close to `name`."""
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+@contextmanager
+def blaming(source: object) -> Iterator[None]:
+    """Begin the message of a ConfigError that passes through with where the setting comes from: a file, or a place in one."""
+    try:
+        yield
+    except ConfigError as error:
+        raise type(error)(f"{source}: {error}") from error

@@ -1,74 +1,112 @@
-"""`python -m massjax.optimize`: search the mix of archetypes walk-forward, compare it with the controls, write the run directory."""
+"""`python -m massjax.optimize`: search the mix of archetypes walk-forward, compare it with the controls, write the run directory.
+
+What takes time to import is imported where it is used, and off the main thread, so that a signal is heard from the first moment on: an
+interrupt in the midst of an import or of a compiled search can get lost.
+"""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from massjax.errors import MassjaxError, blaming
+from massjax.stopping import end_process, exit_code, interruptible, stoppable
 
-from massjax.config import RunConfig, load_config
-from massjax.errors import MassjaxError
-from massjax.evaluate.pipeline import Progress as Report, run
-from massjax.report.console import print_summary
-from massjax.report.run_directory import REPORT, run_directory, write_run
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from massjax.config import RunConfig
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; exit code 0 when the run is written, 2 on an error the user can mend."""
-    options = _parser().parse_args(arguments)
-    console, errors = Console(), Console(stderr=True)
+    """Command line; exit code 0 when the run is written, 2 on an error the user can mend, 130 on Ctrl-C, 143 on SIGTERM."""
     try:
-        optimize(options, console, errors)
+        with stoppable():
+            optimize(_parser().parse_args(arguments))
     except MassjaxError as error:
-        errors.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        _tell(error)
         return 2
-    except KeyboardInterrupt:
-        errors.print("stopped; nothing was written")
-        return 130
+    except KeyboardInterrupt as stop:
+        print("stopped; nothing half-written is left", file=sys.stderr, flush=True)
+        return exit_code(stop)
     return 0
 
 
-def optimize(options: argparse.Namespace, console: Console, errors: Console) -> Path:
-    """Read the configuration, run it, print the summary and write the run directory.
+def optimize(options: argparse.Namespace) -> Path:
+    """Read the configuration, run it, write the run directory and print the summary.
 
     Returns:
         The run directory.
     """
-    config = load_config(options.config, options.set)
-    if options.store is not None:
-        config = config.replace(store=options.store.absolute())
-    if options.seed is not None:
-        config = config.replace(seed=options.seed)
+    interruptible(lambda: import_module("massjax.config"))
+    from massjax.config import default_config, load_config
+
+    file = options.config or default_config()
+    config = load_config(file, [*options.set, *([] if options.seed is None else [f"seed={options.seed}"])])
     out = _out(options, config)
-    config = config.replace(out=out)
+    config = config.replace(out=out, store=_store(options, config))
+    interruptible(_import_rooms)
+    from rich.console import Console
+
+    from massjax.evaluate.pipeline import run
+    from massjax.report.console import print_summary
+    from massjax.report.run_directory import REPORT, run_directory, write_run
+
+    console = Console()
     with run_directory(out, overwrite=options.overwrite) as folder:
-        with _bar(errors) as report:
-            result = run(config, report)
-        print_summary(result, console)
-        write_run(result, folder)
+        with _bar(Console(stderr=True)) as report, blaming(file):
+            result = interruptible(lambda: run(config, report))
+        try:
+            write_run(result, folder)
+        except MassjaxError:
+            print_summary(result, console)
+            raise
+    print_summary(result, console)
     console.print(f"\nReport: {out / REPORT}", highlight=False, markup=False, soft_wrap=True)
     return out
 
 
+def _import_rooms() -> None:
+    for room in ("massjax.evaluate.pipeline", "massjax.report.run_directory", "massjax.report.console"):
+        import_module(room)
+
+
 def _out(options: argparse.Namespace, config: RunConfig) -> Path:
-    chosen = options.out or config.out
-    if chosen is None:
-        chosen = Path("runs") / f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    chosen = options.out or config.out or Path("runs") / re.sub(r"[^\w.-]+", "-", f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}")
     return Path(chosen).absolute()
 
 
+def _store(options: argparse.Namespace, config: RunConfig) -> Path | str | None:
+    """The store that is named, relative to the current folder unless it is a URL; else that of the configuration."""
+    if options.store is None:
+        return config.store
+    return options.store if "://" in options.store else Path(options.store).absolute()
+
+
 @contextmanager
-def _bar(console: Console) -> Iterator[Report | None]:
+def _bar(console: Console) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Progress on a terminal: one bar for the stage that is under way."""
     if not console.is_terminal:
         yield None
         return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -91,10 +129,17 @@ def _bar(console: Console) -> Iterator[Report | None]:
         yield tell
 
 
+def _tell(error: MassjaxError) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m massjax.optimize", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m massjax.optimize", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--config", type=Path, default=None, metavar="FILE", help="settings (default: configs/demo.yaml)")
-    parser.add_argument("--store", type=Path, default=None, metavar="PATH", help="score store to read (default: the config's)")
+    parser.add_argument("--store", default=None, metavar="PATH", help="score store to read (default: the config's)")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="run directory to write (default: runs/NAME-TIME)")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in the run directory")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; may be repeated")
@@ -103,4 +148,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

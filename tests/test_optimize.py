@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from massjax.optimize import main
+from massjax.config import load_config
+from massjax.optimize import _out, _parser, main
 from tests.evaluate.conftest import SMALL
 
 
@@ -59,6 +64,66 @@ def test_what_is_wrong_is_told_and_nothing_is_left(
     assert main(["--config", str(config), "--out", str(tmp_path / "run"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert {entry.name for entry in tmp_path.iterdir()} == {"run.yaml"}
+
+
+def test_errors_of_a_run_name_the_file(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for assignment in ("search.1.restarts=0", "search.1.learning_rat=1", "search.1.method=grad", "search.1.restarts=true"):
+        assert main(["--config", str(config), "--out", str(tmp_path / "run"), "--set", assignment]) == 2
+        assert f"error: {config}: search.1: search method" in capsys.readouterr().err
+    assert main(["--config", str(config), "--out", str(tmp_path / "run"), "--set", "evaluate.gap=1"]) == 2
+    assert f"error: {config}: gap=1 sees the future: the search on 2022-" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_folder_name(config: Path) -> None:
+    options = _parser().parse_args(["--config", str(config)])
+    out = _out(options, load_config(config, ["name=a/../<b>"]))
+    assert out.parent == Path.cwd() / "runs"
+    assert out.name.startswith("a-..-b-")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_can_be_stopped_while_it_searches(config: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
+    out = tmp_path / "out"
+    process = _start(config, out)
+    _wait_for(lambda: out.is_dir() and any(out.iterdir()), process)
+    time.sleep(3)
+    assert _stop(process, number) == (code, "stopped; nothing half-written is left\n")
+    assert list(out.iterdir()) == []
+
+
+def test_a_run_can_be_stopped_while_it_imports(config: Path, tmp_path: Path) -> None:
+    watched = tmp_path / "watched"
+    watched.mkdir()
+    (watched / "pydantic.py").write_text("import pathlib, time\npathlib.Path(__file__).with_name('begun').touch()\ntime.sleep(300)\n")
+    process = _start(config, tmp_path / "out", PYTHONPATH=os.pathsep.join([str(watched), os.getcwd()]))
+    _wait_for((watched / "begun").is_file, process)
+    assert _stop(process, signal.SIGINT) == (130, "stopped; nothing half-written is left\n")
+
+
+def _start(config: Path, out: Path, **environment: str) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "massjax.optimize",
+        "--config",
+        str(config),
+        "--out",
+        str(out / "run"),
+        "--set",
+        "search.0.steps=9000000",
+    ]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+
+
+def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+
+
+def _stop(process: subprocess.Popen[str], number: int) -> tuple[int, str]:
+    process.send_signal(number)
+    return process.wait(timeout=60), process.communicate()[1]
 
 
 def test_the_command_exits_with_2_and_no_traceback(tmp_path: Path) -> None:

@@ -1,17 +1,24 @@
 """Archetypes of investors, the facts they may see, and the prompts made of both."""
 
 from massjax.agents.archetypes import resolve_archetypes
-from massjax.agents.facts import Fact, facts_of, quantile_codes
-from massjax.agents.prompts import ArchetypePrompts, Prompt, PromptTemplate, content_free, prompts_of
+from massjax.agents.facts import Fact, facts_of, one_line, quantile_codes, quote
+from massjax.agents.hindsight import hindsight_warnings
+from massjax.agents.prompts import ARCHETYPE_FIRST, FACTS_FIRST, STAGE, ArchetypePrompts, Prompt, PromptTemplate, content_free, prompts_of
 
 __all__ = [
+    "ARCHETYPE_FIRST",
+    "FACTS_FIRST",
+    "STAGE",
     "ArchetypePrompts",
     "Fact",
     "Prompt",
     "PromptTemplate",
     "content_free",
     "facts_of",
+    "hindsight_warnings",
+    "one_line",
     "prompts_of",
     "quantile_codes",
+    "quote",
     "resolve_archetypes",
 ]

@@ -34,7 +34,7 @@ def resolve_archetypes(settings: AgentsSettings, panel: Panel) -> tuple[Archetyp
 def grid(settings: Grid) -> list[Archetype]:
     """Every combination of the given values, `replicas` of each."""
     combinations = product(settings.modalities, settings.risk_aversion, settings.horizon, range(settings.replicas))
-    return [_generated("agents.grid", *values) for values in combinations]
+    return [_generated("agents.grid", settings.stages, *values) for values in combinations]
 
 
 def draw(settings: Draw) -> list[Archetype]:
@@ -57,13 +57,23 @@ def draw(settings: Draw) -> list[Archetype]:
         raise ConfigError(
             f"agents.draw: only {len(found)} distinct archetypes can be drawn from these modalities, not {settings.count}; lower count"
         )
-    return [_generated("agents.draw", *values, replica) for values in found for replica in range(settings.replicas)]
+    return [_generated("agents.draw", settings.stages, *values, replica) for values in found for replica in range(settings.replicas)]
 
 
-def _generated(source: str, modalities: tuple[str, ...], risk_aversion: str, horizon: str, replica: int) -> Archetype:
+def _generated(
+    source: str, stages: tuple[str, ...], modalities: tuple[str, ...], risk_aversion: str, horizon: str, replica: int
+) -> Archetype:
     view = re.sub(r"[^A-Za-z0-9_.-]", "_", "-".join(modalities)) or "nothing"
     name = ".".join([view, f"{risk_aversion}-risk-aversion", horizon, *([f"r{replica}"] if replica else [])])
-    values = {"name": name, "modalities": modalities, "risk_aversion": risk_aversion, "horizon": horizon, "replica": replica}
+    values: dict[str, object] = {
+        "name": name,
+        "modalities": modalities,
+        "risk_aversion": risk_aversion,
+        "horizon": horizon,
+        "replica": replica,
+    }
+    if stages:
+        values |= {"protocol": "staged", "stages": stages}
     return validate(Archetype, values, source)
 
 

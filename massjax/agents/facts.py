@@ -5,6 +5,8 @@ Every fact is kept as integer codes into a vocabulary of texts, so that equal fa
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -126,10 +128,10 @@ def _identity(panel: Panel) -> list[Fact]:
     shape = (len(panel.stocks), len(panel.dates))
     row = np.broadcast_to(np.arange(shape[0], dtype=np.int32)[:, None], shape)
     column = np.broadcast_to(np.arange(shape[1], dtype=np.int32)[None, :], shape)
-    named = tuple(f"{panel.names[s]} ({s})" if s in panel.names else s for s in panel.stocks)
+    named = tuple(one_line(f"{panel.names[s]} ({s})" if s in panel.names else s) for s in panel.stocks)
     facts = [Fact("", "date", column, tuple(str(d) for d in panel.dates)), Fact("", "stock", row, named)]
     if panel.sectors:
-        facts.append(Fact("", "sector", row, tuple(panel.sectors.get(s, "unknown") for s in panel.stocks)))
+        facts.append(Fact("", "sector", row, tuple(one_line(panel.sectors.get(s, "unknown")) for s in panel.stocks)))
     return facts
 
 
@@ -151,6 +153,20 @@ def _latest_texts(panel: Panel, modality: str, count: int) -> Fact:
 
 
 def quote(texts: Sequence[str]) -> str:
-    """Foreign texts as one quoted line each: no line breaks, control characters or quotation marks that could end the quotation."""
-    lines = [" ".join("".join(c if c.isprintable() else " " for c in text).replace('"', "'").split()) for text in texts]
-    return "\n".join(f'  "{line}"' for line in lines)
+    """Foreign texts as one quoted line each, with nothing in them that could end the quotation or the message."""
+    return "\n".join(f'  "{one_line(text)}"' for text in texts)
+
+
+def one_line(text: str) -> str:
+    """A foreign text without line breaks, control and invisible characters, double quotation marks and chat-template brackets.
+
+    Compatibility forms (full-width letters and the like) are brought to their plain ones first, so that none turns into a control
+    token in a tokenizer that does so. `<|`, `|>`, `<<`, `>>`, `[INST` and tags such as `</s>` or `<start_of_turn>` are broken up.
+    """
+    plain = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFKC", text))
+    quoted = " ".join(_QUOTATION.sub("'", plain).split())
+    return _CONTROL.sub(r"\g<0> ", quoted)
+
+
+_QUOTATION = re.compile('["\u201c\u201d\u201e\u201f\u00ab\u00bb]')
+_CONTROL = re.compile(r"<(?=[|<])|\|(?=>)|>(?=>)|\[(?=/?INST)|<(?=/?[a-z_]+>)", re.IGNORECASE)

@@ -32,6 +32,10 @@ MODALITY_TITLES = {
 }
 
 
+ARCHETYPE_FIRST, FACTS_FIRST, STAGE = "investor.j2", "investor_facts_first.j2", "stage.j2"
+"""The packaged templates."""
+
+
 class Prompt(NamedTuple):
     """What a model is shown: a system message and a user message."""
 
@@ -45,11 +49,15 @@ class Prompt(NamedTuple):
 
 
 class PromptTemplate:
-    """A compiled prompt template with the blocks `system` and `user`, and a fingerprint of its text."""
+    """A compiled prompt template with the blocks `system` and `user`, and a fingerprint of its text.
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.name = str(path) if path else "investor.j2"
-        self.source = _read(path)
+    Args:
+        path: a file, or the name of a packaged template.
+    """
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self.name = str(path) if path else ARCHETYPE_FIRST
+        self.source = _read(path or ARCHETYPE_FIRST)
         self.sha256 = hashlib.sha256(self.source.encode()).hexdigest()
         environment = SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
         try:
@@ -60,8 +68,10 @@ class PromptTemplate:
         if missing:
             raise ConfigError(f"{self.name}: a prompt template needs the blocks 'system' and 'user'; missing: {', '.join(sorted(missing))}")
 
-    def render(self, archetype: Archetype, lines: Sequence[tuple[Fact, str]], choices: Sequence[str]) -> Prompt:
+    def render(self, archetype: Archetype, lines: Sequence[tuple[Fact, str]], choices: Sequence[str], instruction: str = "") -> Prompt:
         """The prompt for one stock and date; `lines` are the facts known, each with its text.
+
+        `instruction` is for the templates of stages: what to write.
 
         Raises:
             ConfigError: the template uses a name that is not given to it.
@@ -74,6 +84,7 @@ class PromptTemplate:
             "modalities": [title(m) for m in archetype.modalities],
             "sections": [{"title": f"About {title(m)}:" if m else "The stock:", "lines": lines} for m, lines in sections.items()],
             "choices": list(choices),
+            "instruction": instruction,
         }
         try:
             return Prompt(self._block("system", context), self._block("user", context))
@@ -89,9 +100,9 @@ def title(modality: str) -> str:
     return MODALITY_TITLES.get(modality, modality.replace("_", " "))
 
 
-def _read(path: Path | None) -> str:
-    if path is None:
-        return (files("massjax.agents") / "templates" / "investor.j2").read_text(encoding="utf-8")
+def _read(path: Path | str) -> str:
+    if isinstance(path, str):
+        return (files("massjax.agents") / "templates" / path).read_text(encoding="utf-8")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -107,7 +118,12 @@ class ArchetypePrompts:
 
 
 def prompts_of(
-    archetype: Archetype, facts: Sequence[Fact], member: np.ndarray, template: PromptTemplate, choices: Sequence[str]
+    archetype: Archetype,
+    facts: Sequence[Fact],
+    member: np.ndarray,
+    template: PromptTemplate,
+    choices: Sequence[str],
+    instruction: str = "",
 ) -> ArchetypePrompts:
     """Render every distinct prompt of an archetype over members and dates.
 
@@ -121,10 +137,26 @@ def prompts_of(
     rows, inverse = np.unique(codes[askable], axis=0, return_inverse=True)
     index[askable] = inverse.reshape(-1)
     prompts = [
-        template.render(archetype, [(f, f.texts[code]) for f, code in zip(seen, row, strict=True) if code != UNKNOWN], choices)
+        template.render(archetype, [(f, f.texts[code]) for f, code in zip(seen, row, strict=True) if code != UNKNOWN], choices, instruction)
         for row in rows
     ]
     return ArchetypePrompts(prompts, index)
+
+
+def sampled_prompts(
+    archetypes: Sequence[Archetype], facts: Sequence[Fact], member: np.ndarray, template: PromptTemplate, choices: Sequence[str], cells: int
+) -> list[Prompt]:
+    """The prompts of some archetypes about the same `cells` stocks and dates, spread over the panel."""
+    there = np.argwhere(member.T)
+    chosen = there[np.unique(np.linspace(0, len(there) - 1, min(cells, len(there))).round().astype(int))] if len(there) else there
+    found = []
+    for archetype in archetypes:
+        seen = [f for f in facts if f.modality in archetype.modalities or not f.modality]
+        for t, n in chosen:
+            lines = [(f, f.texts[f.codes[n, t]]) for f in seen if f.codes[n, t] != UNKNOWN]
+            if any(f.modality for f, _ in lines):
+                found.append(template.render(archetype, lines, choices))
+    return found
 
 
 def content_free(archetype: Archetype, facts: Sequence[Fact], template: PromptTemplate, choices: Sequence[str]) -> Prompt:

@@ -1,6 +1,6 @@
 """Typed, validated settings, read from YAML and overridable on the command line."""
 
-from massjax.config.agents import AgentsSettings, Archetype, Draw, Grid
+from massjax.config.agents import AgentsSettings, Archetype, Draw, Grid, Stage
 from massjax.config.base import Settings, validate
 from massjax.config.evaluate import BacktestSettings, EvaluateSettings
 from massjax.config.market import (
@@ -14,13 +14,14 @@ from massjax.config.market import (
     TextsTable,
 )
 from massjax.config.run import RunConfig, default_config, load_config
-from massjax.config.scoring import ScoringSettings, StoreSettings
+from massjax.config.scoring import EndpointSettings, ScoringSettings, StoreSettings
 
 __all__ = [
     "AgentsSettings",
     "Archetype",
     "BacktestSettings",
     "Draw",
+    "EndpointSettings",
     "EvaluateSettings",
     "FeatureColumn",
     "FeaturesTable",
@@ -32,6 +33,7 @@ __all__ = [
     "RunConfig",
     "ScoringSettings",
     "Settings",
+    "Stage",
     "StocksTable",
     "StoreSettings",
     "TextsTable",

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from massjax.config.base import ConfigPath, Settings
+from massjax.errors import did_you_mean
 
 
 class Archetype(Settings):
@@ -18,7 +19,8 @@ class Archetype(Settings):
         modalities: the groups of facts it may see (an LLM archetype).
         rule: feature name to weight (a rule archetype): the score is the weighted mean of cross-sectional ranks.
         risk_aversion, horizon, seniority: what the prompt says of its preferences.
-        protocol: how it decides; `single` asks once, later stages are named here in order.
+        protocol: how it decides; `single` asks once, `staged` has texts written first.
+        stages: names of `agents.stages` in the order in which they precede the score (`staged` only).
         model: overrides `scoring.model` for this archetype.
         replica: the number of this archetype's strategy seed; replicas are further rows of the score tensor.
         persona: free text added to the prompt.
@@ -30,7 +32,7 @@ class Archetype(Settings):
     risk_aversion: Literal["low", "moderate", "high"] = "moderate"
     horizon: Literal["days", "weeks", "months"] = "weeks"
     seniority: Literal["junior", "senior", "head"] = "senior"
-    protocol: Literal["single"] = "single"
+    protocol: Literal["single", "staged"] = "single"
     stages: tuple[str, ...] = ()
     model: str | None = None
     replica: int = Field(0, ge=0)
@@ -51,8 +53,12 @@ class Archetype(Settings):
             raise ValueError(f"archetype {self.name!r} has a rule, so it takes no modalities, persona or model")
         if self.rule is not None and not any(self.rule.values()):
             raise ValueError(f"archetype {self.name!r}: its rule gives no feature a weight other than 0")
-        if self.stages:
-            raise ValueError(f"archetype {self.name!r}: protocol 'single' has no stages before the scoring one")
+        if self.stages and self.protocol == "single":
+            raise ValueError(f"archetype {self.name!r}: protocol 'single' has no stages before the scoring one; set protocol: staged")
+        if self.protocol == "staged" and (not self.stages or self.rule is not None):
+            raise ValueError(f"archetype {self.name!r}: protocol 'staged' needs the names of its stages, and no rule")
+        if len(set(self.stages)) != len(self.stages):
+            raise ValueError(f"archetype {self.name!r} names a stage twice: {', '.join(self.stages)}")
         if len(set(self.modalities)) != len(self.modalities):
             raise ValueError(f"archetype {self.name!r} names a modality twice: {', '.join(self.modalities)}")
         return self
@@ -63,23 +69,58 @@ class Archetype(Settings):
         return "llm" if self.rule is None else "rule"
 
 
+class Stage(Settings):
+    """A text that a language model writes before the score is asked for, and that the later stages and the score's prompt show.
+
+    Attributes:
+        name: what the text is called in prompts; letters, digits and `_`.
+        scope: `archetype` writes one text for each archetype and replica (a strategy), `stock` one for each stock and date (an
+            analyst's note).
+        instruction: what the model is told to write.
+        max_tokens, temperature, seed: how it is written; with a temperature above 0 every replica has a seed of its own.
+        template: file with the prompt template; the packaged one by default.
+    """
+
+    name: str
+    scope: Literal["archetype", "stock"] = "stock"
+    instruction: str = Field(min_length=1)
+    max_tokens: int = Field(120, ge=1)
+    temperature: float = Field(0.0, ge=0.0, le=2.0)
+    seed: int = Field(0, ge=0, lt=2**31)
+    template: ConfigPath | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name):
+            raise ValueError("a stage's name must be 1-64 letters, digits or '_', starting with a letter")
+        return name
+
+
 class Grid(Settings):
-    """Archetypes generated as the product of the given values; each is named after its values."""
+    """Archetypes generated as the product of the given values; each is named after its values.
+
+    Attributes:
+        replicas: of each; they differ where a stage writes a strategy with a temperature.
+        stages: of all of them.
+    """
 
     modalities: tuple[tuple[str, ...], ...] = Field(min_length=1)
     risk_aversion: tuple[Literal["low", "moderate", "high"], ...] = ("moderate",)
     horizon: tuple[Literal["days", "weeks", "months"], ...] = ("weeks",)
     replicas: int = Field(1, ge=1)
+    stages: tuple[str, ...] = ()
 
 
 class Draw(Settings):
-    """Archetypes drawn at random as in MASS: each sees one to three modalities (arXiv 2505.10278, §3)."""
+    """Archetypes drawn at random as in MASS: each sees one to three modalities (arXiv 2505.10278, §3); `replicas`, `stages`: see `Grid`."""
 
     count: int = Field(16, ge=1)
     modalities: tuple[str, ...] = Field(min_length=1)
     most_modalities: int = Field(3, ge=1)
     seed: int = 0
     replicas: int = Field(1, ge=1)
+    stages: tuple[str, ...] = ()
 
     @field_validator("modalities")
     @classmethod
@@ -97,7 +138,10 @@ class AgentsSettings(Settings):
         mask: hide tickers, company names and dates, because a model may remember what happened.
         features: names of the features that prompts show; empty = all.
         texts_per_prompt: at most this many of the latest texts of a modality are shown.
-        template: file with the prompt template; the packaged one by default.
+        template: file with the prompt template; a packaged one by default.
+        layout: which packaged template: one that begins with the archetype, so that prompts about many stocks share it, or one that
+            begins with the facts, so that many archetypes share them; `auto` takes what leaves fewer tokens to compute.
+        stages: texts that archetypes with the protocol `staged` have written before their scores.
     """
 
     archetypes: tuple[Archetype, ...] = ()
@@ -108,6 +152,21 @@ class AgentsSettings(Settings):
     features: tuple[str, ...] = ()
     texts_per_prompt: int = Field(5, ge=1)
     template: ConfigPath | None = None
+    layout: Literal["auto", "archetype-first", "facts-first"] = "auto"
+    stages: tuple[Stage, ...] = ()
+
+    @model_validator(mode="after")
+    def _known_stages(self) -> AgentsSettings:
+        known = [stage.name for stage in self.stages]
+        if len(set(known)) != len(known):
+            raise ValueError("agents.stages: two stages have the same name")
+        used = {archetype.name: archetype.stages for archetype in self.archetypes}
+        used |= {name: made.stages for name, made in (("agents.grid", self.grid), ("agents.draw", self.draw)) if made is not None}
+        for name, stages in used.items():
+            for stage in stages:
+                if stage not in known:
+                    raise ValueError(f"{name}: there is no stage {stage!r}{did_you_mean(stage, known)} in agents.stages")
+        return self
 
     @model_validator(mode="after")
     def _some(self) -> AgentsSettings:

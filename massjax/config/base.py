@@ -7,18 +7,27 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
+from massjax.config.lookalikes import refuse_lookalikes
 from massjax.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound="Settings")
+LONGEST_SHOWN = 100
+"""Characters of a wrong value that a message repeats."""
 
 
 class Settings(BaseModel):
-    """Base of all settings: immutable, hashable, unknown keys refused."""
+    """Base of all settings: immutable, hashable, unknown keys refused, and nothing taken for what it is not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_lookalikes(cls, value: Any, info: ValidationInfo) -> Any:
+        refuse_lookalikes(value, cls.model_fields[str(info.field_name)].annotation)
+        return value
 
     def __hash__(self) -> int:
         return hash((type(self), self.model_dump_json()))
@@ -68,7 +77,7 @@ def describe(error: ValidationError, cls: type[BaseModel], source: str) -> str:
 
 
 def _line(fault: ErrorDetails, cls: type[BaseModel]) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
+    where = ".".join(str(part) for part in fault["loc"]).removesuffix(".[key]")
     if fault["type"] == "extra_forbidden":
         known = _known_keys(cls, fault["loc"][:-1])
         hint = did_you_mean(str(fault["loc"][-1]), known)
@@ -76,11 +85,18 @@ def _line(fault: ErrorDetails, cls: type[BaseModel]) -> str:
     if fault["type"] == "missing":
         return f"{where!r} is missing; it has no default"
     if fault["type"] == "tuple_type":
-        return f"{where}: expected a list, found {type(fault['input']).__name__}"
+        return f"{where}: expected a list, found {_shown(fault['input'])}"
+    if fault["type"] in ("model_type", "dict_type"):
+        return f"{where}: expected a mapping, found {_shown(fault['input'])}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message.removeprefix(f"{where}: ")
-    given = "" if isinstance(fault["input"], Mapping | BaseModel) else f" (given: {fault['input']!r})"
+    given = "" if isinstance(fault["input"], Mapping | BaseModel) else f" (given: {_shown(fault['input'])})"
     return f"{where + ': ' if where else ''}{message}{given}"
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _known_keys(cls: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
@@ -133,9 +149,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.load(text, Loader=_OneOfEachKey)
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: is not valid YAML: {error}") from None
+        hint = "\nYAML is indented with spaces, never with tabs" if "'\\t'" in str(error) else ""
+        raise ConfigError(f"{path}: is not valid YAML: {error}{hint}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
+        found = "nothing" if values is None else f"a {type(values).__name__}"
+        raise ConfigError(f"{path}: expected a mapping of settings such as configs/demo.yaml, found {found}")
     return values
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, time
-from typing import Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from massjax.config.base import ConfigPath, Settings
 
@@ -36,6 +36,11 @@ class FeatureColumn(Settings):
     words: tuple[str, ...] = Field(("very low", "low", "average", "high", "very high"), min_length=2)
 
 
+def _column_alone(value: Any) -> Any:
+    """The name of a column stands for a `FeatureColumn` without words of its own."""
+    return {"column": value} if isinstance(value, str) else value
+
+
 class FeaturesTable(Settings):
     """A long table of features of one modality; `columns` maps feature names to columns.
 
@@ -47,7 +52,7 @@ class FeaturesTable(Settings):
     modality: str
     date: str = "date"
     stock: str = "stock"
-    columns: dict[str, FeatureColumn | str] = Field(min_length=1)
+    columns: dict[str, Annotated[FeatureColumn, BeforeValidator(_column_alone)]] = Field(min_length=1)
     carry: int = Field(0, ge=0)
 
 
@@ -98,7 +103,7 @@ class ReturnsTable(Settings):
     path: ConfigPath
     date: str = "date"
     stock: str = "stock"
-    columns: dict[int, str] = Field(min_length=1)
+    columns: dict[Annotated[int, Field(ge=1)], str] = Field(min_length=1)
 
 
 class StocksTable(Settings):

@@ -2,34 +2,87 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from massjax.config.base import Settings, resolve_path
+
+
+class EndpointSettings(Settings):
+    """A server with the OpenAI API: `vllm serve`, or a hosted one.
+
+    No API key stands here: `key_variable` names the environment variable that holds it.
+
+    Attributes:
+        url: its base, such as `http://127.0.0.1:8000/v1`.
+        model: the name under which the server knows the model; the only one that it serves by default.
+        api: `completions` sends token ids, rendered with the tokenizer in the folder `scoring.model`, and is answered with the exact
+            log-probabilities of the choices (`vllm serve`). `chat` sends messages, and sees a choice only among the `top_logprobs`
+            likeliest tokens (hosted models).
+        key_variable: environment variable with the API key; None sends none.
+        concurrency: requests under way at once.
+        timeout: seconds until a request counts as lost.
+        attempts: how often a request is made before its prompt counts as failed; after 429, 5xx and lost connections.
+        first_wait, longest_wait: seconds before the second attempt, and at most before any; doubled each time, with jitter. A server's
+            Retry-After is honoured up to `longest_wait`.
+        top_logprobs: likeliest tokens asked for by `chat`; hosted models allow 20 at most.
+    """
+
+    url: str
+    model: str = ""
+    api: Literal["completions", "chat"] = "completions"
+    key_variable: str | None = None
+    concurrency: int = Field(64, ge=1, le=4096)
+    timeout: float = Field(120.0, gt=0.0)
+    attempts: int = Field(8, ge=1, le=100)
+    first_wait: float = Field(0.5, ge=0.0)
+    longest_wait: float = Field(60.0, ge=0.0)
+    top_logprobs: int = Field(20, ge=1)
+
+    @model_validator(mode="after")
+    def _no_secrets(self) -> EndpointSettings:
+        try:
+            parts = urlsplit(self.url)
+            complete = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            complete = False
+        if not complete:
+            raise ValueError("url: expected an address such as http://127.0.0.1:8000/v1")
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            raise ValueError("url: holds a user, password or query; a key belongs in the environment variable that key_variable names")
+        if self.key_variable is not None and not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", self.key_variable):
+            raise ValueError("key_variable: expected the name of an environment variable such as OPENAI_API_KEY, not a key")
+        return self
 
 
 class ScoringSettings(Settings):
     """How prompts are put to a language model.
 
     Attributes:
-        engine: `vllm`; `fake` is a plainly named stand-in for tests, never a default.
+        engine: `vllm` in this process; `openai` for a server with the OpenAI API (`endpoint`); `fake` is a plainly named stand-in for
+            tests, never a default.
         model: a Hugging Face name, or a folder (`./…` or `../…` is relative to the config file).
+        endpoint: where the server is (`openai` only).
         choices: the answers in order from worst to best; each must be one token of the model.
         prefill: the beginning of the answer, put into the model's mouth before it chooses.
         calibrate: divide by the choice probabilities of a content-free prompt (contextual calibration, Zhao et al. 2021).
         minimum_coverage: below this raw probability mass on the choices an answer counts as invalid.
         dtype, head_dtype, compile: numerics of the engine; part of the store's provenance.
         max_num_seqs, max_num_batched_tokens, block_size, max_model_len: vLLM's batching; None = chosen for the platform.
+        tensor_parallel_size, gpu_memory_utilization: passed to vLLM.
         knowledge_cutoff: the model's training cut-off; scoring later-known dates draws a warning.
         price_per_million_tokens: prompt-token price, for the cost estimate of `--plan`.
         prompts_per_second: throughput assumed by `--plan`.
     """
 
-    engine: Literal["vllm", "fake"] = "vllm"
+    engine: Literal["vllm", "openai", "fake"] = "vllm"
     model: str = ""
     revision: str | None = None
+    endpoint: EndpointSettings | None = None
     choices: tuple[str, ...] = Field(("1", "2", "3", "4", "5"), min_length=2, max_length=32)
     prefill: str = ""
     calibrate: bool = True
@@ -59,6 +112,16 @@ class ScoringSettings(Settings):
         if len(set(choices)) != len(choices) or not all(choices):
             raise ValueError("choices must be distinct and not empty")
         return choices
+
+    @model_validator(mode="after")
+    def _endpoint_for_openai(self) -> ScoringSettings:
+        if (self.engine == "openai") != (self.endpoint is not None):
+            raise ValueError(
+                "scoring.engine 'openai' needs scoring.endpoint with the url of the server"
+                if self.engine == "openai"
+                else f"scoring.endpoint is used by scoring.engine 'openai' only, not by {self.engine!r}"
+            )
+        return self
 
 
 class StoreSettings(Settings):

@@ -10,11 +10,13 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from massjax.agents import hindsight_warnings
 from massjax.config import Archetype, RunConfig
-from massjax.errors import ConfigError
+from massjax.errors import ConfigError, DataError, LeakageError, blaming
 from massjax.evaluate import span
 from massjax.evaluate.backtest import returns_from_forward, returns_from_prices
 from massjax.evaluate.controls import single_rank_ic
+from massjax.evaluate.memory import check_memory
 from massjax.evaluate.metrics import summarize
 from massjax.evaluate.result import ArchetypeFacts, RunResult, Strategy
 from massjax.evaluate.scores import gather_scores, score_coverage, store_facts
@@ -44,9 +46,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
         MassjaxError: bad settings, data or scores; the message says which and what to do.
     """
     clock = _Clock(progress)
-    searches = [settings_from_mapping(mapping) for mapping in config.search]
-    if not searches:
-        raise ConfigError("search: is empty; list at least one search, for example {method: annealing}")
+    searches = _searches(config)
     with clock.stage("reading the market data"):
         work = prepare(config)
     panel, archetypes = work.panel, work.archetypes
@@ -55,6 +55,10 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     first = span.first_evaluated(settings, settings.gap or 0, panel.dates, lag)
     with clock.stage("reading the scores"):
         gathered = gather_scores(work)
+    for number, search in enumerate(searches):
+        with _blaming_search(number, search):
+            check_memory(search, len(archetypes), panel.dates.size)
+    _refuse_silence(gathered.scores, archetypes)
     contenders = []
     for number, (name, search) in enumerate(zip(_names(config), searches, strict=True)):
         with clock.stage(f"searching walk-forward: {name}") as tell:
@@ -66,6 +70,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
         raise ConfigError(
             "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
             "check that the scores differ between stocks, and that returns are known on the dates that have scores"
+            + _told_flat(gathered.scores, archetypes)
         )
     with clock.stage("judging against the controls"):
         returns, no_backtest = _returns(panel, lag)
@@ -88,6 +93,16 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     )
 
 
+def _searches(config: RunConfig) -> list[Search]:
+    if not config.search:
+        raise ConfigError("search: is empty; list at least one search, for example {method: annealing}")
+    searches = []
+    for number, mapping in enumerate(config.search):
+        with blaming(f"search.{number}"):
+            searches.append(settings_from_mapping(mapping))
+    return searches
+
+
 def _resolved(config: RunConfig, searches: Sequence[Search], panel: Panel) -> RunConfig:
     """The configuration with every default of the searches and the gap written out."""
     span.check_horizon(config.evaluate, panel.forward_returns)
@@ -96,6 +111,22 @@ def _resolved(config: RunConfig, searches: Sequence[Search], panel: Panel) -> Ru
         {"method": given["method"], **search.model_dump(mode="json")} for given, search in zip(config.search, searches, strict=True)
     )
     return config.model_copy(update={"search": full, "evaluate": config.evaluate.replace(gap=gap)})
+
+
+def _refuse_silence(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype]) -> None:
+    if not np.isfinite(scores).any():
+        names = ", ".join(repr(archetype.name) for archetype in archetypes)
+        raise DataError(
+            f"no archetype has a score on any date: {names}; "
+            "a rule needs features that are known, a language model's scores come from `python -m massjax.precompute`"
+        )
+
+
+def _told_flat(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype]) -> str:
+    """Names the archetypes that never tell two stocks apart."""
+    low, high = np.where(np.isnan(scores), np.inf, scores).min(axis=1), np.where(np.isnan(scores), -np.inf, scores).max(axis=1)
+    flat = [repr(archetype.name) for archetype, differs in zip(archetypes, (low < high).any(axis=1), strict=True) if not differs]
+    return f". Never a difference between stocks: {', '.join(flat)}" if flat else ""
 
 
 def _names(config: RunConfig) -> list[str]:
@@ -113,29 +144,45 @@ def _search(
     tell: Callable[[int, int], None],
 ) -> Contender:
     settings, began = config.evaluate, time.perf_counter()
-    found = walk_forward(
-        scores,
-        panel.member,
-        panel.forward_returns[settings.horizon],
-        search,
-        lookback=settings.lookback,
-        gap=settings.gap or 0,
-        delay=settings.delay,
-        key=jax.random.fold_in(jax.random.key(config.seed), number),
-        alpha=settings.alpha,
-        signal=settings.signal,
-        missing=settings.missing,
-        warm_start=settings.warm_start,
-        horizon=settings.horizon,
-        execution_lag=config.market.execution_lag,
-        leakage_ablation=settings.leakage_ablation,
-        dates=panel.dates,
-        progress=tell,
-    )
+    with _blaming_search(number, search):
+        found = walk_forward(
+            scores,
+            panel.member,
+            panel.forward_returns[settings.horizon],
+            search,
+            lookback=settings.lookback,
+            gap=settings.gap or 0,
+            delay=settings.delay,
+            key=jax.random.fold_in(jax.random.key(config.seed), number),
+            alpha=settings.alpha,
+            signal=settings.signal,
+            missing=settings.missing,
+            warm_start=settings.warm_start,
+            horizon=settings.horizon,
+            execution_lag=config.market.execution_lag,
+            leakage_ablation=settings.leakage_ablation,
+            dates=panel.dates,
+            progress=tell,
+        )
     weights, fitness = np.asarray(found.weights, np.float64), np.asarray(found.fitness, np.float64)
     about = f"{search.population:,} chains of {search.steps:,} steps, every day"
     label = name.replace("_", " ").replace("-", " ").capitalize()
     return Contender(name, label, "search", settings.signal, weights, fitness, about, time.perf_counter() - began)
+
+
+@contextmanager
+def _blaming_search(number: int, search: Search) -> Iterator[None]:
+    """Errors that are the fault of a search name its place in the configuration; a gap that leaks is not."""
+    try:
+        yield
+    except LeakageError:
+        raise
+    except ConfigError as error:
+        raise ConfigError(f"search.{number}: {error}") from error
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise ConfigError(f"search.{number}: {search.population:,} chains do not fit into the memory of the device; take fewer") from error
 
 
 def _returns(panel: Panel, execution_lag: int) -> tuple[Float[np.ndarray, "N T"] | None, str]:
@@ -174,10 +221,9 @@ def _warnings(config: RunConfig, panel: Panel, evaluated: np.ndarray, first: int
     gappy = [f"{fact.archetype.name} ({fact.coverage:.0%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
     if gappy:
         listed = ", ".join(gappy[:5]) + (", ..." if len(gappy) > 5 else "")
-        found.append(f"{len(gappy)} archetypes score less than {LITTLE_COVERAGE:.0%} of the members: {listed}")
-    cutoff = config.scoring.knowledge_cutoff
-    if cutoff is not None and panel.dates[0].item() <= cutoff and any(fact.archetype.kind == "llm" for fact in facts):
-        found.append(f"the language model's knowledge ends {cutoff}: it may remember what happened on dates before that")
+        counted = f"{len(gappy)} archetypes score" if len(gappy) > 1 else "1 archetype scores"
+        found.append(f"{counted} less than {LITTLE_COVERAGE:.0%} of the members: {listed}")
+    found += hindsight_warnings(config, panel.dates, [fact.archetype for fact in facts])
     return (*found, *panel.warnings)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from massjax.config import MarketSettings, RunConfig, load_config
-from massjax.errors import ConfigError, DataError
+from massjax.errors import ConfigError, DataError, blaming
 from massjax.market.features import price_features
 from massjax.market.history import standing_in_past_year
 from massjax.market.mass import load_mass
@@ -35,7 +35,11 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
         ConfigError: the configuration file is wrong.
         DataError: the data is missing, malformed or too short; the message names file, column, date and stock.
     """
-    settings = _market_settings(config)
+    if isinstance(config, Path | str):
+        settings = load_config(config).market
+        with blaming(config):
+            return load_panel(settings)
+    settings = config if isinstance(config, MarketSettings) else config.market
     panel = _read(settings)
     if panel.prices is not None:
         panel = _with_forward_returns(panel, panel.prices, settings)
@@ -48,12 +52,6 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     panel = replace(panel, market_facts=facts).between(settings.start, settings.end)
     _check_members(panel, settings)
     return replace(panel, warnings=(*panel.warnings, *_gaps(panel), *_unknown_throughout(panel)))
-
-
-def _market_settings(config: MarketSettings | RunConfig | Path | str) -> MarketSettings:
-    if isinstance(config, MarketSettings):
-        return config
-    return (config if isinstance(config, RunConfig) else load_config(config)).market
 
 
 def _read(settings: MarketSettings) -> Panel:

@@ -123,8 +123,9 @@ def _macro(folder: Path, dates: Shaped[np.ndarray, " T"]) -> dict[str, MarketFac
 def _market_fact(path: Path, series: Series, dates: Shaped[np.ndarray, " T"]) -> MarketFact:
     """The latest value that is public on each date."""
     table = read_columns(path, "market.folder", ["Date", series.column]).drop_nulls()
-    public = days(as_dates(table, "Date", path)) + np.timedelta64(series.delay, "D")
+    dated = as_dates(table, "Date", path)
+    public = days(dated) + np.timedelta64(series.delay, "D")
     order = np.argsort(public, kind="stable")
     latest = np.searchsorted(public[order], dates, side="right") - 1
-    values = as_numbers(table, series.column, path).to_numpy()[order] * series.unit
+    values = as_numbers(table, series.column, path, dated.to_frame()).to_numpy()[order] * series.unit
     return MarketFact(series.name, "macro", np.where(latest < 0, np.nan, values[latest]), series.label, series.style)

@@ -74,7 +74,7 @@ def read_long(path: Path, setting: str, date: str, stock: str, numbers: Sequence
     raw = read_columns(path, setting, [date, stock, *numbers])
     keys = pl.DataFrame({"date": as_dates(raw, date, path), "stock": as_stocks(raw, stock, path)})
     refuse(keys.is_duplicated(), keys, path, f"columns {date!r} and {stock!r}", "this stock and date occur more than once; keep one row")
-    values = {f"value_{i}": as_numbers(raw, column, path) for i, column in enumerate(numbers)}
+    values = {f"value_{i}": as_numbers(raw, column, path, keys) for i, column in enumerate(numbers)}
     for column, series in zip(numbers, values.values(), strict=True):
         refuse(series.is_infinite(), keys, path, f"column {column!r}", "an infinite number; leave the field empty where a value is unknown")
     return keys.with_columns(**values)
@@ -92,9 +92,13 @@ def refuse(faulty: pl.Series, keys: pl.DataFrame, path: Path, what: str, why: st
     """
     rows = faulty.fill_null(False).arg_true()
     if len(rows):
-        day, stock = keys.select("date", "stock").row(rows[0])
         more = f" ({len(rows)} rows in all)" if len(rows) > 1 else ""
-        raise DataError(f"{path}: {what}, row {rows[0] + 1} (date {day}, stock {stock}){more}: {why}")
+        raise DataError(f"{path}: {what}, {_row(keys.select('date', 'stock'), rows[0])}{more}: {why}")
+
+
+def _row(keys: pl.DataFrame, row: int) -> str:
+    """`row 3 (date 2022-01-03, stock AAA)`, counted from 1 without the heading."""
+    return f"row {row + 1} ({', '.join(f'{name} {value}' for name, value in keys.row(row, named=True).items())})"
 
 
 def as_dates(frame: pl.DataFrame, column: str, path: Path) -> pl.Series:
@@ -121,15 +125,15 @@ def as_stocks(frame: pl.DataFrame, column: str, path: Path) -> pl.Series:
     return stocks.alias("stock")
 
 
-def as_numbers(frame: pl.DataFrame, column: str, path: Path) -> pl.Series:
-    """A column of numbers, null where the field is empty."""
+def as_numbers(frame: pl.DataFrame, column: str, path: Path, keys: pl.DataFrame) -> pl.Series:
+    """A column of numbers, null where the field is empty; `keys` are the columns that tell its rows apart, for messages."""
     series = frame[column]
     if not (series.dtype.is_numeric() or series.dtype in (pl.String, pl.Null)):
         raise DataError(f"{path}: column {column!r} holds {series.dtype}, expected numbers")
     numbers = series.cast(pl.Float64, strict=False)
     wrong = (numbers.is_null() & series.is_not_null()).arg_true()
     if len(wrong):
-        raise DataError(f"{path}: column {column!r}, row {wrong[0] + 1}: expected a number, found {series[wrong[0]]!r}")
+        raise DataError(f"{path}: column {column!r}, {_row(keys, wrong[0])}: expected a number, found {series[wrong[0]]!r}")
     return numbers
 
 

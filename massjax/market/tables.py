@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Shaped
 
-from massjax.config import FeatureColumn, MarketSettings, PricesTable, ReturnsTable, StocksTable
+from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.errors import ConfigError, DataError
 from massjax.market.grid import days, occurs, place
 from massjax.market.panel import Feature, Panel
@@ -119,7 +119,7 @@ def _members(
 def _features(settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], warnings: list[str]) -> dict[str, Feature]:
     features: dict[str, Feature] = {}
     for number, table in enumerate(settings.features):
-        columns = {name: FeatureColumn(column=c) if isinstance(c, str) else c for name, c in table.columns.items()}
+        columns = table.columns
         setting = f"market.features[{number}]"
         rows = read_long(table.path, setting, table.date, table.stock, [c.column for c in columns.values()])
         _refuse_strangers(rows, stocks, table.path)

@@ -7,7 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from massjax.evaluate.result import UNIFORM, RunResult, Strategy
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, RunResult, Strategy
 from massjax.report.wording import ABLATION, evaluated_span, number, percent, signed_percent, verdict
 
 
@@ -58,11 +58,9 @@ def _shrinkage(result: RunResult) -> Table:
     table = _table(title, "", "in sample", "out", "gain in", "gain out", "kept")
     for strategy in result.strategies:
         s = strategy.shrinkage
-        gains = (
-            ["", "", ""]
-            if strategy.name == UNIFORM
-            else [signed_percent(s.in_sample_gain), signed_percent(s.out_of_sample_gain), percent(s.kept, 0)]
-        )
+        gains = [signed_percent(s.in_sample_gain), signed_percent(s.out_of_sample_gain), percent(s.kept, 0)]
+        if strategy.kind == "control" and strategy.name != BEST_SINGLE:
+            gains = ["", "", ""]
         table.add_row(strategy.label, percent(s.in_sample), percent(s.out_of_sample), *gains, style=_style(strategy))
     return table
 

@@ -41,9 +41,10 @@ def run_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     with _told(path):
         _refuse(path, overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-        partial.mkdir()
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
+        with _told(path):
+            partial.mkdir()
         yield partial
         with _told(path):
             _refuse(path, overwrite)
@@ -61,7 +62,7 @@ def write_run(result: RunResult, folder: Path) -> None:
     """
     weights, signals, report = weights_frame(result), signals_frame(result), render_report(result)
     metrics = json.dumps(metrics_document(result), indent=2, allow_nan=False) + "\n"
-    with _told(folder):
+    with _told(folder.parent):
         (folder / CONFIG).write_text(config_text(result.config), encoding="utf-8")
         weights.write_parquet(folder / WEIGHTS)
         signals.write_parquet(folder / SIGNALS)

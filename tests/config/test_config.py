@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from massjax.config import AgentsSettings, EvaluateSettings, MarketSettings, RunConfig, ScoringSettings, load_config, validate
+from massjax.config import (
+    AgentsSettings,
+    EvaluateSettings,
+    FeaturesTable,
+    MarketSettings,
+    RunConfig,
+    ScoringSettings,
+    load_config,
+    validate,
+)
 from massjax.config.base import override
 from massjax.errors import ConfigError
 
@@ -80,6 +89,24 @@ def test_an_impossible_override_is_refused(assignment: str) -> None:
         (AGENTS + "search: {method: annealing}", ["search: expected a list"]),
         (AGENTS + "market: {source: tables, texts: [{path: x, timezone: Mars/X}]}", ["market.texts.0.timezone", "Mars/X"]),
         (AGENTS + "market: {start: 2022-02-30}", ["not valid YAML", "day"]),
+        (AGENTS + "evaluate: {lookback: true}", ["evaluate.lookback", "expected a number, found true"]),
+        (AGENTS + "evaluate: {alpha: false}", ["evaluate.alpha", "expected a number, found false"]),
+        (AGENTS + "market: {horizons: [yes, 5]}", ["market.horizons", "expected a number, found true"]),
+        (AGENTS + "market: {source: tables, forward_returns: {path: x, columns: {0: a}}}", ["forward_returns.columns.0", "greater than"]),
+        (AGENTS + "market: {source: tables, forward_returns: {path: x, columns: {-5: a}}}", ["forward_returns.columns.-5", "greater than"]),
+        (AGENTS + "market: {source: tables, forward_returns: {path: x, columns: {true: a}}}", ["key True", "found true"]),
+        (AGENTS + "market: {start: 20220103}", ["market.start", "a date such as 2022-01-03", "20220103"]),
+        (AGENTS + "market: {start: '20220103'}", ["market.start", "a date such as 2022-01-03"]),
+        (AGENTS + "market: {source: tables, texts: [{path: x, cutoff: 16:00}]}", ["market.texts.0.cutoff", "in quotes", "960"]),
+        ("agents: {archetypes: [{name: a, rule: {x: true}}]}", ["agents.archetypes.0.rule", "x: expected a number, found true"]),
+        (AGENTS + "market: {source: tables, prices: x.csv}", ["market.prices: expected a mapping", "'x.csv'"]),
+        (
+            AGENTS + "market: {source: tables, features: [{path: x, modality: m, columns: {a: {colum: b}}}]}",
+            ["a.colum", "'column'"],
+        ),
+        (AGENTS + "market:", ["market: expected a mapping, found nothing"]),
+        ("", ["expected a mapping of settings", "found nothing"]),
+        ("name: x\n\tmarket: {}", ["not valid YAML", "never with tabs"]),
         ("name: x", ["'agents' is missing"]),
         ("- 1", ["expected a mapping"]),
         ("a: [", ["not valid YAML"]),
@@ -91,6 +118,17 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, words: list[str]) -
         load_config(file)
     for word in [str(file), *words]:
         assert word in str(caught.value)
+
+
+def test_a_long_value_is_not_repeated_whole(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, AGENTS + f"evaluate: {{lookback: {'x' * 10_000}}}"))
+    assert len(str(caught.value)) < 400
+
+
+def test_a_true_switch_and_a_whole_number_are_what_they_are() -> None:
+    assert EvaluateSettings(warm_start=True, alpha=1, gap=None).alpha == 1.0
+    assert validate(FeaturesTable, {"path": "x", "modality": "m", "columns": {"pe": "ratio"}}, "here").columns["pe"].column == "ratio"
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
@@ -106,6 +144,8 @@ def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not a text file"):
         load_config(tmp_path / "binary.yaml")
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load_config(tmp_path)
 
 
 def test_settings_are_immutable_hashable_and_replaceable() -> None:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
-from massjax.config import MarketSettings, RunConfig, validate
-from massjax.errors import ConfigError, LeakageError, StoreError
+from massjax.agents import hindsight_warnings
+from massjax.config import Archetype, MarketSettings, RunConfig, validate
+from massjax.errors import ConfigError, DataError, LeakageError, StoreError
+from massjax.evaluate.memory import check_memory
 from massjax.evaluate.metrics import daily_rank_ic
 from massjax.evaluate.pipeline import run
 from massjax.evaluate.result import RunResult
@@ -117,7 +121,10 @@ def test_leakage_is_refused_or_marked() -> None:
         ({"evaluate": {"lookback": 500}}, r"lookback: 500 dates do not fit.*has 103 \(2022-01-03 to 2022-05-31\)"),
         ({"evaluate": {"horizon": 3}}, "no forward returns over 3 trading days, only over: 1, 5, 10"),
         ({"search": []}, "search: is empty"),
-        ({"search": [{"method": "anealing"}]}, "did you mean 'annealing'"),
+        ({"search": [{"method": "annealing"}, {"method": "anealing"}]}, r"^search\.1: .*did you mean 'annealing'"),
+        ({"search": [{"method": "annealing", "chans": 3}]}, r"^search\.0: .*did you mean 'chains'"),
+        ({"search": [{"method": "gradient", "restarts": True}]}, r"^search\.0: .*restarts: expected a number, found true"),
+        ({"search": [{"method": "gradient", "restarts": 1, "prior": [1, 2]}]}, r"^search\.0: prior has 2 weights, the scores 4 archetypes"),
         (
             {"agents": {"archetypes": [{"name": "a", "modalities": ["price"]}]}},
             r"store: not set, but 1 archetypes ask a language model \('a'\)",
@@ -132,6 +139,43 @@ def test_settings_that_cannot_work_are_refused_with_what_to_do(changes: dict[str
 def test_a_store_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no score store here"):
         run(small_config(agents={"archetypes": [{"name": "a", "modalities": ["price"]}]}, store=tmp_path / "none.zarr"))
+
+
+def test_more_chains_than_the_memory_holds_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"10,000,000 chains over 100,000 archetypes and 5,000 dates need about .* GB of memory, .*take"):
+        check_memory(Annealing(chains=10_000_000), archetypes=100_000, dates=5_000)
+    check_memory(Annealing(chains=1024), archetypes=16, dates=302)
+
+
+def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
+    panel = load_panel(small_config())
+    rows = [(day, stock) for stock in panel.stocks for day in panel.dates.tolist()]
+    keys = pl.DataFrame(rows, schema=["date", "stock"], orient="row")
+    keys.with_columns(close=pl.Series(np.asarray(panel.prices).reshape(-1))).write_parquet(tmp_path / "prices.parquet")
+    keys.with_columns(nothing=pl.lit(None, dtype=pl.Float64), alike=pl.lit(1.0)).write_parquet(tmp_path / "features.parquet")
+    market = {
+        "source": "tables",
+        "prices": {"path": tmp_path / "prices.parquet"},
+        "features": [{"path": tmp_path / "features.parquet", "modality": "x", "columns": {"nothing": "nothing", "alike": "alike"}}],
+    }
+    silent, alike = {"name": "silent", "rule": {"nothing": 1}}, {"name": "same-for-all", "rule": {"alike": 1}}
+    with pytest.raises(DataError, match="no archetype has a score on any date: 'silent'"):
+        run(small_config(market=market, agents={"archetypes": [silent]}))
+    with pytest.raises(ConfigError, match=r"no date can be evaluated.*Never a difference between stocks: 'silent', 'same-for-all'"):
+        run(small_config(market=market, agents={"archetypes": [silent, alike]}))
+    result = run(small_config(market=market, agents={"archetypes": [silent, {"name": "winners", "rule": {"momentum_3m": 1}}]}))
+    assert any("silent (0%)" in warning for warning in result.warnings)
+
+
+def test_a_model_that_may_remember_is_warned_of_in_the_words_of_precompute() -> None:
+    dates, cutoff = load_panel(small_config()).dates, date(2022, 1, 7)
+    asked = [Archetype(name="reader", modalities=("price",)), Archetype(name="rule", rule={"momentum_6m": 1.0})]
+    config = small_config(scoring={"knowledge_cutoff": cutoff})
+    (warning,) = hindsight_warnings(config, dates, asked)
+    assert "knowledge ends 2022-01-07" in warning
+    assert "on 5 of 103 dates" in warning
+    assert hindsight_warnings(config, dates, asked[1:]) == [], "a rule remembers nothing"
+    assert hindsight_warnings(small_config(), dates, asked) == []
 
 
 def test_few_dates_are_warned_of() -> None:

@@ -73,7 +73,7 @@ def test_a_damaged_file_and_an_unknown_kind_of_file(tables) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (pl.lit("ten").alias("close"), "column 'close', row 1: expected a number, found 'ten'"),
+        (pl.lit("ten").alias("close"), r"column 'close', row 1 \(date \S+, stock \w+\): expected a number, found 'ten'"),
         (pl.lit(True).alias("close"), "column 'close' holds Boolean, expected numbers"),
         (pl.lit("soon").alias("date"), "column 'date', row 1: expected a date such as 2022-01-03 or 20220103, found 'soon'"),
         (pl.lit(1.5).alias("date"), "column 'date' holds Float64, expected dates"),
@@ -85,6 +85,20 @@ def test_a_damaged_file_and_an_unknown_kind_of_file(tables) -> None:
 def test_wrong_type(tables, change: pl.Expr, message: str) -> None:
     with pytest.raises(DataError, match=f"prices.parquet: {message}"):
         load_panel(tables.but(prices=tables.prices.with_columns(change)).settings())
+
+
+@pytest.mark.parametrize("value", ["ten", "1,5", "1.2.3", "N/A"])
+def test_a_number_that_is_none_is_told_with_its_date_and_stock(tables, value: str) -> None:
+    keys = ((pl.col("date") == FIRST["date"]) & (pl.col("stock") == FIRST["stock"]),)
+    prices = tables.prices.with_columns(close=pl.when(*keys).then(pl.lit(value)).otherwise(pl.col("close").cast(pl.String)))
+    path = tables.folder / "spoiled.csv"
+    settings = tables.settings().replace(prices=PricesTable(path=path))
+    prices.write_csv(path)
+    row = prices.with_row_index("row", offset=1).filter(**FIRST)["row"].item()
+    with pytest.raises(DataError) as caught:
+        load_panel(settings)
+    expected = f"{path}: column 'close', row {row} (date 2020-01-06, stock AAA): expected a number, found {value!r}"
+    assert str(caught.value) == expected
 
 
 def test_fewer_than_two_members_on_a_date(tables) -> None:
@@ -143,6 +157,18 @@ def test_the_same_feature_twice(tables) -> None:
     taken = FeaturesTable(path=settings.prices.path, modality="valuation", columns={"beta_6m": "close"})
     with pytest.raises(ConfigError, match=r"'beta_6m' is the name of a standard price feature"):
         load_panel(settings.replace(features=(taken,), price_features=True))
+
+
+def test_a_setting_that_does_not_fit_the_data_names_its_file(tables) -> None:
+    file = tables.folder / "run.yaml"
+    tables.settings()
+    file.write_text(
+        "market: {source: tables, prices: {path: prices.parquet}, "
+        "features: [{path: prices.parquet, modality: x, columns: {beta_6m: close}}]}\n"
+        "agents: {archetypes: [{name: a, modalities: [price]}]}\n"
+    )
+    with pytest.raises(ConfigError, match=r"run.yaml: market.features: 'beta_6m' is the name of a standard price feature"):
+        load_panel(file)
 
 
 def test_a_stock_described_twice(tables) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import re
 import shutil
@@ -10,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from massjax.evaluate.result import RunResult
+from massjax.report.console import print_summary
 from massjax.report.figures import archetype_bands, figures, rolling_mean
 from massjax.report.html import render_report
 from massjax.report.tables import weights_frame
@@ -103,6 +107,15 @@ def test_a_leakage_ablation_is_marked_everywhere(leaking_run: RunResult, html: s
     assert "LEAKAGE ABLATION" in text, "in the title of the page"
     assert text.count("Nothing here is a result") >= 6, "at the top and in every section with figures or tables"
     assert "Leakage ablation" not in html
+
+
+def test_the_summary_shows_gains_of_what_chose_its_weights_only(small_run: RunResult) -> None:
+    further = dataclasses.replace(small_run.strategy("uniform"), name="uniform_llm", label="Uniform, LLM only")
+    printed = io.StringIO()
+    print_summary(dataclasses.replace(small_run, strategies=(*small_run.strategies, further)), Console(file=printed, width=100))
+    promised = printed.getvalue().partition("Promised on the look-back")[2].partition("Long-only")[0]
+    figures = {line[:22].strip(): len(line[22:].split()) for line in promised.splitlines()[3:] if line.strip()}
+    assert figures == {"Annealing": 5, "Uniform weights": 2, "Uniform, LLM only": 2, "Best single archetype": 5}
 
 
 def test_rolling_mean_equals_pandas() -> None:

@@ -1,0 +1,26 @@
+"""What a language model may remember: dates before its knowledge ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Shaped
+
+from massjax.config import Archetype, RunConfig
+
+
+def hindsight_warnings(config: RunConfig, dates: Shaped[np.ndarray, " T"], archetypes: Sequence[Archetype]) -> list[str]:
+    """A warning where a language model may have read what happened on the dates it is asked about.
+
+    Args:
+        config: `scoring.knowledge_cutoff` says when the model's knowledge ends.
+        dates: of the panel, ascending.
+        archetypes: of the run; those that are rules remember nothing.
+    """
+    cutoff = config.scoring.knowledge_cutoff
+    if cutoff is None or dates[0].item() > cutoff or all(archetype.kind == "rule" for archetype in archetypes):
+        return []
+    known = int((dates <= np.datetime64(cutoff)).sum())
+    masked = "names and dates are masked, which helps" if config.agents.mask else "set agents.mask: true to hide names and dates"
+    return [f"the model's knowledge ends {cutoff}, so it may remember what happened on {known} of {len(dates)} dates; {masked}"]
