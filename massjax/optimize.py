@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from massjax.errors import MassjaxError, blaming
 from massjax.stopping import end_process, exit_code, interruptible, stoppable
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from massjax.config import RunConfig
+
+Result = TypeVar("Result")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,7 +64,7 @@ def optimize(options: argparse.Namespace) -> Path:
     console = Console()
     with run_directory(out, overwrite=options.overwrite) as folder:
         with _bar(Console(stderr=True)) as report, blaming(file):
-            result = interruptible(lambda: run(config, report))
+            result = interruptible(lambda: _over_devices(options.devices, lambda: run(config, report)))
         try:
             write_run(result, folder)
         except MassjaxError:
@@ -71,6 +73,20 @@ def optimize(options: argparse.Namespace) -> Path:
     print_summary(result, console)
     console.print(f"\nReport: {out / REPORT}", highlight=False, markup=False, soft_wrap=True)
     return out
+
+
+def _over_devices(count: int | None, work: Callable[[], Result]) -> Result:
+    """Call `work` with dates and candidates spread over the devices; a CPU is split into as many as are asked for."""
+    if count is None:
+        return work()
+    import jax
+
+    from massjax.engine.devices import over_devices
+
+    if count > 0:
+        jax.config.update("jax_num_cpu_devices", count)
+    with over_devices(count):
+        return work()
 
 
 def _import_rooms() -> None:
@@ -143,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="run directory to write (default: runs/NAME-TIME)")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in the run directory")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; may be repeated")
+    parser.add_argument("--devices", type=int, default=None, metavar="N", help="spread the search over N GPUs, or over N cores of the CPU")
     parser.add_argument("--seed", type=int, default=None, help="seed of all randomness (default: the config's)")
     return parser
 

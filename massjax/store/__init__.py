@@ -13,26 +13,36 @@ store.compact()                                                          # moves
 store.scores(dates=("2020-01-01", "2020-03-31"), archetypes=None, stocks=None)   # float32 [K, N, T], NaN = missing
 store.probabilities(..., calibrated=True)                                # float32 [K, N, T, C]
 store.coverage(...), store.status(...)                                   # [K, N, T]
+for window in store.windows(20): window.dates, window.scores             # a walk within a memory budget; the next windows are being read
 store.extend(dates=..., stocks=..., archetypes=...)                      # append; nothing is asked again
+store.add_run({"prompts": 400, "seconds": 9.5}), store.runs()            # what a run reports at its end
 store.info(), store.verify(), store.repair()                             # also `python -m massjax.store info|verify|repair PATH`
+export(store, "scores.parquet"), merge(path, [one, other])               # and `... export PATH FILE`, `... merge PATH SOURCE ...`
+
+A path may be a URL of object storage, such as s3://bucket/scores.zarr. docs/store.md lists what a store promises, and which test shows it.
 """
 
 from __future__ import annotations
 
 from massjax.store.claims import ClaimedError
+from massjax.store.export import export
+from massjax.store.folder import exists
 from massjax.store.info import StoreInfo
 from massjax.store.journal import Entry
 from massjax.store.layout import Layout, Status, Unit
+from massjax.store.merge import Merged, merge
 from massjax.store.provenance import Provenance
 from massjax.store.repair import Repair, repair
 from massjax.store.scores import UnitScores
 from massjax.store.store import ScoreStore
 from massjax.store.verify import Problem, Report, verify
+from massjax.store.windows import Window
 
 __all__ = [
     "ClaimedError",
     "Entry",
     "Layout",
+    "Merged",
     "Problem",
     "Provenance",
     "Repair",
@@ -42,6 +52,10 @@ __all__ = [
     "StoreInfo",
     "Unit",
     "UnitScores",
+    "Window",
+    "exists",
+    "export",
+    "merge",
     "repair",
     "verify",
 ]

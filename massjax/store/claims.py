@@ -13,6 +13,7 @@ from typing import Any
 
 from massjax.errors import StoreError
 from massjax.store import files
+from massjax.store.folder import Folder
 
 STALE_SECONDS = 6 * 3600.0
 """A claim from where processes cannot be seen from here (another machine, another container) counts for this long after it was made."""
@@ -25,43 +26,40 @@ class ClaimedError(StoreError):
     """Another live process is working on this unit or block."""
 
 
-def lock_path(root: Path) -> Path:
-    """The mutex of a store."""
-    return root / "ledger" / ".lock"
+FOLDER = "ledger/claims"
 
 
-def _path(root: Path, name: str) -> Path:
-    return root / "ledger" / "claims" / f"{name}.json"
+def _file(name: str) -> str:
+    return f"{FOLDER}/{name}.json"
 
 
-def acquire(root: Path, name: str, what: str) -> None:
+def acquire(root: Folder, name: str, what: str) -> None:
     """Claim `name` (`what`, in words) for this process.
 
     Raises:
         ClaimedError: a live process holds it; says which, where and since when.
     """
-    with files.mutex(lock_path(root)):
+    with root.mutex():
         holder = read(root, name)
         if holder is not None and alive(holder):
             raise ClaimedError(
                 f"{what} is being worked on by process {holder['pid']} on {holder['host']} since {time.ctime(holder['time'])}; "
                 f"leave it to that process, or wait until it ends"
             )
-        files.write(_path(root, name), files.canonical(_self()))
+        root.write(_file(name), files.canonical(_self()))
 
 
-def release(root: Path, name: str) -> None:
+def release(root: Folder, name: str) -> None:
     """Give a claim back."""
-    with files.mutex(lock_path(root)):
+    with root.mutex():
         holder, own = read(root, name), _self()
         if holder is not None and all(holder[key] == own[key] for key in _FIELDS - {"time"}):
-            files.remove(_path(root, name))
-        with contextlib.suppress(OSError):
-            (root / "ledger" / "claims").rmdir()
+            root.remove(_file(name))
+        root.remove_folder(FOLDER)
 
 
 @contextlib.contextmanager
-def claimed(root: Path, name: str, what: str) -> Iterator[None]:
+def claimed(root: Folder, name: str, what: str) -> Iterator[None]:
     """Hold a claim within a block of code."""
     acquire(root, name, what)
     try:
@@ -70,9 +68,9 @@ def claimed(root: Path, name: str, what: str) -> Iterator[None]:
         release(root, name)
 
 
-def read(root: Path, name: str) -> dict[str, Any] | None:
+def read(root: Folder, name: str) -> dict[str, Any] | None:
     """Who holds a claim; None where nobody does or the claim is unreadable (a claim is a courtesy, not data)."""
-    data = files.read(_path(root, name))
+    data = root.read(_file(name))
     try:
         holder = None if data is None else json.loads(data)
         return holder if isinstance(holder, dict) and set(holder) >= _FIELDS else None
@@ -80,28 +78,25 @@ def read(root: Path, name: str) -> dict[str, Any] | None:
         return None
 
 
-def living(root: Path) -> dict[str, dict[str, Any]]:
+def living(root: Folder) -> dict[str, dict[str, Any]]:
     """The claims of live processes, by name."""
     found = {}
-    for file in files.names(root / "ledger" / "claims"):
+    for file in root.names(FOLDER):
         holder = read(root, file.removesuffix(".json"))
         if holder is not None and alive(holder):
             found[file.removesuffix(".json")] = holder
     return found
 
 
-def sweep(root: Path) -> None:
+def sweep(root: Folder) -> None:
     """Delete the claims and the unfinished files that killed processes of this machine left."""
-    with files.mutex(lock_path(root)):
+    with root.mutex():
         live = living(root)
-        for file in files.names(root / "ledger" / "claims"):
+        for file in root.names(FOLDER):
             if file.removesuffix(".json") not in live:
-                files.remove(root / "ledger" / "claims" / file)
-        with contextlib.suppress(OSError):
-            (root / "ledger" / "claims").rmdir()
-        for path in root.rglob(f"{files.TEMPORARY}*"):
-            if files.is_abandoned(path.name):
-                files.remove(path)
+                root.remove(f"{FOLDER}/{file}")
+        root.remove_folder(FOLDER)
+        root.sweep()
 
 
 def alive(holder: dict[str, Any]) -> bool:

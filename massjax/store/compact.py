@@ -6,21 +6,19 @@ the journal is believed before the manifest, so that a crash between two steps l
 
 from __future__ import annotations
 
-import contextlib
-from pathlib import Path
-
-from massjax.store import chunks, claims, files, journal, manifest, reading
+from massjax.store import chunks, claims, journal, manifest, reading
+from massjax.store.folder import Folder
 from massjax.store.layout import Layout, Unit
 from massjax.store.provenance import read_group
 
 
-def is_complete(root: Path, layout: Layout, block: int) -> bool:
+def is_complete(root: Folder, layout: Layout, block: int) -> bool:
     """Whether every unit of a block is finished."""
-    there = {*journal.units(root, layout, block), *manifest.read(root, block, layout)}
+    there = {*journal.units(root, layout, block), *manifest.read(root, block, layout).entries}
     return all(unit in there for unit in layout.units(block))
 
 
-def compact_block(root: Path, block: int) -> bool:
+def compact_block(root: Folder, block: int) -> bool:
     """Move the journaled units of a block into its chunks.
 
     Returns:
@@ -33,7 +31,7 @@ def compact_block(root: Path, block: int) -> bool:
     with claims.claimed(root, claim_name(block), f"{root}: block {block}"):
         layout, _ = read_group(root)
         records = reading.records(root, layout, block)
-        stored = manifest.read(root, block, layout)
+        stored = manifest.read(root, block, layout).entries
         new = {unit: arrays for unit, (entry, arrays) in records.items() if stored.get(unit) != entry}
         if new:
             chunks.write_units(root, layout, block, new, stored)
@@ -47,12 +45,11 @@ def claim_name(block: int) -> str:
     return f"block-{block}"
 
 
-def _forget(root: Path, layout: Layout, block: int, entries: dict[Unit, journal.Entry]) -> None:
+def _forget(root: Folder, layout: Layout, block: int, entries: dict[Unit, journal.Entry]) -> None:
     """Delete the records that are in the manifest now; one that was written again in the meantime stays."""
-    with files.mutex(claims.lock_path(root)):
+    with root.mutex():
         for unit, entry in entries.items():
             if journal.read_entry(root, layout, unit) == entry:
-                files.remove(journal.path(root, layout, unit))
-        for folder in (journal.folder(root, block), journal.folder(root, block).parent):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+                root.remove(journal.file(layout, unit))
+        root.remove_folder(journal.folder(block))
+        root.remove_folder(journal.FOLDER)

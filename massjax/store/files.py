@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -31,6 +32,7 @@ _ADVICE = {
     errno.ENOTDIR: "a part of the path is a file, not a folder: give another path",
     errno.ENOTEMPTY: "something else was put there in the meantime: give another path",
     errno.ENOENT: "it does not exist: check the path",
+    errno.ELOOP: "a link is where a file should be: remove it",
 }
 
 
@@ -115,15 +117,6 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def sync_file(path: Path) -> None:
-    """Make the content of a file durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def make_folder(path: Path) -> None:
     """Create a folder and its missing parents, durably."""
     missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
@@ -132,14 +125,14 @@ def make_folder(path: Path) -> None:
         sync_folder(folder.parent)
 
 
-def write(path: Path, data: bytes) -> None:
-    """Replace a file at once: after a crash at any instant it holds the old bytes or the new ones.
+def write(path: Path, data: bytes, shown: Path | None = None) -> None:
+    """Replace a file at once: after a crash at any instant it holds the old bytes or the new ones; an error calls it `shown`.
 
     Raises:
         StoreError: the disk is full, the folder read-only or not permitted; the old bytes are still there.
     """
     temporary = path.parent / temporary_name()
-    with told("write", path):
+    with told("write", shown or path):
         make_folder(path.parent)
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -155,18 +148,21 @@ def write(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
-def read(path: Path) -> bytes | None:
+def read(path: Path | str) -> bytes | None:
     """The bytes of a file, None where there is none."""
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.readall()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def names(folder: Path) -> list[str]:
+def names(folder: Path | str) -> list[str]:
     """The names in a folder, sorted, without unfinished files; empty where there is no folder."""
+    if not os.access(folder, os.F_OK):
+        return []
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except (FileNotFoundError, NotADirectoryError):
@@ -181,15 +177,20 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_tree(path: Path) -> None:
+    """Delete a folder with all that is in it, as far as that is possible."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
 @contextlib.contextmanager
-def mutex(path: Path) -> Iterator[None]:
-    """Exclude every other process (and thread) that takes the mutex of the same path, for a short while.
+def mutex(path: Path, shown: Path | None = None) -> Iterator[None]:
+    """Exclude every other process (and thread) that takes the mutex of the same path, for a short while; an error calls it `shown`.
 
     The kernel lets go of it when its holder dies, so none can be left behind. The file exists only while it is held.
     """
-    with told("lock", path):
+    with told("write", shown or path):
         while True:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)
                 if _names_same_file(path, handle):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from massjax.store import claims, journal, reading
+from massjax.store import claims, journal, reading, runs
+from massjax.store.folder import Folder
 from massjax.store.journal import Entry
 from massjax.store.layout import Layout, Status, Unit
 from massjax.store.provenance import Provenance
+from massjax.store.selection import select
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles of scores and coverage that `info` gives."""
@@ -28,6 +29,7 @@ class ArchetypeInfo:
         units, finished: units of work, and how many are finished.
         status: cells by `Status`, by name in small letters, of the finished units.
         scores, coverage: the `QUANTILES` of its scores and coverages (to float16 precision), empty where there are none.
+        tenths: how many scores lie in each tenth of [0, 1].
     """
 
     name: str
@@ -37,6 +39,7 @@ class ArchetypeInfo:
     status: Mapping[str, int]
     scores: tuple[float, ...]
     coverage: tuple[float, ...]
+    tenths: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class StoreInfo:
         dates_per_unit: dates in a block.
         units, finished, journaled: units of work; finished ones; finished ones not yet in the chunks.
         stats: the numbers given with the units, summed (`prompts`, `seconds`, ...).
+        runs: what the runs that wrote into the store reported at their ends, oldest first.
         bytes, files: size on disk.
         provenance: run key, panel, an example prompt, when and by which version it was made.
         writers: what live processes are working on.
@@ -66,6 +70,7 @@ class StoreInfo:
     finished: int
     journaled: int
     stats: Mapping[str, Any]
+    runs: tuple[Mapping[str, Any], ...]
     bytes: int
     files: int
     provenance: Provenance
@@ -80,7 +85,7 @@ class StoreInfo:
 _STATUS = tuple(status.name.lower() for status in Status)
 
 
-def gather(root: Path, layout: Layout, provenance: Provenance, progress: Callable[[int, int], None] | None = None) -> StoreInfo:
+def gather(root: Folder, layout: Layout, provenance: Provenance, progress: Callable[[int, int], None] | None = None) -> StoreInfo:
     """Read a store through and count.
 
     Raises:
@@ -90,7 +95,7 @@ def gather(root: Path, layout: Layout, provenance: Provenance, progress: Callabl
     finished: dict[Unit, Entry] = {}
     for block in range(layout.blocks):
         finished |= reading.entries(root, layout, block)
-        where = reading.select(layout, slice(layout.block_dates(block).start, layout.block_dates(block).stop))
+        where = select(layout, slice(layout.block_dates(block).start, layout.block_dates(block).stop))
         for name, histogram in histograms.items():
             _count(histogram, reading.read(root, layout, name, where))
         if progress is not None:
@@ -99,10 +104,20 @@ def gather(root: Path, layout: Layout, provenance: Provenance, progress: Callabl
     archetypes = []
     for position, name in enumerate(layout.archetypes):
         own = [entry for unit, entry in finished.items() if unit.archetype == position]
-        quantiles = (_quantiles(histograms["score"][position]), _quantiles(histograms["coverage"][position]))
-        status = add_up(entry.counts for entry in own)
-        archetypes.append(ArchetypeInfo(name, provenance.archetypes[position], per_archetype, len(own), status, *quantiles))
-    sizes = [path.stat().st_size for path in root.rglob("*") if path.is_file()]
+        scores, coverage = histograms["score"][position], histograms["coverage"][position]
+        archetypes.append(
+            ArchetypeInfo(
+                name=name,
+                definition=provenance.archetypes[position],
+                units=per_archetype,
+                finished=len(own),
+                status=add_up(entry.counts for entry in own),
+                scores=_quantiles(scores),
+                coverage=_quantiles(coverage),
+                tenths=_tenths(scores),
+            )
+        )
+    sizes = root.sizes()
     return StoreInfo(
         path=str(root),
         dates=(str(layout.dates[0]), str(layout.dates[-1]), len(layout.dates)),
@@ -114,7 +129,8 @@ def gather(root: Path, layout: Layout, provenance: Provenance, progress: Callabl
         finished=len(finished),
         journaled=sum(len(journal.units(root, layout, block)) for block in journal.blocks(root)),
         stats=add_up(entry.stats for entry in finished.values()),
-        bytes=sum(sizes),
+        runs=tuple(runs.read(root)),
+        bytes=sum(sizes.values()),
         files=len(sizes),
         provenance=provenance,
         writers=tuple(f"{name}: process {holder['pid']} on {holder['host']}" for name, holder in claims.living(root).items()),
@@ -152,3 +168,9 @@ def _quantiles(histogram: np.ndarray) -> tuple[float, ...]:
     ranks = np.ceil(np.array(QUANTILES) * total).clip(1, total)
     patterns = np.searchsorted(np.cumsum(histogram), ranks).astype(np.uint16)
     return tuple(float(value) for value in patterns.view(np.float16))
+
+
+def _tenths(histogram: np.ndarray) -> tuple[int, ...]:
+    values = np.arange(_PATTERNS, dtype=np.uint16).view(np.float16).astype(np.float32)
+    tenth = np.minimum(np.nan_to_num(values, nan=1, posinf=1) * 10, 9).astype(np.intp)
+    return tuple(int(count) for count in np.bincount(tenth, weights=histogram, minlength=10))

@@ -9,10 +9,9 @@ from __future__ import annotations
 import datetime
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from numcodecs import Blosc
 
 from massjax.errors import StoreError
 from massjax.store import files
+from massjax.store.folder import Folder
 from massjax.store.layout import ARRAYS, COMPRESSION_LEVEL, Layout, Unit
 
 MAGIC = b"MJUNIT1\n"
@@ -82,14 +82,17 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def folder(root: Path, block: int) -> Path:
+FOLDER = "ledger/journal"
+
+
+def folder(block: int) -> str:
     """Where the records of a block are."""
-    return root / "ledger" / "journal" / str(block)
+    return f"{FOLDER}/{block}"
 
 
-def path(root: Path, layout: Layout, unit: Unit) -> Path:
-    """Where the record of a unit is."""
-    return folder(root, layout.block(unit)) / f"{unit.name}.rec"
+def file(layout: Layout, unit: Unit) -> str:
+    """The file of a unit's record."""
+    return f"{folder(layout.block(unit))}/{unit.name}.rec"
 
 
 def encode(unit: Unit, entry: Entry, arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -118,26 +121,30 @@ def decode_entry(data: bytes, unit: Unit) -> tuple[Entry, dict[str, Any], int]:
     (length,) = struct.unpack_from("<I", data, len(MAGIC))
     begin = len(MAGIC) + 4 + length
     header = files.parse_canonical(data[len(MAGIC) + 4 : begin])
-    if header["unit"] != unit.name:
-        raise ValueError(f"holds another unit, {header['unit']}")
-    return entry_from(header["entry"]), header["arrays"], begin
+    if header.get("unit") != unit.name:
+        raise ValueError(f"holds another unit, {header.get('unit')}")
+    try:
+        return entry_from(header["entry"]), header["arrays"], begin
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"lacks {error}") from None
 
 
-def decode_arrays(data: bytes, sizes: Mapping[str, Any], begin: int) -> dict[str, np.ndarray]:
-    """The arrays of a record."""
+def decode_arrays(data: bytes, sizes: Mapping[str, Any], begin: int, names: Collection[str] = tuple(ARRAYS)) -> dict[str, np.ndarray]:
+    """The arrays of a record, or those among them that are named."""
     arrays = {}
     for name, spec in ARRAYS.items():
         shape, size = sizes[name]
-        raw = Blosc().decode(data[begin : begin + size])
-        arrays[name] = np.frombuffer(raw, dtype=np.dtype(spec.dtype).newbyteorder("<")).reshape(shape)
+        if name in names:
+            raw = Blosc().decode(data[begin : begin + size])
+            arrays[name] = np.frombuffer(raw, dtype=np.dtype(spec.dtype).newbyteorder("<")).reshape(shape)
         begin += size
     return arrays
 
 
-def units(root: Path, layout: Layout, block: int) -> list[Unit]:
+def units(root: Folder, layout: Layout, block: int) -> list[Unit]:
     """The units of a block that have a record, by file name."""
     found = []
-    for name in files.names(folder(root, block)):
+    for name in root.names(folder(block)):
         match = _NAME.fullmatch(name)
         unit = Unit(*map(int, match.groups())) if match else None
         if unit is not None and unit in layout.known and layout.block(unit) == block:
@@ -145,22 +152,22 @@ def units(root: Path, layout: Layout, block: int) -> list[Unit]:
     return found
 
 
-def blocks(root: Path) -> list[int]:
+def blocks(root: Folder) -> list[int]:
     """The blocks that have a journal folder."""
-    return sorted(int(name) for name in files.names(root / "ledger" / "journal") if name.isdecimal())
+    return sorted(int(name) for name in root.names(FOLDER) if name.isdecimal())
 
 
-def read(root: Path, layout: Layout, unit: Unit) -> tuple[Entry, dict[str, np.ndarray]] | None:
-    """The record of a unit with its arrays, None where there is none (any more).
+def read(root: Folder, layout: Layout, unit: Unit, names: Collection[str] = tuple(ARRAYS)) -> tuple[Entry, dict[str, np.ndarray]] | None:
+    """The record of a unit with its arrays (those that are named), None where there is none (any more).
 
     Raises:
         StoreError: the record is damaged.
     """
     found = _read(root, layout, unit)
-    return None if found is None else (found[0], decode_arrays(*found[1:]))
+    return None if found is None else (found[0], decode_arrays(*found[1:], names))
 
 
-def read_entry(root: Path, layout: Layout, unit: Unit) -> Entry | None:
+def read_entry(root: Folder, layout: Layout, unit: Unit) -> Entry | None:
     """The record of a unit without its arrays, None where there is none (any more).
 
     Raises:
@@ -170,13 +177,13 @@ def read_entry(root: Path, layout: Layout, unit: Unit) -> Entry | None:
     return None if found is None else found[0]
 
 
-def _read(root: Path, layout: Layout, unit: Unit) -> tuple[Entry, bytes, dict[str, Any], int] | None:
-    where = path(root, layout, unit)
-    data = files.read(where)
+def _read(root: Folder, layout: Layout, unit: Unit) -> tuple[Entry, bytes, dict[str, Any], int] | None:
+    where = file(layout, unit)
+    data = root.read(where)
     if data is None:
         return None
     try:
         entry, sizes, begin = decode_entry(data, unit)
     except ValueError as error:
-        raise StoreError(f"{where}: record of {layout.describe(unit)} {error}; {files.REPAIR}") from None
+        raise StoreError(f"{root}/{where}: record of {layout.describe(unit)} {error}; {files.REPAIR}") from None
     return entry, data, sizes, begin

@@ -6,6 +6,7 @@
     PATH/ledger/block-B.json           the manifest: which units of block B are in the chunks, under which keys, with content checksums
     PATH/ledger/journal/B/UNIT.rec     finished units of block B that are not yet in the chunks
     PATH/ledger/claims/NAME.json       who is working on a unit or a block right now
+    PATH/ledger/runs/NAME.json         what a run of precompute reported at its end
 
 A *block* is one row of chunks: `dates_per_unit` dates, all archetypes, all stocks. A *unit* is what is asked and written at once: the
 dates of one block, one archetype, all stocks known when they were added. Axes only ever grow at their end; dates that are added to
@@ -18,14 +19,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from massjax.errors import StoreError
-from massjax.store.files import canonical, digest
 
-FORMAT = 1
+FORMAT = 2
+"""The format of new stores. Format 1 differs in how scores are packed (see `ARRAYS_1`); its stores are read and written as they are."""
 COMPRESSION_LEVEL = 5
 CHUNK_CELLS = 4_000_000
 """Cells (date × archetype × stock) a chunk holds at most: 16 MB of scores."""
@@ -48,23 +50,26 @@ class ArraySpec(NamedTuple):
     Attributes:
         dtype: data type.
         fill: what a cell holds that was never written, as in Zarr metadata.
-        compressor, shuffle: of Blosc. Scores are read again and again and hardly compress: lz4 without shuffling keeps their bytes as they
-            are, at the speed of a copy, and still folds runs of NaN and of repeated scores. The others are read once, so zstd.
+        compressor, shuffle: of Blosc. None: not compressed, a date at a time (a Zarr shard of one chunk a date, each with its own CRC32C),
+            so that a window of dates is read straight into memory and nothing beside it. So are scores, which are read again and again
+            and hardly compress; the others are read once.
     """
 
     dtype: str
     fill: str | int
-    compressor: str
+    compressor: str | None
     shuffle: bool
 
 
 ARRAYS = {
     "probability": ArraySpec("float16", "NaN", "zstd", shuffle=True),
-    "score": ArraySpec("float32", "NaN", "lz4", shuffle=False),
+    "score": ArraySpec("float32", "NaN", None, shuffle=False),
     "coverage": ArraySpec("float16", "NaN", "zstd", shuffle=True),
     "status": ArraySpec("uint8", 0, "zstd", shuffle=False),
 }
 """The arrays of a store, by name."""
+ARRAYS_1 = {**ARRAYS, "score": ArraySpec("float32", "NaN", "lz4", shuffle=False)}
+"""The same in format 1."""
 
 
 @dataclass(frozen=True, order=True)
@@ -115,6 +120,7 @@ class Layout:
         dates_per_unit: dates in a block.
         chunk: (archetypes, stocks) of one chunk.
         date_cuts, stock_cuts: where units begin and end along an axis, from 0 to its length.
+        format: the version of what is on disk.
     """
 
     dates: np.ndarray
@@ -125,6 +131,7 @@ class Layout:
     chunk: tuple[int, int]
     date_cuts: tuple[int, ...]
     stock_cuts: tuple[int, ...]
+    format: int = FORMAT
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -147,15 +154,16 @@ class Layout:
 
     def units(self, block: int | None = None) -> Iterator[Unit]:
         """All units, of one block or of the store; archetype by archetype, so that prompts that begin alike are neighbours."""
-        spans = [
-            span
-            for span in zip(self.date_cuts, self.date_cuts[1:], strict=False)
-            if block is None or span[0] // self.dates_per_unit == block
-        ]
+        spans = list(pairwise(self.date_cuts)) if block is None else self._spans.get(block, [])
         for archetype in range(len(self.archetypes)):
-            for first, last in zip(self.stock_cuts, self.stock_cuts[1:], strict=False):
+            for first, last in pairwise(self.stock_cuts):
                 for start, stop in spans:
                     yield Unit(start, stop, archetype, first, last)
+
+    @cached_property
+    def _spans(self) -> dict[int, list[tuple[int, int]]]:
+        """Where units begin and end along the dates, by block."""
+        return {block: list(spans) for block, spans in groupby(pairwise(self.date_cuts), key=lambda span: span[0] // self.dates_per_unit)}
 
     @cached_property
     def known(self) -> frozenset[Unit]:
@@ -177,6 +185,16 @@ class Layout:
         """(row, column) of the chunks of its block in which a unit's cells lie: the same for every array."""
         along_k, along_n = self.chunk
         return [(unit.archetype // along_k, column) for column in range(unit.first // along_n, -(-unit.last // along_n))]
+
+    def places_in(self, box: Box) -> list[Place]:
+        """(row, column) of the chunks of a block that hold cells of a box."""
+        (along_k, along_n), (_, archetypes, stocks) = self.chunk, box
+        rows = range(archetypes.start // along_k, -(-archetypes.stop // along_k))
+        return [(row, column) for row in rows for column in range(stocks.start // along_n, -(-stocks.stop // along_n))]
+
+    def spec(self, name: str) -> ArraySpec:
+        """How an array of this store is kept."""
+        return (ARRAYS_1 if self.format == 1 else ARRAYS)[name]
 
     def unit_box(self, unit: Unit) -> Box:
         """Which dates, archetypes and stocks a unit holds."""
@@ -212,11 +230,11 @@ def new_layout(
         raise StoreError(f"dates_per_unit is {dates_per_unit}; expected at least 1")
     if len(choices) < 2:
         raise StoreError(f"a score needs at least two choices; given: {list(choices)}")
-    _check_labels("choice", choices)
+    check_labels("choice", choices)
     per_unit = min(dates_per_unit, 1000)
     along_n = max(1, min(len(stocks), 1000))
     along_k = max(1, min(len(archetypes), CHUNK_CELLS // (per_unit * along_n)))
-    empty = Layout(_as_dates(()), (), (), tuple(choices), dates_per_unit, chunk or (along_k, along_n), (0,), (0,))
+    empty = Layout(as_dates(()), (), (), tuple(choices), dates_per_unit, chunk or (along_k, along_n), (0,), (0,))
     return grow(empty, dates=dates, stocks=stocks, archetypes=archetypes)
 
 
@@ -226,14 +244,14 @@ def grow(layout: Layout, *, dates: Any = (), stocks: Sequence[str] = (), archety
     Raises:
         StoreError: a label is there already or given twice, a date is not later than those before it, or an axis stays empty.
     """
-    all_dates = np.concatenate([layout.dates, _as_dates(dates)])
+    all_dates = np.concatenate([layout.dates, as_dates(dates)])
     late = np.flatnonzero(np.diff(all_dates) <= np.timedelta64(0, "D"))
     if late.size:
         before, after = all_dates[late[0]], all_dates[late[0] + 1]
         raise StoreError(f"date {after} comes after {before} on the date axis; dates must increase, and new ones be later than all stored")
     all_stocks, all_archetypes = (*layout.stocks, *stocks), (*layout.archetypes, *archetypes)
-    _check_labels("stock", all_stocks)
-    _check_labels("archetype", all_archetypes)
+    check_labels("stock", all_stocks)
+    check_labels("archetype", all_archetypes)
     for axis, labels in (("dates", all_dates), ("stocks", all_stocks), ("archetypes", all_archetypes)):
         if not len(labels):
             raise StoreError(f"a score store needs {axis}; none were given")
@@ -247,7 +265,12 @@ def grow(layout: Layout, *, dates: Any = (), stocks: Sequence[str] = (), archety
     return replace(layout, dates=all_dates, stocks=all_stocks, archetypes=all_archetypes, date_cuts=date_cuts, stock_cuts=stock_cuts)
 
 
-def _as_dates(dates: Any) -> np.ndarray:
+def as_dates(dates: Any) -> np.ndarray:
+    """Days as datetime64[D] [T].
+
+    Raises:
+        StoreError: one of them is not a day.
+    """
     try:
         result = np.asarray(dates, dtype="datetime64[D]").reshape(-1)
     except (TypeError, ValueError) as error:
@@ -257,7 +280,12 @@ def _as_dates(dates: Any) -> np.ndarray:
     return result
 
 
-def _check_labels(what: str, labels: Sequence[str]) -> None:
+def check_labels(what: str, labels: Sequence[str]) -> None:
+    """Check the labels of an axis.
+
+    Raises:
+        StoreError: one is empty, or there twice.
+    """
     seen: set[str] = set()
     for label in labels:
         if not isinstance(label, str) or not label:
@@ -265,56 +293,3 @@ def _check_labels(what: str, labels: Sequence[str]) -> None:
         if label in seen:
             raise StoreError(f"{what} {label!r} is on its axis twice; names must be distinct")
         seen.add(label)
-
-
-def layout_document(layout: Layout) -> dict[str, Any]:
-    """The layout as JSON."""
-    return {
-        "dates": np.datetime_as_string(layout.dates).tolist(),
-        "stocks": list(layout.stocks),
-        "archetypes": list(layout.archetypes),
-        "choices": list(layout.choices),
-        "dates_per_unit": layout.dates_per_unit,
-        "chunk": list(layout.chunk),
-        "date_cuts": list(layout.date_cuts),
-        "stock_cuts": list(layout.stock_cuts),
-    }
-
-
-def layout_from(document: dict[str, Any]) -> Layout:
-    """The layout that `layout_document` wrote."""
-    return Layout(
-        dates=_as_dates(document["dates"]),
-        stocks=tuple(document["stocks"]),
-        archetypes=tuple(document["archetypes"]),
-        choices=tuple(document["choices"]),
-        dates_per_unit=document["dates_per_unit"],
-        chunk=(document["chunk"][0], document["chunk"][1]),
-        date_cuts=tuple(document["date_cuts"]),
-        stock_cuts=tuple(document["stock_cuts"]),
-    )
-
-
-def array_document(layout: Layout, name: str) -> dict[str, Any]:
-    """The Zarr v3 metadata of an array: Blosc under a CRC32C, which sees any flipped bit of a chunk."""
-    spec = ARRAYS[name]
-    last = (len(layout.choices),) if name == "probability" else ()
-    size = np.dtype(spec.dtype).itemsize
-    shuffle = "shuffle" if spec.shuffle else "noshuffle"
-    blosc = {"typesize": size, "cname": spec.compressor, "clevel": COMPRESSION_LEVEL, "shuffle": shuffle, "blocksize": 0}
-    document = {
-        "zarr_format": 3,
-        "node_type": "array",
-        "shape": [*layout.shape, *last],
-        "data_type": spec.dtype,
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [layout.dates_per_unit, *layout.chunk, *last]}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
-        "fill_value": spec.fill,
-        "codecs": [
-            {"name": "bytes", "configuration": {"endian": "little"}} if size > 1 else {"name": "bytes"},
-            {"name": "blosc", "configuration": blosc},
-            {"name": "crc32c"},
-        ],
-        "dimension_names": ["date", "archetype", "stock", *(["choice"] if last else [])],
-    }
-    return {**document, "attributes": {"checksum": digest(canonical(document))}}

@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from typing import NamedTuple
 
 from massjax.errors import StoreError
 from massjax.store import files
+from massjax.store.folder import Folder
 from massjax.store.journal import Entry, entry_from
 from massjax.store.layout import Layout, Unit
 
 _NAME = re.compile(r"block-(\d+)\.json")
 
 
-def path(root: Path, block: int) -> Path:
-    """Where the manifest of a block is."""
-    return root / "ledger" / f"block-{block}.json"
+def file(block: int) -> str:
+    """The file of a block's manifest."""
+    return f"ledger/block-{block}.json"
 
 
-def blocks(root: Path) -> list[int]:
+def blocks(root: Folder) -> list[int]:
     """The blocks that have a manifest."""
-    found = (_NAME.fullmatch(name) for name in files.names(root / "ledger"))
+    found = (_NAME.fullmatch(name) for name in root.names("ledger"))
     return sorted(int(match[1]) for match in found if match)
 
 
@@ -40,10 +41,13 @@ def decode(data: bytes, block: int, layout: Layout) -> dict[Unit, Entry]:
     """
     body = _checked(data)
     document = json.loads(body)
-    if document["block"] != block:
-        raise ValueError(f"is the manifest of block {document['block']}")
     by_name = {unit.name: unit for unit in layout.units(block)}
-    return {by_name[name]: entry_from(entry) for name, entry in document["units"].items() if name in by_name}
+    try:
+        if document["block"] != block:
+            raise ValueError(f"is the manifest of block {document['block']}")
+        return {by_name[name]: entry_from(entry) for name, entry in document["units"].items() if name in by_name}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"lacks {error}") from None
 
 
 def _checked(data: bytes) -> bytes:
@@ -58,22 +62,50 @@ def _checked(data: bytes) -> bytes:
 _CHECKSUM, _AFTER_CHECKSUM = b'"checksum":"', b'",'
 
 
-def read(root: Path, block: int, layout: Layout) -> dict[Unit, Entry]:
-    """The entries of a block's manifest; empty where it has none.
+class Manifest(NamedTuple):
+    """The entries of a block's manifest, and whether these are all of its units."""
+
+    entries: Mapping[Unit, Entry]
+    complete: bool
+
+
+_NONE = Manifest({}, False)
+_REMEMBERED = 200_000
+"""Entries that a store remembers at most, a few hundred bytes each."""
+
+
+def read(root: Folder, block: int, layout: Layout) -> Manifest:
+    """The manifest of a block; empty where it has none. One that was read before and has not been replaced since is remembered.
 
     Raises:
         StoreError: the manifest is damaged.
     """
-    where = path(root, block)
-    data = files.read(where)
+    where = file(block)
+    seen, known, held = root.memo.get(where, (None, None, _NONE))
+    tag, data = root.read_new(where, seen if known is layout else None)
     if data is None:
-        return {}
+        return _NONE if tag is None else held
     try:
-        return decode(data, block, layout)
+        entries = decode(data, block, layout)
     except ValueError as error:
-        raise StoreError(f"{where}: manifest of {layout.describe_block(block)} {error}; {files.REPAIR}") from None
+        raise StoreError(f"{root}/{where}: manifest of {layout.describe_block(block)} {error}; {files.REPAIR}") from None
+    found = Manifest(entries, all(unit in entries for unit in layout.units(block)))
+    root.memo.pop(where, None)
+    if tag is not None:
+        root.memo[where] = (tag, layout, found)
+        _forget_some(root)
+    return found
 
 
-def write(root: Path, block: int, entries: Mapping[Unit, Entry]) -> None:
+def _forget_some(root: Folder) -> None:
+    """The oldest manifests go first."""
+    total = sum(len(held.entries) for _, _, held in root.memo.values())
+    for where in list(root.memo)[:-1]:
+        if total <= _REMEMBERED:
+            break
+        total -= len(root.memo.pop(where)[2].entries)
+
+
+def write(root: Folder, block: int, entries: Mapping[Unit, Entry]) -> None:
     """Replace the manifest of a block."""
-    files.write(path(root, block), encode(block, entries))
+    root.write(file(block), encode(block, entries))

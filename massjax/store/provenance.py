@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from massjax.errors import StoreError
 from massjax.store import files
-from massjax.store.layout import (
-    ARRAYS,
-    FORMAT,
-    Layout,
-    array_document,
-    layout_document,
-    layout_from,
-)
+from massjax.store.documents import array_document, layout_document, layout_from
+from massjax.store.folder import Folder
+from massjax.store.layout import ARRAYS, FORMAT, Layout
 
 
 @dataclass(frozen=True)
@@ -46,9 +40,8 @@ LEDGER = files.canonical({"zarr_format": 3, "node_type": "group", "attributes": 
 """The zarr.json of the ledger: a group without arrays, so that Zarr passes over its files."""
 
 
-def copy_path(root: Path) -> Path:
-    """Where the second copy of the group's metadata is."""
-    return root / "ledger" / "group.json"
+COPY = "ledger/group.json"
+"""The second copy of the group's metadata."""
 
 
 def massjax_version() -> str:
@@ -62,7 +55,7 @@ def massjax_version() -> str:
 def encode_group(layout: Layout, provenance: Provenance) -> bytes:
     """The bytes of the group's zarr.json."""
     body = {
-        "format": FORMAT,
+        "format": layout.format,
         "layout": layout_document(layout),
         "run_key": provenance.run_key,
         "archetypes": list(provenance.archetypes),
@@ -91,10 +84,14 @@ def decode_group(data: bytes) -> tuple[Layout, Provenance]:
         raise ValueError("is not that of a massjax score store")
     if document != _group_document(body):
         raise ValueError("does not match its checksum")
-    if body["format"] != FORMAT:
-        raise ValueError(
-            f"has format {body['format']}, this massjax reads format {FORMAT}: use the massjax that wrote it ({body['version']})"
-        )
+    version = body.get("format")
+    if type(version) is not int or not 1 <= version <= FORMAT:
+        raise ValueError(f"has format {version}, this massjax reads up to {FORMAT}: use the massjax that wrote it ({body.get('version')})")
+    if set(body) != _BODY or not all(isinstance(body[name], kind) for name, kind in _KINDS.items()):
+        raise ValueError(f"does not have the fields {', '.join(sorted(_BODY))} of their types")
+    layout = layout_from(body["layout"], version)
+    if [_name_of(definition) for definition in body["archetypes"]] != list(layout.archetypes):
+        raise ValueError("does not define the archetypes of its axis")
     provenance = Provenance(
         run_key=body["run_key"],
         archetypes=tuple(body["archetypes"]),
@@ -103,51 +100,60 @@ def decode_group(data: bytes) -> tuple[Layout, Provenance]:
         created=body["created"],
         version=body["version"],
     )
-    return layout_from(body["layout"]), provenance
+    return layout, provenance
 
 
-def read_group(root: Path) -> tuple[Layout, Provenance]:
+_KINDS = {"layout": dict, "run_key": dict, "archetypes": list, "panel": dict, "example_prompt": str, "created": str, "version": str}
+_BODY = {"format", *_KINDS}
+
+
+def _name_of(definition: Any) -> Any:
+    return definition.get("name") if isinstance(definition, Mapping) else None
+
+
+def read_group(root: Folder) -> tuple[Layout, Provenance]:
     """Axes and provenance of the store at `root`.
 
     Raises:
         StoreError: there is no store, or its metadata is damaged.
     """
-    where = root / "zarr.json"
-    data = files.read(where)
-    if data is None and files.read(copy_path(root)) is None:
+    data = root.read("zarr.json")
+    if data is None and root.read(COPY) is None:
         raise StoreError(f"{root}: there is no score store here; make one with `python -m massjax.precompute`, or check the path")
     try:
         if data is None:
             raise ValueError("is missing")
         return decode_group(data)
     except ValueError as error:
-        raise StoreError(f"{where}: metadata {error}; if it is damaged, `python -m massjax.store repair PATH` restores it") from None
+        raise StoreError(
+            f"{root}/zarr.json: metadata {error}; if it is damaged, `python -m massjax.store repair PATH` restores it"
+        ) from None
 
 
-def write_group(root: Path, layout: Layout, provenance: Provenance) -> None:
+def write_group(root: Folder, layout: Layout, provenance: Provenance) -> None:
     """Write the arrays' metadata, the copy of the group's, then the group's. That is the truth: until it is there, nothing has changed."""
     for name in ARRAYS:
-        files.write(root / name / "zarr.json", files.canonical(array_document(layout, name)))
+        root.write(f"{name}/zarr.json", files.canonical(array_document(layout, name)))
     data = encode_group(layout, provenance)
-    files.write(root / "ledger" / "zarr.json", LEDGER)
-    files.write(copy_path(root), data)
-    files.write(root / "zarr.json", data)
+    root.write("ledger/zarr.json", LEDGER)
+    root.write(COPY, data)
+    root.write("zarr.json", data)
 
 
-def differences(stored: Any, expected: Any, field_name: str = "") -> list[str]:
-    """One line for every field in which two documents differ, with both values."""
+def differences(stored: Any, expected: Any, field_name: str = "", sides: tuple[str, str] = ("the store", "this run")) -> list[str]:
+    """One line for every field in which two documents differ, with both values; `sides` is what they are called."""
     if isinstance(stored, Mapping) and isinstance(expected, Mapping):
         lines = []
         for name in sorted({*stored, *expected}, key=str):
             inner = f"{field_name}.{name}" if field_name else str(name)
-            lines += differences(stored.get(name, _ABSENT), expected.get(name, _ABSENT), inner)
+            lines += differences(stored.get(name, _ABSENT), expected.get(name, _ABSENT), inner, sides)
         return lines
     same = _plain(stored) == _plain(expected)
-    return [] if same else [f"{field_name}: the store has {_show(stored)}, this run has {_show(expected)}"]
+    return [] if same else [f"{field_name}: {sides[0]} has {_show(stored)}, {sides[1]} has {_show(expected)}"]
 
 
 def check_expected(
-    root: Path, provenance: Provenance, expect: Mapping[str, Any] | None, archetypes: Sequence[Mapping[str, Any]] | None
+    root: Folder, provenance: Provenance, expect: Mapping[str, Any] | None, archetypes: Sequence[Mapping[str, Any]] | None
 ) -> None:
     """Refuse a store whose run key or archetype definitions are not the expected ones.
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from massjax.errors import StoreError
-from massjax.store import chunks, claims, files, journal, manifest
+from massjax.store import chunks, claims, files, journal, manifest, runs
+from massjax.store.folder import LOCK, Folder, Where, open_folder
 from massjax.store.journal import Entry
 from massjax.store.layout import ARRAYS, Layout, Place, Unit, chunk_name
-from massjax.store.provenance import LEDGER, Provenance, copy_path, decode_group
+from massjax.store.provenance import COPY, LEDGER, Provenance, decode_group
 from massjax.store.scores import content_checksum
 
 
@@ -75,48 +75,49 @@ class _Findings:
         return Report(tuple(self.problems), tuple(self.notes), self.chunks, self.units, self.records)
 
 
-def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> Report:
-    """Read and check every file of the store at `root`; `progress` is called with (blocks done, blocks).
+def verify(path: Where, progress: Callable[[int, int], None] | None = None) -> Report:
+    """Read and check every file of the store at `path`; `progress` is called with (blocks done, blocks).
 
     Raises:
         StoreError: there is no store, or so little is left of its metadata that nothing else can be checked.
     """
-    findings = _Findings()
+    root, findings = open_folder(path), _Findings()
     layout, _ = read_metadata(root, findings)
     _check_array_metadata(root, layout, findings)
+    _check_runs(root, findings)
+    present = {name: frozenset(root.names(name)) for name in ARRAYS}
     for block in range(layout.blocks):
-        _check_block(root, layout, block, findings)
+        _check_block(root, layout, block, present, findings)
         if progress is not None:
             progress(block + 1, layout.blocks)
     _check_strays(root, layout, findings)
     return findings.report()
 
 
-def read_metadata(root: Path, findings: _Findings | None = None) -> tuple[Layout, Provenance]:
+def read_metadata(root: Folder, findings: _Findings | None = None) -> tuple[Layout, Provenance]:
     """Axes and provenance from the group or, where that is damaged, from its copy.
 
     Raises:
         StoreError: both are damaged, or there is no store.
     """
     found = findings or _Findings()
-    group, copy = root / "zarr.json", copy_path(root)
-    data, spare = files.read(group), files.read(copy)
+    data, spare = root.read("zarr.json"), root.read(COPY)
     if data is None and spare is None:
         raise StoreError(f"{root}: there is no score store here; make one with `python -m massjax.precompute`, or check the path")
     first, second = _try_group(data), _try_group(spare)
     if isinstance(first, str):
         found.problems.append(Problem("zarr.json", f"metadata {first}"))
     if isinstance(second, str):
-        found.problems.append(Problem(str(copy.relative_to(root)), f"copy of the metadata {second}"))
+        found.problems.append(Problem(COPY, f"copy of the metadata {second}"))
     elif not isinstance(first, str) and data != spare:
-        found.notes.append(f"{copy.relative_to(root)}: is of an extension that was not finished")
-    if files.read(root / "ledger" / "zarr.json") != LEDGER:
+        found.notes.append(f"{COPY}: is of an extension that was not finished")
+    if root.read("ledger/zarr.json") != LEDGER:
         found.problems.append(Problem("ledger/zarr.json", "metadata of the ledger is damaged"))
     if not isinstance(first, str):
         return first
     if not isinstance(second, str):
         return second
-    raise StoreError(f"{group}: metadata {first}, and its copy {second}; restore either file from a backup")
+    raise StoreError(f"{root}/zarr.json: metadata {first}, and its copy {second}; restore either file from a backup")
 
 
 def _try_group(data: bytes | None) -> tuple[Layout, Provenance] | str:
@@ -128,29 +129,38 @@ def _try_group(data: bytes | None) -> tuple[Layout, Provenance] | str:
         return str(error)
 
 
-def _check_array_metadata(root: Path, layout: Layout, findings: _Findings) -> None:
+def _check_array_metadata(root: Folder, layout: Layout, findings: _Findings) -> None:
     for name in ARRAYS:
         try:
-            chunks.check_metadata(files.read(root / name / "zarr.json"), layout, name)
+            chunks.check_metadata(root.read(f"{name}/zarr.json"), layout, name)
         except ValueError as error:
             findings.problems.append(Problem(f"{name}/zarr.json", f"metadata of the array {error}"))
 
 
-def _check_block(root: Path, layout: Layout, block: int, findings: _Findings) -> None:
+def _check_runs(root: Folder, findings: _Findings) -> None:
+    for name in runs.names(root):
+        data = root.read(name)
+        try:
+            runs.decode(data or b"")
+        except ValueError as error:
+            findings.problems.append(Problem(name, f"record of a run {error}"))
+
+
+def _check_block(root: Folder, layout: Layout, block: int, present: Mapping[str, Collection[str]], findings: _Findings) -> None:
     """Records first, then the manifest, then the chunks: whatever a writer moves meanwhile is met on its way."""
     journaled = _check_records(root, layout, block, findings)
     stored = _check_manifest(root, layout, block, findings)
-    content, damaged = _check_chunks(root, layout, block, stored, findings)
+    content, damaged = _check_chunks(root, layout, block, stored, present, findings)
     for unit, entry in stored.items():
         if unit not in journaled and not damaged.intersection(layout.places(unit)):
             _check_unit(layout, block, unit, entry, content, findings)
 
 
-def _check_records(root: Path, layout: Layout, block: int, findings: _Findings) -> set[Unit]:
+def _check_records(root: Folder, layout: Layout, block: int, findings: _Findings) -> set[Unit]:
     sound = set()
     for unit in journal.units(root, layout, block):
-        where = journal.path(root, layout, unit)
-        data = files.read(where)
+        where = journal.file(layout, unit)
+        data = root.read(where)
         if data is None:
             continue
         findings.records += 1
@@ -159,37 +169,37 @@ def _check_records(root: Path, layout: Layout, block: int, findings: _Findings) 
             if content_checksum(journal.decode_arrays(data, sizes, begin)) != entry.content:
                 raise ValueError("holds arrays that do not match their checksum")
             sound.add(unit)
-        except (ValueError, RuntimeError) as error:
-            findings.problems.append(_problem(layout, str(where.relative_to(root)), f"record {error}", block, [unit]))
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
+            findings.problems.append(_problem(layout, where, f"record {error}", block, [unit]))
     return sound
 
 
-def _check_manifest(root: Path, layout: Layout, block: int, findings: _Findings) -> Mapping[Unit, Entry]:
-    where = manifest.path(root, block)
-    data = files.read(where)
+def _check_manifest(root: Folder, layout: Layout, block: int, findings: _Findings) -> Mapping[Unit, Entry]:
+    where = manifest.file(block)
+    data = root.read(where)
     try:
         stored = {} if data is None else manifest.decode(data, block, layout)
     except ValueError as error:
-        findings.problems.append(_problem(layout, str(where.relative_to(root)), f"manifest {error}", block))
+        findings.problems.append(_problem(layout, where, f"manifest {error}", block))
         return {}
     findings.units += len(stored)
     return stored
 
 
 def _check_chunks(
-    root: Path, layout: Layout, block: int, stored: Mapping[Unit, Entry], findings: _Findings
+    root: Folder, layout: Layout, block: int, stored: Mapping[Unit, Entry], present: Mapping[str, Collection[str]], findings: _Findings
 ) -> tuple[dict[str, np.ndarray], set[Place]]:
     """The arrays of a block [dates, archetypes, stocks(, choices)], and which chunks are not as the manifest promises."""
     dates, (_, archetypes, stocks) = layout.block_dates(block), layout.shape
     content, damaged = {}, set()
     for name in ARRAYS:
         values = chunks.empty(layout, name, (dates.stop - dates.start, archetypes, stocks))
-        for place in sorted({place for unit in stored for place in layout.places(unit)} | _present(root, layout, name, block)):
+        for place in sorted({place for unit in stored for place in layout.places(unit)} | _present(layout, name, block, present[name])):
             _, rows, columns = layout.chunk_box(block, *place)
             file = f"{name}/{chunk_name(name, block, *place)}"
             findings.chunks += 1
             try:
-                chunk = chunks.decode(files.read(root / file), layout, name)
+                chunk = chunks.decode(root.read(file), layout, name)
                 values[:, rows, columns] = chunk[: dates.stop - dates.start, : rows.stop - rows.start, : columns.stop - columns.start]
             except ValueError as error:
                 damaged.add(place)
@@ -199,11 +209,11 @@ def _check_chunks(
     return content, damaged
 
 
-def _present(root: Path, layout: Layout, name: str, block: int) -> set[Place]:
-    """The chunks of a block that are there."""
+def _present(layout: Layout, name: str, block: int, names: Collection[str]) -> set[Place]:
+    """The chunks of a block that are among the files of an array."""
     rows, columns = (-(-size // step) for size, step in zip(layout.shape[1:], layout.chunk, strict=True))
     every = {(row, column) for row in range(rows) for column in range(columns)}
-    return {place for place in every if (root / name / chunk_name(name, block, *place)).is_file()}
+    return {place for place in every if chunk_name(name, block, *place) in names}
 
 
 def _check_unit(layout: Layout, block: int, unit: Unit, entry: Entry, content: Mapping[str, np.ndarray], findings: _Findings) -> None:
@@ -214,24 +224,29 @@ def _check_unit(layout: Layout, block: int, unit: Unit, entry: Entry, content: M
         findings.problems.append(_problem(layout, f"ledger/block-{block}.json", fault, block, [unit]))
 
 
-def _check_strays(root: Path, layout: Layout, findings: _Findings) -> None:
+def _check_strays(root: Folder, layout: Layout, findings: _Findings) -> None:
     """Note files that are not part of the store; a writer's unfinished ones only once it is gone."""
     known = _known_files(root, layout)
-    for path in sorted(path for path in root.rglob("*") if not path.is_dir()):
-        name = path.relative_to(root).as_posix()
-        unfinished = path.name.startswith(files.TEMPORARY) and not files.is_abandoned(path.name)
-        if name not in known and not unfinished and not name.startswith("ledger/claims/"):
+    for name in sorted(root.sizes()):
+        last = name.rpartition("/")[2]
+        unfinished = last.startswith(files.TEMPORARY) and not files.is_abandoned(last)
+        if name not in known and not unfinished and not name.startswith(_OTHERS):
             findings.notes.append(f"{name}: is not a part of the store (left by a killed writer, or put there)")
 
 
-def _known_files(root: Path, layout: Layout) -> set[str]:
+_OTHERS = (f"{claims.FOLDER}/", f"{runs.FOLDER}/", "ledger/answers/", "ledger/texts/")
+"""Folders whose files check themselves: claims, records of runs, and the scoring room's logs of answers and texts of unfinished work."""
+
+
+def _known_files(root: Folder, layout: Layout) -> set[str]:
     known = {"zarr.json", "ledger/zarr.json", *(f"{name}/zarr.json" for name in ARRAYS)}
-    paths = [copy_path(root), claims.lock_path(root), *(manifest.path(root, block) for block in range(layout.blocks))]
-    paths += [journal.path(root, layout, unit) for unit in layout.known]
+    known |= {COPY, LOCK, *(manifest.file(block) for block in range(layout.blocks))}
+    known |= {journal.file(layout, unit) for unit in layout.known}
     for name in ARRAYS:
+        names = frozenset(root.names(name))
         for block in range(layout.blocks):
-            known |= {f"{name}/{chunk_name(name, block, *place)}" for place in _present(root, layout, name, block)}
-    return known | {path.relative_to(root).as_posix() for path in paths}
+            known |= {f"{name}/{chunk_name(name, block, *place)}" for place in _present(layout, name, block, names)}
+    return known
 
 
 def _problem(layout: Layout, file: str, fault: str, block: int, units: Iterable[Unit] = ()) -> Problem:

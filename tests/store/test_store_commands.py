@@ -12,7 +12,7 @@ import pytest
 from massjax.store import ScoreStore
 from massjax.store.__main__ import main
 
-from .store_writer import fill, make
+from .store_writer import CHOICES, answer, archetypes, days, fill, make, stocks
 
 
 @pytest.fixture
@@ -37,6 +37,64 @@ def test_info_tells_what_is_stored(store_path: Path, capsys: pytest.CaptureFixtu
         "a5",
     ):
         assert text in output
+
+
+def test_info_is_a_readme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Model, prompt, dates, completeness, distributions and cost, in words: nothing in a cell is JSON, and what is not known has no row."""
+    panel = {"source": "sp500", "features": ["return_1m", "beta"], "texts": None, "span": {"first": "2020-01-01"}, "survivors": True}
+    axes = {"dates": days(12), "stocks": stocks(8), "archetypes": [*archetypes(2), {"name": "rule", "rule": {"beta": -1.0}}]}
+    run_key = {"model": {"name": "none", "weights": "a" * 64}, "choices": list(CHOICES), "prefill": "Rating:\n"}
+    store = ScoreStore.create(
+        tmp_path / "s.zarr", **axes, choices=CHOICES, run_key=run_key, dates_per_unit=5, panel=panel, example_prompt="Rate [bold]it[/bold]."
+    )
+    stats = {"prompts": 30, "reused": 10, "prompt_tokens": 4000, "cached_tokens": 1000, "seconds": 2.5, "reasons": {"low coverage": 3}}
+    for unit in store.units()[:7]:
+        store.write_unit(unit, answer(unit), key="k", stats=stats)
+    assert main(["info", str(store.path)]) == 0
+    output = capsys.readouterr().out
+    rows = [" ".join(line.replace("│", " ").split()) for line in output.splitlines()]
+    for row in (
+        "dates 12, 2020-01-01 to 2020-01-12, 5 a block",
+        "archetypes 3: 2 ask a language model, 1 are rules",
+        "finished 7 of 9 units (77.8%), 7 of them in the journal",
+        "data.features return_1m, beta",
+        "data.texts none",
+        "data.span.first 2020-01-01",
+        "data.survivors yes",
+        "model.weights aaaaaaaaaaaaaaaa…",
+        "prefill Rating:⏎",
+        "prompts asked 210",
+        "scores from a prompt asked before 70 (25.0% of the answered cells)",
+        "from the prefix cache 7,000 (25.0% of the prompt tokens)",
+        "seconds 17.5 (12.0 prompts a second)",
+        "cells without a score 21 low coverage",
+        "Rate [bold]it[/bold].",
+    ):
+        assert row in rows, f"{row!r} is not in\n{output}"
+    assert "price" not in output
+    assert "runs" not in output
+    assert not any(sign in output for sign in '{}"')
+    store.add_run(
+        {"prompts": 10, "seconds": 4.0, "prompt_tokens": 100, "cached_tokens": 40, "price_per_million_tokens": 2.5, "shard": "1/2"}
+    )
+    assert main(["info", str(store.path)]) == 0
+    output = capsys.readouterr().out
+    assert "0.07, at 2.50 for a million prompt tokens" in output
+    assert "40.0%" in output
+    assert "1/2" in output
+    assert main(["info", str(store.path), "--price", "10"]) == 0
+    assert "0.28, at 10.00 for a million prompt tokens" in capsys.readouterr().out
+
+
+def test_a_damaged_record_of_a_run_is_named_and_forgotten(store_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ScoreStore.open(store_path, mode="r+").add_run({"prompts": 10})
+    (record,) = (store_path / "ledger" / "runs").iterdir()
+    record.write_bytes(record.read_bytes().replace(b"10", b"11"))
+    assert main(["verify", str(store_path)]) == 1
+    assert record.name in capsys.readouterr().out
+    assert main(["repair", str(store_path)]) == 0
+    assert "0 metadata files restored, 1 records of runs deleted, 0 units dropped" in capsys.readouterr().out
+    assert main(["verify", str(store_path)]) == 0
 
 
 def test_verify_and_repair_tell_what_is_damaged(store_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

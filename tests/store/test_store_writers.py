@@ -16,6 +16,7 @@ import pytest
 
 from massjax.errors import StoreError
 from massjax.store import ClaimedError, ScoreStore, claims, verify
+from massjax.store.folder import LOCK as LOCK_FILE
 
 from .store_writer import answer, content, fill, key, make
 
@@ -102,7 +103,7 @@ def test_of_two_that_claim_a_unit_one_is_told_and_a_dead_ones_claim_is_taken_ove
 def test_whether_a_claim_is_stale(tmp_path: Path, change: dict[str, object], stale: bool) -> None:
     store = make(tmp_path / "s.zarr")
     unit = store.units()[0]
-    claims.acquire(store.path, unit.name, "it")
+    claims.acquire(store.root, unit.name, "it")
     file = store.path / "ledger" / "claims" / f"{unit.name}.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
     if stale:
@@ -125,7 +126,7 @@ def test_a_claim_that_cannot_be_read_holds_nobody_up(tmp_path: Path) -> None:
 def test_a_block_that_another_process_compacts_is_left_to_it(tmp_path: Path) -> None:
     store = fill(make(tmp_path / "s.zarr"))
     before = content(store)
-    with claims.claimed(store.path, "block-3", "block 3"):
+    with claims.claimed(store.root, "block-3", "block 3"):
         assert store.compact() == [0, 1, 2, 4, 5, 6, 7]
         with pytest.raises(StoreError, match="block-3 is being compacted"):
             store.extend(stocks=["new"])
@@ -179,7 +180,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_told_and_loses_nothing(small_disk: Path) -> None:
-    store = make(small_disk / "s.zarr", dates=400, kinds=12)
+    store = make(small_disk / "s.zarr", dates=200)
     with pytest.raises(StoreError, match="cannot write: the disk is full: free some space"):
         fill(store)
     written = set(store.entries())
@@ -210,8 +211,10 @@ def test_a_read_only_disk_is_told_and_can_still_be_read(small_disk: Path) -> Non
         store.repair,
         lambda: make(small_disk / "other.zarr"),
     ):
-        with pytest.raises(StoreError, match="the file system is read-only"):
+        with pytest.raises(StoreError, match="the file system is read-only") as caught:
             action()
+        named = str(caught.value).partition(": cannot ")[0]
+        assert named in (str(store.path), str(small_disk / "other.zarr")), "an error names the store, not a file that the user never made"
     assert content(ScoreStore.open(store.path)) == before
     assert verify(store.path).ok
 
@@ -246,8 +249,9 @@ def test_permission_that_is_lost_mid_way_is_told_and_the_store_can_still_be_read
     before = content(store)
     without_permission()
     for action in (lambda: fill(store), lambda: store.compact(partial=True), store.repair, lambda: make(tmp_path / "other.zarr")):
-        with pytest.raises(StoreError, match="permission denied: use a store in a folder you can write to"):
+        with pytest.raises(StoreError, match="permission denied: use a store in a folder you can write to") as caught:
             action()
+        assert str(caught.value).partition(": cannot ")[0] in (str(store.path), str(tmp_path / "other.zarr"))
     assert content(ScoreStore.open(store.path)) == before
     assert verify(store.path).ok
 
@@ -266,7 +270,8 @@ def test_a_lock_is_freed_by_the_death_of_its_holder(root: Path, tmp_path: Path) 
     """SIGKILL while the store's mutex is held: the next writer is not held up, and nothing is left behind."""
     store = make(tmp_path / "s.zarr", dates=10)
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    command = [sys.executable, "-c", LOCK, str(claims.lock_path(store.path))]
+    lock = store.path / LOCK_FILE
+    command = [sys.executable, "-c", LOCK, str(lock)]
     holder = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
@@ -274,4 +279,4 @@ def test_a_lock_is_freed_by_the_death_of_its_holder(root: Path, tmp_path: Path) 
     holder.wait()
     fill(store).compact()
     assert verify(store.path).ok
-    assert not claims.lock_path(store.path).exists()
+    assert not lock.exists()
