@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+SMALLEST_GAIN = 1e-6
+"""A gain in RankIC at or below this is rounding."""
+
 
 @dataclass(frozen=True)
 class Shrinkage:
@@ -59,6 +62,6 @@ def shrinkage(
         shrinkage=before - after,
         in_sample_gain=gain_before,
         out_of_sample_gain=gain_after,
-        kept=gain_after / gain_before if gain_before > 1e-9 else np.nan,
+        kept=gain_after / gain_before if gain_before > SMALLEST_GAIN else np.nan,
         dates=int(known.sum()),
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from massjax.errors import ConfigError
+from massjax.errors import ConfigError, StoreError
 from massjax.scoring.checking import check_scores
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore
@@ -43,7 +43,11 @@ def gather_scores(work: Work) -> GatheredScores:
         return GatheredScores(scores, None)
     names = [archetypes[k].name for k in asked]
     store = _open(work, names)
-    scores[asked] = store.scores(dates=panel.dates, archetypes=names, stocks=panel.stocks)
+    try:
+        scores[asked] = store.scores(dates=panel.dates, archetypes=names, stocks=panel.stocks)
+    except StoreError as error:
+        hint = "run precompute with this config to add what is missing, or narrow market.start, market.end or the stocks"
+        raise StoreError(f"{store.path}: {error} ({hint})") from error
     return GatheredScores(np.where(panel.member, scores, np.float32(np.nan)), store)
 
 
