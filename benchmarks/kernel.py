@@ -1,37 +1,40 @@
-"""Candidate evaluations a second: the kernel and the searches on it, against a pandas loop doing the same work, in one run.
+"""Candidate evaluations a second: the kernel and the searches on it, against pandas, numba and a bare matrix product, in one run.
 
-    python benchmarks/kernel.py
+    python benchmarks/kernel.py [--platform cuda] [--out benchmarks/results]
 
-The best of interleaved rounds is reported, because machines are noisy; compare the ratios rather than the absolute figures. Every size is
-first checked against the pandas loop in float64.
+Machines are noisy: what is compared is interleaved, the best of many rounds counts, and the ratios matter more than the absolute figures.
+Every size is first checked against a loop in float64.
 """
 
 from __future__ import annotations
 
-import argparse
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+import polars as pl
+import timing
+from jax import lax
 from rich.console import Console
 from rich.table import Table
+from timing import Size
 
 import massjax as mj
+from massjax.engine.evaluation import prepare_window
 
-SIZES = ((16, 50, 5, 4096), (16, 300, 5, 1024), (16, 3000, 20, 256), (512, 50, 5, 512))
+SIZES = {
+    Size(16, 50, 5, 4096): 2_500_000,
+    Size(16, 300, 5, 1024): 150_000,
+    Size(16, 3000, 20, 256): 2_000,
+    Size(512, 50, 5, 4096): None,
+}
+"""Sizes, and the evaluations a second hoped for on two quiet AVX-512 cores."""
 CHECKED = 6
-
-
-def window(archetypes: int, stocks: int, dates: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores with ties and gaps, members, forward returns."""
-    rng = np.random.default_rng(0)
-    scores = np.round(rng.random((archetypes, stocks, dates)), 2).astype(np.float32)
-    scores[rng.random(scores.shape) < 0.02] = np.nan
-    member = rng.random((stocks, dates)) < 0.95
-    return scores, member, rng.normal(size=(stocks, dates)).astype(np.float32)
 
 
 def pandas_fitness(scores: np.ndarray, member: np.ndarray, returns: np.ndarray, weights: np.ndarray) -> float:
@@ -47,60 +50,103 @@ def pandas_fitness(scores: np.ndarray, member: np.ndarray, returns: np.ndarray, 
     return float(np.nanmean(daily))
 
 
-def best_seconds(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The shortest time of each call over interleaved rounds, after one to compile."""
-    best = dict.fromkeys(calls, np.inf)
-    for turn in range(rounds + 1):
-        for name, call in calls.items():
-            began = time.perf_counter()
-            jax.block_until_ready(call())
-            if turn:
-                best[name] = min(best[name], time.perf_counter() - began)
-    return best
+def numba_fitness(data: tuple[np.ndarray, ...]) -> Callable[[], object] | None:
+    """The kernel written by hand, on the same window; None without numba."""
+    try:
+        import by_hand
+    except ImportError:
+        return None
+    window = jax.tree.map(np.asarray, prepare_window(*map(jnp.asarray, data[:3]), "renormalize"))
+    lanes = np.ascontiguousarray(data[3].T)
+    return partial(by_hand.fitness, window.opinions.scores, window.opinions.present, window.returns.ranks, window.returns.common, lanes)
+
+
+def product_alone(size: Size) -> Callable[[], object]:
+    """The matrix product that the moments of all stocks and dates need at least: scores, their squares, and presence."""
+    rows = jax.random.uniform(jax.random.key(0), (3 * size.stocks * size.dates, size.archetypes))
+    lanes = jax.random.uniform(jax.random.key(1), (size.candidates // 128, size.archetypes, 128))
+    product = jax.jit(lambda rows, lanes: lax.map(lambda tile: (rows @ tile).sum(0), lanes))
+    return partial(product, rows, lanes)
+
+
+def measure_size(size: Size, target: int | None, rounds: int) -> dict[str, object]:
+    data = timing.window(size)
+    found = np.asarray(mj.fitness(*data))
+    pandas_fitness(*data[:3], data[3][0].astype(float))
+    began = time.perf_counter()
+    expected = [pandas_fitness(*data[:3], row.astype(float)) for row in data[3][:CHECKED]]
+    pandas = CHECKED / (time.perf_counter() - began)
+    calls: dict[str, Callable[[], object]] = {"fitness": partial(mj.fitness, *map(jax.device_put, data))}
+    by_hand = numba_fitness(data)
+    if by_hand is not None:
+        calls["numba"] = by_hand
+    if size.archetypes >= 64:
+        calls["product"] = product_alone(size)
+    rate = {name: size.candidates / seconds for name, seconds in timing.best_seconds(calls, rounds).items()}
+    return {
+        **{"K": size.archetypes, "N": size.stocks, "D": size.dates, "P": size.candidates},
+        "evaluations/s": rate["fitness"],
+        "hoped for": target,
+        "pandas/s": pandas,
+        "x pandas": rate["fitness"] / pandas,
+        "x numba": rate["fitness"] / rate["numba"] if "numba" in rate else None,
+        "x product": rate["fitness"] / rate["product"] if "product" in rate else None,
+        "largest error": float(np.abs(found[:CHECKED] - expected).max()),
+    }
+
+
+def measure_searches(rounds: int) -> pl.DataFrame:
+    size = Size(16, 50, 5, 4096)
+    *data, weights = map(jax.device_put, timing.window(size))
+    searches: Mapping[str, tuple[mj.Search, int]] = {
+        "Annealing, 4096 chains": (mj.Annealing(chains=4096, steps=50), 4096 * 51),
+        "GradientSearch, 1024 restarts": (mj.GradientSearch(restarts=1024, steps=50), 1024 * 51),
+    }
+    key = jax.random.key(0)
+    calls: dict[str, Callable[[], object]] = {"fitness": lambda: mj.fitness(*data, weights)}
+    calls |= {name: lambda search=search: mj.search_window(*data, search, key=key).fitness for name, (search, _) in searches.items()}
+    best = timing.best_seconds(calls, rounds)
+    rates = {"fitness": size.candidates / best["fitness"]} | {name: count / best[name] for name, (_, count) in searches.items()}
+    return pl.DataFrame(
+        {"what": list(rates), "candidates/s": list(rates.values()), "of fitness": [r / rates["fitness"] for r in rates.values()]}
+    )
+
+
+def measure_walk_forward(rounds: int) -> dict[str, object]:
+    """A year: 243 dates, 1024 chains of 200 steps, 50 stocks, look-back 5; the first call compiles."""
+    scores, member, returns, _ = timing.window(Size(16, 50, 243, 1))
+    walk = partial(mj.walk_forward, scores, member, returns, mj.Annealing(chains=1024, steps=200), lookback=5, gap=4, key=jax.random.key(0))
+    began = time.perf_counter()
+    walk()
+    first = time.perf_counter() - began
+    return {"first call, s": first, "after compilation, s": min(timing.best_seconds({"walk": lambda: walk().rank_ic}, rounds).values())}
+
+
+def show(frame: pl.DataFrame, title: str) -> None:
+    table = Table(title=title, title_justify="left")
+    for name in frame.columns:
+        table.add_column(name, justify="left" if name == "what" else "right")
+    for row in frame.iter_rows():
+        table.add_row(*map(timing.cell, row))
+    Console(width=130).print(table)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=8)
-    rounds = parser.parse_args().rounds
-    table = Table(title=f"Evaluations a second, best of {rounds} rounds; {jax.devices()[0].device_kind}, jax {jax.__version__}")
-    for heading in ("K", "N", "D", "P", "fitness", "pandas", "ratio", "largest error"):
-        table.add_column(heading, justify="right")
-    for archetypes, stocks, dates, candidates in SIZES:
-        data = window(archetypes, stocks, dates)
-        weights = np.random.default_rng(1).gamma(1.0, size=(candidates, archetypes)).astype(np.float32) + 1e-3
-        on_device = [jax.device_put(array) for array in (*data, weights)]
-        found = np.asarray(mj.fitness(*data, weights))
-        pandas_fitness(*data, weights[0].astype(float))
-        began = time.perf_counter()
-        expected = [pandas_fitness(*data, row.astype(float)) for row in weights[:CHECKED]]
-        slow = CHECKED / (time.perf_counter() - began)
-        fast = candidates / best_seconds({"fitness": partial(mj.fitness, *on_device)}, rounds)["fitness"]
-        error = np.abs(found[:CHECKED] - expected).max()
-        sizes = map(str, (archetypes, stocks, dates, candidates))
-        table.add_row(*sizes, f"{fast:,.0f}", f"{slow:,.1f}", f"{fast / slow:,.0f}", f"{error:.0e}")
-    console = Console(width=110)
-    console.print(table)
-
-    data = [jax.device_put(array) for array in window(16, 50, 5)]
-    weights = jax.device_put(np.random.default_rng(1).gamma(1.0, size=(4096, 16)).astype(np.float32) + 1e-3)
-    annealing, gradient, key = mj.Annealing(chains=4096, steps=50), mj.GradientSearch(restarts=1024, steps=50), jax.random.key(0)
-    best = best_seconds(
-        {
-            "fitness": lambda: mj.fitness(*data, weights),
-            "annealing, 4096 chains": lambda: mj.search_window(*data, annealing, key=key).fitness,
-            "gradient, 1024 restarts": lambda: mj.search_window(*data, gradient, key=key).fitness,
-        },
-        rounds,
-    )
-    counts = {"fitness": 4096, "annealing, 4096 chains": 4096 * 51, "gradient, 1024 restarts": 1024 * 51}
-    searches = Table(title="K=16, N=50, D=5: candidates judged a second, proposals or gradients included")
-    for heading in ("", "a second", "of the fitness rate"):
-        searches.add_column(heading, justify="left" if not heading else "right")
-    base = counts["fitness"] / best["fitness"]
-    for name, seconds in best.items():
-        searches.add_row(name, f"{counts[name] / seconds:,.0f}", f"{counts[name] / seconds / base:.0%}")
-    console.print(searches)
+    parser = timing.arguments(__doc__.split("\n")[0], ())
+    parser.add_argument("--year", action="store_true", help="also a year of walk-forward (minutes)")
+    options = parser.parse_args()
+    timing.choose_platform(options.platform)
+    where = f"best of {options.rounds} rounds; {timing.provenance()['device']}, {os.cpu_count()} CPUs, jax {jax.__version__}"
+    sizes = pl.DataFrame([measure_size(size, target, options.rounds) for size, target in SIZES.items()])
+    show(sizes, f"Evaluations a second, {where}")
+    searches = measure_searches(options.rounds)
+    show(searches, "K=16, N=50, D=5: candidates judged a second, proposals or gradients included")
+    timing.write(options.out, "kernel", "The kernel", sizes)
+    timing.write(options.out, "searches", "The searches on it", searches)
+    if options.year:
+        year = pl.DataFrame([measure_walk_forward(1)])
+        show(year, "Walk-forward over 243 dates, 1024 chains of 200 steps, N=50, look-back 5")
+        timing.write(options.out, "walk_forward", "A year of walk-forward", year)
 
 
 if __name__ == "__main__":

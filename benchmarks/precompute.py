@@ -1,19 +1,25 @@
-"""Precompute against a bare vLLM loop over the same prompts in the same order, with the same engine, in one process.
+"""Precompute against a bare vLLM loop at its best settings, and against vLLM as it comes, over the same prompts in the same order.
 
-    python benchmarks/precompute.py --config configs/demo.yaml --prompts 400 --rounds 3
+    python benchmarks/precompute.py --config configs/demo.yaml --prompts 512 --rounds 3
 
 The bare loop is one `llm.generate` over the token ids of all prompts. Precompute is `ask_missing` into a new store: rendering, looking up
-what is known, tokenising, asking unit by unit, calibration, writing and compacting. The prefix cache is emptied before each.
+what is known, tokenising, asking, calibration, writing and compacting. vLLM's defaults are a second process without any setting but
+the model and its dtype. Rounds are interleaved, and the prefix cache is emptied before each.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -25,6 +31,8 @@ from massjax.scoring.asking import ask_missing
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.vllm_engine import VLLMEngine
 from massjax.scoring.work import Work, prepare
+
+ANSWER = "benchmark: "
 
 
 def small_work(config_path: Path, prompts: int) -> Work:
@@ -41,8 +49,10 @@ def small_work(config_path: Path, prompts: int) -> Work:
 
 
 def asked_order(work: Work) -> list[Prompt]:
-    """Every distinct prompt once, in the order in which precompute asks."""
+    """Every prompt once, the content-free ones first, in the order in which precompute asks."""
     order: dict[Prompt, None] = {}
+    if work.config.scoring.calibrate:
+        order.update(dict.fromkeys(work.content_free(a) for a in work.archetypes if a.kind == "llm"))
     size = work.config.layout.dates_per_unit
     for start in range(0, len(work.panel.dates), size):
         for prompts in work.prompts.values():
@@ -52,45 +62,116 @@ def asked_order(work: Work) -> list[Prompt]:
     return list(order)
 
 
+def defaults(options: argparse.Namespace) -> None:
+    """The child process: vLLM with its own settings; a round for every line on standard input."""
+    import vllm
+
+    job = json.loads(Path(options.job).read_text())
+    llm = vllm.LLM(model=job["model"], dtype=job["dtype"], max_logprobs=32)
+    sampling = vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=job["choices"], detokenize=False)
+    prompts = [{"prompt_token_ids": ids} for ids in job["ids"]]
+    llm.generate(prompts[:8], sampling, use_tqdm=False)
+    print(f"{ANSWER}ready", flush=True)
+    for _ in sys.stdin:
+        llm.reset_prefix_cache()
+        began = time.perf_counter()
+        llm.generate(prompts, sampling, use_tqdm=False)
+        print(f"{ANSWER}{time.perf_counter() - began}", flush=True)
+
+
+def start_defaults(job: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
+    """The child, ready to be asked."""
+    (folder / "job.json").write_text(json.dumps(job))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_")} | {"VLLM_LOGGING_LEVEL": "ERROR"}
+    child = subprocess.Popen(
+        [sys.executable, __file__, "--job", str(folder / "job.json")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    answer(child)
+    return child
+
+
+def answer(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.startswith(ANSWER):
+            return line.removeprefix(ANSWER).strip()
+    raise SystemExit("the process with vLLM's defaults ended")
+
+
+def bare_loop(engine: VLLMEngine, prompts: list[Prompt]) -> float:
+    engine._llm.reset_prefix_cache()
+    began = time.perf_counter()
+    ids = [engine.chat.ids(prompt) for prompt in prompts]
+    engine._llm.generate([{"prompt_token_ids": row} for row in ids], engine._sampling, use_tqdm=False)
+    return time.perf_counter() - began
+
+
+def precompute(engine: VLLMEngine, work: Work, identity: dict[str, str], prompts: int) -> float:
+    engine._llm.reset_prefix_cache()
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        fresh = replace(work)
+        store = open_or_create(fresh, Path(folder) / "scores.zarr", identity)
+        tally = ask_missing(fresh, store, engine)
+        seconds = time.perf_counter() - began
+    assert tally.prompts + tally.content_free == prompts, (tally, prompts)
+    return seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
-    parser.add_argument("--prompts", type=int, default=400)
+    parser.add_argument("--prompts", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-defaults", action="store_true", help="leave vLLM's defaults out")
+    parser.add_argument("--job", default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.job:
+        return defaults(options)
 
     work = small_work(options.config, options.prompts)
     engine = VLLMEngine(work.config.scoring)
-    prompts = asked_order(work)
-    identity = engine.identity()
+    prompts, identity = asked_order(work), engine.identity()
     engine.ask(prompts[:8])
-    seconds: dict[str, list[float]] = {"bare loop": [], "precompute": []}
-    cells = 0
-    for _ in range(options.rounds):
-        engine._llm.reset_prefix_cache()
-        began = time.perf_counter()
-        ids = [engine._tokenizer.encode(engine._wrap(prompt), add_special_tokens=False) for prompt in prompts]
-        engine._llm.generate([{"prompt_token_ids": row} for row in ids], engine._sampling, use_tqdm=False)
-        seconds["bare loop"].append(time.perf_counter() - began)
-
-        engine._llm.reset_prefix_cache()
-        with tempfile.TemporaryDirectory() as folder:
-            began = time.perf_counter()
-            store = open_or_create(replace(work), Path(folder) / "scores.zarr", identity)
-            tally = ask_missing(replace(work), store, engine)
-            seconds["precompute"].append(time.perf_counter() - began)
-            cells = tally.cells
-            assert tally.prompts == len(prompts), (tally.prompts, len(prompts))
+    seconds: dict[str, list[float]] = {"bare loop, best settings": [], "precompute": []}
+    with tempfile.TemporaryDirectory() as folder:
+        child = None
+        if not options.no_defaults:
+            scoring = work.config.scoring
+            ids = [engine.chat.ids(prompt) for prompt in prompts]
+            job = {"model": str(engine.folder), "dtype": scoring.dtype, "choices": engine.choice_ids, "ids": ids}
+            child = start_defaults(job, Path(folder))
+            seconds["vLLM's defaults"] = []
+        for number in range(options.rounds):
+            taken = {"bare loop, best settings": bare_loop(engine, prompts)}
+            taken["precompute"] = precompute(engine, work, identity, len(prompts))
+            if child is not None and child.stdin is not None:
+                child.stdin.write("\n")
+                child.stdin.flush()
+                taken["vLLM's defaults"] = float(answer(child))
+            for name, value in taken.items():
+                seconds[name].append(value)
+            print(f"round {number + 1}: " + ", ".join(f"{name} {value:.1f} s" for name, value in taken.items()), file=sys.stderr)
+        if child is not None and child.stdin is not None:
+            child.stdin.close()
+            child.wait()
     engine.close()
+    report(seconds, len(prompts), options.rounds)
 
-    table = Table(title=f"{len(prompts):,} distinct prompts for {cells:,} scores; median of {options.rounds} rounds")
-    for column in ("", "seconds", "prompts/s", "scores/s", "share of the bare loop"):
+
+def report(seconds: dict[str, list[float]], prompts: int, rounds: int) -> None:
+    table = Table(title=f"{prompts:,} distinct prompts; best and median of {rounds} interleaved rounds")
+    for column in ("", "best s", "median s", "prompts/s (best)", "precompute is, best", "median of rounds' ratios"):
         table.add_column(column, justify="left" if not column else "right")
-    bare = statistics.median(seconds["bare loop"])
+    own = seconds["precompute"]
     for name, taken in seconds.items():
-        median = statistics.median(taken)
-        table.add_row(name, f"{median:.1f}", f"{len(prompts) / median:.1f}", f"{cells / median:.0f}", f"{bare / median:.0%}")
-    Console().print(table)
+        ratio = statistics.median(other / mine for other, mine in zip(taken, own, strict=True))
+        table.add_row(
+            name, f"{min(taken):.1f}", f"{statistics.median(taken):.1f}", f"{prompts / min(taken):.1f}",
+            f"{min(taken) / min(own):.0%} of it", f"{ratio:.0%}",
+        )  # fmt: skip
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from massjax.errors import MassjaxError
     from massjax.evaluate.walk_forward import WalkForward, walk_forward
     from massjax.market import Feature, Panel, load_panel
-    from massjax.search import Annealing, GradientSearch, Search, SearchResult, search_window
+    from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Search, SearchResult, search_window
     from massjax.store import ScoreStore
 
 _HOME = {
     "Annealing": "massjax.search",
+    "DifferentialEvolution": "massjax.search",
     "Feature": "massjax.market",
     "GradientSearch": "massjax.search",
     "MassjaxError": "massjax.errors",
@@ -41,6 +42,7 @@ _HOME = {
 
 __all__ = [
     "Annealing",
+    "DifferentialEvolution",
     "Feature",
     "GradientSearch",
     "MassjaxError",

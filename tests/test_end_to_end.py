@@ -31,7 +31,8 @@ PERIOD = {"start": "2022-09-01", "end": "2022-10-31"}
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "smollm2"
+    """Converted here, unless MASSJAX_SMALL_MODEL names a folder in which it is already."""
+    folder = Path(os.environ.get("MASSJAX_SMALL_MODEL") or tmp_path_factory.mktemp("model") / "smollm2")
     subprocess.run([sys.executable, "-m", "massjax.scoring.smallmodel", str(folder)], check=True)
     return folder
 
@@ -102,7 +103,7 @@ def test_from_a_model_to_a_report(tmp_path: Path, model: Path) -> None:
     assert again.returncode == 2
 
 
-def test_the_engine_gives_exact_logprobs_of_single_token_choices(model: Path) -> None:
+def test_the_engine_gives_exact_logprobs_of_single_token_choices(model: Path, tmp_path: Path) -> None:
     """Against transformers, which computes the whole vocabulary's distribution in float32."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -114,6 +115,12 @@ def test_the_engine_gives_exact_logprobs_of_single_token_choices(model: Path) ->
     for choices in (("1", "10"), ("BUY", "SELL")):
         with pytest.raises(ModelError, match="not a single token"):
             VLLMEngine(settings.replace(choices=choices))
+    config = config_file(tmp_path, model)
+    command = [sys.executable, "-m", "massjax.precompute", "--config", str(config), "--set", "scoring.choices=[SELL, HOLD, BUY]"]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "scoring.choices: 'SELL' is not a single token" in " ".join(refused.stderr.split())
+    assert "Traceback" not in refused.stderr
     prompts = [Prompt("You rate stocks.", f"Momentum: {word}. Rate it from 1 to 5.") for word in ("up", "down", "sideways")]
     engine = VLLMEngine(settings)
     try:

@@ -48,6 +48,11 @@ def test_plan_then_run_then_nothing_left(tmp_path: Path, capsys: pytest.CaptureF
     assert store.provenance.run_key["engine.engine"] == "fake"
     assert main(["--config", config]) == 0
     assert "units written" in capsys.readouterr().out
+    assert main(["--config", config, "--plan"]) == 0
+    assert "Nothing is left to ask: all 480 scores" in " ".join(capsys.readouterr().out.split())
+    (run,) = store.runs()
+    assert run["statistics"]["prompts"] + run["statistics"]["reused"] == 480
+    assert {"prompt_tokens", "cached_tokens", "seconds"} <= set(run["statistics"])
 
 
 def test_killed_at_any_moment_it_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -129,6 +134,48 @@ def test_archetypes_that_ask_the_same_draw_a_warning(tmp_path: Path, capsys: pyt
     agents = {**SMALL["agents"], "archetypes": [], "grid": {"modalities": [["price"]], "replicas": 2}}
     assert main(["--config", str(config_file(tmp_path, agents=agents)), "--plan"]) == 0
     assert "ask the very same prompts" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_while_it_imports_or_works_it_ends_without_a_traceback(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    config, path = config_file(tmp_path), tmp_path / "scores.zarr"
+    command = [sys.executable, "-c", f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{SLOW_FAKE}"]
+    bare = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from massjax.precompute import main; print(1)\n"
+    importing = [sys.executable, "-uc", bare + "sys.exit(main(sys.argv[1:]))"]
+    process = subprocess.Popen([*importing, "--config", str(config)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1\n"
+    time.sleep(0.2)
+    process.send_signal(number)
+    told = process.communicate()[1]
+    assert "Traceback" not in told
+    assert "stopped; what is scored is stored" in told
+    assert process.returncode == code
+
+    process = subprocess.Popen([*command, "--config", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not _done(path):
+        time.sleep(0.01)
+    process.send_signal(number)
+    told = process.communicate()[1]
+    assert "Traceback" not in told
+    assert process.returncode == code, told
+    assert main(["--config", str(config)]) == 0
+
+
+def test_a_store_of_other_prompts_or_data_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = str(config_file(tmp_path))
+    assert main(["--config", config]) == 0
+    own = tmp_path / "own.j2"
+    own.write_text("{% block system %}Rate.{% endblock %}{% block user %}{{ sections }}{% endblock %}")
+    for change, words in [
+        (f"agents.template={own}", "prompt_template: the store has"),
+        ("agents.facts=numbers", "facts: the store has 'words', this run has 'numbers'"),
+        ("agents.archetypes.0.horizon=days", "archetype 'trend'.horizon: the store has nothing, this run has 'days'"),
+        ("market.start=2022-06-03", "holds 2 dates that the market data has not"),
+        ("scoring.choices=[a, b, c, d, e]", "choices: the store has"),
+    ]:
+        assert main(["--config", config, "--set", change]) == 2
+        assert words in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_damaged_or_foreign_store_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

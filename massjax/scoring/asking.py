@@ -1,11 +1,17 @@
-"""Asking for what is missing: unit by unit, every distinct prompt once, each unit written before the next is asked."""
+"""Asking for what is missing: every distinct prompt once, in calls that keep the engine busy, each unit written as soon as it is whole.
+
+What an engine call has answered is in the store, or in its log, before the next one begins: a run that is killed asks at most one call
+again.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -13,186 +19,245 @@ from jaxtyping import Float
 from massjax.agents import Prompt
 from massjax.config import Archetype
 from massjax.errors import ModelError
-from massjax.scoring.choice import SMALLEST_PRIOR, Choices, calibrated, choices_of, expected_score
+from massjax.scoring.answers import Answered, answer_log, log_answers, logged_answers, stored_answers, stored_priors
+from massjax.scoring.choice import SMALLEST_PRIOR, calibrated, choices_of, expected_score
+from massjax.scoring.cost import Cost, Tally
 from massjax.scoring.engine import Engine
+from massjax.scoring.log import Log
+from massjax.scoring.order import groups
 from massjax.scoring.placing import archetype_of, cells, unit_keys
 from massjax.scoring.work import Work
-from massjax.store import ScoreStore, Status, Unit, UnitScores
+from massjax.store import ClaimedError, ScoreStore, Status, Unit, UnitScores
 
 Progress = Callable[[int, int], None]
 """Called with the cells finished and the cells wanted."""
 
-
-@dataclass(frozen=True)
-class Cost:
-    """What one unit took: prompts asked, cells answered by a prompt asked before, tokens, seconds, and why cells have no score."""
-
-    prompts: int = 0
-    reused: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    seconds: float = 0.0
-    reasons: dict[str, int] = field(default_factory=dict)
+CALLS_AT_ONCE = 4
+"""An engine is given at most this many times `prompts_at_once` prompts in one call: what a kill can lose."""
 
 
 @dataclass
-class Tally:
-    """What a run of asking did, all units together; fields as in `Cost`."""
+class _Pending:
+    """A unit whose prompts are asked or wait to be asked."""
 
-    units: int = 0
-    cells: int = 0
-    prompts: int = 0
-    reused: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    seconds: float = 0.0
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    def add(self, cost: Cost) -> None:
-        """Count one more unit's cost."""
-        self.prompts += cost.prompts
-        self.reused += cost.reused
-        self.prompt_tokens += cost.prompt_tokens
-        self.cached_tokens += cost.cached_tokens
-        self.seconds += cost.seconds
-        self.reasons.update(cost.reasons)
+    unit: Unit
+    key: str
+    archetype: Archetype
+    digests: np.ndarray
+    asked: np.ndarray
+    claim: ExitStack
+    upto: int = 0
+    cost: Cost = field(default_factory=Cost)
 
 
-class Answered(dict[int, tuple[np.ndarray, float]]):
-    """Answers by prompt fingerprint: raw choice probabilities (float16) and coverage."""
+class _Waiting(NamedTuple):
+    """A prompt that waits to be asked, its fingerprint, and the unit that it is asked for."""
+
+    prompt: Prompt
+    digest: int
+    pending: _Pending
 
 
-def ask_missing(work: Work, store: ScoreStore, engine: Engine, progress: Progress | None = None) -> Tally:
-    """Ask the engine for every unit that the store lacks, and write each as soon as it is answered.
-
-    A prompt that has been answered, now or in an earlier run, is not asked again. Stopped at any moment, the store keeps all
-    finished units.
-    """
-    keys = unit_keys(work, store)
-    missing = sorted(store.missing_units(keys, retry_failed=True), key=lambda unit: (store.layout.block(unit), unit.archetype, unit.first))
-    if not missing:
-        return Tally()
-    current = [unit for unit, entry in store.entries().items() if entry.key == keys[unit]]
-    answered = stored_answers(work, store, current)
-    priors = stored_priors(store, current)
-    tally, wanted, block = Tally(), sum(unit.shape[0] * unit.shape[1] for unit in missing), -1
-    for unit in missing:
-        if store.layout.block(unit) != block:
-            store.compact()
-            block = store.layout.block(unit)
-        archetype = archetype_of(work, store, unit)
-        if archetype.kind == "rule":
-            store.write_unit(unit, _rule_unit(work, store, unit, archetype), key=keys[unit])
-        else:
-            if archetype.name not in priors:
-                priors[archetype.name] = _prior(work, archetype, engine)
-            scores, cost = _ask_unit(work, store, unit, archetype, engine, answered, priors[archetype.name])
-            store.write_unit(unit, scores, key=keys[unit], stats=asdict(cost))
-            tally.add(cost)
-        tally.units += 1
-        tally.cells += unit.shape[0] * unit.shape[1]
-        if progress is not None:
-            progress(tally.cells, wanted)
-    store.compact()
-    return tally
-
-
-def stored_answers(work: Work, store: ScoreStore, units: Sequence[Unit]) -> Answered:
-    """What the given units of the store say about the prompts of this run, by prompt fingerprint."""
-    answered = Answered()
-    for unit in units:
-        archetype = archetype_of(work, store, unit)
-        if archetype.kind == "rule":
-            continue
-        where = {"dates": unit.dates, "archetypes": [archetype.name], "stocks": list(store.stocks[unit.stocks])}
-        probability = store.probabilities(**where, calibrated=False)[0].astype(np.float16)
-        coverage = store.coverage(**where)[0]
-        digests = cells(work, store, unit, work.digests[archetype.name]).T
-        for row, column in zip(*np.nonzero(np.isfinite(coverage)), strict=True):
-            answered[int(digests[row, column])] = (probability[row, column], float(coverage[row, column]))
-    return answered
-
-
-def stored_priors(store: ScoreStore, units: Sequence[Unit]) -> dict[str, Float[np.ndarray, " C"] | None]:
-    """Answers to the content-free prompts that the given units were calibrated with, by archetype."""
-    entries = store.entries()
-    found = {store.archetypes[unit.archetype]: entries[unit].calibration for unit in units}
-    return {name: np.array(prior, dtype=np.float32) for name, prior in found.items() if prior is not None}
-
-
-def _prior(work: Work, archetype: Archetype, engine: Engine) -> Float[np.ndarray, " C"] | None:
-    """The engine's answer to the archetype's content-free prompt; None where scores are not calibrated.
-
-    Raises:
-        ModelError: the engine gave no answer.
-    """
-    if not work.config.scoring.calibrate:
-        return None
-    answers = engine.ask([work.content_free(archetype)])
-    prior = choices_of(answers.logprobs).probability[0].astype(np.float32)
-    if not np.isfinite(prior).all():
-        reason = answers.failures.get(0, "no finite log-probabilities")
-        raise ModelError(f"archetype {archetype.name!r}: the content-free prompt that calibrates its scores was not answered ({reason})")
-    return np.maximum(prior, np.float32(SMALLEST_PRIOR))
-
-
-def _ask_unit(
+def ask_missing(
     work: Work,
     store: ScoreStore,
-    unit: Unit,
-    archetype: Archetype,
     engine: Engine,
-    answered: Answered,
-    prior: Float[np.ndarray, " C"] | None,
-) -> tuple[UnitScores, Cost]:
-    prompts = work.prompts[archetype.name]
-    digests = cells(work, store, unit, work.digests[archetype.name])
-    index = cells(work, store, unit, prompts.index)
-    wanted = {int(digests[cell]): prompts.prompts[index[cell]] for cell in zip(*np.nonzero(index >= 0), strict=True)}
-    to_ask = sorted((prompt, digest) for digest, prompt in wanted.items() if digest not in answered)
-    failures, cost = _ask(engine, to_ask, answered)
-    choices, status = _collect(work, digests, index, answered, failures)
-    score = expected_score(calibrated(choices.probability, prior))
-    score[status != Status.SCORED] = np.nan
-    reasons = Counter(failures[int(d)] for d in digests[status == Status.FAILED])
-    if (status == Status.INVALID).any():
-        reasons["coverage below scoring.minimum_coverage"] = int((status == Status.INVALID).sum())
-    cost = replace(cost, reused=int((index >= 0).sum()) - len(to_ask), reasons=dict(reasons))
-    return UnitScores(status, score, choices.probability, choices.coverage, prior), cost
+    progress: Progress | None = None,
+    *,
+    units: Collection[Unit] | None = None,
+    claim: bool = True,
+) -> Tally:
+    """Ask the engine for every unit that the store lacks, and write each when its prompts are answered.
+
+    A prompt that has been answered, now or in an earlier run, is not asked again. Stopped at any moment, the store keeps all
+    finished units. A unit at which another process is at work is left to it.
+
+    Args:
+        units: only these, where given.
+        claim: tell other processes which units are at work here; not needed where a coordinator keeps them apart.
+
+    Raises:
+        ModelError: the engine cannot answer at all, or leaves a content-free prompt unanswered.
+        StoreError: the store cannot be written.
+    """
+    keys = unit_keys(work, store)
+    missing = [unit for unit in store.missing_units(keys, retry_failed=True) if units is None or unit in units]
+    if not missing:
+        return Tally()
+    current = [unit for unit, entry in store.entries().items() if entry.key == keys.get(unit)]
+    log, answered = answer_log(store), Answered(len(store.choices))
+    wanted = wanted_digests(work, store, missing)
+    stored_answers(work, store, current, answered, wanted)
+    logged_answers(log, answered, wanted)
+    run = _Run(work, store, engine, keys, answered, log, progress, sum(unit.shape[0] * unit.shape[1] for unit in missing), claim)
+    with run.claims:
+        run.calibrate([archetype_of(work, store, unit) for unit in missing], stored_priors(store, current))
+        for group in groups(store, missing, work.order.layout):
+            run.take(group)
+        run.ask_waiting(everything=True)
+    store.compact()
+    if len(keys) == len(store.units()) and not store.missing_units(keys):
+        log.clear()
+    return run.tally
 
 
-def _ask(engine: Engine, to_ask: list[tuple[Prompt, int]], answered: Answered) -> tuple[dict[int, str], Cost]:
-    """Ask in the order given, so that prompts that begin alike are neighbours; returns the reasons of those that failed."""
-    if not to_ask:
-        return {}, Cost()
-    started = time.monotonic()
-    answers = engine.ask([prompt for prompt, _ in to_ask])
-    seconds = round(time.monotonic() - started, 3)
-    choices = choices_of(answers.logprobs)
-    failures = {}
-    for row, (_, digest) in enumerate(to_ask):
-        if np.isfinite(choices.probability[row]).all():
-            answered[digest] = (choices.probability[row], float(choices.coverage[row]))
-        else:
-            failures[digest] = answers.failures.get(row, "the engine gave no finite log-probabilities")
-    return failures, Cost(len(to_ask), 0, answers.prompt_tokens, answers.cached_tokens, seconds)
+def wanted_digests(work: Work, store: ScoreStore, units: Iterable[Unit]) -> set[int]:
+    """Fingerprints of all prompts of the given units, and of the content-free prompts that calibrate them."""
+    wanted: set[int] = set()
+    for unit in units:
+        archetype = archetype_of(work, store, unit)
+        if archetype.kind == "llm":
+            wanted.update(np.unique(cells(work, store, unit, work.digests[archetype.name])).tolist())
+            wanted.add(work.content_free(archetype).digest())
+    return wanted - {0}
 
 
-def _collect(
-    work: Work, digests: np.ndarray, index: np.ndarray, answered: Answered, failures: Mapping[int, str]
-) -> tuple[Choices, np.ndarray]:
-    count = len(work.config.scoring.choices)
-    probability = np.full((*digests.shape, count), np.nan, dtype=np.float16)
-    coverage = np.full(digests.shape, np.nan, dtype=np.float16)
-    status = np.full(digests.shape, Status.NOT_APPLICABLE, dtype=np.uint8)
-    for cell in zip(*np.nonzero(index >= 0), strict=True):
-        digest = int(digests[cell])
-        if digest in failures:
-            status[cell] = Status.FAILED
-            continue
-        probability[cell], coverage[cell] = answered[digest]
-        status[cell] = Status.SCORED if coverage[cell] >= work.config.scoring.minimum_coverage else Status.INVALID
-    return Choices(probability, coverage), status
+@dataclass
+class _Run:
+    work: Work
+    store: ScoreStore
+    engine: Engine
+    keys: Mapping[Unit, str]
+    answered: Answered
+    log: Log
+    progress: Progress | None
+    wanted_cells: int
+    claim: bool
+    tally: Tally = field(default_factory=Tally)
+    claims: ExitStack = field(default_factory=ExitStack)
+    priors: dict[str, Float[np.ndarray, " C"] | None] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+    waiting: list[_Waiting] = field(default_factory=list)
+    pending: list[_Pending] = field(default_factory=list)
+    queued: set[int] = field(default_factory=set)
+    asked: int = 0
+    block: int = -1
+
+    def calibrate(self, archetypes: Iterable[Archetype], known: Mapping[str, Float[np.ndarray, " C"]]) -> None:
+        """Ask the content-free prompts of all archetypes that need one, in one call."""
+        llm = {a.name: a for a in archetypes if a.kind == "llm"}
+        if not self.work.config.scoring.calibrate:
+            self.priors = dict.fromkeys(llm)
+            return
+        prompts = {name: self.work.content_free(a) for name, a in llm.items() if name not in known}
+        new = {prompt.digest(): prompt for prompt in prompts.values() if prompt.digest() not in self.answered}
+        if new:
+            self._ask(list(new.values()), list(new))
+            self.tally.content_free = len(new)
+        self.priors = {**known}
+        for name, prompt in prompts.items():
+            if prompt.digest() in self.failures:
+                raise ModelError(
+                    f"archetype {name!r}: the content-free prompt that calibrates its scores was not answered "
+                    f"({self.failures[prompt.digest()]})"
+                )
+            prior = self.answered.look_up(np.array([[prompt.digest()]], dtype=np.uint64))[0][0, 0]
+            self.priors[name] = np.maximum(prior.astype(np.float32), np.float32(SMALLEST_PRIOR))
+
+    def take(self, group: Sequence[Unit]) -> None:
+        """Queue the new prompts of units that are asked together, sorted so that prompts that begin alike are neighbours."""
+        new: list[_Waiting] = []
+        taken: list[_Pending] = []
+        for unit in group:
+            archetype, claim = archetype_of(self.work, self.store, unit), self.claims.enter_context(ExitStack())
+            try:
+                if self.claim:
+                    claim.enter_context(self.store.claim(unit, key=self.keys[unit]))
+            except ClaimedError:
+                self.tally.others += 1
+                continue
+            if archetype.kind == "rule":
+                self._write(unit, _rule_unit(self.work, self.store, unit, archetype), claim, None)
+                continue
+            prompts = self.work.prompts[archetype.name]
+            digests = cells(self.work, self.store, unit, self.work.digests[archetype.name])
+            index = cells(self.work, self.store, unit, prompts.index)
+            pending = _Pending(unit, self.keys[unit], archetype, digests, index >= 0, claim)
+            distinct, first = np.unique(digests, return_index=True)
+            for digest, place in zip(distinct.tolist(), index.reshape(-1)[first], strict=True):
+                if place >= 0 and digest not in self.queued and digest not in self.answered and digest not in self.failures:
+                    self.queued.add(digest)
+                    new.append(_Waiting(prompts.prompts[place], digest, pending))
+            taken.append(pending)
+        self.waiting += sorted(new, key=lambda waiting: waiting.prompt)
+        for pending in taken:
+            pending.upto = self.asked + len(self.waiting)
+        self.pending += taken
+        self.ask_waiting()
+
+    def ask_waiting(self, *, everything: bool = False) -> None:
+        """Ask as many whole calls as wait (or all), and write the units that are whole after each."""
+        size = max(1, self.engine.prompts_at_once)
+        while self.waiting and (everything or len(self.waiting) >= size):
+            whole = len(self.waiting) if everything else len(self.waiting) // size * size
+            batch = self.waiting[: min(whole, CALLS_AT_ONCE * size)]
+            probability, coverage, answered = self._ask([w.prompt for w in batch], [w.digest for w in batch], [w.pending for w in batch])
+            del self.waiting[: len(batch)]
+            self.queued.difference_update(w.digest for w in batch)
+            self.asked += len(batch)
+            late = [row for row, w in enumerate(batch) if answered[row] and w.pending.upto > self.asked]
+            log_answers(self.log, [batch[row].digest for row in late], probability[late], coverage[late])
+            self._write_finished()
+        self._write_finished()
+
+    def _ask(
+        self, prompts: list[Prompt], digests: list[int], units: Sequence[_Pending] = ()
+    ) -> tuple[Float[np.ndarray, "B C"], Float[np.ndarray, " B"], np.ndarray]:
+        began = time.monotonic()
+        answers = self.engine.ask(prompts)
+        seconds = time.monotonic() - began
+        choices = choices_of(answers.logprobs)
+        answered = np.isfinite(choices.probability).all(axis=1)
+        rows = np.flatnonzero(answered)
+        self.answered.add([digests[row] for row in rows], choices.probability[rows], choices.coverage[rows])
+        for row in np.flatnonzero(~answered).tolist():
+            self.failures[digests[row]] = answers.failures.get(row, "the engine gave no finite log-probabilities")
+        for row, pending in enumerate(units):
+            pending.cost.prompts += 1
+            pending.cost.prompt_tokens += int(answers.prompt_tokens[row])
+            pending.cost.cached_tokens += int(answers.cached_tokens[row])
+            pending.cost.seconds += seconds / len(prompts)
+        return choices.probability, choices.coverage, answered
+
+    def _write_finished(self) -> None:
+        while self.pending and self.pending[0].upto <= self.asked:
+            pending = self.pending.pop(0)
+            scores = self._scores(pending)
+            self._write(pending.unit, scores, pending.claim, pending.cost)
+
+    def _scores(self, pending: _Pending) -> UnitScores:
+        probability, coverage = self.answered.look_up(pending.digests)
+        probability[~pending.asked], coverage[~pending.asked] = np.nan, np.nan
+        answered = pending.asked & np.isfinite(coverage)
+        failed = pending.asked & ~answered
+        status = np.full(pending.digests.shape, Status.NOT_APPLICABLE, dtype=np.uint8)
+        status[failed] = Status.FAILED
+        status[answered] = Status.INVALID
+        with np.errstate(invalid="ignore"):
+            status[answered & (coverage >= self.work.config.scoring.minimum_coverage)] = Status.SCORED
+        prior = self.priors[pending.archetype.name]
+        score = expected_score(calibrated(probability, prior))
+        score[status != Status.SCORED] = np.nan
+        reasons = Counter(self.failures[int(digest)] for digest in pending.digests[failed])
+        if (status == Status.INVALID).any():
+            reasons["coverage below scoring.minimum_coverage"] = int((status == Status.INVALID).sum())
+        pending.cost.reused = int(pending.asked.sum()) - pending.cost.prompts
+        pending.cost.seconds = round(pending.cost.seconds, 3)
+        pending.cost.reasons = dict(reasons)
+        return UnitScores(status, score, probability, coverage, prior)
+
+    def _write(self, unit: Unit, scores: UnitScores, claim: ExitStack, cost: Cost | None) -> None:
+        self.store.write_unit(unit, scores, key=self.keys[unit], stats=None if cost is None else asdict(cost))
+        claim.close()
+        if self.block not in (-1, self.store.layout.block(unit)):
+            self.store.compact()
+        self.block = self.store.layout.block(unit)
+        if cost is not None:
+            self.tally.add(cost)
+        self.tally.units += 1
+        self.tally.cells += unit.shape[0] * unit.shape[1]
+        if self.progress is not None:
+            self.progress(self.tally.cells, self.wanted_cells)
 
 
 def _rule_unit(work: Work, store: ScoreStore, unit: Unit, archetype: Archetype) -> UnitScores:

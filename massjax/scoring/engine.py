@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from massjax.agents import Prompt
 from massjax.errors import ModelError
@@ -18,18 +18,47 @@ class Answers(NamedTuple):
     Attributes:
         logprobs: [B, C] natural-log probability of each choice as the next token, over the whole vocabulary; NaN = no answer.
         failures: row to reason, for the rows without an answer.
-        prompt_tokens: tokens in all prompts together.
-        cached_tokens: how many of them came from the prefix cache.
+        prompt_tokens: [B] tokens of each prompt.
+        cached_tokens: [B] how many of them came from the prefix cache.
     """
 
     logprobs: Float[np.ndarray, "B C"]
     failures: Mapping[int, str]
-    prompt_tokens: int
-    cached_tokens: int
+    prompt_tokens: Int[np.ndarray, " B"]
+    cached_tokens: Int[np.ndarray, " B"]
+
+
+class Sampling(NamedTuple):
+    """How a text is written: tokens at most, temperature (0 = the likeliest token each time), and seed above temperature 0."""
+
+    max_tokens: int
+    temperature: float
+    seed: int
+
+
+class Texts(NamedTuple):
+    """Texts written for a batch of prompts.
+
+    Attributes:
+        texts: [B] None = no text.
+        failures: row to reason, for the rows without a text.
+    """
+
+    texts: Sequence[str | None]
+    failures: Mapping[int, str]
 
 
 class Engine(Protocol):
-    """A language model that scores prompts by one forward pass each."""
+    """A language model that scores prompts by one forward pass each.
+
+    Attributes:
+        prompts_at_once: a call with fewer prompts leaves it partly idle; a multiple of it keeps it busy to the end.
+    """
+
+    @property
+    def prompts_at_once(self) -> int:
+        """See above."""
+        ...
 
     def identity(self) -> dict[str, str]:
         """Everything about the engine that answers depend on: model weights, tokenizer, chat template, numerics, versions."""
@@ -39,6 +68,10 @@ class Engine(Protocol):
         """Answer every prompt, in order. A prompt that cannot be answered is a failure of its row, not an error."""
         ...
 
+    def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
+        """Write a text for every prompt, in order; for the stages before a score."""
+        ...
+
     def close(self) -> None:
         """Free the model."""
         ...
@@ -46,6 +79,8 @@ class Engine(Protocol):
 
 class NoEngine:
     """The engine of a run that has rule archetypes only: there is nothing to ask."""
+
+    prompts_at_once = 1
 
     def identity(self) -> dict[str, str]:
         """Says that no model is involved."""
@@ -58,6 +93,14 @@ class NoEngine:
             ModelError: always.
         """
         raise ModelError(f"{len(prompts)} prompts were to be asked, but this run has rule archetypes only")
+
+    def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
+        """Refuses, as `ask` does.
+
+        Raises:
+            ModelError: always.
+        """
+        raise ModelError(f"{len(prompts)} texts were to be written, but this run has rule archetypes only")
 
     def close(self) -> None:
         """Nothing to free."""

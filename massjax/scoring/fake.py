@@ -10,16 +10,18 @@ import numpy as np
 
 from massjax.agents import Prompt
 from massjax.config import ScoringSettings
-from massjax.scoring.engine import Answers
+from massjax.scoring.engine import Answers, Sampling, Texts
 
 
 class FakeEngine:
     """Deterministic noise in place of a model's answers; implements `massjax.scoring.engine.Engine`."""
 
+    prompts_at_once = 1
+
     def __init__(self, settings: ScoringSettings, seconds_per_prompt: float = 0.0) -> None:
         self.settings = settings
         self.seconds_per_prompt = seconds_per_prompt
-        self.asked = 0
+        self.asked = self.written = 0
 
     def identity(self) -> dict[str, str]:
         """Says plainly that no model answered."""
@@ -34,10 +36,16 @@ class FakeEngine:
         """Log-probabilities drawn from a generator seeded with each prompt."""
         self.asked += len(prompts)
         time.sleep(self.seconds_per_prompt * len(prompts))
-        rows = [self._logprobs(prompt) for prompt in prompts]
-        return Answers(
-            np.array(rows).reshape(len(prompts), len(self.settings.choices)), {}, sum(len(p.system + p.user) // 4 for p in prompts), 0
-        )
+        rows = np.array([self._logprobs(prompt) for prompt in prompts]).reshape(len(prompts), len(self.settings.choices))
+        tokens = np.array([len(p.system + p.user) // 4 for p in prompts], dtype=np.int64)
+        return Answers(rows, {}, tokens, np.zeros_like(tokens))
+
+    def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
+        """Words made of a hash of each prompt and its sampling."""
+        self.written += len(prompts)
+        time.sleep(self.seconds_per_prompt * len(prompts))
+        made = [hashlib.sha256(repr((*prompt, *how)).encode()).hexdigest()[:24] for prompt, how in zip(prompts, sampling, strict=True)]
+        return Texts([f"noise {word}" for word in made], {})
 
     def _logprobs(self, prompt: Prompt) -> np.ndarray:
         seed = hashlib.sha256(f"{self.settings.seed}\n{prompt.system}\n{prompt.user}".encode()).digest()[:8]

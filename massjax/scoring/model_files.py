@@ -61,9 +61,12 @@ def fingerprints(folder: Path) -> dict[str, str]:
     weights = sorted(file for pattern in WEIGHTS for file in folder.glob(pattern))
     if not weights:
         raise ModelError(f"{folder}: holds no weights ({', '.join(WEIGHTS)})")
+    return {"weights": _digest(weights), "model_config": _config_digest(folder / "config.json"), **tokenizer_fingerprints(folder)}
+
+
+def tokenizer_fingerprints(folder: Path) -> dict[str, str]:
+    """SHA-256 over the contents of a model's tokenizer and chat template files."""
     return {
-        "weights": _digest(weights),
-        "model_config": _config_digest(folder / "config.json"),
         "tokenizer": _digest([folder / name for name in TOKENIZER if (folder / name).is_file()]),
         "chat_template": _digest([folder / name for name in CHAT_TEMPLATE if (folder / name).is_file()]),
     }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from massjax.config import Archetype
 from massjax.errors import StoreError
 from massjax.scoring.work import Work, definition, describe_panel, prompts_key, rule_key, settings_key
-from massjax.store import ScoreStore, Unit
+from massjax.store import ScoreStore, Unit, exists
 
 
 def open_or_create(work: Work, path: Path, engine_key: Mapping[str, str]) -> ScoreStore:
@@ -24,27 +27,45 @@ def open_or_create(work: Work, path: Path, engine_key: Mapping[str, str]) -> Sco
             covers dates or stocks that the configuration does not.
     """
     run_key = {**settings_key(work.config, work.template), **{f"engine.{name}": value for name, value in engine_key.items()}}
-    definitions = [definition(a) for a in work.archetypes]
-    if path.is_dir() and not any(path.iterdir()):
-        path.rmdir()
-    if not path.exists():
-        llm = [a for a in work.archetypes if a.kind == "llm"]
-        example = work.prompts_between(llm[0], slice(0, 1)).prompts if llm else []
-        return ScoreStore.create(
-            path,
-            dates=work.panel.dates,
-            stocks=list(work.panel.stocks),
-            archetypes=definitions,
-            choices=work.config.scoring.choices,
-            run_key=run_key,
-            dates_per_unit=work.config.layout.dates_per_unit,
-            panel=describe_panel(work.panel, work.config),
-            example_prompt="\n\n".join(example[0]) if example else "",
-        )
-    store = ScoreStore.open(path, expect=run_key, archetypes=definitions, mode="r+")
-    check_axes(work, store)
-    _extend(work, store)
-    return store
+    for attempt in range(_ATTEMPTS):
+        if path.is_dir() and not any(path.iterdir()):
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        if not exists(path):
+            try:
+                return _create(work, path, run_key)
+            except StoreError:
+                if not exists(path):
+                    raise
+        store = ScoreStore.open(path, expect=run_key, archetypes=[definition(a) for a in work.archetypes], mode="r+")
+        check_axes(work, store)
+        try:
+            _extend(work, store)
+            return store
+        except StoreError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_PAUSE)
+    raise AssertionError("unreachable")
+
+
+_ATTEMPTS, _PAUSE = 20, 0.5
+"""Several workers may make or extend a store at the same moment: one does, the others find it done a little later."""
+
+
+def _create(work: Work, path: Path, run_key: Mapping[str, Any]) -> ScoreStore:
+    example = next((prompts.prompts[0] for prompts in work.prompts.values() if prompts.prompts), None)
+    return ScoreStore.create(
+        path,
+        dates=work.panel.dates,
+        stocks=list(work.panel.stocks),
+        archetypes=[definition(a) for a in work.archetypes],
+        choices=work.config.scoring.choices,
+        run_key=run_key,
+        dates_per_unit=work.config.layout.dates_per_unit,
+        panel=describe_panel(work.panel, work.config),
+        example_prompt="\n\n".join(example) if example else "",
+    )
 
 
 def check_axes(work: Work, store: ScoreStore) -> None:
@@ -81,8 +102,9 @@ def _extend(work: Work, store: ScoreStore) -> None:
 
 
 def unit_keys(work: Work, store: ScoreStore) -> dict[Unit, str]:
-    """The key every unit of the store would be written under now."""
-    return {unit: unit_key(work, store, unit) for unit in store.units()}
+    """The key every unit of the store would be written under now; those of archetypes whose stages lack texts have none yet."""
+    ready = {a.name for a in work.archetypes if a.kind == "rule" or a.name in work.prompts}
+    return {unit: unit_key(work, store, unit) for unit in store.units() if store.archetypes[unit.archetype] in ready}
 
 
 def unit_key(work: Work, store: ScoreStore, unit: Unit) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from rich.table import Table
 
 from massjax.agents import Prompt
+from massjax.scoring.answers import Answered, answer_log, logged_answers, stored_answers
 from massjax.scoring.checking import check_settings
-from massjax.scoring.placing import archetype_of, cells, check_axes, unit_keys
+from massjax.scoring.order import CHARACTERS_PER_TOKEN, Choice, shared
+from massjax.scoring.placing import check_axes, unit_keys
 from massjax.scoring.work import Work, definition
-from massjax.store import ScoreStore
+from massjax.store import ScoreStore, exists
 
-CHARACTERS_PER_TOKEN = 4.4
 SAMPLED_PROMPTS = 200
 
 
@@ -31,6 +32,8 @@ class Plan:
         tokens_from: how tokens were counted.
         seconds: at `scoring.prompts_per_second`, the start of the engine not counted.
         cost: at `scoring.price_per_million_tokens`; None without a price.
+        order: prompt layout and order of asking, and why.
+        texts: texts to be written before the scores that need them, of the first stage that lacks any.
     """
 
     scores: int
@@ -43,6 +46,8 @@ class Plan:
     tokens_from: str
     seconds: float
     cost: float | None
+    order: Choice
+    texts: int
 
     def table(self) -> Table:
         """The plan as a table for a terminal."""
@@ -57,12 +62,23 @@ class Plan:
             "prompts to ask": f"{self.to_ask:,}",
             f"prompt tokens ({self.tokens_from})": f"{self.tokens:,}",
             "of them shared with the prompt before": f"{self.shared:,}",
+            "prompt layout": self._layout(),
+            "order of asking": "by archetype" if self.order.layout == "archetype-first" else "by stock and date, archetypes together",
             "estimated time": _duration(self.seconds),
             "estimated cost": "no price given (scoring.price_per_million_tokens)" if self.cost is None else f"{self.cost:,.2f}",
         }
+        if self.texts:
+            rows = {"texts to write first": f"{self.texts:,}", **rows}
         for name, value in rows.items():
             table.add_row(name, value)
         return table
+
+    def _layout(self) -> str:
+        layout = self.order.layout.replace("-", " ")
+        if not self.order.computed:
+            return f"{layout}: {self.order.reason}"
+        own, other = (self.order.computed[name] for name in sorted(self.order.computed, key=lambda name: name != self.order.layout))
+        return f"{layout}: on a sample {own:,} of {self.order.total:,} tokens are computed, else {other:,}"
 
 
 def plan(work: Work, path: Path) -> Plan:
@@ -72,11 +88,11 @@ def plan(work: Work, path: Path) -> Plan:
         StoreError: the store there is damaged, or was made with other settings or archetypes.
     """
     digests = {name: digest[digest > 0] for name, digest in work.digests.items()}
-    done = _stored(work, path)
+    done = _answered(work, path)
     texts = {digest: prompt for name, prompts in work.prompts.items() for digest, prompt in ((p.digest(), p) for p in prompts.prompts)}
     to_ask = sorted(prompt for digest, prompt in texts.items() if digest not in done)
     scores = sum(len(d) for d in digests.values())
-    stored = sum(int(np.isin(d, list(done)).sum()) for d in digests.values()) if done else 0
+    stored = sum(int(np.isfinite(done.look_up(d[None, :])[1]).sum()) for d in digests.values())
     scoring = work.config.scoring
     per_character, source = _tokens_per_character(scoring.model, to_ask)
     tokens = int(per_character * sum(len(p.system) + len(p.user) for p in to_ask))
@@ -87,33 +103,33 @@ def plan(work: Work, path: Path) -> Plan:
         prompts=len(texts),
         to_ask=len(to_ask),
         tokens=tokens,
-        shared=int(per_character * sum(_shared(a, b) for a, b in zip(to_ask, islice(to_ask, 1, None), strict=False))),
+        shared=int(per_character * sum(shared(a, b) for a, b in pairwise(to_ask))),
         tokens_from=source,
         seconds=len(to_ask) / scoring.prompts_per_second,
         cost=None if scoring.price_per_million_tokens is None else tokens * scoring.price_per_million_tokens / 1e6,
+        order=work.order,
+        texts=len({wanted.key for a in work.archetypes if a.stages for wanted in work.missing_texts(a, work.texts)}),
     )
 
 
-def _stored(work: Work, path: Path) -> set[int]:
-    """Fingerprints of the prompts that the store has answers to.
+def _answered(work: Work, path: Path) -> Answered:
+    """The answers that the store, or the log of a run that was stopped, has to this run's prompts.
 
     Raises:
         StoreError: precompute would refuse the store.
     """
-    if not path.exists():
-        return set()
+    answered = Answered(len(work.config.scoring.choices))
+    if not exists(path):
+        return answered
     store = ScoreStore.open(path, archetypes=[definition(a) for a in work.archetypes])
     check_settings(work, store)
     check_axes(work, store)
     keys = unit_keys(work, store)
-    done: set[int] = set()
-    for unit, entry in store.entries().items():
-        archetype = archetype_of(work, store, unit)
-        if entry.key == keys[unit] and archetype.kind == "llm":
-            where = {"dates": unit.dates, "archetypes": [archetype.name], "stocks": list(store.stocks[unit.stocks])}
-            answered = np.isfinite(store.coverage(**where)[0])
-            done.update(np.unique(cells(work, store, unit, work.digests[archetype.name]).T[answered]).tolist())
-    return done
+    current = [unit for unit, entry in store.entries().items() if entry.key == keys.get(unit)]
+    wanted = {int(digest) for digests in work.digests.values() for digest in np.unique(digests)} - {0}
+    stored_answers(work, store, current, answered, wanted)
+    logged_answers(answer_log(store), answered, wanted)
+    return answered
 
 
 def _tokens_per_character(model: str, prompts: list[Prompt]) -> tuple[float, str]:
@@ -128,14 +144,6 @@ def _tokens_per_character(model: str, prompts: list[Prompt]) -> tuple[float, str
         return 1.0 / CHARACTERS_PER_TOKEN, f"{CHARACTERS_PER_TOKEN} characters each"
     encoded = Tokenizer.from_file(str(file)).encode_batch(["\n".join(prompt) for prompt in sample])
     return sum(len(e.ids) for e in encoded) / sum(len("\n".join(p)) for p in sample), "counted on a sample"
-
-
-def _shared(a: Prompt, b: Prompt) -> int:
-    """Characters that two prompts have in common from their beginning."""
-    if a.system != b.system:
-        return 0
-    same = next((i for i, (x, y) in enumerate(zip(a.user, b.user, strict=False)) if x != y), min(len(a.user), len(b.user)))
-    return len(a.system) + same
 
 
 def _duration(seconds: float) -> str:

@@ -7,19 +7,22 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from massjax.agents import Prompt
 from massjax.config import ScoringSettings
 from massjax.errors import ModelError
-from massjax.scoring.engine import Answers
+from massjax.scoring.chat import Chat
+from massjax.scoring.engine import Answers, Sampling, Texts
 from massjax.scoring.model_files import fingerprints, model_folder
 
 CPU_SETTINGS = {"max_num_seqs": 64, "max_num_batched_tokens": 4096, "block_size": 32}
 """Measured best on the CPU: many short prompts, both cores, small cache blocks (16 is refused there)."""
 
 CPU_CACHE_GIB = 2
+
+SEQUENCES = 256
+"""What vLLM schedules at once on a GPU unless `scoring.max_num_seqs` says otherwise."""
 
 
 class VLLMEngine:
@@ -35,7 +38,6 @@ class VLLMEngine:
         try:
             _prepare_environment()
             import vllm
-            from transformers import AutoTokenizer
             from vllm.platforms import current_platform
         except ImportError as error:
             raise ModelError(
@@ -43,17 +45,9 @@ class VLLMEngine:
             ) from None
         self._vllm = vllm
         self._platform = current_platform
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder))
-            self._control_tokens = control_tokens(self._tokenizer)
-            before = self._wrap(Prompt("SYSTEM", "USER"))
-        except (ValueError, OSError, jinja2.TemplateError) as error:
-            raise ModelError(
-                f"{self.folder}: cannot be asked as a chat model ({error}); "
-                "massjax needs an instruct model with a tokenizer and a chat template that takes a system message"
-            ) from None
-        self._choice_ids = choice_ids(self._tokenizer, settings.choices, before)
-        self._sampling = vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=self._choice_ids, detokenize=False)
+        self.chat = Chat(self.folder, settings.prefill)
+        self.choice_ids = self.chat.choice_ids(settings.choices)
+        self._sampling = vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=self.choice_ids, detokenize=False)
 
     def identity(self) -> dict[str, str]:
         """Engine and version, platform, fingerprints of the model's files, the rendered chat template, and the choice tokens."""
@@ -61,11 +55,16 @@ class VLLMEngine:
             "engine": f"vllm {self._vllm.__version__}",
             "platform": str(self._platform.device_name or self._platform.device_type),
             **fingerprints(self.folder),
-            "chat_template_rendered": self._wrap(Prompt("SYSTEM", "USER")),
-            "choice_token_ids": " ".join(map(str, self._choice_ids)),
+            "chat_template_rendered": self.chat.rendered,
+            "choice_token_ids": " ".join(map(str, self.choice_ids)),
             "sampling": "greedy, one token, full-vocabulary logprobs of the choice tokens",
             "tensor_parallel_size": str(self.settings.tensor_parallel_size),
         }
+
+    @property
+    def prompts_at_once(self) -> int:
+        """Four times what the scheduler holds, so that little of a call is spent with a scheduler running empty."""
+        return 4 * (self.settings.max_num_seqs or (CPU_SETTINGS["max_num_seqs"] if self._platform.is_cpu() else SEQUENCES))
 
     @cached_property
     def _llm(self) -> Any:
@@ -91,19 +90,50 @@ class VLLMEngine:
 
     def ask(self, prompts: Sequence[Prompt]) -> Answers:
         """One forward pass a prompt; a prompt longer than the model's context is a failure of its row."""
-        ids = [self._tokenizer.encode(self._wrap(prompt), add_special_tokens=False) for prompt in prompts]
         limit = self.settings.max_model_len - 1
-        failures = {row: f"the prompt has {len(tokens)} tokens, more than {limit}" for row, tokens in enumerate(ids) if len(tokens) > limit}
+        failures: dict[int, str] = {}
+        ids: list[list[int]] = []
+        for row, found in enumerate(self.chat.all_ids(prompts)):
+            ids.append([] if isinstance(found, str) else found)
+            if isinstance(found, str):
+                failures[row] = found
+            elif len(found) > limit:
+                failures[row] = f"the prompt has {len(found)} tokens, more than {limit}"
         rows = [row for row in range(len(ids)) if row not in failures]
-        outputs = self._llm.generate([{"prompt_token_ids": ids[row]} for row in rows], self._sampling, use_tqdm=False)
-        logprobs = np.full((len(prompts), len(self._choice_ids)), np.nan)
+        outputs = self._llm.generate([{"prompt_token_ids": ids[row]} for row in rows], self._sampling, use_tqdm=False) if rows else []
+        logprobs = np.full((len(prompts), len(self.choice_ids)), np.nan)
+        tokens = np.array([len(row) for row in ids], dtype=np.int64)
+        cached = np.zeros(len(prompts), dtype=np.int64)
         for row, output in zip(rows, outputs, strict=True):
+            cached[row] = output.num_cached_tokens or 0
             found = output.outputs[0].logprobs[0]
             try:
-                logprobs[row] = [found[token].logprob for token in self._choice_ids]
+                logprobs[row] = [found[token].logprob for token in self.choice_ids]
             except KeyError as missing:
                 failures[row] = f"the engine returned no log-probability for token {missing}"
-        return Answers(logprobs, failures, sum(len(ids[row]) for row in rows), sum(output.num_cached_tokens or 0 for output in outputs))
+        return Answers(logprobs, failures, tokens, cached)
+
+    def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
+        """A text for every prompt, each with its own sampling; the scores' prefill is left out."""
+        texts: list[str | None] = [None] * len(prompts)
+        failures: dict[int, str] = {}
+        requests, params, rows = [], [], []
+        for row, (prompt, how) in enumerate(zip(prompts, sampling, strict=True)):
+            try:
+                ids = self.chat.ids(prompt, prefill="")
+            except ValueError as error:
+                failures[row] = str(error)
+                continue
+            if len(ids) + how.max_tokens > self.settings.max_model_len:
+                failures[row] = f"the prompt has {len(ids)} tokens, with {how.max_tokens} more than {self.settings.max_model_len}"
+                continue
+            seed = how.seed if how.temperature else None
+            requests.append({"prompt_token_ids": ids})
+            params.append(self._vllm.SamplingParams(max_tokens=how.max_tokens, temperature=how.temperature, seed=seed))
+            rows.append(row)
+        for row, output in zip(rows, self._llm.generate(requests, params, use_tqdm=False) if rows else [], strict=True):
+            texts[row] = output.outputs[0].text.strip()
+        return Texts(texts, failures)
 
     def close(self) -> None:
         """Shut the engine down and free its memory."""
@@ -111,49 +141,6 @@ class VLLMEngine:
         core = getattr(getattr(llm, "llm_engine", None), "engine_core", None)
         if core is not None and hasattr(core, "shutdown"):
             core.shutdown()
-
-    def _wrap(self, prompt: Prompt) -> str:
-        messages = [
-            {"role": "system", "content": self._defuse(prompt.system)},
-            {"role": "user", "content": self._defuse(prompt.user)},
-        ]
-        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return text + self.settings.prefill
-
-    def _defuse(self, text: str) -> str:
-        """Break up the tokenizer's control tokens, so that text from data cannot end its message."""
-        for token in self._control_tokens:
-            if token in text:
-                text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
-
-
-def control_tokens(tokenizer: Any) -> list[str]:
-    """All tokens that a tokenizer cuts out of running text as they stand, longest first."""
-    found = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
-    return sorted((token for token in found if len(token.strip()) > 1), key=len, reverse=True)
-
-
-def choice_ids(tokenizer: Any, choices: Sequence[str], before: str) -> list[int]:
-    """The token of each choice as it follows the text `before`.
-
-    Raises:
-        ModelError: a choice is not a single token there, or two are the same one.
-    """
-    start = tokenizer.encode(before, add_special_tokens=False)
-    ids = []
-    for choice in choices:
-        whole = tokenizer.encode(before + choice, add_special_tokens=False)
-        if whole[: len(start)] != start or len(whole) != len(start) + 1:
-            pieces = tokenizer.convert_ids_to_tokens(tokenizer.encode(choice, add_special_tokens=False))
-            raise ModelError(
-                f"scoring.choices: {choice!r} is not a single token of this model after {before[-20:]!r} (alone it is {pieces}); "
-                "use digits or letters, or another scoring.prefill"
-            )
-        ids.append(whole[-1])
-    if len(set(ids)) != len(ids):
-        raise ModelError(f"scoring.choices: two of {list(choices)} are the same token of this model")
-    return ids
 
 
 def _prepare_environment() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ from jaxtyping import Float, Int
 
 from massjax.agents import ArchetypePrompts, Fact, Prompt, PromptTemplate, content_free, facts_of, prompts_of, resolve_archetypes
 from massjax.config import Archetype, RunConfig
-from massjax.errors import ConfigError
+from massjax.errors import ConfigError, StoreError
 from massjax.market import Panel, load_panel
+from massjax.scoring.layouts import choose_template
+from massjax.scoring.order import Choice
 from massjax.scoring.rules import rule_scores
+from massjax.scoring.stages import Staged, Wanted, apply_stages, stored_texts
 
 NOT_ASKED_DIGEST = 0
 
@@ -31,6 +34,8 @@ class Work:
         archetypes: one per row of the score tensor.
         facts: what prompts may show.
         template: the prompt template.
+        order: which prompt layout was chosen, and why.
+        texts: texts of the stages before a score, by key, as far as they are written.
     """
 
     config: RunConfig
@@ -38,15 +43,18 @@ class Work:
     archetypes: tuple[Archetype, ...]
     facts: tuple[Fact, ...]
     template: PromptTemplate
+    order: Choice
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def prompts(self) -> dict[str, ArchetypePrompts]:
-        """Every distinct prompt of every LLM archetype, by its name."""
-        return {a.name: self._prompts(a, self.facts, self.panel.member) for a in self.archetypes if a.kind == "llm"}
+        """Every distinct prompt of every LLM archetype whose stages have their texts, by its name."""
+        ready = {a.name: self._staged(a, self.facts, self.panel.member) for a in self.archetypes if a.kind == "llm"}
+        return {name: self._prompts(staged, self.panel.member) for name, staged in ready.items() if isinstance(staged, Staged)}
 
     @cached_property
     def digests(self) -> dict[str, np.ndarray]:
-        """[N, T] fingerprint of the prompt asked for each stock and date, 0 where none is, by LLM archetype."""
+        """[N, T] fingerprint of the prompt asked for each stock and date, 0 where none is, by name as in `prompts`."""
         return {name: digests_of(prompts) for name, prompts in self.prompts.items()}
 
     @cached_property
@@ -55,21 +63,56 @@ class Work:
         rules = [a for a in self.archetypes if a.kind == "rule"]
         return {} if not rules else dict(zip([a.name for a in rules], rule_scores(self.panel, rules), strict=True))
 
+    @cached_property
+    def _content_free(self) -> dict[str, Prompt]:
+        return {}
+
     def content_free(self, archetype: Archetype) -> Prompt:
         """The archetype's prompt with every fact withheld."""
-        return content_free(archetype, self.facts, self.template, self.config.scoring.choices)
+        known = self._content_free
+        if archetype.name not in known:
+            staged = self._needed(archetype, self.facts, self.panel.member)
+            known[archetype.name] = content_free(staged.archetype, staged.facts, self.template, self.config.scoring.choices)
+        return known[archetype.name]
 
     def prompts_between(self, archetype: Archetype, dates: slice) -> ArchetypePrompts:
-        """The archetype's prompts on some of the panel's dates alone."""
-        facts = [replace(fact, codes=fact.codes[:, dates]) for fact in self.facts]
-        return self._prompts(archetype, facts, self.panel.member[:, dates])
+        """The archetype's prompts on some of the panel's dates alone.
 
-    def _prompts(self, archetype: Archetype, facts: Sequence[Fact], member: np.ndarray) -> ArchetypePrompts:
-        return prompts_of(archetype, facts, member, self.template, self.config.scoring.choices)
+        Raises:
+            StoreError: its stages lack texts.
+        """
+        facts = [replace(fact, codes=fact.codes[:, dates]) for fact in self.facts]
+        member = self.panel.member[:, dates]
+        return self._prompts(self._needed(archetype, facts, member), member)
+
+    def missing_texts(self, archetype: Archetype, texts: Mapping[str, str]) -> list[Wanted]:
+        """What the archetype's first stage that lacks texts lacks, given the texts there are."""
+        staged = replace(self, texts=texts)._staged(archetype, self.facts, self.panel.member)
+        return [] if isinstance(staged, Staged) else staged
+
+    def weight(self, archetype: Archetype) -> int:
+        """How many distinct prompts an LLM archetype has, its stages left aside."""
+        if not archetype.stages:
+            return len(self.prompts[archetype.name].prompts)
+        return len(self._prompts(Staged(archetype, self.facts), self.panel.member).prompts)
+
+    def _staged(self, archetype: Archetype, facts: Sequence[Fact], member: np.ndarray) -> Staged | list[Wanted]:
+        return apply_stages(archetype, self.config.agents.stages, facts, member, self.config.scoring.choices, self.texts)
+
+    def _needed(self, archetype: Archetype, facts: Sequence[Fact], member: np.ndarray) -> Staged:
+        staged = self._staged(archetype, facts, member)
+        if isinstance(staged, Staged):
+            return staged
+        raise StoreError(
+            f"archetype {archetype.name!r}: stage {staged[0].stage!r} lacks {len(staged)} texts; python -m massjax.precompute writes them"
+        )
+
+    def _prompts(self, staged: Staged, member: np.ndarray) -> ArchetypePrompts:
+        return prompts_of(staged.archetype, staged.facts, member, self.template, self.config.scoring.choices)
 
 
 def prepare(config: RunConfig) -> Work:
-    """Load the panel and work out archetypes, facts and template.
+    """Load the panel and work out archetypes, facts and template; texts of stages are taken from the configuration's store.
 
     Raises:
         ConfigError, DataError: a setting or the market data is wrong.
@@ -79,7 +122,10 @@ def prepare(config: RunConfig) -> Work:
     facts = facts_of(panel, config.agents)
     for archetype in archetypes:
         _check_askable(archetype, facts, config)
-    return Work(config, panel, archetypes, facts, PromptTemplate(config.agents.template))
+    template, order = choose_template(config, archetypes, facts, panel.member)
+    staged = any(archetype.stages for archetype in archetypes)
+    texts = stored_texts(config.store) if staged and config.store is not None else {}
+    return Work(config, panel, archetypes, facts, template, order, texts)
 
 
 def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfig) -> None:
@@ -154,7 +200,7 @@ def describe_panel(panel: Panel, config: RunConfig) -> Mapping[str, Any]:
     """What a store says of the data and the model it was made from, for its reader."""
     return {
         "source": config.market.source,
-        "model": Path(config.scoring.model).name,
+        "model": Path(config.scoring.model).name or (config.scoring.endpoint.model if config.scoring.endpoint else ""),
         "first_date": str(panel.dates[0]),
         "last_date": str(panel.dates[-1]),
         "stocks": len(panel.stocks),

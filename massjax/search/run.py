@@ -143,7 +143,12 @@ def begin(objective: Objective, settings: Search, start: Float[Array, "P K"], ke
     """A search before its first step."""
     state = settings.init(objective, start, jax.random.split(key)[0])
     zero = jnp.zeros((), jnp.int32)
-    return Running(state, zero, zero, jnp.full(settings.steps + 1, jnp.nan))
+    return jax.tree.map(_strongly_typed, Running(state, zero, zero, jnp.full(settings.steps + 1, jnp.nan)))
+
+
+def _strongly_typed(leaf: Array) -> Array:
+    """Of the type it will have after a step, so that the first lot of steps compiles like the others."""
+    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else lax.convert_element_type(leaf, np.dtype(leaf.dtype))
 
 
 def advance(objective: Objective, settings: Search, running: Running, key: Key[Array, ""], until: Int[Array, ""]) -> Running:

@@ -30,7 +30,7 @@ def test_a_price_gives_a_cost_and_a_rate_a_time(small: dict[str, Any], tmp_path:
     found = plan(work, tmp_path / "none.zarr")
     assert found.cost == found.tokens * 2e-6
     assert found.seconds == found.to_ask / 10.0
-    assert found.table().row_count == 9
+    assert found.table().row_count == 11
 
 
 def test_a_grown_run_needs_only_the_rest(small: dict[str, Any], tmp_path: Any) -> None:

