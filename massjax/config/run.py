@@ -26,7 +26,7 @@ class RunConfig(Settings):
     store: ConfigPath | None = None
     layout: StoreSettings = StoreSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
-    search: tuple[dict[str, Any], ...] = ({"method": "annealing"}, {"method": "gradient"})
+    search: tuple[dict[str, Any], ...] = ({"method": "differential_evolution"}, {"method": "gradient"})
     seed: int = Field(0, ge=0, lt=2**32)
     out: ConfigPath | None = None
 
