@@ -192,13 +192,18 @@ def best_after(found: list[tuple[float, float]], seconds: float) -> float:
     return max((fitness for elapsed, fitness in found if elapsed <= seconds), default=float("nan"))
 
 
+def mean_or_none(values: list[float]) -> float | None:
+    mean = float(np.mean(values))
+    return mean if np.isfinite(mean) else None
+
+
 def rows_of(window: str, races: dict[str, list[list[tuple[float, float]]]], clock: list[float]) -> list[dict[str, object]]:
     """A row for each contestant: the mean over seeds of the best after each time, and the median time to nearly the best known."""
     known = max(found[-1][1] for runs in races.values() for found in runs if found)
     rows: list[dict[str, object]] = []
     for name, runs in races.items():
         reached = [next((t for t, fitness in found if fitness >= NEARLY * known), np.inf) for found in runs]
-        after = {f"after {seconds:g} s": float(np.mean([best_after(found, seconds) for found in runs])) for seconds in clock}
+        after = {f"after {seconds:g} s": mean_or_none([best_after(found, seconds) for found in runs]) for seconds in clock}
         middle = float(np.median(reached))
         rows.append(
             {"window": window, "search": name, **after, "best known": known, "seconds to 99 %": middle if np.isfinite(middle) else None}
@@ -211,9 +216,11 @@ def show(rows: list[dict[str, object]], clock: list[float]) -> None:
     times = [f"after {seconds:g} s" for seconds in clock]
     for heading in ("search", *times, f"seconds to {NEARLY:.0%} of it"):
         table.add_column(heading, justify="left" if heading == "search" else "right")
-    for row in sorted(rows, key=lambda row: -np.nan_to_num(row[times[-1]], nan=-1)):
+    for row in sorted(rows, key=lambda row: -(row[times[-1]] or -1.0)):
         reached = row["seconds to 99 %"]
-        table.add_row(str(row["search"]), *(f"{row[t]:.4f}" for t in times), "—" if reached is None else f"{reached:.2f}")
+        table.add_row(
+            str(row["search"]), *("—" if row[t] is None else f"{row[t]:.4f}" for t in times), "—" if reached is None else f"{reached:.2f}"
+        )
     Console(width=120).print(table)
 
 

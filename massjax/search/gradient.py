@@ -58,7 +58,7 @@ class GradientSearch(Search):
     learning_rate: float = Field(0.1, gt=0, le=1e6)
     optimizer: str = "adam"
     objective: SoftObjective | Literal["perturbed_rank_ic"] = "soft_rank_ic"
-    temperature: float = Field(0.5, gt=0, le=1e6)
+    temperature: float = Field(0.25, gt=0, le=1e6)
     noise: float = Field(0.1, gt=0, le=100)
     pairs: int = Field(8, ge=1, le=100_000)
     kl_strength: float = Field(0.0, ge=0, le=1e6)
@@ -91,12 +91,13 @@ class GradientSearch(Search):
             raise ConfigError(f"prior has {len(self.prior)} weights, the scores {start.shape[1]} archetypes; expected one for each")
         noise = self.spread * jax.random.normal(key, start.shape).at[0].set(0.0)
         logits = jnp.log(jnp.maximum(start, jnp.finfo(jnp.float32).tiny)) + noise
-        return GradientState(logits, jax.vmap(self._optimizer().init)(logits), unjudged(jax.nn.softmax(logits)))
+        return GradientState(logits, jax.vmap(self._optimizer().init)(logits), unjudged(start))
 
     def step(self, objective: Objective, state: GradientState, key: Key[Array, ""]) -> GradientState:
-        """Judge where every restart is, and take one optimizer step from there."""
-        best = state.best.improved(*objective.judge(jax.nn.softmax(state.logits)))
-        slopes = _in_tiles(jax.grad(lambda logits: self._gain(objective, logits).sum()), state.logits)
+        """Judge where every restart is, its start the first time, and take one optimizer step from there."""
+        unmoved = jnp.isnan(state.best.fitness)[:, None]
+        best = state.best.improved(*objective.judge(jnp.where(unmoved, state.best.weights, jax.nn.softmax(state.logits))))
+        slopes = in_tiles(jax.grad(lambda logits: self._gain(objective, logits).sum()), state.logits)
         if self.objective == "perturbed_rank_ic":
             slopes = slopes + perturbed_slopes(objective, state.logits, self.noise, self.pairs, key)
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers
@@ -120,7 +121,7 @@ class GradientSearch(Search):
         return gain
 
 
-def _in_tiles(function: Callable[[Array], Array], logits: Float[Array, "P K"]) -> Float[Array, "P K"]:
+def in_tiles(function: Callable[[Array], Array], logits: Float[Array, "P K"]) -> Float[Array, "P K"]:
     """Map `function` over tiles of restarts, so that memory does not grow with their number."""
     restarts, archetypes = logits.shape
     tile = min(TILE, restarts)

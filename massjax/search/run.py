@@ -214,12 +214,12 @@ def _search_aloud(
     objective, running = _begin(panel, settings, key, alpha, signal, missing, start)
     lot, taken, total = max(1, (settings.steps + 1) // REPORTS), 0, settings.steps
     while taken <= total:
-        asked = min(taken + lot, total + 1)
-        running = _advance(objective, settings, running, key, np.int32(asked))
+        before = taken
+        running = _advance(objective, settings, running, key, np.int32(min(before + lot, total + 1)))
         taken = int(running.step)
-        progress(taken - 1, total, float(running.history[taken - 1]))
-        if taken < asked:
+        if taken == before:
             break
+        progress(taken - 1, total, float(running.history[taken - 1]))
     return _finish(settings, running)
 
 

@@ -16,8 +16,8 @@ from massjax.search.protocol import Objective
 
 SoftObjective: TypeAlias = Literal["soft_rank_ic", "ic"]
 
-DATES_TOGETHER = 5
-"""Dates in one vectorised pass."""
+ROWS_TOGETHER = 4096
+"""Stocks on dates up to which all dates are taken at once; above, one date after the other, to bound memory."""
 
 
 def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftObjective, temperature: float) -> Float[Array, " P"]:
@@ -31,34 +31,34 @@ def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftO
     Returns:
         [P]; 0 where no date can be judged.
     """
-    lanes = weights.T
+    lanes, dates = weights.T, objective.window.dates
 
-    def one_date(date: Window) -> tuple[Float[Array, " P"], Float[Array, ""]]:
-        known = date.returns.common
-        signal = _standardise(_smooth_signal(date.opinions, lanes, objective.alpha, objective.signal), known)
+    def of_dates(block: Window) -> tuple[Float[Array, "B P"], Float[Array, " B"]]:
+        known = block.returns.common
+        signal = jax.vmap(_standardise)(_smooth_signal(block.opinions, lanes, objective.alpha, objective.signal), known)
         if kind == "ic":
-            correlation = _pearson(signal, date.returns.values, known)
+            correlation = jax.vmap(_pearson)(signal, block.returns.values, known)
         else:
-            correlation = _soft_rank_correlation(signal / temperature, date.returns.ranks, known)
-        counts = (date.returns.ranks != 0).any()
-        return jnp.where(counts, correlation, 0.0), counts.astype(jnp.float32)
+            correlation = jax.vmap(_soft_rank_correlation)(signal / temperature, block.returns.ranks, known)
+        counts = (block.returns.ranks != 0).any(axis=1)
+        return jnp.where(counts[:, None], correlation, 0.0), counts.astype(jnp.float32)
 
-    daily, counted = lax.map(one_date, objective.window, batch_size=DATES_TOGETHER)
-    return daily.sum(0) / jnp.maximum(counted.sum(), 1.0)
+    together = dates if dates * objective.window.stocks <= ROWS_TOGETHER else 1
+    blocks = jax.tree.map(lambda leaf: leaf.reshape(-1, together, *leaf.shape[1:]), (objective.window.opinions, objective.window.returns))
+    daily, counted = lax.map(lambda block: of_dates(objective.window._replace(opinions=block[0], returns=block[1])), blocks)
+    return daily.sum((0, 1)) / jnp.maximum(counted.sum(), 1.0)
 
 
-def _smooth_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "N P"]:
-    """The signal from three matrix products; ties need no care here, only a gradient that stays finite where archetypes agree."""
-
-    def weighted(values: Float[Array, "K N"]) -> Float[Array, "N P"]:
-        return lax.dot_general(values, weights, (((0,), (0,)), ((), ())), precision="highest")
-
-    total = weighted(opinions.present)
-    total = jnp.where(total > 0, total, 1.0)
-    mean, middle = weighted(opinions.scores) / total, weighted(opinions.around) / total
-    variance = weighted(opinions.around**2) / total - middle**2
-    floor = jnp.maximum(opinions.agreement, EPS**2)[:, None]
-    return choose(signal, mean, jnp.sqrt(jnp.maximum(variance, floor)), alpha)
+def _smooth_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B N P"]:
+    """The signal from one matrix product; ties need no care here, only a gradient that stays finite where archetypes agree."""
+    dates, archetypes, stocks = opinions.scores.shape
+    factors = jnp.concatenate([opinions.present, opinions.scores, opinions.around, opinions.around**2], axis=2)
+    rows = factors.transpose(0, 2, 1).reshape(-1, archetypes)
+    total, *sums = jnp.moveaxis(jnp.matmul(rows, weights, precision="highest").reshape(dates, 4, stocks, -1), 1, 0)
+    share = 1.0 / jnp.where(total > 0, total, 1.0)
+    mean, middle, square = (values * share for values in sums)
+    floor = jnp.maximum(opinions.agreement, EPS**2)[:, :, None]
+    return choose(signal, mean, jnp.sqrt(jnp.maximum(square - middle**2, floor)), alpha)
 
 
 def _standardise(signal: Float[Array, "N P"], known: Bool[Array, " N"]) -> Float[Array, "N P"]:
