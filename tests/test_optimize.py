@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,8 @@ def _start(config: Path, out: Path, **environment: str) -> subprocess.Popen[str]
         "--set",
         "search.0.steps=9000000",
     ]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # shells let what they start in the background ignore it
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}, preexec_fn=heard)
 
 
 def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
