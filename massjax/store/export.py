@@ -65,8 +65,10 @@ def export(
     with files.told("write", target):
         files.make_folder(target.absolute().parent)
         try:
-            register_io_source(blocks, schema=_schema(store)).sink_parquet(temporary)
-            with temporary.open("rb") as file:
+            # A file opened here: given a path, polars may create it from another thread after a failure was already raised.
+            with temporary.open("xb") as file:
+                register_io_source(blocks, schema=_schema(store)).sink_parquet(file)
+                file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
             files.sync_folder(target.absolute().parent)
