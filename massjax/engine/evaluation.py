@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from massjax.engine.buckets import BUCKETED_FROM, BUCKETED_TILE, available, bucketed_covariance
 from massjax.engine.devices import gathered, spread
 from massjax.engine.inputs import (
     MISSING,
@@ -165,7 +166,7 @@ def block_rank_ic(
     """RankIC of each date of a block and each candidate; NaN on dates that are skipped."""
     rows = as_rows(block.opinions)
     signal_of = signal_method(rows, alpha, signal)
-    covariance_of = count_pairs(block) if block.stocks <= PAIRS_UP_TO else sort_stocks(block)
+    covariance_of = METHODS[ranking_method(block.stocks)](block)
     covariance, square = lax.map(lambda tile: covariance_of(signal_of(tile)), tiles)
     covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1) for values in (covariance, square))
     daily = correlation(covariance, square, jnp.sum(block.returns.ranks**2, axis=1, keepdims=True))
@@ -195,6 +196,22 @@ def sort_stocks(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array
         return lax.map(lambda date: sorted_covariance(*date), (by_date, block.returns))
 
     return method
+
+
+def fill_buckets(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array, Array]]:
+    """The same by a compiled sort."""
+    return lambda signal: bucketed_covariance(signal, block.returns)
+
+
+METHODS = {"pairs": count_pairs, "buckets": fill_buckets, "network": sort_stocks}
+TILES = {"pairs": CPU_TILE, "buckets": BUCKETED_TILE, "network": SORTED_TILE}
+
+
+def ranking_method(stocks: int) -> Literal["pairs", "buckets", "network"]:
+    """How stocks are ranked, by their number and by what is installed; measured by `benchmarks/universe.py`."""
+    if stocks >= BUCKETED_FROM and available():
+        return "buckets"
+    return "pairs" if stocks <= PAIRS_UP_TO else "network"
 
 
 def _count_again(
@@ -252,7 +269,7 @@ def in_tiles(weights: Float[Array, "P K"], tile: int) -> Float[Array, "tiles K t
 
 def tile_size(candidates: int, stocks: int, dates: int) -> int:
     """Candidates evaluated together: as many as the caches of a CPU core, or the memory of an accelerator, take in their stride."""
-    tile = CPU_TILE if stocks <= PAIRS_UP_TO else SORTED_TILE
+    tile = TILES[ranking_method(stocks)]
     if jax.default_backend() != "cpu":
         tile = max(tile, ACCELERATOR_BYTES // (4 * max(stocks, min(stocks * dates, ROWS_TOGETHER), 1)) // tile * tile)
     return min(candidates, tile)

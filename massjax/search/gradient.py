@@ -12,6 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float, Key
 from pydantic import Field, field_validator
 
+from massjax.engine.devices import spread
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.perturbed import perturbed_slopes
 from massjax.search.protocol import Judged, Objective, Search, unjudged
@@ -20,9 +21,8 @@ from massjax.search.soft import SoftObjective, soft_fitness
 OPTIMIZERS = ("adabelief", "adam", "adamw", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
 """optax optimizers that take a learning rate and treat every number alike."""
 
-
-TILE = 128
-"""Restarts whose gradients are taken together: their signals stay in a core's cache."""
+TILE = 32
+"""Restarts whose gradients are taken together, always: so that none depends on how many others there are, here or on other devices."""
 
 
 class GradientState(NamedTuple):
@@ -97,12 +97,16 @@ class GradientSearch(Search):
         """Judge where every restart is, its start the first time, and take one optimizer step from there."""
         unmoved = jnp.isnan(state.best.fitness)[:, None]
         best = state.best.improved(*objective.judge(jnp.where(unmoved, state.best.weights, jax.nn.softmax(state.logits))))
-        slopes = in_tiles(jax.grad(lambda logits: self._gain(objective, logits).sum()), state.logits)
+        slopes = spread(self.slopes, state.logits, objective)
         if self.objective == "perturbed_rank_ic":
             slopes = slopes + perturbed_slopes(objective, state.logits, self.noise, self.pairs, key)
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers
             updates, optimizer = jax.vmap(self._optimizer().update)(-slopes, state.optimizer, state.logits)
         return GradientState(state.logits + updates, optimizer, best)
+
+    def slopes(self, logits: Float[Array, "P K"], objective: Objective) -> Float[Array, "P K"]:
+        """The gradient of the smooth objective and its penalties."""
+        return in_tiles(jax.grad(lambda logits: self._gain(objective, logits).sum()), logits)
 
     def _optimizer(self) -> optax.GradientTransformation:
         return getattr(optax, self.optimizer)(self.learning_rate)
@@ -124,7 +128,6 @@ class GradientSearch(Search):
 def in_tiles(function: Callable[[Array], Array], logits: Float[Array, "P K"]) -> Float[Array, "P K"]:
     """Map `function` over tiles of restarts, so that memory does not grow with their number."""
     restarts, archetypes = logits.shape
-    tile = min(TILE, restarts)
-    tiles = -(-restarts // tile)
-    padded = jnp.concatenate([logits, jnp.zeros((tiles * tile - restarts, archetypes), logits.dtype)])
-    return lax.map(function, padded.reshape(tiles, tile, archetypes)).reshape(tiles * tile, archetypes)[:restarts]
+    tiles = -(-restarts // TILE)
+    padded = jnp.concatenate([logits, jnp.zeros((tiles * TILE - restarts, archetypes), logits.dtype)])
+    return lax.map(function, padded.reshape(tiles, TILE, archetypes)).reshape(tiles * TILE, archetypes)[:restarts]

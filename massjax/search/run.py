@@ -183,14 +183,14 @@ def _out_of_patience(settings: Search, running: Running) -> Bool[Array, ""]:
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing"))
 def _search(
-    panel: Panel, settings: Search, key: Key[Array, ""], alpha: Array, signal: SignalName, missing: Missing, start: ArrayLike
+    panel: Panel, settings: Search, key: Key[Array, ""], alpha: Array, signal: SignalName, missing: Missing, start: Array
 ) -> SearchResult:
     return run_search(Objective(prepare_window(*panel, missing), alpha, signal), settings, start, key)
 
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing"))
 def _begin(
-    panel: Panel, settings: Search, key: Key[Array, ""], alpha: Array, signal: SignalName, missing: Missing, start: ArrayLike
+    panel: Panel, settings: Search, key: Key[Array, ""], alpha: Array, signal: SignalName, missing: Missing, start: Array
 ) -> tuple[Objective, Running]:
     objective = Objective(prepare_window(*panel, missing), alpha, signal)
     return objective, begin(objective, settings, start, key)
@@ -207,7 +207,7 @@ def _search_aloud(
     alpha: Array,
     signal: SignalName,
     missing: Missing,
-    start: Float[ArrayLike, "P K"],
+    start: Float[np.ndarray, "P K"],
     progress: Callable[[int, int, float], None],
 ) -> SearchResult:
     """The same steps, some at a time, telling after each lot."""

@@ -52,13 +52,14 @@ def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftO
 def _smooth_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B N P"]:
     """The signal from one matrix product; ties need no care here, only a gradient that stays finite where archetypes agree."""
     dates, archetypes, stocks = opinions.scores.shape
-    factors = jnp.concatenate([opinions.present, opinions.scores, opinions.around, opinions.around**2], axis=2)
+    factors = jnp.concatenate([opinions.present, opinions.around, opinions.around**2], axis=2)
     rows = factors.transpose(0, 2, 1).reshape(-1, archetypes)
-    total, *sums = jnp.moveaxis(jnp.matmul(rows, weights, precision="highest").reshape(dates, 4, stocks, -1), 1, 0)
+    total, *sums = jnp.moveaxis(jnp.matmul(rows, weights, precision="highest").reshape(dates, 3, stocks, -1), 1, 0)
     share = 1.0 / jnp.where(total > 0, total, 1.0)
-    mean, middle, square = (values * share for values in sums)
+    mean, square = (values * share for values in sums)
     floor = jnp.maximum(opinions.agreement, EPS**2)[:, :, None]
-    return choose(signal, mean, jnp.sqrt(jnp.maximum(square - middle**2, floor)), alpha)
+    deviation = jnp.sqrt(jnp.maximum(square - mean**2, floor))
+    return choose(signal, mean + opinions.middle[:, :, None], deviation, alpha)
 
 
 def _standardise(signal: Float[Array, "N P"], known: Bool[Array, " N"]) -> Float[Array, "N P"]:

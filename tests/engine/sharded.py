@@ -27,16 +27,19 @@ def main(out: str, devices: int, process: int = 0, processes: int = 1, port: int
     key = jax.random.key(0)
     with over_devices(devices):
         found = mj.search_window(*past, mj.Annealing(chains=66, steps=6), key=key)
-        climbed = mj.search_window(*past, mj.GradientSearch(restarts=10, steps=4), key=key)
+        climbed = mj.search_window(*past, mj.GradientSearch(restarts=70, steps=12), key=key)
+        shaken = mj.search_window(*past, mj.GradientSearch(restarts=5, steps=4, objective="perturbed_rank_ic"), key=key)
         timing = {"lookback": 4, "gap": 1, "key": key}
         walked = mj.walk_forward(scores, member, returns, mj.Annealing(chains=10, steps=4), **timing)
         warm = mj.walk_forward(scores, member, returns, mj.Annealing(chains=10, steps=4), warm_start=True, **timing)
         results = {
             "fitness": mj.fitness(*past, weights),
+            "many stocks": mj.fitness(*slow.panel(6, 6, 140, 2)[:3], weights),
             "weights": found.weights,
             "chain_weights": found.chain_weights,
             "chain_fitness": found.chain_fitness,
             "climbed": climbed.chain_fitness,
+            "shaken": shaken.chain_fitness,
             "walked": walked.weights,
             "rank_ic": walked.rank_ic,
             "warm": warm.weights,
