@@ -7,6 +7,8 @@ With few archetypes the ranks cost the most, which do not depend on K; with many
 
 from __future__ import annotations
 
+import argparse
+
 from timing import Size, arguments, choose_platform, fit_exponent, measure_fitness, show, write
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -18,7 +20,11 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--dates", type=int, default=5)
     parser.add_argument("--candidates", type=int, default=512)
     options = parser.parse_args(words)
-    choose_platform(options.platform)
+    with choose_platform(options.platform, options.devices):
+        report(options)
+
+
+def report(options: argparse.Namespace) -> None:
     sizes = [Size(k, options.stocks, options.dates, options.candidates) for k in sorted(set(options.sizes))]
     rows = measure_fitness(sizes, options.rounds)
     half = len(rows) // 2

@@ -7,6 +7,8 @@ One candidate costs as much as the call; many cost their own share each. The exp
 
 from __future__ import annotations
 
+import argparse
+
 from timing import Size, arguments, choose_platform, fit_exponent, measure_fitness, show, write
 
 SIZES = tuple(4**power for power in range(9))
@@ -18,7 +20,11 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--archetypes", type=int, default=16)
     parser.add_argument("--dates", type=int, default=5)
     options = parser.parse_args(words)
-    choose_platform(options.platform)
+    with choose_platform(options.platform, options.devices):
+        report(options)
+
+
+def report(options: argparse.Namespace) -> None:
     sizes = [Size(options.archetypes, options.stocks, options.dates, p) for p in sorted(set(options.sizes))]
     rows = measure_fitness(sizes, options.rounds)
     many = rows.tail(max(2, len(rows) // 2))

@@ -8,6 +8,7 @@ Every size is first checked against a loop in float64.
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +26,9 @@ from rich.table import Table
 from timing import Size
 
 import massjax as mj
-from massjax.engine.evaluation import prepare_window
+from massjax.engine.devices import spread
+from massjax.engine.evaluation import evaluate, in_tiles, prepare_window
+from massjax.search import Objective
 
 SIZES = {
     Size(16, 50, 5, 4096): 2_500_000,
@@ -63,10 +66,14 @@ def numba_fitness(data: tuple[np.ndarray, ...]) -> Callable[[], object] | None:
 
 def product_alone(size: Size) -> Callable[[], object]:
     """The matrix product that the moments of all stocks and dates need at least: scores, their squares, and presence."""
-    rows = jax.random.uniform(jax.random.key(0), (3 * size.stocks * size.dates, size.archetypes))
-    lanes = jax.random.uniform(jax.random.key(1), (size.candidates // 128, size.archetypes, 128))
-    product = jax.jit(lambda rows, lanes: lax.map(lambda tile: (rows @ tile).sum(0), lanes))
-    return partial(product, rows, lanes)
+    rng = np.random.default_rng(0)
+    rows = rng.random((3 * size.stocks * size.dates, size.archetypes), np.float32)
+    candidates = rng.random((size.candidates, size.archetypes), np.float32)
+
+    def product(candidates: jax.Array, rows: jax.Array) -> jax.Array:
+        return lax.map(lambda tile: (rows @ tile).sum(0), in_tiles(candidates, 256)).reshape(-1)
+
+    return partial(jax.jit(partial(spread, product)), *timing.on_devices((candidates, rows)))
 
 
 def measure_size(size: Size, target: int | None, rounds: int) -> dict[str, object]:
@@ -76,7 +83,7 @@ def measure_size(size: Size, target: int | None, rounds: int) -> dict[str, objec
     began = time.perf_counter()
     expected = [pandas_fitness(*data[:3], row.astype(float)) for row in data[3][:CHECKED]]
     pandas = CHECKED / (time.perf_counter() - began)
-    calls: dict[str, Callable[[], object]] = {"fitness": partial(mj.fitness, *map(jax.device_put, data))}
+    calls: dict[str, Callable[[], object]] = {"fitness": partial(mj.fitness, *timing.on_devices(data))}
     by_hand = numba_fitness(data)
     if by_hand is not None:
         calls["numba"] = by_hand
@@ -92,12 +99,20 @@ def measure_size(size: Size, target: int | None, rounds: int) -> dict[str, objec
         "x numba": rate["fitness"] / rate["numba"] if "numba" in rate else None,
         "x product": rate["fitness"] / rate["product"] if "product" in rate else None,
         "largest error": float(np.abs(found[:CHECKED] - expected).max()),
+        "MB": memory(data) / 1e6,
     }
+
+
+def memory(data: tuple[np.ndarray, ...]) -> int:
+    """Bytes that an evaluation holds on a device beside its arguments, as XLA has planned it."""
+    held = jax.jit(evaluate, static_argnums=3)
+    window = jax.jit(prepare_window, static_argnums=3)(*timing.on_devices(data[:3]), "renormalize")
+    return held.lower(window, *timing.on_devices(data[3:]), jnp.float32(0.5), "combined").compile().memory_analysis().temp_size_in_bytes
 
 
 def measure_searches(rounds: int) -> pl.DataFrame:
     size = Size(16, 50, 5, 4096)
-    *data, weights = map(jax.device_put, timing.window(size))
+    *data, weights = timing.on_devices(timing.window(size))
     searches: Mapping[str, tuple[mj.Search, int]] = {
         "Annealing, 4096 chains": (mj.Annealing(chains=4096, steps=50), 4096 * 51),
         "GradientSearch, 1024 restarts": (mj.GradientSearch(restarts=1024, steps=50), 1024 * 51),
@@ -105,11 +120,20 @@ def measure_searches(rounds: int) -> pl.DataFrame:
     key = jax.random.key(0)
     calls: dict[str, Callable[[], object]] = {"fitness": lambda: mj.fitness(*data, weights)}
     calls |= {name: lambda search=search: mj.search_window(*data, search, key=key).fitness for name, (search, _) in searches.items()}
+    calls["value and gradient, 1024 restarts"] = gradients(data, weights[:1024])
     best = timing.best_seconds(calls, rounds)
     rates = {"fitness": size.candidates / best["fitness"]} | {name: count / best[name] for name, (_, count) in searches.items()}
+    rates["value and gradient, 1024 restarts"] = 1024 / best["value and gradient, 1024 restarts"]
     return pl.DataFrame(
         {"what": list(rates), "candidates/s": list(rates.values()), "of fitness": [r / rates["fitness"] for r in rates.values()]}
     )
+
+
+def gradients(data: list[jax.Array], weights: jax.Array) -> Callable[[], object]:
+    """The soft RankIC and its gradient of every restart, and nothing else."""
+    objective = Objective(jax.jit(prepare_window, static_argnums=3)(*data, "renormalize"), jnp.float32(0.5), "combined")
+    search = mj.GradientSearch(restarts=len(weights))
+    return partial(jax.jit(lambda logits, objective: spread(search.slopes, logits, objective)), jnp.log(weights), objective)
 
 
 def measure_walk_forward(rounds: int) -> dict[str, object]:
@@ -135,7 +159,11 @@ def main() -> None:
     parser = timing.arguments(__doc__.split("\n")[0], ())
     parser.add_argument("--year", action="store_true", help="also a year of walk-forward (minutes)")
     options = parser.parse_args()
-    timing.choose_platform(options.platform)
+    with timing.choose_platform(options.platform, options.devices):
+        report(options)
+
+
+def report(options: argparse.Namespace) -> None:
     where = f"best of {options.rounds} rounds; {timing.provenance()['device']}, {os.cpu_count()} CPUs, jax {jax.__version__}"
     sizes = pl.DataFrame([measure_size(size, target, options.rounds) for size, target in SIZES.items()])
     show(sizes, f"Evaluations a second, {where}")

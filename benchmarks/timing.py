@@ -9,7 +9,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,14 @@ from typing import TypeVar
 import jax
 import numpy as np
 import polars as pl
+from jax.sharding import PartitionSpec
 from jaxtyping import Float
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
 import massjax as mj
+from massjax.engine.devices import device_count, over_devices
 
 T = TypeVar("T")
 
@@ -64,16 +67,23 @@ def arguments(description: str, sizes: Sequence[int]) -> argparse.ArgumentParser
     parser.add_argument("--sizes", type=int, nargs="+", default=list(sizes), help="sizes to measure (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds, of which the best counts (default: %(default)s)")
     parser.add_argument("--platform", choices=("cpu", "cuda", "tpu"), default=None, help="where JAX computes (default: what it finds)")
+    parser.add_argument("--devices", type=int, default=None, help="GPUs or CPU cores to spread candidates over (default: all)")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder for tables, parquet and Markdown (default: none)")
     return parser
 
 
-def choose_platform(name: str | None) -> None:
-    """Make JAX compute there, or end with a message where it cannot."""
+def choose_platform(name: str | None, devices: int | None = 1) -> AbstractContextManager[object]:
+    """Make JAX compute there, or end with a message where it cannot.
+
+    Returns:
+        A context in which candidates are spread over so many devices, or over all, where None; each core of a CPU is one.
+    """
     if name is not None:
         jax.config.update("jax_platforms", name)
+    with suppress(RuntimeError):  # JAX runs already: what it has is what there is
+        jax.config.update("jax_num_cpu_devices", devices or os.cpu_count() or 1)
     try:
-        jax.devices()
+        return over_devices(min(devices or len(jax.devices()), len(jax.devices())))
     except RuntimeError as error:
         raise SystemExit(f"--platform {name}: JAX has no such device here ({str(error).splitlines()[0]})") from None
 
@@ -86,6 +96,11 @@ def window(size: Size, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarra
     member = rng.random(scores.shape[1:]) < 0.95
     weights = rng.gamma(1.0, size=(size.candidates, size.archetypes)).astype(np.float32) + np.float32(1e-3)
     return scores, member, rng.normal(size=member.shape).astype(np.float32), weights
+
+
+def on_devices(arrays: Iterable[np.ndarray]) -> list[jax.Array]:
+    """The arrays where the devices read them, so that a call does not pay for the way."""
+    return [jax.device_put(array, PartitionSpec() if device_count() > 1 else None) for array in arrays]
 
 
 def best_seconds(calls: Mapping[T, Callable[[], object]], rounds: int) -> dict[T, float]:
@@ -106,7 +121,7 @@ def measure_fitness(sizes: Sequence[Size], rounds: int) -> pl.DataFrame:
     Returns:
         One row a size: the shape, seconds a call, evaluations (a candidate on all its dates) a second, and the microseconds of one.
     """
-    calls = {size: partial(mj.fitness, *map(jax.device_put, window(size))) for size in sizes}
+    calls = {size: partial(mj.fitness, *on_devices(window(size))) for size in sizes}
     best = best_seconds(calls, rounds)
     rows = [{"K": s.archetypes, "N": s.stocks, "D": s.dates, "P": s.candidates, "seconds": best[s]} for s in sizes]
     return pl.DataFrame(rows).with_columns(
@@ -148,7 +163,7 @@ def provenance() -> dict[str, str]:
         "jax": jax.__version__,
         "python": platform.python_version(),
         "device": f"{jax.devices()[0].platform}: {_device()}",
-        "cpus": str(os.cpu_count()),
+        "cpus": f"{os.cpu_count()}; candidates spread over {device_count()} device{'s' if device_count() > 1 else ''}",
         "load": f"{load} (mean of the last minute)",
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }

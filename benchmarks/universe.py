@@ -2,19 +2,21 @@
 
     python benchmarks/universe.py --out benchmarks/results
 
-Up to `massjax.engine.ranks.PAIRS_UP_TO` stocks all pairs are compared, a cost of N² at worst; above, stocks are sorted. The exponent is
-fitted to each part by itself.
+Few stocks are compared pair by pair, a cost of N² at worst; many are sorted, by a compiled bucket sort where numba is installed, else
+by a sorting network (see `massjax.engine.evaluation.ranking_method`). The exponent is fitted to each part by itself.
 """
 
 from __future__ import annotations
 
 import argparse
 
+import polars as pl
 from timing import Size, arguments, choose_platform, fit_exponent, measure_fitness, show, write
 
-from massjax.engine.ranks import PAIRS_UP_TO
+from massjax.engine.evaluation import ranking_method
 
-COMPARISONS = 2 * 10**9
+COMPARISONS, MOST_COMPARED = 2 * 10**9, 512
+METHODS = {"pairs": "all pairs", "buckets": "bucket sort", "network": "sorting network"}
 SIZES = (10, 20, 50, 100, 200, 300, 500, 600, 1000, 2000, 3000)
 
 
@@ -24,16 +26,19 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--dates", type=int, default=5)
     parser.add_argument("--candidates", type=int, default=1024, help="at most; fewer where the stocks are many (default: %(default)s)")
     options = parser.parse_args(words)
-    choose_platform(options.platform)
+    with choose_platform(options.platform, options.devices):
+        report(options)
+
+
+def report(options: argparse.Namespace) -> None:
     sizes = [Size(options.archetypes, n, options.dates, _candidates(n, options)) for n in sorted(set(options.sizes))]
     rows = measure_fitness(sizes, options.rounds)
     notes, marks = [], {}
-    for method, part in (("all pairs", rows.filter(rows["N"] <= PAIRS_UP_TO)), ("sorting", rows.filter(rows["N"] > PAIRS_UP_TO))):
-        if len(part):
-            marks[part["N"][0]] = method
+    methods = rows["N"].map_elements(lambda stocks: METHODS[ranking_method(stocks)], return_dtype=pl.String)
+    for (method,), part in rows.group_by(methods.alias("method"), maintain_order=True):
+        marks[part["N"][0]] = str(method)
         if (exponent := fit_exponent(part["N"].to_list(), part["microseconds"].to_list())) is not None:
             notes.append(f"exponent of the cost of a candidate in N, {method}: {exponent}")
-    notes.append(f"the method of ranking changes above {PAIRS_UP_TO:,} stocks")
     title = f"Evaluations a second against stocks, best of {options.rounds} rounds"
     show(title, rows, "N", notes, marks)
     write(options.out, "universe", title, rows, notes)
@@ -41,7 +46,7 @@ def main(words: list[str] | None = None) -> None:
 
 def _candidates(stocks: int, options: argparse.Namespace) -> int:
     """Fewer for many stocks, so that a call takes about a second at most."""
-    comparisons = options.dates * stocks * (options.archetypes + min(stocks, PAIRS_UP_TO))
+    comparisons = options.dates * stocks * (options.archetypes + min(stocks, MOST_COMPARED))
     return int(max(1, min(options.candidates, COMPARISONS // comparisons)))
 
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, ArrayLike, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from massjax.engine.buckets import BUCKETED_FROM, BUCKETED_TILE, available, bucketed_covariance
 from massjax.engine.devices import gathered, spread
@@ -146,32 +146,36 @@ def evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, "
 
 
 def _evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
-    candidates = len(weights)
-    tiles = in_tiles(balance(weights), tile_size(candidates, window.stocks, window.dates))
+    candidates, weights = len(weights), balance(weights)
+    tiles = in_tiles(weights, tile_size(candidates, window.stocks, window.dates))
 
     def one_block(sums: tuple[Array, Array], block: Window) -> tuple[tuple[Array, Array], None]:
-        daily = block_rank_ic(block, tiles, alpha, signal)
+        daily = block_rank_ic(block, weights, tiles, alpha, signal)
         counted = ~jnp.isnan(daily)
         total, days = jnp.where(counted, daily, 0.0).sum(0), counted.astype(jnp.float32).sum(0)
         return (sums[0] + total, sums[1] + days), None
 
-    nothing = jnp.zeros(tiles.shape[0] * tiles.shape[2], jnp.float32)
+    nothing = jnp.zeros(candidates, jnp.float32)
     (total, days), _ = lax.scan(one_block, (nothing, nothing), in_blocks(window))
-    return jnp.where(days > 0, total / jnp.maximum(days, 1.0), jnp.nan)[:candidates]
+    return jnp.where(days > 0, total / jnp.maximum(days, 1.0), jnp.nan)
 
 
 def block_rank_ic(
-    block: Window, tiles: Float[Array, "tiles K tile"], alpha: Float[Array, ""], signal: SignalName
-) -> Float[Array, "B tiles*tile"]:
-    """RankIC of each date of a block and each candidate; NaN on dates that are skipped."""
+    block: Window, weights: Float[Array, "P K"], tiles: Float[Array, "tiles K tile"], alpha: Float[Array, ""], signal: SignalName
+) -> Float[Array, "B P"]:
+    """RankIC of each date of a block and each candidate; NaN on dates that are skipped.
+
+    Args:
+        weights: balanced.
+        tiles: the same in tiles.
+    """
     rows = as_rows(block.opinions)
     signal_of = signal_method(rows, alpha, signal)
     covariance_of = METHODS[ranking_method(block.stocks)](block)
     covariance, square = lax.map(lambda tile: covariance_of(signal_of(tile)), tiles)
-    covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1) for values in (covariance, square))
+    covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1)[:, : len(weights)] for values in (covariance, square))
     daily = correlation(covariance, square, jnp.sum(block.returns.ranks**2, axis=1, keepdims=True))
-    lanes = jnp.moveaxis(tiles, 1, 0).reshape(tiles.shape[1], -1)
-    return _count_again(daily, jnp.isnan(covariance).any(0), lanes, lambda some: _exact_rank_ic(block, rows, some, alpha, signal))
+    return _count_again(daily, jnp.isnan(covariance).any(0), lambda which: _exact_rank_ic(block, rows, weights[which].T, alpha, signal))
 
 
 def signal_method(rows: Opinions, alpha: Float[Array, ""], signal: SignalName) -> Callable[[Float[Array, "K tile"]], Array]:
@@ -215,7 +219,7 @@ def ranking_method(stocks: int) -> Literal["pairs", "buckets", "network"]:
 
 
 def _count_again(
-    daily: Float[Array, "B P"], again: Bool[Array, " P"], lanes: Float[Array, "K P"], exact: Callable[[Array], Array]
+    daily: Float[Array, "B P"], again: Bool[Array, " P"], exact: Callable[[Int[Array, " C"]], Float[Array, "B C"]]
 ) -> Float[Array, "B P"]:
     """`daily` with the candidates that are marked evaluated by `exact`, a few at a time until none is left."""
     together = min(CHECKED_TOGETHER, len(again))
@@ -223,7 +227,7 @@ def _count_again(
     def some(state: tuple[Array, Array]) -> tuple[Array, Array]:
         daily, again = state
         marked, which = lax.top_k(again.astype(jnp.float32), together)
-        found = jnp.where(marked > 0, exact(lanes[:, which]), daily[:, which])
+        found = jnp.where(marked > 0, exact(which), daily[:, which])
         return daily.at[:, which].set(found), again.at[which].set(False)
 
     return lax.while_loop(lambda state: state[1].any(), some, (daily, again))[0]

@@ -44,14 +44,9 @@ def rank_correlation(signal: Float[Array, "N P"], returns: Returns) -> Float[Arr
 
     Stocks whose signal or return is NaN are left out, for that candidate. NaN where the signal or the return is constant.
     """
-    common = returns.common[:, None]
-    signal = jnp.where(common, signal, jnp.nan)
-    ranks = lax.cond(
-        (~jnp.isnan(signal) == common).all(),
-        lambda: jnp.broadcast_to(returns.ranks[:, None], signal.shape),
-        lambda: rank_sums(jnp.where(jnp.isnan(signal), jnp.nan, returns.values[:, None])),
-    )
-    sums = rank_sums(signal)
+    signal = jnp.where(returns.common[:, None], signal, jnp.nan)
+    left = jnp.where(jnp.isnan(signal), jnp.nan, returns.values[:, None])
+    sums, ranks = jnp.split(rank_sums(jnp.concatenate([signal, left], axis=1)), 2, axis=1)
     return correlation(jnp.sum(sums * ranks, axis=0), jnp.sum(sums * sums, axis=0), jnp.sum(ranks * ranks, axis=0))
 
 

@@ -196,12 +196,14 @@ class Products(NamedTuple):
     """What the moments of rows are matrix products with, around a pivot of each row.
 
     Attributes:
-        values: [3 N, K], differences from the pivot, their squares, and presence.
+        values: differences from the pivot, their squares, and presence.
         pivot: mean over the archetypes, less the centre.
+        complete: whether every row has the scores of all archetypes, or of none; the product with presence can then be left out.
     """
 
     values: Float[Array, "3*N K"]
     pivot: Float[Array, " N"]
+    complete: Bool[Array, ""]
 
 
 def prepare_products(opinions: Opinions) -> Products:
@@ -209,7 +211,7 @@ def prepare_products(opinions: Opinions) -> Products:
     present, around = opinions.present, opinions.around
     mean = around.sum(0) / jnp.maximum(present.sum(0), 1.0)
     apart = (around - mean[None, :]) * present
-    return Products(jnp.concatenate([apart, apart * apart, present], axis=1).T, mean + opinions.middle)
+    return Products(jnp.concatenate([apart, apart * apart, present], axis=1).T, mean + opinions.middle, _complete(opinions))
 
 
 def product_signal(products: Products, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "N P"]:
@@ -218,7 +220,16 @@ def product_signal(products: Products, weights: Float[Array, "K P"], alpha: Floa
     It is NaN where the product may not be exact enough: where a variance is small beside the square it is the rest of (archetypes that
     agree, or weights that gather on few), and for candidates with weights of 0, whose ties may be hidden by rounding.
     """
-    apart, squares, total = jnp.split(jnp.matmul(products.values, weights, precision="highest"), 3)
+    rows = len(products.pivot)
+
+    def of_all() -> Float[Array, "3*N P"]:
+        present = products.values[2 * rows :, :1] * weights.sum(0)[None, :]
+        return jnp.concatenate([jnp.matmul(products.values[: 2 * rows], weights, precision="highest"), present])
+
+    def of_some() -> Float[Array, "3*N P"]:
+        return jnp.matmul(products.values, weights, precision="highest")
+
+    apart, squares, total = jnp.split(lax.cond(products.complete, of_all, of_some), 3)
     share = 1.0 / total
     mean, square = apart * share, squares * share
     variance = square - mean * mean
@@ -230,9 +241,13 @@ def product_signal(products: Products, weights: Float[Array, "K P"], alpha: Floa
 
 def _by_completeness(of_moments: Callable[[Array, Array], Result], opinions: Opinions, weights: Float[Array, "K P"]) -> Result:
     """The conditional also keeps the moments out of the loops that use them, which would compute them again for each use."""
-    complete = (opinions.present.min(0) == opinions.present.max(0)).all()
     branches = [lambda *data, kind=kind: of_moments(*kind(*data)) for kind in (_moments_of_all, _moments_of_some)]
-    return lax.cond(complete, *branches, opinions, weights)
+    return lax.cond(_complete(opinions), *branches, opinions, weights)
+
+
+def _complete(opinions: Opinions) -> Bool[Array, ""]:
+    """Whether every row has the scores of all archetypes, or of none."""
+    return (opinions.present.min(0) == opinions.present.max(0)).all()
 
 
 def _moments_of_some(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Array, "N P"], Float[Array, "N P"]]:

@@ -67,7 +67,7 @@ def test_a_tie_between_groups_and_a_missing_signal_are_not_counted_silently():
 @pytest.mark.parametrize("marked", [0, 1, 33, 70])
 def test_only_what_is_marked_is_counted_again(marked):
     again = jnp.zeros(70, bool).at[:marked].set(True)[::-1]
-    found = evaluation._count_again(jnp.zeros((2, 70)), again, jnp.ones((3, 70)), lambda lanes: jnp.ones((2, lanes.shape[1])))
+    found = evaluation._count_again(jnp.zeros((2, 70)), again, lambda which: jnp.ones((2, len(which))))
     np.testing.assert_array_equal(found, np.broadcast_to(again, (2, 70)))
 
 
