@@ -101,9 +101,9 @@ def _out(options: argparse.Namespace, config: RunConfig) -> Path:
 
 def _store(options: argparse.Namespace, config: RunConfig) -> Path | str | None:
     """The store that is named, relative to the current folder unless it is a URL; else that of the configuration."""
-    if options.store is None:
-        return config.store
-    return options.store if "://" in options.store else Path(options.store).absolute()
+    from massjax.config.base import absolute
+
+    return config.store if options.store is None else absolute(options.store)
 
 
 @contextmanager

@@ -10,29 +10,27 @@ import sys
 from pathlib import Path
 
 from massjax.errors import MassjaxError
-from massjax.scoring.stopping import STOPPED, Terminated, clean_stop, quick_stop
+from massjax.stopping import RESUMABLE, ending_at_once, exit_code, stoppable
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line.
 
     Returns:
-        0 when every score is stored; 1 when some could not be had; 2 on an error the user can mend; 130 and 143 when stopped by Ctrl-C
-        and by SIGTERM.
+        0 when every score is stored; 1 when some could not be had; 2 on an error the user can mend; 130, 143 and 129 when stopped by
+        Ctrl-C, by SIGTERM and by a closed terminal.
     """
     try:
-        with clean_stop():
+        with stoppable():
             options = _parser().parse_args(arguments)
-            with quick_stop():
+            with ending_at_once(RESUMABLE):
                 from massjax.scoring.command import precompute
 
             return precompute(options)
     except MassjaxError as error:
         return _tell(f"error: {error}", 2)
-    except Terminated:
-        return _tell(STOPPED, 143)
-    except KeyboardInterrupt:
-        return _tell(STOPPED, 130)
+    except KeyboardInterrupt as stop:
+        return _tell(RESUMABLE, exit_code(stop))
 
 
 def _tell(message: str, code: int) -> int:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -16,6 +16,9 @@ Result = TypeVar("Result")
 
 EXIT_CODE_OF_A_SIGNAL = 128
 """Added to the number of the signal that ended a process, as shells do: 130 for Ctrl-C, 143 for SIGTERM."""
+
+RESUMABLE = "stopped; what is scored is stored, and the same command goes on from there"
+"""What precompute says when it is stopped."""
 
 POLL_SECONDS = 0.5
 """How often a waiting main thread looks up, where signals do not wake it (Windows)."""
@@ -38,20 +41,26 @@ def exit_code(stop: KeyboardInterrupt) -> int:
 def stoppable() -> Iterator[None]:
     """Within the block, SIGTERM and SIGHUP raise `Stopped` as Ctrl-C raises KeyboardInterrupt, so that `finally` blocks run.
 
-    A signal that someone handles or ignores already (as `nohup` does) is left alone, and so are all outside the main thread.
+    They do so once: a second one does not disturb these. A signal that someone handles or ignores already (as `nohup` does) is left
+    alone, and so are all outside the main thread.
     """
-    if threading.current_thread() is not threading.main_thread():
+    with _handled(_stop, [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]):
         yield
-        return
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    taken = [number for number in (getattr(signal, name) for name in names) if signal.getsignal(number) is signal.SIG_DFL]
-    for number in taken:
-        signal.signal(number, _stop)
-    try:
+
+
+@contextmanager
+def ending_at_once(message: str) -> Iterator[None]:
+    """Within the block, Ctrl-C and the same signals end the process on the spot, telling `message`, where nothing has to be put down.
+
+    An import that an exception interrupts may report another error. What is ignored stays so.
+    """
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        os.write(2, f"{message}\n".encode())
+        os._exit(EXIT_CODE_OF_A_SIGNAL + number)
+
+    with _handled(end, [number for number in (signal.SIGINT, *_ENDING) if signal.getsignal(number) not in (signal.SIG_IGN, None)]):
         yield
-    finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def interruptible(work: Callable[[], Result]) -> Result:
@@ -84,4 +93,23 @@ def end_process(code: int) -> NoReturn:
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)
     raise Stopped(number)
+
+
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""What a scheduler and a closed terminal send; Windows has not both."""
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], NoReturn], numbers: Iterable[int]) -> Iterator[None]:
+    """Handle signals within the block; they can be handled in the main thread only, in another one nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -1,7 +1,16 @@
-"""What all tests share: where the optional reference data is."""
+"""What all tests share: where the optional reference data is, and a server of object storage."""
 
 from __future__ import annotations
 
+import http.client
+import importlib.util
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +31,55 @@ def shared_dir() -> Path:
 def root() -> Path:
     """The root of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a client of a fresh S3 server (moto's, a process of its own), which has a bucket `scores`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("moto") / "server.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(_server_command(port), stdout=output, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(600):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            try:
+                connection.request("PUT", "/scores")
+                if connection.getresponse().status == 200:
+                    break
+            except OSError:
+                time.sleep(0.1)
+            finally:
+                connection.close()
+        else:
+            pytest.fail(f"the S3 server did not start: {log.read_text()[-500:]}")
+        yield {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "a-key-of-a-test",
+            "AWS_SECRET_ACCESS_KEY": "abcdef-secret-of-a-test",
+            "AWS_REGION": "us-east-1",
+        }
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _server_command(port: int) -> list[str]:
+    arguments = ["-H", "127.0.0.1", "-p", str(port)]
+    if importlib.util.find_spec("moto") and importlib.util.find_spec("flask"):
+        return [sys.executable, "-m", "moto.server", *arguments]
+    if found := shutil.which("moto_server"):
+        return [found, *arguments]
+    pytest.skip("there is no S3 server to test against: pip install 'moto[s3,server]'")
+
+
+@pytest.fixture
+def url(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where a store may be made in object storage; processes that are started find its server too."""
+    pytest.importorskip("obstore", reason="object storage needs obstore: pip install 'massjax[s3]'")
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://scores/{uuid.uuid4().hex}/s.zarr"

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -33,6 +35,46 @@ def test_handlers_are_put_back_and_those_of_others_are_left_alone() -> None:
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_second_signal_does_not_disturb_what_the_first_one_set_off() -> None:
+    put_down = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            threading.Event().wait(60)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            put_down.append("everything")
+
+    with pytest.raises(Stopped), stoppable():
+        work()
+    assert put_down == ["everything"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+ENDING = """
+import signal, sys, time
+from massjax.stopping import ending_at_once, stoppable
+signal.signal(signal.SIGINT, signal.SIG_IGN if sys.argv[1:] else signal.default_int_handler)
+with stoppable(), ending_at_once("that was all"):
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_where_nothing_has_to_be_put_down_the_process_ends_at_once(number: signal.Signals) -> None:
+    for ignored in ([], ["ignoring"]) if number == signal.SIGINT else ([],):
+        process = subprocess.Popen([sys.executable, "-c", ENDING, *ignored], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        if ignored:
+            process.send_signal(signal.SIGTERM)
+        assert process.communicate()[1] == "that was all\n"
+        assert process.returncode == 128 + (signal.SIGTERM if ignored else number)
 
 
 def test_outside_the_main_thread_nothing_changes() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from massjax.config.lookalikes import refuse_lookalikes
@@ -52,6 +53,27 @@ def resolve_path(value: Any, info: ValidationInfo) -> Any:
 
 ConfigPath = Annotated[Path, BeforeValidator(resolve_path)]
 """A path; a relative one in a file is relative to the folder of that file."""
+
+
+def resolve_store(value: Any, info: ValidationInfo) -> Path | str:
+    """As `resolve_path`, but a URL stays the text it is: a `Path` would lose one of its slashes."""
+    if not isinstance(value, str | Path) or value == "":
+        raise ValueError("expected a path, or a URL such as s3://bucket/scores.zarr")
+    return str(value) if is_url(value) else Path(resolve_path(value, info))
+
+
+def is_url(place: Path | str | None) -> bool:
+    """Whether a place is given as a URL; one slash is enough, because a `Path` made of a URL has lost the other one."""
+    return place is not None and re.match(r"[a-z][a-z0-9]+:/", str(place)) is not None
+
+
+def absolute(place: Path | str) -> Path | str:
+    """A place named on a command line: relative to the current folder, unless it is a URL."""
+    return str(place) if is_url(place) else Path(place).absolute()
+
+
+StorePlace = Annotated[Path | str, PlainValidator(resolve_store)]
+"""Where a store is: a path, as `ConfigPath`, or the URL of an object store."""
 
 
 def validate(cls: type[S], values: Mapping[str, Any], source: str, folder: Path | None = None) -> S:

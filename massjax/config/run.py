@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from massjax.config.agents import AgentsSettings
-from massjax.config.base import ConfigPath, Settings, override, read_yaml, validate
+from massjax.config.base import ConfigPath, Settings, StorePlace, override, read_yaml, validate
 from massjax.config.evaluate import EvaluateSettings
 from massjax.config.market import MarketSettings
 from massjax.config.scoring import ScoringSettings, StoreSettings
@@ -23,7 +23,7 @@ class RunConfig(Settings):
     market: MarketSettings = MarketSettings()
     agents: AgentsSettings
     scoring: ScoringSettings = ScoringSettings()
-    store: ConfigPath | None = None
+    store: StorePlace | None = None
     layout: StoreSettings = StoreSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     search: tuple[dict[str, Any], ...] = ({"method": "differential_evolution"}, {"method": "gradient"})

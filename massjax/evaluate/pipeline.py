@@ -88,7 +88,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
         benchmark=benchmark,
         no_backtest=no_backtest,
         store=store_facts(gathered.store),
-        warnings=_warnings(config, panel, evaluated, first, facts),
+        warnings=(*gathered.warnings, *_warnings(config, panel, evaluated, first, facts)),
         seconds=clock.seconds,
     )
 

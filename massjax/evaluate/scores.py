@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from massjax.errors import ConfigError, StoreError
 from massjax.scoring.checking import check_scores
@@ -20,10 +20,12 @@ class GatheredScores(NamedTuple):
     Attributes:
         scores: in [0, 1]; NaN where an archetype has none, or the stock is not a member.
         store: where the language models' scores come from; None where all archetypes are rules.
+        warnings: what the store lacks.
     """
 
     scores: Float[np.ndarray, "K N T"]
     store: ScoreStore | None
+    warnings: tuple[str, ...] = ()
 
 
 def gather_scores(work: Work) -> GatheredScores:
@@ -48,7 +50,8 @@ def gather_scores(work: Work) -> GatheredScores:
     except StoreError as error:
         hint = "run precompute with this config to add what is missing, or narrow market.start, market.end or the stocks"
         raise StoreError(f"{store.path}: {error} ({hint})") from error
-    return GatheredScores(np.where(panel.member, scores, np.float32(np.nan)), store)
+    warnings = unasked_warnings(store, names, panel.dates, panel.stocks)
+    return GatheredScores(np.where(panel.member, scores, np.float32(np.nan)), store, warnings)
 
 
 def _open(work: Work, names: Sequence[str]) -> ScoreStore:
@@ -62,6 +65,37 @@ def _open(work: Work, names: Sequence[str]) -> ScoreStore:
     store = ScoreStore.open(path)
     check_scores(work, store)
     return store
+
+
+def unasked_warnings(
+    store: ScoreStore, archetypes: Sequence[str], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str]
+) -> tuple[str, ...]:
+    """A warning where wanted units of the store have not been asked, or were dropped by a repair: they are NaN, as what has no answer is.
+
+    Args:
+        archetypes: names of those that ask a language model.
+        dates: wanted, in order.
+        stocks: wanted.
+    """
+    columns = {day: column for column, day in enumerate(dates.tolist())}
+    row = {store.archetypes.index(name): k for k, name in enumerate(archetypes)}
+    asked = {stock: place for place, stock in enumerate(store.stocks)}
+    places = {asked[stock] for stock in stocks}
+    finished, lacking = np.zeros((2, len(archetypes), len(dates)), bool)
+    there = store.entries()
+    for unit in store.units():
+        if unit.archetype in row and any(place in places for place in range(unit.first, unit.last)):
+            inside = [columns[day] for day in store.dates[unit.dates].tolist() if day in columns]
+            (finished if unit in there else lacking)[row[unit.archetype], inside] = True
+    without = ~finished.any(axis=0)
+    partly = lacking.any(axis=0) & ~without
+    advice = f"run `python -m massjax.precompute --store {store.path}` with this config to ask for what is missing"
+    told = [
+        f"{count} of {len(dates)} dates {what}, the first being {dates[where.argmax()]}; {advice}"
+        for where, what in ((without, "have no score"), (partly, "lack the scores of some archetypes"))
+        if (count := int(where.sum()))
+    ]
+    return tuple(told)
 
 
 def score_coverage(scores: Float[np.ndarray, "K N T"], member: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, " K"]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float, Shaped, UInt64
 
-from massjax.scoring.log import Log
 from massjax.scoring.placing import archetype_of, cells
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, Unit
+from massjax.store.log import ANSWERS, Log
 
 CELLS_READ_AT_ONCE = 20_000_000
 """Choice probabilities read from the store at once."""
@@ -50,7 +50,7 @@ class Answered:
 
 def answer_log(store: ScoreStore) -> Log:
     """Where answers wait for the rest of their unit, so that a run that is stopped asks none of them again."""
-    return Log(store.path, "ledger/answers")
+    return Log(store.root, ANSWERS)
 
 
 def log_answers(log: Log, digests: Sequence[int], probability: np.ndarray, coverage: np.ndarray) -> None:

@@ -23,11 +23,11 @@ from massjax.scoring.answers import Answered, answer_log, log_answers, logged_an
 from massjax.scoring.choice import SMALLEST_PRIOR, calibrated, choices_of, expected_score
 from massjax.scoring.cost import Cost, Tally
 from massjax.scoring.engine import Engine
-from massjax.scoring.log import Log
 from massjax.scoring.order import groups
 from massjax.scoring.placing import archetype_of, cells, unit_keys
 from massjax.scoring.work import Work
 from massjax.store import ClaimedError, ScoreStore, Status, Unit, UnitScores
+from massjax.store.log import Log
 
 Progress = Callable[[int, int], None]
 """Called with the cells finished and the cells wanted."""
@@ -142,7 +142,10 @@ class _Run:
         prompts = {name: self.work.content_free(a) for name, a in llm.items() if name not in known}
         new = {prompt.digest(): prompt for prompt in prompts.values() if prompt.digest() not in self.answered}
         if new:
-            self._ask(list(new.values()), list(new))
+            digests = list(new)
+            probability, coverage, answered = self._ask(list(new.values()), digests)
+            rows = np.flatnonzero(answered).tolist()
+            log_answers(self.log, [digests[row] for row in rows], probability[rows], coverage[rows])
             self.tally.content_free = len(new)
         self.priors = {**known}
         for name, prompt in prompts.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from massjax.errors import StoreError
 from massjax.scoring.placing import archetype_of, cells
 from massjax.scoring.work import Work, definition, digests_of, prompts_key, settings_key
 from massjax.store import ScoreStore, Unit
+from massjax.store.provenance import differences
 
 SAMPLED_UNITS = 24
 
@@ -54,21 +56,23 @@ def check_scores(work: Work, store: ScoreStore) -> None:
             raise StoreError(
                 f"{store.path}: has no scores of archetype {archetype.name!r}; run python -m massjax.precompute with this config"
             )
-        if dict(definitions[archetype.name]) != definition(archetype):
+        differing = differences(definitions[archetype.name], definition(archetype))
+        if differing:
             raise StoreError(
-                f"{store.path}: archetype {archetype.name!r} was scored as {dict(definitions[archetype.name])}, this run defines it as "
-                f"{definition(archetype)}; give the changed archetype another name, or use another store"
+                f"{store.path}: archetype {archetype.name!r} was scored under another definition; give it another name, or use another "
+                "store:\n  " + "\n  ".join(differing)
             )
-    for unit in _sample(work, store):
-        _check_unit(work, store, unit)
+    entries = store.entries()
+    for unit in _sample(work, store, entries):
+        _check_unit(work, store, unit, entries[unit].key)
 
 
-def _sample(work: Work, store: ScoreStore) -> list[Unit]:
+def _sample(work: Work, store: ScoreStore, finished: Iterable[Unit]) -> list[Unit]:
     wanted = {a.name for a in work.archetypes if a.kind == "llm"}
     inside = set(work.panel.dates.tolist())
     units = [
         unit
-        for unit in store.entries()
+        for unit in finished
         if store.archetypes[unit.archetype] in wanted
         and all(day in inside for day in store.dates[unit.dates].tolist())
         and set(store.stocks[unit.stocks]) <= set(work.panel.stocks)
@@ -79,14 +83,14 @@ def _sample(work: Work, store: ScoreStore) -> list[Unit]:
     return [units[i] for i in np.linspace(0, len(units) - 1, SAMPLED_UNITS).round().astype(int)]
 
 
-def _check_unit(work: Work, store: ScoreStore, unit: Unit) -> None:
+def _check_unit(work: Work, store: ScoreStore, unit: Unit, stored_key: str) -> None:
     archetype = archetype_of(work, store, unit)
     columns = np.searchsorted(work.panel.dates, store.dates[unit.dates])
     first, last = int(columns[0]), int(columns[-1]) + 1
     digests = np.zeros(work.panel.member.shape, dtype=np.uint64)
     digests[:, first:last] = digests_of(work.prompts_between(archetype, slice(first, last)))
     key = prompts_key(cells(work, store, unit, digests), work.content_free(archetype) if work.config.scoring.calibrate else None)
-    if key != store.entries()[unit].key:
+    if key != stored_key:
         raise StoreError(
             f"{store.path}: {store.layout.describe(unit)}: was scored from other prompts than this configuration and data give; "
             "the market data, the features shown or massjax's prompts have changed. "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from rich.table import Table
 
 from massjax.agents import hindsight_warnings
 from massjax.config import RunConfig, ScoringSettings, load_config
+from massjax.config.base import absolute
 from massjax.errors import ConfigError
 from massjax.scoring.asking import Progress as Report
 from massjax.scoring.cost import Tally
@@ -24,12 +24,12 @@ from massjax.scoring.engine import Engine, NoEngine
 from massjax.scoring.passes import run_passes
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.plan import plan
+from massjax.scoring.recording import record_run
 from massjax.scoring.sharding import parse_shard, split
-from massjax.scoring.stopping import quick_stop
 from massjax.scoring.work import Work, prepare, same_prompts
+from massjax.stopping import RESUMABLE, ending_at_once
 from massjax.store import ScoreStore, Unit
 
-_URL = re.compile(r"[a-z][a-z0-9]+:/")
 LITTLE_COVERAGE = 0.3
 """Mean coverage below which the answers say little about the choices."""
 
@@ -48,7 +48,7 @@ def precompute(options: argparse.Namespace) -> int:
     path = options.store or config.store
     if path is None:
         raise ConfigError(f"{options.config}: names no store; add `store: FOLDER.zarr` or give --store")
-    path = Path(path) if _URL.match(str(path)) else Path(path).absolute()
+    path = absolute(path)
     config = config.replace(store=path)
     work = prepare(config)
     for warning in [
@@ -67,9 +67,9 @@ def precompute(options: argparse.Namespace) -> int:
             console.print("Scores that follow a text are counted when all texts before them are written.", soft_wrap=True)
         return 0
     if options.ray is not None:
-        return _on_ray(options, config, path, console, errors)
+        return _on_ray(options, work, path, console, errors)
     shard = None if options.shard is None else parse_shard(options.shard)
-    with quick_stop():
+    with ending_at_once(RESUMABLE):
         engine = engine_for(work)
     try:
         store = open_or_create(work, path, engine.identity())
@@ -78,10 +78,11 @@ def precompute(options: argparse.Namespace) -> int:
             tally = run_passes(work, store, engine, units=None if units is None else frozenset(units), progress=report)
     finally:
         engine.close()
-    return conclude(tally, store, path, console, errors, units)
+    unrecorded = record_run(work, store, tally, **({} if shard is None else {"shard": f"{shard[0]}/{shard[1]}"}))
+    return conclude(tally, store, unrecorded, console, errors, units)
 
 
-def _on_ray(options: argparse.Namespace, config: RunConfig, path: Path, console: Console, errors: Console) -> int:
+def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, console: Console, errors: Console) -> int:
     if options.shard is not None:
         raise ConfigError("--shard and --ray: give one of them; Ray shares the work out by itself")
     if options.ray < 1:
@@ -89,8 +90,10 @@ def _on_ray(options: argparse.Namespace, config: RunConfig, path: Path, console:
     from massjax.scoring.ray_workers import run_on_ray
 
     with _bar(errors) as report:
-        tally = run_on_ray(config, path, options.ray, report)
-    return conclude(tally, ScoreStore.open(path), path, console, errors)
+        tally = run_on_ray(work.config, path, options.ray, report)
+    store = ScoreStore.open(path, mode="r+")
+    unrecorded = record_run(work, store, tally, ray_workers=options.ray)
+    return conclude(tally, store, unrecorded, console, errors)
 
 
 def engine_for(work: Work) -> Engine:
@@ -98,10 +101,14 @@ def engine_for(work: Work) -> Engine:
     return make_engine(work.config.scoring) if any(a.kind == "llm" for a in work.archetypes) else NoEngine()
 
 
-def conclude(tally: Tally, store: ScoreStore, path: Path, console: Console, errors: Console, units: Sequence[Unit] | None = None) -> int:
-    """Say what was asked and what is missing, of all units or of those given; the exit code."""
+def conclude(
+    tally: Tally, store: ScoreStore, unrecorded: str | None, console: Console, errors: Console, units: Sequence[Unit] | None = None
+) -> int:
+    """Say what was asked and what is missing, of all units or of those given, and that the run could not be recorded; the exit code."""
     unscored = without_score(store, units)
-    console.print(summary(tally, unscored, path))
+    console.print(summary(tally, unscored, store.path))
+    if unrecorded is not None:
+        _warn(errors, unrecorded)
     coverage = store.coverage()
     if np.isfinite(coverage).any() and np.nanmean(coverage) < LITTLE_COVERAGE:
         share = f"the model put only {np.nanmean(coverage):.0%} of its probability on the choices"
@@ -147,7 +154,7 @@ def same_prompts_warnings(work: Work) -> list[str]:
     ]
 
 
-def summary(tally: Tally, unscored: Mapping[str, int], path: Path) -> Table:
+def summary(tally: Tally, unscored: Mapping[str, int], path: Path | str) -> Table:
     """What was asked and what it took, as a table."""
     table = Table(title=escape(f"Scores in {path}"), show_header=False, title_justify="left")
     table.add_column(style="bold")

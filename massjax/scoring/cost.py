@@ -60,9 +60,10 @@ class Tally:
         self.reasons.update(cost.reasons)
 
     def statistics(self) -> dict[str, Any]:
-        """As plain numbers, without what is zero beside the counts that every run has."""
-        always = ("units", "cells", "prompts", "reused", "prompt_tokens", "cached_tokens", "seconds")
-        plain = {**asdict(self), "seconds": round(self.seconds, 3), "reasons": dict(self.reasons)}
+        """As plain numbers, without what is zero beside the counts and shares that every run has."""
+        shares = {"prefix_cache_share": round(self.cached, 4), "duplicate_share": round(self.duplicates, 4)}
+        always = ("units", "cells", "prompts", "reused", "prompt_tokens", "cached_tokens", "seconds", *shares)
+        plain = {**asdict(self), "seconds": round(self.seconds, 3), "reasons": dict(self.reasons), **shares}
         return {name: value for name, value in plain.items() if value or name in always}
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from massjax.config import Archetype, RunConfig
 from massjax.errors import StoreError
 from massjax.scoring.order import Choice, Layout, choose
 from massjax.store import ScoreStore, exists
+from massjax.store.folder import Where
 
 PACKAGED: dict[Layout, str] = {"archetype-first": ARCHETYPE_FIRST, "facts-first": FACTS_FIRST}
 SAMPLED_ARCHETYPES, SAMPLED_CELLS = 32, 64
@@ -41,7 +41,7 @@ def choose_template(
     return templates[choice.layout], choice
 
 
-def _begun_with(store: Path | None) -> str | None:
+def _begun_with(store: Where | None) -> str | None:
     if store is None or not exists(store):
         return None
     try:

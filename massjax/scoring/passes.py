@@ -23,7 +23,7 @@ def run_passes(
     progress: Progress | None = None,
     claim: bool = True,
 ) -> Tally:
-    """Write the texts that the units' archetypes lack, then ask for their scores; what it took is kept in the store.
+    """Write the texts that the units' archetypes lack, then ask for their scores.
 
     Args:
         units: only these, where given.
@@ -41,11 +41,8 @@ def run_passes(
         def missing(texts: Mapping[str, str]) -> list[Wanted]:
             return [wanted for archetype in staged for wanted in work.missing_texts(archetype, texts)]
 
-        texts, count, seconds = write_texts(engine, store.path, stored_texts(store.path), missing, progress)
+        texts, count, seconds = write_texts(engine, store.root, stored_texts(store.root), missing, progress)
         work = replace(work, texts=texts)
     tally = ask_missing(work, store, engine, progress, units=units, claim=claim)
     tally.texts, tally.text_seconds = count, round(seconds, 3)
-    if tally.units or tally.texts:
-        price = work.config.scoring.price_per_million_tokens
-        store.add_run(tally.statistics() | ({} if price is None else {"price_per_million_tokens": price}))
     return tally

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +12,10 @@ from massjax.config import Archetype
 from massjax.errors import StoreError
 from massjax.scoring.work import Work, definition, describe_panel, prompts_key, rule_key, settings_key
 from massjax.store import ScoreStore, Unit, exists
+from massjax.store.folder import Where
 
 
-def open_or_create(work: Work, path: Path, engine_key: Mapping[str, str]) -> ScoreStore:
+def open_or_create(work: Work, path: Where, engine_key: Mapping[str, str]) -> ScoreStore:
     """The store of a run, made or extended to hold all its dates, stocks and archetypes.
 
     Args:
@@ -28,9 +27,6 @@ def open_or_create(work: Work, path: Path, engine_key: Mapping[str, str]) -> Sco
     """
     run_key = {**settings_key(work.config, work.template), **{f"engine.{name}": value for name, value in engine_key.items()}}
     for attempt in range(_ATTEMPTS):
-        if path.is_dir() and not any(path.iterdir()):
-            with contextlib.suppress(OSError):
-                path.rmdir()
         if not exists(path):
             try:
                 return _create(work, path, run_key)
@@ -53,7 +49,7 @@ _ATTEMPTS, _PAUSE = 20, 0.5
 """Several workers may make or extend a store at the same moment: one does, the others find it done a little later."""
 
 
-def _create(work: Work, path: Path, run_key: Mapping[str, Any]) -> ScoreStore:
+def _create(work: Work, path: Where, run_key: Mapping[str, Any]) -> ScoreStore:
     example = next((prompts.prompts[0] for prompts in work.prompts.values() if prompts.prompts), None)
     return ScoreStore.create(
         path,

@@ -16,6 +16,7 @@ from massjax.scoring.order import CHARACTERS_PER_TOKEN, Choice, shared
 from massjax.scoring.placing import check_axes, unit_keys
 from massjax.scoring.work import Work, definition
 from massjax.store import ScoreStore, exists
+from massjax.store.folder import Where
 
 SAMPLED_PROMPTS = 200
 
@@ -81,7 +82,7 @@ class Plan:
         return f"{layout}: on a sample {own:,} of {self.order.total:,} tokens are computed, else {other:,}"
 
 
-def plan(work: Work, path: Path) -> Plan:
+def plan(work: Work, path: Where) -> Plan:
     """Work out what `massjax.precompute` would do; reads the store at `path`, if there is one, and writes nothing.
 
     Raises:
@@ -112,7 +113,7 @@ def plan(work: Work, path: Path) -> Plan:
     )
 
 
-def _answered(work: Work, path: Path) -> Answered:
+def _answered(work: Work, path: Where) -> Answered:
     """The answers that the store, or the log of a run that was stopped, has to this run's prompts.
 
     Raises:

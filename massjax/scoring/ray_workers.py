@@ -1,6 +1,7 @@
 """Precompute shared out by Ray: each worker holds an engine and does parts of the work; the part of one that dies is given to another.
 
-Only plain settings travel to the workers, only counts come back: scores go from each worker into the store, on a file system that all see.
+Only plain settings travel to the workers, only counts come back: scores go from each worker into the store, on a file system that all
+see or in object storage, whose credentials are in the environment of the workers.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Worker:
     """One process with an engine; becomes a Ray actor. The engine is loaded with the first part."""
 
     def __init__(self, config: str, path: str, parts: int) -> None:
-        self.config, self.path, self.parts = RunConfig.model_validate_json(config), Path(path), parts
+        self.config, self.path, self.parts = RunConfig.model_validate_json(config), path, parts
         self.ready: tuple[Work, ScoreStore, Engine, list[list[Unit]]] | None = None
 
     def pid(self) -> int:
@@ -58,7 +59,7 @@ class Worker:
 
 def run_on_ray(
     config: RunConfig,
-    path: Path,
+    path: Path | str,
     workers: int,
     progress: Callable[[int, int], None] | None = None,
     started: Callable[[int], None] | None = None,

@@ -20,8 +20,8 @@ from massjax.agents import STAGE, Fact, Prompt, PromptTemplate, one_line, prompt
 from massjax.config import Archetype, Stage
 from massjax.errors import ModelError
 from massjax.scoring.engine import Engine, Sampling
-from massjax.scoring.log import Log
 from massjax.store.folder import Where
+from massjax.store.log import TEXTS, Log
 
 LONGEST_TEXT = 4000
 """Characters of a text that are kept."""
@@ -107,7 +107,7 @@ def sampling_of(stage: Stage, archetype: Archetype) -> Sampling:
 
 def text_log(store: Where) -> Log:
     """Where the texts of a store are."""
-    return Log(store, "ledger/texts")
+    return Log(store, TEXTS)
 
 
 def stored_texts(store: Where) -> dict[str, str]:

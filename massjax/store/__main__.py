@@ -87,7 +87,7 @@ def _repair(options: argparse.Namespace, console: Console) -> int:
         done = repair(options.path, advance)
     for shown in faults(done):
         console.print(shown)
-    forgotten = f", {len(done.forgotten)} records of runs deleted" if done.forgotten else ""
+    forgotten = f", {len(done.forgotten)} damaged records of runs, answers or texts deleted" if done.forgotten else ""
     text = f"{len(done.restored)} metadata files restored{forgotten}, {len(done.dropped)} units dropped, to be asked again"
     console.print(Text(f"{options.path}: {text if done.problems else 'sound, nothing to repair'}"), soft_wrap=True)
     return 0

@@ -40,7 +40,7 @@ class Folder(Protocol):
     threads_from: int
 
     def exists(self) -> bool:
-        """Whether there is anything at this place."""
+        """Whether there is anything at this place other than an empty folder, or the beginnings of a store that was never made."""
         ...
 
     def read(self, name: str) -> bytes | None:
@@ -150,7 +150,10 @@ class LocalFolder:
         return str(self.path)
 
     def exists(self) -> bool:
-        """Whether there is anything at this place; see `Folder`, also for what follows."""
+        """Whether there is anything at this place other than an empty folder; see `Folder`, also for what follows."""
+        if self._place.is_dir() and not self._place.is_symlink():
+            with contextlib.suppress(OSError), os.scandir(self._place) as found:
+                return next(found, None) is not None
         return self._place.exists() or self._place.is_symlink()
 
     def read(self, name: str) -> bytes | None:

@@ -7,6 +7,7 @@
     PATH/ledger/journal/B/UNIT.rec     finished units of block B that are not yet in the chunks
     PATH/ledger/claims/NAME.json       who is working on a unit or a block right now
     PATH/ledger/runs/NAME.json         what a run of precompute reported at its end
+    PATH/ledger/answers/, texts/       answers whose units are not whole yet, texts written before a score (see `massjax.store.log`)
 
 A *block* is one row of chunks: `dates_per_unit` dates, all archetypes, all stocks. A *unit* is what is asked and written at once: the
 dates of one block, one archetype, all stocks known when they were added. Axes only ever grow at their end; dates that are added to

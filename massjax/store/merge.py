@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from massjax.errors import StoreError
-from massjax.store import files, journal, provenance as prov, reading, runs
-from massjax.store.documents import check_layout
+from massjax.store import claims, files, journal, provenance as prov, reading, runs
+from massjax.store.documents import check_layout, layout_document
 from massjax.store.folder import Folder, LocalFolder, Where, open_folder
 from massjax.store.journal import Entry
 from massjax.store.layout import ARRAYS, FORMAT, Layout, Unit
@@ -55,7 +55,8 @@ def merge(path: Where, sources: Sequence[Where], progress: Callable[[int, int], 
     """Join stores of disjoint units, such as those that the shards of a run wrote, or of further dates, stocks or archetypes.
 
     A new store appears at `path` whole: it is put together beside it, under a name that ends in `.merging`, and the same command goes on
-    with that after a stop (in object storage, it is put together in place). Into a store that is there already, unit after unit is written.
+    with that after a stop (in object storage, it is put together in place). Into a store that is there already, unit after unit is written,
+    under its mutex: other processes may write into it meanwhile, as long as none extends it.
 
     Args:
         path: the merged store.
@@ -64,18 +65,19 @@ def merge(path: Where, sources: Sequence[Where], progress: Callable[[int, int], 
 
     Raises:
         StoreError: a source is damaged; run keys, choices, blocks or archetypes differ; or two stores hold different answers for a unit.
-            Every conflict is named, and nothing is written.
+            Every conflict is named, and nothing is written. Also where another process extended the target since, or wrote other answers.
     """
     target = open_folder(path)
-    stores = [ScoreStore.open(source) for source in ([target, *sources] if target.exists() else sources)]
+    there = target.exists()
+    stores = [ScoreStore.open(source) for source in ([target, *sources] if there else sources)]
     if not stores:
         raise StoreError(f"{target}: nothing to merge; name the stores to join")
     _check_same(stores)
-    layout = _joined_layout(stores, fixed=target.exists())
+    layout = _joined_layout(stores, fixed=there)
     found = [_place(store, layout) for store in stores]
     _check_units(found, layout)
     joined = _joined_provenance(stores, layout)
-    place = _prepare(target, layout, joined)
+    place = _prepare(target, layout, joined, stores[0].layout if there else None)
     merged = _copy(ScoreStore.open(place, mode="r+"), [s for s in found if str(s.store.path) != str(target)], progress)
     if place is not target:
         _take_name(place, target)
@@ -210,14 +212,25 @@ def _joined_provenance(stores: Sequence[ScoreStore], layout: Layout) -> Provenan
     )
 
 
-def _prepare(target: Folder, layout: Layout, provenance: Provenance) -> Folder:
+def _prepare(target: Folder, layout: Layout, provenance: Provenance, compared: Layout | None) -> Folder:
     """The place where the merged store is put together, with its axes.
 
+    Args:
+        compared: the axes of the target, as they were when all stores were compared; None where it was not there.
+
     Raises:
-        StoreError: what is there is of another merge.
+        StoreError: what is there is of another merge, or has grown since, or a process is compacting it.
     """
-    if target.exists():
+    if compared is not None:
         with target.mutex():
+            known, there = prov.read_group(target)
+            if prov.encode_group(known, there) == prov.encode_group(layout, provenance):
+                return target
+            if layout_document(known) != layout_document(compared):
+                raise StoreError(f"{target}: was extended by another process while the merge began; start the merge again")
+            busy = [name for name in claims.living(target) if name.startswith("block-")]
+            if busy:
+                raise StoreError(f"{target}: {busy[0]} is being compacted by another process; merge into it when that is done")
             prov.write_group(target, layout, provenance)
         return target
     place: Folder = target
@@ -239,8 +252,10 @@ def _copy(merged: ScoreStore, sources: Sequence[_Source], progress: Callable[[in
     copied = there = 0
     for source in sources:
         for block in range(source.store.layout.blocks):
-            units = [unit for unit in source.entries if source.store.layout.block(unit) == block]
-            wanted = {unit: moved for unit in units if (moved := _moved(source, unit)) not in held}
+            units = {unit: _moved(source, unit) for unit in source.entries if source.store.layout.block(unit) == block}
+            wanted = {unit: moved for unit, moved in units.items() if moved not in held}
+            for unit in units.keys() - wanted.keys():
+                _check_same_answers(merged, units[unit], held[units[unit]], source, source.entries[unit])
             _copy_units(merged, source, block, wanted)
             held |= {moved: source.entries[unit] for unit, moved in wanted.items()}
             copied, there = copied + len(wanted), there + len(units) - len(wanted)
@@ -269,11 +284,30 @@ def _copy_units(merged: ScoreStore, source: _Source, block: int, wanted: Mapping
     where = select(store.layout, dates)
     values = {name: reading.read(store.root, store.layout, name, where) for name in ARRAYS}
     for unit, moved in wanted.items():
-        span = slice(unit.start - dates.start, unit.stop - dates.start)
+        span, entry = slice(unit.start - dates.start, unit.stop - dates.start), source.entries[unit]
         arrays = {name: content[span, unit.archetype, unit.stocks] for name, content in values.items()}
-        if content_checksum(arrays) != source.entries[unit].content:
+        if content_checksum(arrays) != entry.content:
             raise StoreError(f"{store.path}: {store.layout.describe(unit)} is damaged; {files.REPAIR.replace('PATH', str(store.path))}")
-        merged.root.write(journal.file(merged.layout, moved), journal.encode(moved, source.entries[unit], arrays))
+        record = journal.encode(moved, entry, arrays)
+        with merged.root.mutex():
+            there = reading.entry(merged.root, merged.layout, moved)
+            if there is None:
+                merged.root.write(journal.file(merged.layout, moved), record)
+            else:
+                _check_same_answers(merged, moved, there, source, entry)
+
+
+def _check_same_answers(merged: ScoreStore, moved: Unit, there: Entry, source: _Source, entry: Entry) -> None:
+    """Refuse a unit that came into the merged store since its answers were compared, and has others.
+
+    Raises:
+        StoreError: naming the unit and the source.
+    """
+    if (there.key, there.content) != (entry.key, entry.content):
+        raise StoreError(
+            f"{merged.path}: {merged.layout.describe(moved)} was written by another process during the merge, with other answers than "
+            f"{source.store.path} has; it was left as it is"
+        )
 
 
 def _take_name(place: Folder, target: Folder) -> None:

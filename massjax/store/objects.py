@@ -26,6 +26,8 @@ from massjax.store.folder import LOCK, Folder, check_size
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+_HALF_MADE = re.compile(r"\w+/zarr\.json|ledger/group\.json|ledger/\.lock|ledger/\.probe-\w+")
+"""What is there before the group's metadata, which are written last: until then there is no store, and it is made anew."""
 LEASE_SECONDS = 30.0
 """A lease that has stood unchanged for this long belongs to a process that died; work under a lease takes a fraction of a second."""
 _POLL_SECONDS = 0.05
@@ -76,8 +78,11 @@ class ObjectFolder:
         return str(self.path)
 
     def exists(self) -> bool:
-        """Whether there is any object under this prefix; see `Folder`, also for what follows."""
-        return bool(self.read("zarr.json") or self.sizes())
+        """Whether there is any object under this prefix, other than those of a store that is being made, or whose maker was killed.
+
+        See `Folder`, also for what follows.
+        """
+        return self.read("zarr.json") is not None or any(not _HALF_MADE.fullmatch(name) for name in self.sizes())
 
     def read(self, name: str) -> bytes | None:
         """The bytes of an object."""

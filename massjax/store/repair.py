@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from massjax.errors import StoreError
-from massjax.store import claims, journal, manifest, runs
+from massjax.store import claims, journal, log, manifest, runs
 from massjax.store.compact import claim_name
 from massjax.store.folder import Folder, Where, open_folder
 from massjax.store.layout import Layout, Unit
@@ -21,7 +21,7 @@ class Repair:
     Attributes:
         problems: what was found.
         restored: metadata files that were written again from what is known.
-        forgotten: records of runs that were damaged; only statistics are lost with them.
+        forgotten: damaged records of runs, of which only statistics are lost, and of answers and texts, which will be asked for again.
         dropped: finished units that were lost and will be asked again.
     """
 
@@ -42,7 +42,7 @@ def repair(path: Where, progress: Callable[[int, int], None] | None = None) -> R
     _refuse_while_busy(root)
     report = verify(root, progress)
     metadata = [problem.file for problem in report.problems if problem.block is None]
-    forgotten = tuple(file for file in metadata if file.startswith(f"{runs.FOLDER}/"))
+    forgotten = tuple(file for file in metadata if file.startswith((f"{runs.FOLDER}/", f"{log.ANSWERS}/", f"{log.TEXTS}/")))
     restored = tuple(file for file in metadata if file not in forgotten)
     with root.mutex():
         layout, provenance = read_metadata(root)

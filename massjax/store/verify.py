@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from massjax.errors import StoreError
-from massjax.store import chunks, claims, files, journal, manifest, runs
+from massjax.store import chunks, claims, files, journal, log, manifest, runs
 from massjax.store.folder import LOCK, Folder, Where, open_folder
 from massjax.store.journal import Entry
 from massjax.store.layout import ARRAYS, Layout, Place, Unit, chunk_name
@@ -85,6 +85,7 @@ def verify(path: Where, progress: Callable[[int, int], None] | None = None) -> R
     layout, _ = read_metadata(root, findings)
     _check_array_metadata(root, layout, findings)
     _check_runs(root, findings)
+    _check_logs(root, findings)
     present = {name: frozenset(root.names(name)) for name in ARRAYS}
     for block in range(layout.blocks):
         _check_block(root, layout, block, present, findings)
@@ -144,6 +145,21 @@ def _check_runs(root: Folder, findings: _Findings) -> None:
             runs.decode(data or b"")
         except ValueError as error:
             findings.problems.append(Problem(name, f"record of a run {error}"))
+
+
+def _check_logs(root: Folder, findings: _Findings) -> None:
+    """A run that ends meanwhile deletes the answers that are in its units."""
+    for folder, what in _LOGS.items():
+        for name in log.names(root, folder):
+            data = root.read(name)
+            try:
+                if data is not None:
+                    log.decode(data)
+            except ValueError as error:
+                findings.problems.append(Problem(name, f"record of {what} {error}"))
+
+
+_LOGS = {log.ANSWERS: "answers to be asked again", log.TEXTS: "texts to be written again"}
 
 
 def _check_block(root: Folder, layout: Layout, block: int, present: Mapping[str, Collection[str]], findings: _Findings) -> None:
@@ -234,8 +250,8 @@ def _check_strays(root: Folder, layout: Layout, findings: _Findings) -> None:
             findings.notes.append(f"{name}: is not a part of the store (left by a killed writer, or put there)")
 
 
-_OTHERS = (f"{claims.FOLDER}/", f"{runs.FOLDER}/", "ledger/answers/", "ledger/texts/")
-"""Folders whose files check themselves: claims, records of runs, and the scoring room's logs of answers and texts of unfinished work."""
+_OTHERS = (f"{claims.FOLDER}/", f"{runs.FOLDER}/", f"{log.ANSWERS}/", f"{log.TEXTS}/")
+"""Folders of files without fixed names: claims, records of runs, logs of answers and texts."""
 
 
 def _known_files(root: Folder, layout: Layout) -> set[str]:

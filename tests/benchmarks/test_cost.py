@@ -13,14 +13,14 @@ import pytest
     ("name", "axis", "sizes", "expected"),
     [
         ("candidates", "P", (1, 8, 64), "80 % of the highest rate"),
-        ("universe", "N", (4, 16, 600), "the method of ranking changes above"),
+        ("universe", "N", (4, 16, 600), "exponent of the cost of a candidate in N, all pairs"),
         ("archetypes", "K", (1, 4, 32), "exponent of the cost of a candidate in K"),
     ],
 )
 @pytest.mark.usefixtures("scripts")
 def test_a_small_run_prints_a_table_and_writes_both_files(tmp_path, capsys, name, axis, sizes, expected):
     small = () if name == "candidates" else ("--candidates", 8)
-    words = ("--sizes", *sizes, *small, "--rounds", 1, "--out", tmp_path)
+    words = ("--sizes", *sizes, *small, "--rounds", 1, "--devices", 1, "--out", tmp_path)
     importlib.import_module(name).main([*map(str, words)])
     assert expected in capsys.readouterr().out
     rows = pl.read_parquet(tmp_path / f"{name}.parquet")

@@ -16,7 +16,7 @@ from massjax.config import (
     load_config,
     validate,
 )
-from massjax.config.base import override
+from massjax.config.base import absolute, override
 from massjax.errors import ConfigError
 
 AGENTS = "agents: {archetypes: [{name: a, modalities: [price]}]}\n"
@@ -47,6 +47,20 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert config.store == tmp_path / "scores.zarr"
     assert config.scoring.model == str(tmp_path / "model")
     assert load_config(file, ["scoring.model=owner/name"]).scoring.model == "owner/name"
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/scores.zarr", "gs://bucket/a//b.zarr", "file:///data/scores.zarr"])
+def test_a_store_at_a_url_stays_as_it_is(tmp_path: Path, place: str) -> None:
+    config = load_config(write(tmp_path, AGENTS + f"store: {place}\n"))
+    assert config.store == place
+    assert isinstance(config.store, str)
+    assert isinstance(config.replace(store=Path(place)).store, str)
+    assert (absolute(place), absolute("c.zarr")) == (place, Path.cwd() / "c.zarr")
+    assert config.replace(seed=3).store == place
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
+    assert config.model_dump(mode="json")["store"] == place
+    with pytest.raises(ConfigError, match=r"store: expected a path, or a URL such as s3://.* \(given: 7\)"):
+        load_config(tmp_path / "run.yaml", ["store=7"])
 
 
 def test_overrides_reach_sections_and_lists(tmp_path: Path) -> None:

@@ -174,8 +174,22 @@ def test_scores_of_other_prompts_are_refused_before_use(small: dict[str, Any], t
     with pytest.raises(StoreError, match=r"archetype '(trend|careful)', dates 2022-06-01.*other prompts"):
         check_scores(other, store)
     redefined = [{**a, "horizon": "days"} if a["name"] == "trend" else a for a in small["agents"]["archetypes"]]
-    with pytest.raises(StoreError, match="'trend' was scored as"):
+    with pytest.raises(StoreError, match=r"'trend' was scored under another definition.*\n  horizon: "):
         check_scores(prepare(written({**small, "agents": {**small["agents"], "archetypes": redefined}}, tmp_path)), store)
+
+
+def test_an_archetype_defined_otherwise_is_refused_with_the_fields_that_differ(small: dict[str, Any], tmp_path: Path) -> None:
+    small["agents"]["archetypes"][1]["persona"] = "Slow to act. " * 40
+    _, store, _ = run(written(small, tmp_path))
+    small["agents"]["archetypes"][1] |= {"risk_aversion": "low", "horizon": "days"}
+    with pytest.raises(StoreError) as caught:
+        check_scores(prepare(written(small, tmp_path)), store)
+    head, *lines = str(caught.value).splitlines()
+    assert head == (f"{store.path}: archetype 'careful' was scored under another definition; give it another name, or use another store:")
+    assert lines == [
+        "  horizon: the store has nothing, this run has 'days'",
+        "  risk_aversion: the store has 'high', this run has 'low'",
+    ]
 
 
 def test_scores_of_another_engine_or_model_are_refused_before_use(small: dict[str, Any], tmp_path: Path) -> None:

@@ -47,9 +47,26 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     for read in ("scores", "probabilities", "coverage", "status"):
         np.testing.assert_array_equal(getattr(done, read)(), getattr(expected, read)())
     assert tally.units <= len(done.units())
+    assert done.runs() == [], "the command records the run, not each worker its parts"
     assert main(["--config", str(tmp_path / "run.yaml"), "--ray", "1"]) == 0
     with pytest.raises(StoreError, match="seed: the store has 0, this run has 1"):
         run_on_ray(config.replace(scoring=config.scoring.replace(seed=1)), path, 1)
+
+
+def test_workers_fill_a_store_at_a_url_and_one_run_is_recorded(url: str, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    assert main(["--config", str(config_file(whole))]) == 0
+    assert main(["--config", str(config_file(tmp_path)), "--store", url, "--ray", "2"]) == 0
+    done, expected = ScoreStore.open(url), ScoreStore.open(whole / "scores.zarr")
+    np.testing.assert_array_equal(done.scores(), expected.scores())
+    ((run,), (alone,)) = done.runs(), expected.runs()
+    assert run["statistics"]["ray_workers"] == 2
+    assert run["statistics"]["order"] == "archetype-first"
+    for name in ("units", "cells"):
+        assert run["statistics"][name] == alone["statistics"][name]
+    assert run["statistics"]["prompts"] + run["statistics"]["reused"] == 480
+    assert not (tmp_path / "scores.zarr").exists()
 
 
 def test_ray_and_shard_exclude_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

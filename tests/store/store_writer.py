@@ -159,10 +159,16 @@ def _child(work: Callable[[], object], kill_after: float | None) -> bool:
         except BaseException as error:
             print(f"child failed: {error!r}", file=sys.stderr, flush=True)
             os._exit(1)
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(pid, signal.SIGKILL)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    ended, status = 0, 0
+    deadline = time.monotonic() + (kill_after or 0.0)
+    while kill_after is not None and not ended and time.monotonic() < deadline:
+        time.sleep(min(0.002, max(0.0, deadline - time.monotonic())))
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    if not ended:
+        if kill_after is not None:
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+    status = os.waitstatus_to_exitcode(status)
     if status not in (0, -signal.SIGKILL):
         raise SystemExit(f"a child ended with {status}")
     return status != 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from massjax.errors import StoreError
-from massjax.store import ScoreStore, Status, Unit, UnitScores
+from massjax.store import ScoreStore, Status, Unit, UnitScores, exists
 
 from .store_writer import CHOICES, RUN_KEY, answer, archetypes, content, days, fill, key, make, stocks
 
@@ -149,3 +149,16 @@ def test_a_store_cannot_be_made_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file.txt").write_text("hello")
     with pytest.raises(StoreError, match=r"below\.zarr: cannot create: a part of the path is a file"):
         make(tmp_path / "file.txt" / "below.zarr")
+
+
+def test_a_store_is_made_in_an_empty_folder_but_never_over_something(tmp_path: Path) -> None:
+    (tmp_path / "empty.zarr").mkdir()
+    assert not exists(tmp_path / "empty.zarr")
+    assert make(tmp_path / "empty.zarr").missing_units()
+    (tmp_path / "full.zarr").mkdir()
+    (tmp_path / "full.zarr" / "note.txt").write_text("mine")
+    (tmp_path / "link.zarr").symlink_to(tmp_path / "nowhere")
+    for name in ("full.zarr", "link.zarr"):
+        with pytest.raises(StoreError, match="is there already"):
+            make(tmp_path / name)
+    assert (tmp_path / "full.zarr" / "note.txt").read_text() == "mine"

@@ -93,7 +93,7 @@ def test_a_damaged_record_of_a_run_is_named_and_forgotten(store_path: Path, caps
     assert main(["verify", str(store_path)]) == 1
     assert record.name in capsys.readouterr().out
     assert main(["repair", str(store_path)]) == 0
-    assert "0 metadata files restored, 1 records of runs deleted, 0 units dropped" in capsys.readouterr().out
+    assert "0 metadata files restored, 1 damaged records of runs, answers or texts deleted, 0 units dropped" in capsys.readouterr().out
     assert main(["verify", str(store_path)]) == 0
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +15,13 @@ import numpy as np
 import pytest
 
 from massjax.errors import StoreError
-from massjax.store import ScoreStore, merge, verify
+from massjax.store import ScoreStore, journal, merge, verify
 from massjax.store.__main__ import main
 
 from .store_writer import CHOICES, RUN_KEY, answer, archetypes, content, days, fill, key, make, stocks
+
+merging = importlib.import_module("massjax.store.merge")
+"""The module; its function has the same name."""
 
 
 def small(path: Path, **axes: int) -> ScoreStore:
@@ -123,6 +128,67 @@ def test_a_merge_that_is_killed_is_gone_on_with_and_nothing_is_seen_of_it_before
     assert not begun.exists()
     whole = small(tmp_path / "whole.zarr")
     assert content(merged.store) == content(fill(whole, whole.units()[:-2]))
+
+
+def test_a_merge_into_a_store_that_another_process_writes_loses_nothing(root: Path, tmp_path: Path) -> None:
+    """While another holds the mutex of the target, the merge waits; of the units that both write, one is kept."""
+    parts, target = shards(tmp_path), small(tmp_path / "target.zarr")
+    whole = small(tmp_path / "whole.zarr")
+    command = [sys.executable, "-c", KILLED, str(target.path), *(str(part.path) for part in parts)]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    process = subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdout.readline()
+    merged = set(target.entries())
+    wanted = [unit for unit in target.units() if unit not in merged]
+    with target.root.mutex():
+        process.stdin.write("\n" * 100)
+        process.stdin.flush()
+        time.sleep(1.0)
+        assert process.poll() is None
+        assert set(target.entries()) == merged, "nothing is written without the mutex"
+        for unit in wanted[:3]:
+            entry = fill(whole, [unit]).entries()[unit]
+            arrays = journal.read(whole.root, whole.layout, unit)
+            assert arrays is not None
+            target.root.write(journal.file(target.layout, unit), journal.encode(unit, entry, arrays[1]))
+    writer = [
+        sys.executable,
+        str(Path(__file__).with_name("store_writer.py")),
+        "write",
+        str(target.path),
+        "0/1",
+        "0",
+        str(tmp_path / "log"),
+    ]
+    assert subprocess.run(writer, env=environment, check=False).returncode == 0
+    process.stdin.close()
+    assert process.wait(timeout=120) == 0
+    process.stdout.close()
+    target.compact()
+    assert content(target) == content(fill(whole))
+    assert verify(target.path).ok
+    assert verify(target.path).notes == ()
+
+
+def test_what_happens_to_the_target_while_a_merge_begins_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, source = small(tmp_path / "target.zarr"), fill(small(tmp_path / "source.zarr", kinds=5))
+    unit = source.units()[0]
+    check = merging._check_units
+
+    def then(change: Callable[[], object]) -> None:
+        monkeypatch.setattr(merging, "_check_units", lambda *given: (check(*given), change()))
+
+    then(lambda: target.extend(archetypes=[{"name": "new"}]))
+    with pytest.raises(StoreError, match=r"target\.zarr: was extended by another process while the merge began; start the merge again"):
+        merge(target.path, [source.path])
+    assert ScoreStore.open(target.path).archetypes[-1] == "new"
+    then(lambda: fill(ScoreStore.open(target.path, mode="r+"), [unit], seed=1))
+    with pytest.raises(StoreError, match=r"archetype 'a0', .* was written by another process during the merge, with other answers"):
+        merge(target.path, [source.path])
+    assert ScoreStore.open(target.path).entries()[unit].key == key(unit, 1)
+    assert verify(target.path).ok
 
 
 def another(change: Callable[[dict[str, object]], None]) -> Callable[[Path], ScoreStore]:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
-import importlib.util
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import threading
 import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from massjax.errors import StoreError
-from massjax.store import ClaimedError, ScoreStore, export, merge, repair, verify
+from massjax.store import ClaimedError, ScoreStore, exists, export, merge, repair, verify
 from massjax.store.__main__ import main
 from massjax.store.folder import LOCK, open_folder
 from massjax.store.objects import ObjectFolder
@@ -28,58 +22,6 @@ from .store_writer import RUN_KEY, content, days, fill, make
 
 obstore = pytest.importorskip("obstore", reason="object storage needs obstore: pip install 'massjax[s3]'")
 SCRIPT = Path(__file__).with_name("store_writer.py")
-SECRET = "abcdef-secret-of-a-test"
-
-
-def server_command(port: int) -> list[str]:
-    arguments = ["-H", "127.0.0.1", "-p", str(port)]
-    if importlib.util.find_spec("moto") and importlib.util.find_spec("flask"):
-        return [sys.executable, "-m", "moto.server", *arguments]
-    if found := shutil.which("moto_server"):
-        return [found, *arguments]
-    pytest.skip("there is no S3 server to test against: pip install 'moto[s3,server]'")
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a client of a fresh S3 server, which has a bucket `scores`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("moto") / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(server_command(port), stdout=output, stderr=subprocess.STDOUT)
-    try:
-        for _ in range(600):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            try:
-                connection.request("PUT", "/scores")
-                if connection.getresponse().status == 200:
-                    break
-            except OSError:
-                time.sleep(0.1)
-            finally:
-                connection.close()
-        else:
-            pytest.fail(f"the S3 server did not start: {log.read_text()[-500:]}")
-        yield {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ACCESS_KEY_ID": "a-key-of-a-test",
-            "AWS_SECRET_ACCESS_KEY": SECRET,
-            "AWS_REGION": "us-east-1",
-        }
-    finally:
-        server.terminate()
-        server.wait()
-
-
-@pytest.fixture
-def url(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where a store may be made."""
-    for name, value in s3.items():
-        monkeypatch.setenv(name, value)
-    return f"s3://scores/{uuid.uuid4().hex}/s.zarr"
 
 
 @pytest.fixture(params=["s3", "memory"])
@@ -220,6 +162,44 @@ def test_a_lease_excludes_and_that_of_a_dead_holder_is_taken_over(place: object)
     assert first.read(LOCK) is None
 
 
+def test_of_several_that_make_a_store_at_once_one_does_and_the_others_find_it(place: object) -> None:
+    told: list[object] = []
+
+    def work(delay: float) -> None:
+        time.sleep(delay)
+        try:
+            if not exists(place):
+                make(place, **SMALL)  # type: ignore[arg-type]
+            told.append(ScoreStore.open(place, expect=RUN_KEY).layout.shape)
+        except StoreError as error:
+            told.append("made by another" if "is there already" in str(error) and exists(place) else error)
+
+    threads = [threading.Thread(target=work, args=(0.01 * number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert len(told) == 6
+    assert set(told) <= {(8, 2, 4), "made by another"}
+    assert content(fill(ScoreStore.open(place, mode="r+")))
+
+
+def test_a_store_whose_maker_was_killed_is_made_anew(place: object) -> None:
+    store = make(place, **SMALL)  # type: ignore[arg-type]
+    written = sorted(set(store.root.sizes()) - {"zarr.json"})
+    store.root.remove("zarr.json")
+    store.root.write("ledger/.probe-0a", b"1")
+    assert not exists(place)
+    for name in written[::2]:
+        store.root.remove(name)
+    fill(make(place, **SMALL)).root.remove("zarr.json")  # type: ignore[arg-type]
+    assert exists(place), "with a score in it, it is one that is damaged"
+    with pytest.raises(StoreError, match="is there already"):
+        make(place, **SMALL)  # type: ignore[arg-type]
+    assert repair(place).restored == ("zarr.json",)
+    assert ScoreStore.open(place).missing_units() == []
+
+
 class Forgetful(ObjectFolder):
     """An object store that passes over the conditions of a put."""
 
@@ -253,7 +233,7 @@ def test_what_is_no_store_is_said(url: str, wrong: object, message: str) -> None
 
 def test_no_error_and_no_object_holds_a_key(url: str, s3: dict[str, str]) -> None:
     store = fill(make(url, **SMALL))  # type: ignore[arg-type]
-    keys = (SECRET, s3["AWS_ACCESS_KEY_ID"])
+    keys = (s3["AWS_SECRET_ACCESS_KEY"], s3["AWS_ACCESS_KEY_ID"])
     for name in store.root.sizes():
         data = store.root.read(name)
         assert data is not None
@@ -262,6 +242,6 @@ def test_no_error_and_no_object_holds_a_key(url: str, s3: dict[str, str]) -> Non
         make("s3://nowhere-at-all/s.zarr")  # type: ignore[arg-type]
     assert "there is no such bucket" in str(caught.value)
     with pytest.raises(StoreError, match="credentials belong into the environment") as given:
-        ScoreStore.open(f"s3://{keys[1]}:{SECRET}@scores/s.zarr")
+        ScoreStore.open(f"s3://{keys[1]}:{keys[0]}@scores/s.zarr")
     for error in (caught.value, given.value):
         assert not any(key in f"{error!r} {error.__context__!r}" for key in keys)

@@ -121,6 +121,12 @@ def own_template(work: Work, folder: Path) -> Work:
     return replace(work, template=PromptTemplate(folder / "own.j2"))
 
 
+def test_these_are_all_the_fields_that_a_store_of_a_real_model_has(root: Path) -> None:
+    """Those of the bundled store, which vLLM's answers filled: none of them is without a test here."""
+    known = set(ScoreStore.open(root / "cache" / "demo.zarr").provenance.run_key)
+    assert known == {*(f"engine.{field}" for field in IDENTITY), *SCORING, *AGENTS, "prompt_template"}
+
+
 SCORING = {
     "choices": ("A", "B", "C", "D", "E"),
     "prefill": "Rating: ",
