@@ -104,10 +104,14 @@ def on_devices(arrays: Iterable[np.ndarray]) -> list[jax.Array]:
 
 
 def best_seconds(calls: Mapping[T, Callable[[], object]], rounds: int) -> dict[T, float]:
-    """The shortest time of each call over interleaved rounds, after one round to compile."""
+    """The shortest time of each call over interleaved rounds, after one round to compile.
+
+    In each round a call is made twice and the second counts: the threads of the call before it may still be waiting for more work.
+    """
     best = dict.fromkeys(calls, np.inf)
     for turn in range(rounds + 1):
         for name, call in calls.items():
+            jax.block_until_ready(call())
             began = time.perf_counter()
             jax.block_until_ready(call())
             if turn:

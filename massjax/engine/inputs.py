@@ -110,7 +110,9 @@ def _check_weight_values(weights: np.ndarray) -> None:
 
 def as_float32(values: Any) -> Float[Array, "*shape"]:
     """float32 without a device computation: what lies on the host is converted there and moves when a compiled function takes it."""
-    return values.astype(jnp.float32) if isinstance(values, jax.Array) else np.asarray(values, np.float32)  # type: ignore[return-value]
+    if not isinstance(values, jax.Array):
+        return np.asarray(values, np.float32)  # type: ignore[return-value]
+    return values if values.dtype == jnp.float32 else values.astype(jnp.float32)
 
 
 def _floats(what: str, values: Any, axes: int, names: str) -> Float[Array, "*shape"]:
