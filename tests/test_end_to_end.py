@@ -79,6 +79,10 @@ def test_from_a_model_to_a_report(tmp_path: Path, model: Path) -> None:
     before = {unit: entry.written for unit, entry in ScoreStore.open(path).entries().items()}
     assert 3 <= len(before) < 18
 
+    subprocess.run([*precompute, "--shard", "1/2"], check=True, capture_output=True)
+    half = ScoreStore.open(path).entries()
+    assert len(before) < len(half) < 18
+
     finished = subprocess.run(precompute, check=True, capture_output=True, text=True).stdout
     assert "prompts a second" in finished
     store = ScoreStore.open(path)

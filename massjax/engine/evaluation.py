@@ -146,7 +146,7 @@ def evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, "
 
 
 def _evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
-    candidates, weights = len(weights), balance(weights)
+    candidates = len(weights)
     tiles = in_tiles(weights, tile_size(candidates, window.stocks, window.dates))
 
     def one_block(sums: tuple[Array, Array], block: Window) -> tuple[tuple[Array, Array], None]:
@@ -161,21 +161,20 @@ def _evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, 
 
 
 def block_rank_ic(
-    block: Window, weights: Float[Array, "P K"], tiles: Float[Array, "tiles K tile"], alpha: Float[Array, ""], signal: SignalName
+    block: Window, weights: Float[Array, "P K"], tiles: Float[Array, "tiles tile K"], alpha: Float[Array, ""], signal: SignalName
 ) -> Float[Array, "B P"]:
-    """RankIC of each date of a block and each candidate; NaN on dates that are skipped.
-
-    Args:
-        weights: balanced.
-        tiles: the same in tiles.
-    """
+    """RankIC of each date of a block and each candidate, whose weights come at once and in tiles; NaN on dates that are skipped."""
     rows = as_rows(block.opinions)
     signal_of = signal_method(rows, alpha, signal)
     covariance_of = METHODS[ranking_method(block.stocks)](block)
-    covariance, square = lax.map(lambda tile: covariance_of(signal_of(tile)), tiles)
+    covariance, square = lax.map(lambda tile: covariance_of(signal_of(balance(tile).T)), tiles)
     covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1)[:, : len(weights)] for values in (covariance, square))
     daily = correlation(covariance, square, jnp.sum(block.returns.ranks**2, axis=1, keepdims=True))
-    return _count_again(daily, jnp.isnan(covariance).any(0), lambda which: _exact_rank_ic(block, rows, weights[which].T, alpha, signal))
+
+    def exact(which: Int[Array, " C"]) -> Float[Array, "B C"]:
+        return _exact_rank_ic(block, rows, balance(weights[which]).T, alpha, signal)
+
+    return _count_again(daily, jnp.isnan(covariance).any(0), exact)
 
 
 def signal_method(rows: Opinions, alpha: Float[Array, ""], signal: SignalName) -> Callable[[Float[Array, "K tile"]], Array]:
@@ -263,12 +262,12 @@ def as_rows(opinions: Opinions) -> Opinions:
     return Opinions(*(values if values.ndim == 1 else rows(values) for values in opinions))
 
 
-def in_tiles(weights: Float[Array, "P K"], tile: int) -> Float[Array, "tiles K tile"]:
-    """Candidates in tiles on the last axis; the last candidate fills up the last tile."""
+def in_tiles(weights: Float[Array, "P K"], tile: int) -> Float[Array, "tiles tile K"]:
+    """Candidates in tiles; the last candidate fills up the last tile."""
     candidates, archetypes = weights.shape
     tiles = -(-candidates // tile)
     padded = jnp.concatenate([weights, jnp.broadcast_to(weights[-1:], (tiles * tile - candidates, archetypes))])
-    return jnp.moveaxis(padded.reshape(tiles, tile, archetypes), 1, 2)
+    return padded.reshape(tiles, tile, archetypes)
 
 
 def tile_size(candidates: int, stocks: int, dates: int) -> int:

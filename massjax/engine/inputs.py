@@ -95,8 +95,10 @@ def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[Ar
 
 
 def _check_weight_values(weights: np.ndarray) -> None:
-    if weights.size and weights.min() >= 0 and weights.max() < np.inf and weights.max(axis=1).min() > 0:
-        return
+    if weights.size and weights.min() >= 0:
+        largest = weights.max(axis=1)
+        if largest.max() < np.inf and largest.min() > 0:
+            return
     faults = ((~np.isfinite(weights), "not finite"), (weights < 0, "negative"))
     for fault, words in faults:
         if fault.any():

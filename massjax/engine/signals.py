@@ -170,7 +170,7 @@ def _exact_centre(low: Float[Array, " D"], high: Float[Array, " D"]) -> Float[Ar
 def balance(weights: Float[Array, "P K"]) -> Float[Array, "P K"]:
     """Scale each candidate by the power of two that brings its largest weight near 1: exact, and nothing overflows."""
     _, exponent = jnp.frexp(weights.max(axis=1, keepdims=True))
-    return jnp.ldexp(weights, -exponent)
+    return weights * jnp.ldexp(1.0, -jnp.clip(exponent, -126, 126))
 
 
 def moments(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Array, "N P"], Float[Array, "N P"]]:

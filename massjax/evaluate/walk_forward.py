@@ -132,7 +132,7 @@ def walk_forward(
         raise DataError(f"dates hold {len(labels)} labels, the scores {checked.shape[2]} dates; expected one label a date")
     _check_timing(lookback, gap, delay, labels)
     leaks = _check_leakage(lookback, gap, horizon, execution_lag or 0, leakage_ablation, labels)
-    found = _search_dates(panel, settings, lookback, gap, key, check_alpha(alpha), signal, missing, warm_start, progress)
+    found = _search_dates(_members_first(panel), settings, lookback, gap, key, check_alpha(alpha), signal, missing, warm_start, progress)
     applied = _apply_from(found, checked.shape[2], checked.shape[0], lookback + gap, delay)
     return _judge(panel, applied, check_alpha(alpha), signal, missing, leaks)
 
@@ -165,6 +165,20 @@ def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: 
             "or leakage_ablation: true to see what cheating would give"
         )
     return True
+
+
+def _members_first(panel: Panel) -> Panel:
+    """As many rows as the universe has stocks at most, filled by the members of each date: a search looks at every date by itself."""
+    scores, member, forward_returns = map(np.asarray, panel)
+    most = max(int(member.sum(axis=0).max(initial=0)), 1)
+    if most >= member.shape[0]:
+        return panel
+    rows = np.argsort(~member, axis=0, kind="stable")[:most]
+    packed = (
+        np.take_along_axis(scores, rows[None], axis=1),
+        *(np.take_along_axis(values, rows, axis=0) for values in (member, forward_returns)),
+    )
+    return jax.device_put(packed)
 
 
 class _Found(NamedTuple):

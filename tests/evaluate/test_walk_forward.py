@@ -166,3 +166,17 @@ def test_bad_timing_is_named(panel, changes, message):
 def test_labels_must_match(panel):
     with pytest.raises(DataError, match="3 labels"):
         walk(panel, dates=DATES[:3])
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_stocks_outside_the_universe_change_nothing(panel, warm_start):
+    scores, member, returns = panel
+    few = member & (np.cumsum(member, axis=0) <= 5)
+    assert few.sum(axis=0).max() == 5
+    result = walk((scores, few, returns), warm_start=warm_start)
+    date = FIRST + 3
+    window = [values[..., date - DELAY - GAP - LOOKBACK : date - DELAY - GAP] for values in (scores, few, returns)]
+    np.testing.assert_allclose(result.fitness[date], fitness(*window, result.weights[date][None])[0], atol=1e-6)
+    if not warm_start:
+        alone = search_window(*window, SEARCH, key=jax.random.fold_in(KEY, date - DELAY))
+        np.testing.assert_array_equal(result.weights[date], alone.weights)
