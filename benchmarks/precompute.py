@@ -4,7 +4,7 @@
 
 The bare loop is one `llm.generate` over the token ids of all prompts. Precompute is `ask_missing` into a new store: rendering, looking up
 what is known, tokenising, asking, calibration, writing and compacting. vLLM's defaults are a second process without any setting but
-the model and its dtype. Rounds are interleaved, and the prefix cache is emptied before each.
+the model, its dtype, and the size of the cache (by default most of the memory, which the first process has a share of). Rounds are interleaved, and the prefix cache is emptied before each.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
+import timing
 from rich.console import Console
 from rich.table import Table
 
@@ -82,7 +84,8 @@ def defaults(options: argparse.Namespace) -> None:
 def start_defaults(job: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
     """The child, ready to be asked."""
     (folder / "job.json").write_text(json.dumps(job))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_")} | {"VLLM_LOGGING_LEVEL": "ERROR"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_")}
+    environment |= {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_CPU_KVCACHE_SPACE": os.environ["VLLM_CPU_KVCACHE_SPACE"]}
     child = subprocess.Popen(
         [sys.executable, __file__, "--job", str(folder / "job.json")],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
@@ -125,6 +128,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-defaults", action="store_true", help="leave vLLM's defaults out")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder for parquet and Markdown (default: none)")
     parser.add_argument("--job", default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.job:
@@ -157,21 +161,30 @@ def main() -> None:
             child.stdin.close()
             child.wait()
     engine.close()
-    report(seconds, len(prompts), options.rounds)
+    report(seconds, len(prompts), options.rounds, options.out)
 
 
-def report(seconds: dict[str, list[float]], prompts: int, rounds: int) -> None:
-    table = Table(title=f"{prompts:,} distinct prompts; best and median of {rounds} interleaved rounds")
-    for column in ("", "best s", "median s", "prompts/s (best)", "precompute is, best", "median of rounds' ratios"):
-        table.add_column(column, justify="left" if not column else "right")
+def report(seconds: dict[str, list[float]], prompts: int, rounds: int, out: Path | None) -> None:
     own = seconds["precompute"]
-    for name, taken in seconds.items():
-        ratio = statistics.median(other / mine for other, mine in zip(taken, own, strict=True))
-        table.add_row(
-            name, f"{min(taken):.1f}", f"{statistics.median(taken):.1f}", f"{prompts / min(taken):.1f}",
-            f"{min(taken) / min(own):.0%} of it", f"{ratio:.0%}",
-        )  # fmt: skip
+    rows = [
+        {
+            "what": name,
+            "best, s": min(taken),
+            "median, s": statistics.median(taken),
+            "prompts/s, best": prompts / min(taken),
+            "precompute is, best": min(taken) / min(own),
+            "precompute is, median of rounds": statistics.median(other / mine for other, mine in zip(taken, own, strict=True)),
+        }
+        for name, taken in seconds.items()
+    ]
+    title = f"{prompts:,} distinct prompts; best and median of {rounds} interleaved rounds; ratios of prompts a second"
+    table = Table(title=title)
+    for column in rows[0]:
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for row in rows:
+        table.add_row(*map(timing.cell, row.values()))
     Console(width=140).print(table)
+    timing.write(out, "precompute", f"Precompute against vLLM: {title}", pl.DataFrame(rows))
 
 
 if __name__ == "__main__":
