@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from timing import Size, arguments, choose_platform, fit_exponent, measure_fitness, show, write
+from timing import Size, arguments, fit_exponent, measure_fitness, over_all_devices, show, write
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -20,7 +20,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--dates", type=int, default=5)
     parser.add_argument("--candidates", type=int, default=512)
     options = parser.parse_args(words)
-    with choose_platform(options.platform, options.devices):
+    with over_all_devices(options):
         report(options)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from timing import Size, arguments, choose_platform, fit_exponent, measure_fitness, show, write
+from timing import Size, arguments, fit_exponent, measure_fitness, over_all_devices, show, write
 
 SIZES = tuple(4**power for power in range(9))
 
@@ -20,7 +20,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--archetypes", type=int, default=16)
     parser.add_argument("--dates", type=int, default=5)
     options = parser.parse_args(words)
-    with choose_platform(options.platform, options.devices):
+    with over_all_devices(options):
         report(options)
 
 

@@ -169,7 +169,7 @@ def main() -> None:
     parser = timing.arguments(__doc__.split("\n")[0], ())
     parser.add_argument("--year", action="store_true", help="also a year of walk-forward (minutes)")
     options = parser.parse_args()
-    with timing.choose_platform(options.platform, options.devices):
+    with timing.over_all_devices(options):
         report(options)
 
 

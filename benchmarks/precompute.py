@@ -4,7 +4,8 @@
 
 The bare loop is one `llm.generate` over the token ids of all prompts. Precompute is `ask_missing` into a new store: rendering, looking up
 what is known, tokenising, asking, calibration, writing and compacting. vLLM's defaults are a second process without any setting but
-the model, its dtype, and the size of the cache (by default most of the memory, which the first process has a share of). Rounds are interleaved, and the prefix cache is emptied before each.
+the model, its dtype, and the size of the cache (by default most of the memory, which the first process has a share of). Rounds are
+interleaved, and the prefix cache is emptied before each.
 """
 
 from __future__ import annotations

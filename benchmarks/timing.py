@@ -72,20 +72,22 @@ def arguments(description: str, sizes: Sequence[int]) -> argparse.ArgumentParser
     return parser
 
 
-def choose_platform(name: str | None, devices: int | None = 1) -> AbstractContextManager[object]:
-    """Make JAX compute there, or end with a message where it cannot.
-
-    Returns:
-        A context in which candidates are spread over so many devices, or over all, where None; each core of a CPU is one.
-    """
+def choose_platform(name: str | None) -> None:
+    """Make JAX compute there, or end with a message where it cannot."""
     if name is not None:
         jax.config.update("jax_platforms", name)
-    with suppress(RuntimeError):  # JAX runs already: what it has is what there is
-        jax.config.update("jax_num_cpu_devices", devices or os.cpu_count() or 1)
     try:
-        return over_devices(min(devices or len(jax.devices()), len(jax.devices())))
+        jax.devices()
     except RuntimeError as error:
         raise SystemExit(f"--platform {name}: JAX has no such device here ({str(error).splitlines()[0]})") from None
+
+
+def over_all_devices(options: argparse.Namespace) -> AbstractContextManager[object]:
+    """The platform that is asked for, and a context in which candidates are spread over its devices; each core of a CPU is one."""
+    with suppress(RuntimeError):  # JAX runs already: what it has is what there is
+        jax.config.update("jax_num_cpu_devices", options.devices or os.cpu_count() or 1)
+    choose_platform(options.platform)
+    return over_devices(min(options.devices or len(jax.devices()), len(jax.devices())))
 
 
 def window(size: Size, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 import polars as pl
-from timing import Size, arguments, choose_platform, fit_exponent, measure_fitness, show, write
+from timing import Size, arguments, fit_exponent, measure_fitness, over_all_devices, show, write
 
 from massjax.engine.evaluation import ranking_method
 
@@ -26,7 +26,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--dates", type=int, default=5)
     parser.add_argument("--candidates", type=int, default=1024, help="at most; fewer where the stocks are many (default: %(default)s)")
     options = parser.parse_args(words)
-    with choose_platform(options.platform, options.devices):
+    with over_all_devices(options):
         report(options)
 
 

@@ -58,6 +58,7 @@ ENDING = """
 import signal, sys, time
 from massjax.stopping import ending_at_once, stoppable
 signal.signal(signal.SIGINT, signal.SIG_IGN if sys.argv[1:] else signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests themselves run under nohup
 with stoppable(), ending_at_once("that was all"):
     print("ready", flush=True)
     time.sleep(60)

@@ -11,8 +11,8 @@ processes, after `jax.distributed.initialize`, share one mesh in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import jax
@@ -42,7 +42,14 @@ def over_devices(count: int | None = None) -> AbstractContextManager[object]:
             f"devices={count}: JAX sees {len(devices)} ({devices[0].platform}); expected 1 to {len(devices)}. On a CPU, set "
             'jax.config.update("jax_num_cpu_devices", ...) before the first computation (the commands do, by --devices)'
         )
-    return jax.set_mesh(jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices[:count]))
+    return _within(jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices[:count]))
+
+
+@contextmanager
+def _within(mesh: jax.sharding.Mesh) -> Iterator[None]:
+    """The mesh holds within the block only; a bare `jax.set_mesh` would be for good."""
+    with jax.set_mesh(mesh):
+        yield
 
 
 def spread(function: Callable[..., Float[Array, " P"]], weights: Float[Array, "P K"], *data: object) -> Float[Array, " P"]:

@@ -121,9 +121,9 @@ def test_a_warm_start_begins_where_the_date_before_ended(panel):
 
 def test_one_compilation_for_all_dates(panel):
     walk(panel)
-    backwards = [values[..., ::-1] for values in panel]
+    backwards, key = [values[..., ::-1] for values in panel], jax.random.key(7)
     with count_compilations() as compiled:
-        walk(backwards, alpha=0.4, key=jax.random.key(7))
+        walk(backwards, alpha=0.4, key=key)
     assert compiled() == 0
 
 
