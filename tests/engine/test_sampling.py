@@ -234,12 +234,12 @@ def test_choice_probabilities_are_read_as_expected_choices():
 
 
 def test_one_compilation_serves_every_setting_and_number_of_agents(panel):
-    how = {"watchlist": 6, "picks": 2, "temperature": 0.3}
+    how, key = {"watchlist": 6, "picks": 2, "temperature": 0.3}, jax.random.key(9)
     sample_agents(*panel, 10, key=KEY, **how).block_until_ready()
     with count_compilations() as compiled:
         for agents, watchlist, picks, temperature in ((1, 5, 1, 0.0), (70, 12, 12, 1.0), (100_000, 3, 2, 0.5)):
             how = {"watchlist": watchlist, "picks": picks, "temperature": temperature}
-            sample_agents(*panel, agents, key=jax.random.key(9), **how).block_until_ready()
+            sample_agents(*panel, agents, key=key, **how).block_until_ready()
     assert compiled() == 0
 
 
