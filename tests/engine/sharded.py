@@ -28,7 +28,6 @@ def main(out: str, devices: int, process: int = 0, processes: int = 1, port: int
     with over_devices(devices):
         found = mj.search_window(*past, mj.Annealing(chains=66, steps=6), key=key)
         climbed = mj.search_window(*past, mj.GradientSearch(restarts=70, steps=12), key=key)
-        shaken = mj.search_window(*past, mj.GradientSearch(restarts=5, steps=4, objective="perturbed_rank_ic"), key=key)
         timing = {"lookback": 4, "gap": 1, "key": key}
         walked = mj.walk_forward(scores, member, returns, mj.Annealing(chains=10, steps=4), **timing)
         warm = mj.walk_forward(scores, member, returns, mj.Annealing(chains=10, steps=4), warm_start=True, **timing)
@@ -39,7 +38,6 @@ def main(out: str, devices: int, process: int = 0, processes: int = 1, port: int
             "chain_weights": found.chain_weights,
             "chain_fitness": found.chain_fitness,
             "climbed": climbed.chain_fitness,
-            "shaken": shaken.chain_fitness,
             "walked": walked.weights,
             "rank_ic": walked.rank_ic,
             "warm": warm.weights,
