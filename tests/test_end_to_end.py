@@ -49,7 +49,7 @@ def config_file(folder: Path, model: Path) -> Path:
                 {"name": "both", "modalities": ["price", "risk"], "persona": "You like calm winners."},
             ],
         },
-        "scoring": {"model": str(model), "prefill": "Rating: ", "dtype": "float32"},
+        "scoring": {"model": str(model), "prefill": "Rating: ", "dtype": "float32", "max_num_seqs": 8},
         "layout": {"dates_per_unit": 7},
         "store": "scores.zarr",
         "evaluate": {"horizon": 5, "lookback": 10},
@@ -72,7 +72,7 @@ def test_from_a_model_to_a_report(tmp_path: Path, model: Path) -> None:
 
     process = subprocess.Popen(precompute)
     while process.poll() is None and units_done(path) < 3:
-        time.sleep(0.2)
+        time.sleep(0.05)
     assert process.poll() is None, "precompute ended before it could be killed"
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
