@@ -18,8 +18,6 @@ import numpy as np
 import polars as pl
 import timing
 from jaxtyping import Array
-from rich.console import Console
-from rich.table import Table
 from scipy.stats import spearmanr
 from search import panels
 
@@ -61,12 +59,8 @@ def main() -> None:
     for window, panel in panels(options.shared).items():
         if window in options.windows:
             rows += compare(window, panel, options.rounds)
-    frame, table = pl.DataFrame(rows, infer_schema_length=None), Table(title="Objectives for a gradient", title_justify="left")
-    for heading in frame.columns:
-        table.add_column(heading, justify="left" if heading in ("window", "objective") else "right")
-    for row in frame.iter_rows():
-        table.add_row(*map(timing.cell, row))
-    Console(width=120).print(table)
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    timing.print_table("Objectives for a gradient", frame)
     timing.write(options.out, "gradient", "Objectives for a gradient, beside the exact RankIC", frame)
 
 

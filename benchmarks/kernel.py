@@ -21,13 +21,11 @@ import pandas as pd
 import polars as pl
 import timing
 from jax import lax
-from rich.console import Console
-from rich.table import Table
 from timing import Size
 
 import massjax as mj
 from massjax.engine.devices import spread
-from massjax.engine.evaluation import evaluate, in_tiles, prepare_window
+from massjax.engine.evaluation import Window, evaluate, in_tiles, prepare_window
 from massjax.search import Objective
 
 SIZES = {
@@ -104,18 +102,21 @@ def measure_size(size: Size, target: int | None, rounds: int) -> dict[str, objec
     }
 
 
-def kernel(data: tuple[np.ndarray, ...]) -> Callable[[], object]:
+def ready(panel: list[jax.Array]) -> Window:
+    """The window that a search prepares once."""
+    return jax.jit(prepare_window, static_argnums=3)(*panel, "renormalize")
+
+
+def kernel(data: tuple[np.ndarray, ...]) -> partial[jax.Array]:
     """What a search calls: the evaluation on a window that is ready, as numba's kernel gets it too."""
     *panel, weights = timing.on_devices(data)
-    window = jax.jit(prepare_window, static_argnums=3)(*panel, "renormalize")
-    return partial(jax.jit(lambda *data: evaluate(*data, "combined")), window, weights, jnp.float32(0.5))
+    return partial(jax.jit(evaluate, static_argnums=3), ready(panel), weights, jnp.float32(0.5), "combined")
 
 
 def memory(data: tuple[np.ndarray, ...]) -> int:
     """Bytes that an evaluation holds on a device beside its arguments, as XLA has planned it."""
-    held = jax.jit(evaluate, static_argnums=3)
-    window = jax.jit(prepare_window, static_argnums=3)(*timing.on_devices(data[:3]), "renormalize")
-    return held.lower(window, *timing.on_devices(data[3:]), jnp.float32(0.5), "combined").compile().memory_analysis().temp_size_in_bytes
+    call = kernel(data)
+    return call.func.lower(*call.args).compile().memory_analysis().temp_size_in_bytes
 
 
 def measure_searches(rounds: int) -> pl.DataFrame:
@@ -139,7 +140,7 @@ def measure_searches(rounds: int) -> pl.DataFrame:
 
 def gradients(data: list[jax.Array], weights: jax.Array) -> Callable[[], object]:
     """The soft RankIC and its gradient of every restart, and nothing else."""
-    objective = Objective(jax.jit(prepare_window, static_argnums=3)(*data, "renormalize"), jnp.float32(0.5), "combined")
+    objective = Objective(ready(data), jnp.float32(0.5), "combined")
     search = mj.GradientSearch(restarts=len(weights))
     return partial(jax.jit(lambda logits, objective: spread(search.slopes, logits, objective)), jnp.log(weights), objective)
 
@@ -156,15 +157,6 @@ def measure_walk_forward(rounds: int) -> dict[str, object]:
     return {"first call, s": seconds[0], "after compilation, s": min(seconds[1:])}
 
 
-def show(frame: pl.DataFrame, title: str) -> None:
-    table = Table(title=title, title_justify="left")
-    for name in frame.columns:
-        table.add_column(name, justify="left" if name == "what" else "right")
-    for row in frame.iter_rows():
-        table.add_row(*map(timing.cell, row))
-    Console(width=130).print(table)
-
-
 def main() -> None:
     parser = timing.arguments(__doc__.split("\n")[0], ())
     parser.add_argument("--year", action="store_true", help="also a year of walk-forward (minutes)")
@@ -176,14 +168,14 @@ def main() -> None:
 def report(options: argparse.Namespace) -> None:
     where = f"best of {options.rounds} rounds; {timing.provenance()['device']}, {os.cpu_count()} CPUs, jax {jax.__version__}"
     sizes = pl.DataFrame([measure_size(size, target, options.rounds) for size, target in SIZES.items()])
-    show(sizes, f"Evaluations a second, {where}")
+    timing.print_table(f"Evaluations a second, {where}", sizes)
     searches = measure_searches(options.rounds)
-    show(searches, "K=16, N=50, D=5: candidates judged a second, proposals or gradients included")
+    timing.print_table("K=16, N=50, D=5: candidates judged a second, proposals or gradients included", searches)
     timing.write(options.out, "kernel", "The kernel", sizes)
     timing.write(options.out, "searches", "The searches on it", searches)
     if options.year:
         year = pl.DataFrame([measure_walk_forward(1)])
-        show(year, "Walk-forward over 243 dates, 1024 chains of 200 steps, N=50, look-back 5")
+        timing.print_table("Walk-forward over 243 dates, 1024 chains of 200 steps, N=50, look-back 5", year)
         timing.write(options.out, "walk_forward", "A year of walk-forward", year)
 
 

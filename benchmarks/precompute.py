@@ -25,8 +25,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import timing
-from rich.console import Console
-from rich.table import Table
 
 from massjax.agents import Prompt
 from massjax.config import load_config
@@ -179,13 +177,9 @@ def report(seconds: dict[str, list[float]], prompts: int, rounds: int, out: Path
         for name, taken in seconds.items()
     ]
     title = f"{prompts:,} distinct prompts; best and median of {rounds} interleaved rounds; ratios of prompts a second"
-    table = Table(title=title)
-    for column in rows[0]:
-        table.add_column(column, justify="left" if column == "what" else "right")
-    for row in rows:
-        table.add_row(*map(timing.cell, row.values()))
-    Console(width=140).print(table)
-    timing.write(out, "precompute", f"Precompute against vLLM: {title}", pl.DataFrame(rows))
+    frame = pl.DataFrame(rows)
+    timing.print_table(title, frame)
+    timing.write(out, "precompute", f"Precompute against vLLM: {title}", frame)
 
 
 if __name__ == "__main__":

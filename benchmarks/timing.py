@@ -160,6 +160,16 @@ def show(title: str, rows: pl.DataFrame, axis: str, notes: Sequence[str], marks:
         console.print(f"  {note}", soft_wrap=True)
 
 
+def print_table(title: str, rows: pl.DataFrame) -> None:
+    """Print all rows; words to the left, numbers to the right."""
+    table = Table(title=title, title_justify="left")
+    for name, kind in rows.schema.items():
+        table.add_column(name, justify="left" if kind == pl.String else "right")
+    for row in rows.iter_rows():
+        table.add_row(*map(cell, row))
+    Console(width=140).print(table)
+
+
 def provenance() -> dict[str, str]:
     """Where and how a result was measured: command, versions, device, and the load of the machine."""
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
