@@ -109,6 +109,7 @@ def test_from_a_model_to_a_report(tmp_path: Path, model: Path) -> None:
 
 def test_the_engine_gives_exact_logprobs_of_single_token_choices(model: Path, tmp_path: Path) -> None:
     """Against transformers, which computes the whole vocabulary's distribution in float32."""
+    import numba  # noqa: F401  (vLLM has refused to load where it was imported before)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -72,6 +73,7 @@ class VLLMEngine:
         on_cpu = self._platform.is_cpu()
         batching: dict[str, Any] = {**CPU_SETTINGS} if on_cpu else {"gpu_memory_utilization": s.gpu_memory_utilization}
         batching |= {name: getattr(s, name) for name in CPU_SETTINGS if getattr(s, name) is not None}
+        _let_llvmlite_be_scanned()
         try:
             return self._vllm.LLM(
                 model=str(self.folder),
@@ -155,3 +157,15 @@ def _prepare_environment() -> None:
         "TOKENIZERS_PARALLELISM": "true",
     }.items():
         os.environ.setdefault(name, value)
+
+
+def _let_llvmlite_be_scanned() -> None:
+    """Give llvmlite's library object the `__dict__` that vLLM expects of every object in every loaded module.
+
+    vLLM's CPU platform calls `vars(value).get(...)` on all of them as a model is loaded (`triton_utils.dispatcher`, 0.32). The
+    library object answers any name, `__dict__` too, with a foreign function; so numba, once imported, would keep vLLM from loading.
+    """
+    library = getattr(sys.modules.get("llvmlite.binding.ffi"), "lib", None)
+    functions = getattr(library, "_fntab", None)
+    if isinstance(functions, dict):
+        functions["__dict__"] = {}
