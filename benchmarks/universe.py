@@ -16,7 +16,7 @@ from timing import Size, arguments, fit_exponent, measure_fitness, over_all_devi
 from massjax.engine.evaluation import ranking_method
 
 COMPARISONS, MOST_COMPARED = 2 * 10**9, 512
-METHODS = {"pairs": "all pairs", "buckets": "bucket sort", "network": "sorting network"}
+METHODS = {"pairs": "all pairs", "compiled": "compiled kernel", "network": "sorting network"}
 SIZES = (10, 20, 50, 100, 200, 300, 500, 600, 1000, 2000, 3000)
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from massjax.engine.buckets import BUCKETED_FROM, BUCKETED_TILE, available, bucketed_covariance
+from massjax.engine.compiled import COMPILED_TILE, COMPILED_UP_TO, available, evaluated_covariance, ranked_covariance
 from massjax.engine.devices import gathered, spread
 from massjax.engine.inputs import (
     MISSING,
@@ -146,35 +146,43 @@ def evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, "
 
 
 def _evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
-    candidates = len(weights)
-    tiles = in_tiles(weights, tile_size(candidates, window.stocks, window.dates))
 
     def one_block(sums: tuple[Array, Array], block: Window) -> tuple[tuple[Array, Array], None]:
-        daily = block_rank_ic(block, weights, tiles, alpha, signal)
+        daily = block_rank_ic(block, weights, alpha, signal)
         counted = ~jnp.isnan(daily)
         total, days = jnp.where(counted, daily, 0.0).sum(0), counted.astype(jnp.float32).sum(0)
         return (sums[0] + total, sums[1] + days), None
 
-    nothing = jnp.zeros(candidates, jnp.float32)
+    nothing = jnp.zeros(len(weights), jnp.float32)
     (total, days), _ = lax.scan(one_block, (nothing, nothing), in_blocks(window))
     return jnp.where(days > 0, total / jnp.maximum(days, 1.0), jnp.nan)
 
 
-def block_rank_ic(
-    block: Window, weights: Float[Array, "P K"], tiles: Float[Array, "tiles tile K"], alpha: Float[Array, ""], signal: SignalName
-) -> Float[Array, "B P"]:
-    """RankIC of each date of a block and each candidate, whose weights come at once and in tiles; NaN on dates that are skipped."""
+def block_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B P"]:
+    """RankIC of each date of a block and each candidate; NaN on dates that are skipped."""
     rows = as_rows(block.opinions)
-    signal_of = signal_method(rows, alpha, signal)
-    covariance_of = METHODS[ranking_method(block.stocks)](block)
-    covariance, square = lax.map(lambda tile: covariance_of(signal_of(balance(tile).T)), tiles)
-    covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1)[:, : len(weights)] for values in (covariance, square))
+    covariance, square = _covariance(block, rows, weights, alpha, signal)
     daily = correlation(covariance, square, jnp.sum(block.returns.ranks**2, axis=1, keepdims=True))
 
     def exact(which: Int[Array, " C"]) -> Float[Array, "B C"]:
         return _exact_rank_ic(block, rows, balance(weights[which]).T, alpha, signal)
 
     return _count_again(daily, jnp.isnan(covariance).any(0), exact)
+
+
+def _covariance(
+    block: Window, rows: Opinions, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName
+) -> tuple[Float[Array, "B P"], Float[Array, "B P"]]:
+    """Covariance of the ranks, and squared rank sums of the signal; NaN for candidates to be evaluated by the exact way."""
+    candidates, archetypes = weights.shape
+    method = ranking_method(block.stocks)
+    if method == "compiled" and archetypes < PRODUCT_FROM:
+        return evaluated_covariance(block.opinions, block.returns, balance(weights).T, alpha, signal)
+    signal_of, covariance_of = signal_method(rows, alpha, signal), METHODS[method](block)
+    tiles = in_tiles(weights, tile_size(candidates, block.stocks, block.dates))
+    covariance, square = lax.map(lambda tile: covariance_of(signal_of(balance(tile).T)), tiles)
+    covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1)[:, :candidates] for values in (covariance, square))
+    return covariance, square
 
 
 def signal_method(rows: Opinions, alpha: Float[Array, ""], signal: SignalName) -> Callable[[Float[Array, "K tile"]], Array]:
@@ -201,19 +209,19 @@ def sort_stocks(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array
     return method
 
 
-def fill_buckets(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array, Array]]:
+def call_kernel(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array, Array]]:
     """The same by a compiled sort."""
-    return lambda signal: bucketed_covariance(signal, block.returns)
+    return lambda signal: ranked_covariance(signal, block.returns)
 
 
-METHODS = {"pairs": count_pairs, "buckets": fill_buckets, "network": sort_stocks}
-TILES = {"pairs": CPU_TILE, "buckets": BUCKETED_TILE, "network": SORTED_TILE}
+METHODS = {"pairs": count_pairs, "compiled": call_kernel, "network": sort_stocks}
+TILES = {"pairs": CPU_TILE, "compiled": COMPILED_TILE, "network": SORTED_TILE}
 
 
-def ranking_method(stocks: int) -> Literal["pairs", "buckets", "network"]:
+def ranking_method(stocks: int) -> Literal["pairs", "compiled", "network"]:
     """How stocks are ranked, by their number and by what is installed; measured by `benchmarks/universe.py`."""
-    if stocks >= BUCKETED_FROM and available():
-        return "buckets"
+    if stocks <= COMPILED_UP_TO and available():
+        return "compiled"
     return "pairs" if stocks <= PAIRS_UP_TO else "network"
 
 

@@ -1,4 +1,4 @@
-"""The compiled bucket sort against exact ranks: ties, gaps, signals that no bucket suits, and the whole evaluation by each method."""
+"""The compiled kernels against exact ranks: ties, gaps, signals that keys cannot tell apart, and the whole evaluation by each method."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.stats import rankdata
 
-from massjax.engine import buckets, evaluation, fitness, ranks
+from massjax.engine import compiled, evaluation, fitness, ranks
 from tests.engine import slow_reference as slow
 
 pytest.importorskip("numba", reason="numba is not installed: pip install 'massjax[numba]'")
@@ -45,7 +45,7 @@ def test_sums_are_those_of_average_ranks(shape, stocks):
     rng = np.random.default_rng(stocks)
     signal = SHAPES[shape](rng, (stocks, 11)).astype(np.float32)
     returns = returns_of(np.where(rng.random(stocks) < 0.2, np.nan, rng.normal(size=stocks))[None])
-    covariance, square = jax.jit(buckets.bucketed_covariance)(jnp.asarray(signal), returns)
+    covariance, square = jax.jit(compiled.ranked_covariance)(jnp.asarray(signal), returns)
     exact = expected(signal, returns)
     np.testing.assert_allclose(covariance[0], exact[0], rtol=1e-6, atol=0.5)
     np.testing.assert_allclose(square[0], exact[1], rtol=1e-6)
@@ -56,10 +56,10 @@ def test_a_missing_signal_is_told_and_the_others_are_not_touched():
     signal = rng.normal(size=(40, 5)).astype(np.float32)
     values = rng.normal(size=40)
     values[7] = np.nan
-    whole, _ = buckets.bucketed_covariance(jnp.asarray(signal), returns_of(values[None]))
+    whole, _ = compiled.ranked_covariance(jnp.asarray(signal), returns_of(values[None]))
     signal[7, 1] = np.nan  # has no return
     signal[8, 2] = np.nan
-    covariance, _ = buckets.bucketed_covariance(jnp.asarray(signal), returns_of(values[None]))
+    covariance, _ = compiled.ranked_covariance(jnp.asarray(signal), returns_of(values[None]))
     assert np.isnan(covariance[0]).tolist() == [False, False, True, False, False]
     np.testing.assert_array_equal(np.delete(covariance[0], 2), np.delete(whole[0], 2))
 
@@ -70,7 +70,7 @@ def test_dates_lie_below_each_other(seed, stocks, dates):
     rng = np.random.default_rng(seed)
     signal = rng.integers(0, 30, (stocks, dates, 3)).astype(np.float32)
     returns = returns_of(rng.integers(0, 9, (dates, stocks)).astype(float))
-    covariance, square = buckets.bucketed_covariance(jnp.asarray(signal.reshape(stocks * dates, 3)), returns)
+    covariance, square = compiled.ranked_covariance(jnp.asarray(signal.reshape(stocks * dates, 3)), returns)
     for date in range(dates):
         one = jax.tree.map(lambda leaf, date=date: leaf[date : date + 1], returns)
         exact = expected(signal[:, date], one)
@@ -78,7 +78,7 @@ def test_dates_lie_below_each_other(seed, stocks, dates):
         np.testing.assert_array_equal(square[date], exact[1])
 
 
-@pytest.mark.parametrize("method", ["buckets", "network"])
+@pytest.mark.parametrize("method", ["compiled", "network"])
 def test_every_method_of_ranking_gives_the_same_fitness(monkeypatch, method):
     panel = slow.panel(3, 4, 150, 3, candidates=10)
     monkeypatch.setattr(evaluation, "ranking_method", lambda stocks: "pairs")
@@ -91,8 +91,8 @@ def test_every_method_of_ranking_gives_the_same_fitness(monkeypatch, method):
 
 
 def test_fitness_of_many_stocks_is_that_of_a_slow_loop():
-    scores, member, returns, weights = slow.panel(5, 3, buckets.BUCKETED_FROM + 30, 2, candidates=6)
-    assert evaluation.ranking_method(scores.shape[1]) == "buckets"
+    scores, member, returns, weights = slow.panel(5, 3, 600, 2, candidates=6)
+    assert evaluation.ranking_method(scores.shape[1]) == "compiled"
     np.testing.assert_allclose(fitness(scores, member, returns, weights), slow.fitness(scores, member, returns, weights), atol=1e-5)
 
 
@@ -104,6 +104,6 @@ def test_without_numba_the_other_methods_take_over(monkeypatch):
 def test_it_can_be_batched():
     rng = np.random.default_rng(0)
     signal, returns = rng.normal(size=(3, 20, 4)).astype(np.float32), returns_of(rng.normal(size=(1, 20)))
-    batched = jax.vmap(lambda one: buckets.bucketed_covariance(one, returns))(jnp.asarray(signal))
+    batched = jax.vmap(lambda one: compiled.ranked_covariance(one, returns))(jnp.asarray(signal))
     for one, covariance in zip(signal, batched[0], strict=True):
-        np.testing.assert_array_equal(covariance, buckets.bucketed_covariance(jnp.asarray(one), returns)[0])
+        np.testing.assert_array_equal(covariance, compiled.ranked_covariance(jnp.asarray(one), returns)[0])
