@@ -7,6 +7,7 @@ interrupt in the midst of an import or of a compiled search can get lost.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from massjax.config import RunConfig
 
 Result = TypeVar("Result")
+
+MOST_CORES = 16
+"""Of a CPU, unless more are asked for: each has its own share of the dates and candidates, and too small a share costs more than it saves."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,17 +80,20 @@ def optimize(options: argparse.Namespace) -> Path:
 
 
 def _over_devices(count: int | None, work: Callable[[], Result]) -> Result:
-    """Call `work` with dates and candidates spread over the devices; a CPU is split into as many as are asked for."""
-    if count is None:
-        return work()
+    """Call `work` with dates and candidates spread over `count` devices, or over all; a CPU is split into as many as are asked for."""
     import jax
 
     from massjax.engine.devices import over_devices
 
-    if count > 0:
-        jax.config.update("jax_num_cpu_devices", count)
+    if count is None or count > 0:
+        jax.config.update("jax_num_cpu_devices", min(_cores(), MOST_CORES) if count is None else count)
     with over_devices(count):
         return work()
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _import_rooms() -> None:
@@ -159,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="run directory to write (default: runs/NAME-TIME)")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in the run directory")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; may be repeated")
-    parser.add_argument("--devices", type=int, default=None, metavar="N", help="spread the search over N GPUs, or over N cores of the CPU")
+    parser.add_argument("--devices", type=int, default=None, metavar="N", help="spread the search over N GPUs, or over N cores of the CPU (default: all)")
     parser.add_argument("--seed", type=int, default=None, help="seed of all randomness (default: the config's)")
     return parser
 

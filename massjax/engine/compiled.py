@@ -22,7 +22,7 @@ COMPILED_UP_TO = 2**15
 """Stocks up to which a signal and a stock's place go into one key."""
 LANES = 32
 """Candidates side by side; their number is filled up to a multiple of it."""
-COMPILED_TILE = 64
+COMPILED_TILE = 128
 """Candidates whose signals come from a matrix product at a time."""
 
 

@@ -96,8 +96,8 @@ def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[Ar
 
 def _check_weight_values(weights: np.ndarray) -> None:
     if weights.size and weights.min() >= 0:
-        largest = weights.max(axis=1)
-        if largest.max() < np.inf and largest.min() > 0:
+        sums = weights @ np.ones(weights.shape[1], weights.dtype)
+        if sums.max() < np.inf and sums.min() > 0:
             return
     faults = ((~np.isfinite(weights), "not finite"), (weights < 0, "negative"))
     for fault, words in faults:
