@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 MOST_CORES = 16
-"""Of a CPU, unless more are asked for: each has its own share of the dates and candidates, and too small a share costs more than it saves."""
+"""Of a CPU, unless more are asked for: each has its own share of the dates and candidates, and small shares cost more than they save."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -166,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="run directory to write (default: runs/NAME-TIME)")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in the run directory")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; may be repeated")
-    parser.add_argument("--devices", type=int, default=None, metavar="N", help="spread the search over N GPUs, or over N cores of the CPU (default: all)")
+    parser.add_argument("--devices", type=int, default=None, metavar="N", help="search on N GPUs, or on N cores of the CPU (default: all)")
     parser.add_argument("--seed", type=int, default=None, help="seed of all randomness (default: the config's)")
     return parser
 

@@ -43,10 +43,12 @@ def evaluated_covariance(
         weights: positive or 0, the largest of each candidate near 1 (see `balance`).
     """
     archetypes, candidates = weights.shape
-    shares = {"mean": (1.0, 0.0), "disagreement": (0.0, 1.0), "combined": (alpha, 1.0 - alpha)}[signal]
+    shares = (
+        jnp.stack([alpha, 1.0 - alpha]) if signal == "combined" else jnp.array([signal == "mean", signal == "disagreement"], jnp.float32)
+    )
     dates = (opinions.scores, opinions.around, opinions.present, opinions.middle, opinions.agreement)
     tiles = _filled_up(weights).reshape(archetypes, -1, LANES)
-    data = (*dates, returns.ranks, returns.common.astype(jnp.uint8), jnp.moveaxis(tiles, 1, 0).reshape(-1, LANES), jnp.stack(shares))
+    data = (*dates, returns.ranks, returns.common.astype(jnp.uint8), jnp.moveaxis(tiles, 1, 0).reshape(-1, LANES), shares)
     return _call(_evaluation(), len(returns.ranks), candidates, *data)
 
 
@@ -86,7 +88,7 @@ def _evaluation() -> str:
 @cache
 def _ranking() -> str:
     """Likewise."""
-    from massjax.engine import foreign, lane_sort
+    from massjax.engine import foreign, lane_ranks
 
-    foreign.register("massjax_ranked_covariance", lane_sort.handler)
+    foreign.register("massjax_ranked_covariance", lane_ranks.handler)
     return "massjax_ranked_covariance"

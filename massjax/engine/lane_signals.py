@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int32, UInt8
+from jaxtyping import Float, Int, Int32, UInt8
 from numba import carray
 
 from massjax.engine.compiled import LANES
 from massjax.engine.foreign import ARGUMENTS, RESULTS, SIGNATURE, asks_version, buffer, size
-from massjax.engine.lane_sort import HUGE, ZERO, by_return, rank_products
+from massjax.engine.lane_ranks import HUGE, ZERO, by_return, rank_products
 from massjax.engine.lanes import (
     add,
     as_ints,

@@ -90,6 +90,36 @@ def test_every_method_of_ranking_gives_the_same_fitness(monkeypatch, method):
     jax.clear_caches()
 
 
+@pytest.mark.parametrize("signal", ["mean", "disagreement", "combined"])
+@pytest.mark.parametrize("missing", ["renormalize", "zero"])
+def test_fitness_is_that_of_a_slow_loop(signal, missing):
+    """Gaps, ties between returns, a stock that nobody scored, a candidate with weights of 0, more candidates than lanes."""
+    scores, member, returns, weights = slow.panel(7, 6, 23, 4, candidates=compiled.LANES + 3)
+    returns[3] = returns[11]
+    scores[:, 5] = np.nan
+    weights[2, 1:] = 0.0
+    found = fitness(scores, member, returns, weights, alpha=0.3, signal=signal, missing=missing)
+    expected = slow.fitness(scores, member, returns, weights, alpha=0.3, signal=signal, missing=missing)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_candidate_does_not_see_the_others():
+    scores, member, returns, weights = slow.panel(9, 4, 40, 3, candidates=2 * compiled.LANES)
+    together = np.asarray(fitness(scores, member, returns, weights))
+    for some in (slice(0, 1), slice(5, 40), slice(None, None, -1)):
+        np.testing.assert_array_equal(fitness(scores, member, returns, weights[some]), together[some])
+
+
+@pytest.mark.parametrize("stocks", [*range(1, 70), 127, 128, 129, 300, 1025])
+def test_the_network_sorts_any_number_of_rows(stocks):
+    from massjax.engine.lane_sort import sort
+
+    keys = np.random.default_rng(stocks).integers(0, 2 * stocks, (stocks, compiled.LANES)).astype(np.int32)
+    expected = np.sort(keys, axis=0)
+    sort(keys, stocks)
+    np.testing.assert_array_equal(keys, expected)
+
+
 def test_fitness_of_many_stocks_is_that_of_a_slow_loop():
     scores, member, returns, weights = slow.panel(5, 3, 600, 2, candidates=6)
     assert evaluation.ranking_method(scores.shape[1]) == "compiled"
@@ -99,6 +129,10 @@ def test_fitness_of_many_stocks_is_that_of_a_slow_loop():
 def test_without_numba_the_other_methods_take_over(monkeypatch):
     monkeypatch.setattr(evaluation, "available", lambda: False)
     assert [evaluation.ranking_method(stocks) for stocks in (50, 512, 513)] == ["pairs", "pairs", "network"]
+
+
+def test_more_stocks_than_fit_into_a_key_are_left_to_the_network():
+    assert [evaluation.ranking_method(compiled.COMPILED_UP_TO + more) for more in (0, 1)] == ["compiled", "network"]
 
 
 def test_it_can_be_batched():
