@@ -105,19 +105,28 @@ def on_devices(arrays: Iterable[np.ndarray]) -> list[jax.Array]:
     return [jax.device_put(array, PartitionSpec() if device_count() > 1 else None) for array in arrays]
 
 
+SETTLED, TIMED = 0.25, 0.25
+"""Seconds."""
+
+
 def best_seconds(calls: Mapping[T, Callable[[], object]], rounds: int) -> dict[T, float]:
     """The shortest time of each call over interleaved rounds, after one round to compile.
 
-    In each round a call is made twice and the second counts: the threads of the call before it may still be waiting for more work.
+    In each round a call is made for `SETTLED` seconds before it is timed, for the threads of the call before it may still be waiting for
+    more work, and then once more or as often as `TIMED` seconds allow.
     """
     best = dict.fromkeys(calls, np.inf)
     for turn in range(rounds + 1):
         for name, call in calls.items():
-            jax.block_until_ready(call())
-            began = time.perf_counter()
-            jax.block_until_ready(call())
-            if turn:
-                best[name] = min(best[name], time.perf_counter() - began)
+            started = time.perf_counter()
+            while True:
+                began = time.perf_counter()
+                jax.block_until_ready(call())
+                ended = time.perf_counter()
+                if turn and began - started >= SETTLED:
+                    best[name] = min(best[name], ended - began)
+                if began - started >= SETTLED and ended - started >= SETTLED + TIMED:
+                    break
     return best
 
 
