@@ -3,10 +3,9 @@
     python benchmarks/precompute.py --config configs/demo.yaml --prompts 512 --rounds 3
 
 The bare loop is one `llm.generate` over the token ids of all prompts. Precompute is `ask_missing` into a new store: rendering, looking up
-what is known, tokenising, asking, calibration, writing and compacting. vLLM's defaults are further processes without any setting but
-the model and the size of the cache (by default most of the memory, which the first process has a share of): one that is also told the
-dtype, and one that takes the model's own. That is bfloat16, which few CPUs compute natively, so it is timed on the first prompts only.
-Rounds are interleaved, and the prefix cache is emptied before each.
+what is known, tokenising, asking, calibration, writing and compacting. vLLM's defaults are a second process without any setting but
+the model, its dtype, and the size of the cache (by default most of the memory, which the first process has a share of). Rounds are
+interleaved, and the prefix cache is emptied before each.
 """
 
 from __future__ import annotations
@@ -35,8 +34,6 @@ from massjax.scoring.vllm_engine import VLLMEngine
 from massjax.scoring.work import Work, prepare
 
 ANSWER = "benchmark: "
-DEFAULTS = {"vLLM's defaults, same dtype": None, "vLLM's defaults": 32}
-"""The processes with vLLM's defaults, and of how many prompts each is timed, in proportion."""
 
 
 def small_work(config_path: Path, prompts: int) -> Work:
@@ -84,24 +81,16 @@ def defaults(options: argparse.Namespace) -> None:
 
 
 def start_defaults(job: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    """A child, ready to be asked."""
-    file = folder / f"{job['dtype']}.json"
-    file.write_text(json.dumps(job))
+    """The child, ready to be asked."""
+    (folder / "job.json").write_text(json.dumps(job))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_")}
     environment |= {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_CPU_KVCACHE_SPACE": os.environ["VLLM_CPU_KVCACHE_SPACE"]}
     child = subprocess.Popen(
-        [sys.executable, __file__, "--job", str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    )
+        [sys.executable, __file__, "--job", str(folder / "job.json")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
     answer(child)
     return child
-
-
-def ask(child: subprocess.Popen[str]) -> float:
-    """Seconds of one round of a child."""
-    assert child.stdin is not None
-    child.stdin.write("\n")
-    child.stdin.flush()
-    return float(answer(child))
 
 
 def answer(child: subprocess.Popen[str]) -> str:
@@ -148,23 +137,28 @@ def main() -> None:
     engine = VLLMEngine(work.config.scoring)
     prompts, identity = asked_order(work), engine.identity()
     engine.ask(prompts[:8])
-    seconds: dict[str, list[float]] = {}
+    seconds: dict[str, list[float]] = {"bare loop, best settings": [], "precompute": []}
     with tempfile.TemporaryDirectory() as folder:
-        children, share = {}, {}
-        for name, most in ({} if options.no_defaults else DEFAULTS).items():
-            ids = [engine.chat.ids(prompt) for prompt in prompts[:most]]
-            dtype = "auto" if most else work.config.scoring.dtype
-            job = {"model": str(engine.folder), "dtype": dtype, "choices": engine.choice_ids, "ids": ids}
-            children[name], share[name] = start_defaults(job, Path(folder)), len(ids) / len(prompts)
+        child = None
+        if not options.no_defaults:
+            scoring = work.config.scoring
+            ids = [engine.chat.ids(prompt) for prompt in prompts]
+            job = {"model": str(engine.folder), "dtype": scoring.dtype, "choices": engine.choice_ids, "ids": ids}
+            child = start_defaults(job, Path(folder))
+            seconds["vLLM's defaults"] = []
         for number in range(options.rounds):
             taken = {"bare loop, best settings": bare_loop(engine, prompts)}
             taken["precompute"] = precompute(engine, work, identity, len(prompts))
-            taken |= {name: ask(child) / share[name] for name, child in children.items()}
+            if child is not None and child.stdin is not None:
+                child.stdin.write("\n")
+                child.stdin.flush()
+                taken["vLLM's defaults"] = float(answer(child))
             for name, value in taken.items():
-                seconds.setdefault(name, []).append(value)
+                seconds[name].append(value)
             print(f"round {number + 1}: " + ", ".join(f"{name} {value:.1f} s" for name, value in taken.items()), file=sys.stderr)
-        for child in children.values():
-            child.communicate()
+        if child is not None and child.stdin is not None:
+            child.stdin.close()
+            child.wait()
     engine.close()
     report(seconds, len(prompts), options.rounds, options.out)
 
