@@ -5,6 +5,8 @@ The formulas are those of `massjax.engine.signals`, in the same order; here a st
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 from jaxtyping import Float, Int, Int32, UInt8
@@ -49,7 +51,7 @@ def evaluate(
 ) -> None:
     """Fill in the last two arguments, see `massjax.engine.compiled.evaluated_covariance`; P is a multiple of `LANES`."""
     dates, archetypes, stocks = scores.shape
-    whole, keys = np.empty((1, LANES), np.float32), np.empty((stocks, LANES), np.int32)
+    whole, keys = np.empty((2, LANES), np.float32), np.empty((stocks, LANES), np.int32)
     signal, extent = np.empty((stocks, LANES), np.float32), np.empty((2, LANES), np.float32)
     missing, sums = np.empty((1, LANES), np.int32), np.empty((2, LANES), np.float64)
     order, ordered, levels = np.empty(stocks, np.int64), np.empty(stocks, np.float32), np.empty((stocks, 2), np.float32)
@@ -89,18 +91,28 @@ def _gather(
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_up(lanes: Float[np.ndarray, "K L"], whole: Float[np.ndarray, "1 L"]) -> None:
-    """One over the sum of the weights."""
+def _add_up(lanes: Float[np.ndarray, "K L"], whole: Float[np.ndarray, "2 L"]) -> None:
+    """Fill in the sum of the weights, and one over it."""
     total = floats(ZERO)
     for k in range(len(lanes)):
         total = add(total, load(lanes, k))
-    store(whole, 0, divide(floats(np.float32(1.0)), total))
+    store(whole, 0, total)
+    store(whole, 1, divide(floats(np.float32(1.0)), total))
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _quotient(value: Any, total: Any, share: Any) -> Any:
+    """value / total, given share = 1 / total. What is left over is divided once more: where the quotient is a float32, it is that one, so
+    that equal means stay equal whoever is missing."""
+    near = multiply(value, share)
+    left = fused(subtract(floats(ZERO), near), total, value)
+    return where(equal(left, left), fused(left, share, near), near)
 
 
 @numba.njit(nogil=True, cache=True)
 def _signals(
     lanes: Float[np.ndarray, "K L"],
-    whole: Float[np.ndarray, "1 L"],
+    whole: Float[np.ndarray, "2 L"],
     stocks: int,
     count: Int[np.ndarray, " N"],
     who: Int[np.ndarray, "N K"],
@@ -112,11 +124,11 @@ def _signals(
     missing: Int32[np.ndarray, "1 L"],
 ) -> None:
     """Fill in the signal of each stock and lane, their bounds, and in how many stocks no weighted archetype has a score."""
-    zero, one, of_all = floats(ZERO), floats(np.float32(1.0)), load(whole, 0)
+    zero, one, all_weights, of_all = floats(ZERO), floats(np.float32(1.0)), load(whole, 0), load(whole, 1)
     of_mean, of_deviation = floats(shares[0]), floats(-shares[1])
     low, high, gone = floats(HUGE), floats(-HUGE), ints(np.int32(0))
     for n in range(stocks):
-        mean, middle, square, share = zero, zero, zero, of_all
+        mean, middle, square, total, share = zero, zero, zero, all_weights, of_all
         if count[n] == len(lanes):
             for k in range(count[n]):
                 weight = load(lanes, k)
@@ -131,13 +143,13 @@ def _signals(
                 total = add(total, weight)
             gone = add(gone, as_ints(equal(total, zero)))
             share = divide(one, total)
-        middle = multiply(middle, share)
+        middle = _quotient(middle, total, share)
         for place in range(count[n]):
             apart = subtract(floats(what[n, place, 1]), middle)
             square = fused(multiply(load(lanes, who[n, place]), apart), apart, square)
-        variance = multiply(square, share)
+        variance = _quotient(square, total, share)
         deviation = where(less(floats(levels[n, 1]), variance), root(variance), zero)
-        level = multiply(mean, share)
+        level = _quotient(mean, total, share)
         if levels[n, 1] == ZERO:
             level = floats(levels[n, 0])
         value = fused(of_deviation, deviation, multiply(of_mean, level))

@@ -103,6 +103,23 @@ def test_fitness_is_that_of_a_slow_loop(signal, missing):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_equal_means_tie_whoever_is_missing():
+    rng = np.random.default_rng(0)
+    weights = np.concatenate([rng.integers(1, 64, (40, 2)) / 64, np.zeros((40, 1))], axis=1)
+    scores = np.repeat(rng.integers(0, 5, 30) / 4, 3).reshape(30, 3).T[:, :, None].copy()
+    scores[2, ::2], scores[2, 1::2] = np.nan, 0.9
+    member, returns = np.ones((30, 1), bool), rng.normal(size=(30, 1))
+    found = fitness(scores, member, returns, weights, signal="mean")
+    np.testing.assert_allclose(found, slow.fitness(scores, member, returns, weights, signal="mean"), atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_the_unit_of_the_scores_does_not_matter(unit):
+    scores, member, returns, weights = slow.panel(2, 5, 31, 2, candidates=9)
+    expected = slow.fitness(scores, member, returns, weights)
+    np.testing.assert_allclose(fitness(scores.astype(float) * unit, member, returns, weights), expected, atol=1e-5)
+
+
 def test_a_candidate_does_not_see_the_others():
     scores, member, returns, weights = slow.panel(9, 4, 40, 3, candidates=2 * compiled.LANES)
     together = np.asarray(fitness(scores, member, returns, weights))
