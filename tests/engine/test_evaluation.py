@@ -17,6 +17,19 @@ seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=20, deadline=None)
 
 
+@pytest.fixture(autouse=True, scope="module", params=["compiled", "traced"])
+def kernel(request):
+    """Everything below is tested twice: the kernel that numba compiles, and XLA's own loops."""
+    if request.param == "compiled" and not evaluation.available():
+        pytest.skip("numba is not installed: pip install 'massjax[numba]'")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "traced":
+            patch.setattr(evaluation, "available", lambda: False)
+        jax.clear_caches()
+        yield
+    jax.clear_caches()
+
+
 @pytest.mark.parametrize(("name", "tolerance", "median"), [("mass_default", 1e-5, 1e-6), ("mass_ties", 2e-3, 1e-5)])
 def test_fitness_equals_the_reference_code_of_mass(shared_dir, name, tolerance, median):
     golden = np.load(shared_dir / "golden" / f"{name}.npz")
@@ -110,13 +123,16 @@ def test_a_constant_signal_is_not_rewarded_by_the_order_of_the_stocks():
     assert np.isnan(fitness(np.full((3, 12, 4), 0.4), np.ones((12, 4), bool), returns, np.ones((2, 3)))).all()
 
 
-@pytest.mark.parametrize("candidates", [1, 15, 17, 130])
-def test_tiles_do_not_change_a_bit(monkeypatch, candidates):
-    scores, member, returns, _ = slow.panel(8, 16, 50, 5)
-    weights = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(16), 130), jnp.float32)
+@pytest.mark.parametrize("archetypes", [16, 64])
+@pytest.mark.parametrize("candidates", [1, 17])
+def test_tiles_do_not_change_a_bit(monkeypatch, candidates, archetypes):
+    scores, member, returns, _ = slow.panel(8, archetypes, 50, 5)
+    weights = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(archetypes), 130), jnp.float32)
     window = prepare_window(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
     whole = evaluate(window, weights, jnp.float32(0.5), "combined")
-    monkeypatch.setattr(evaluation, "CPU_TILE", 16)
+    for method in evaluation.TILES:
+        monkeypatch.setitem(evaluation.TILES, method, 16)
+    assert evaluation.tile_size(130, 50, 5) == 16
     np.testing.assert_array_equal(evaluate(window, weights[:candidates], jnp.float32(0.5), "combined"), whole[:candidates])
 
 
