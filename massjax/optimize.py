@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -86,7 +86,8 @@ def _over_devices(count: int | None, work: Callable[[], Result]) -> Result:
     from massjax.engine.devices import over_devices
 
     if count is None or count > 0:
-        jax.config.update("jax_num_cpu_devices", min(_cores(), MOST_CORES) if count is None else count)
+        with suppress(RuntimeError):  # JAX has computed in this process before: the devices are what they are
+            jax.config.update("jax_num_cpu_devices", min(_cores(), MOST_CORES) if count is None else count)
     with over_devices(count):
         return work()
 

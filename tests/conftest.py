@@ -13,9 +13,16 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_device() -> None:
+    """JAX starts with one device in the process of the tests, whichever test comes first; commands would split the CPU for it."""
+    jax.devices()
 
 
 @pytest.fixture(scope="session")
