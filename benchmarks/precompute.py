@@ -4,8 +4,8 @@
 
 The bare loop is one `llm.generate` over the token ids of all prompts. Precompute is `ask_missing` into a new store: rendering, looking up
 what is known, tokenising, asking, calibration, writing and compacting. vLLM's defaults are a second process without any setting but
-the model, its dtype, and the size of the cache (by default most of the memory, which the first process has a share of). Rounds are
-interleaved, and the prefix cache is emptied before each.
+the model and the size of the cache (by default most of the memory, which the first process has a share of); a third one is told the
+configuration's dtype as well, as a CPU without bfloat16 emulates it. Rounds are interleaved, and the prefix cache is emptied before each.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from massjax.scoring.vllm_engine import VLLMEngine
 from massjax.scoring.work import Work, prepare
 
 ANSWER = "benchmark: "
+DEFAULTS = {"vLLM's defaults": "auto", "vLLM's defaults, and the configuration's dtype": None}
 
 
 def small_work(config_path: Path, prompts: int) -> Work:
@@ -80,17 +82,25 @@ def defaults(options: argparse.Namespace) -> None:
         print(f"{ANSWER}{time.perf_counter() - began}", flush=True)
 
 
-def start_defaults(job: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    """The child, ready to be asked."""
-    (folder / "job.json").write_text(json.dumps(job))
+def start_defaults(job: dict[str, Any], file: Path) -> subprocess.Popen[str]:
+    """The child, ready to be asked; its job is written to the file."""
+    file.write_text(json.dumps(job))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_")}
     environment |= {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_CPU_KVCACHE_SPACE": os.environ["VLLM_CPU_KVCACHE_SPACE"]}
     child = subprocess.Popen(
-        [sys.executable, __file__, "--job", str(folder / "job.json")],
+        [sys.executable, __file__, "--job", str(file)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
     answer(child)
     return child
+
+
+def one_round(child: subprocess.Popen[str]) -> float:
+    """Seconds that the child takes for all prompts."""
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+    return float(answer(child))
 
 
 def answer(child: subprocess.Popen[str]) -> str:
@@ -126,7 +136,9 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
     parser.add_argument("--prompts", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--no-defaults", action="store_true", help="leave vLLM's defaults out")
+    parser.add_argument(
+        "--no-defaults", action="store_const", const={}, default=DEFAULTS, dest="defaults", help="leave vLLM's defaults out"
+    )
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder for parquet and Markdown (default: none)")
     parser.add_argument("--job", default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -137,28 +149,20 @@ def main() -> None:
     engine = VLLMEngine(work.config.scoring)
     prompts, identity = asked_order(work), engine.identity()
     engine.ask(prompts[:8])
-    seconds: dict[str, list[float]] = {"bare loop, best settings": [], "precompute": []}
-    with tempfile.TemporaryDirectory() as folder:
-        child = None
-        if not options.no_defaults:
-            scoring = work.config.scoring
+    seconds: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        children = {}
+        for name, dtype in options.defaults.items():
             ids = [engine.chat.ids(prompt) for prompt in prompts]
-            job = {"model": str(engine.folder), "dtype": scoring.dtype, "choices": engine.choice_ids, "ids": ids}
-            child = start_defaults(job, Path(folder))
-            seconds["vLLM's defaults"] = []
+            job = {"model": str(engine.folder), "dtype": dtype or work.config.scoring.dtype, "choices": engine.choice_ids, "ids": ids}
+            children[name] = running.enter_context(start_defaults(job, Path(folder) / f"{len(children)}.json"))
         for number in range(options.rounds):
             taken = {"bare loop, best settings": bare_loop(engine, prompts)}
             taken["precompute"] = precompute(engine, work, identity, len(prompts))
-            if child is not None and child.stdin is not None:
-                child.stdin.write("\n")
-                child.stdin.flush()
-                taken["vLLM's defaults"] = float(answer(child))
+            taken |= {name: one_round(child) for name, child in children.items()}
             for name, value in taken.items():
-                seconds[name].append(value)
+                seconds.setdefault(name, []).append(value)
             print(f"round {number + 1}: " + ", ".join(f"{name} {value:.1f} s" for name, value in taken.items()), file=sys.stderr)
-        if child is not None and child.stdin is not None:
-            child.stdin.close()
-            child.wait()
     engine.close()
     report(seconds, len(prompts), options.rounds, options.out)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from massjax.precompute import main
-from massjax.store import ScoreStore
+from massjax.store import ScoreStore, verify
 from tests.scoring.conftest import SMALL
 
 SLOW_FAKE = """
@@ -122,6 +123,30 @@ def test_scores_that_cannot_be_had_are_told_and_exit_with_1_each_time(tmp_path: 
     for _ in range(2):
         assert main(["--config", config]) == 1
         assert "no score: coverage below" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_full_and_a_read_only_disk_are_told_and_lose_nothing(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = str(config_file(small_disk))
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 60_000))
+    assert main(["--config", config]) == 2
+    said = capsys.readouterr().err
+    assert str(small_disk / "scores.zarr") in said
+    assert "cannot write: the disk is full: free some space" in said
+    store = ScoreStore.open(small_disk / "scores.zarr")
+    kept = set(store.entries())
+    assert 0 < len(kept) < len(store.units())
+    assert verify(store.path).ok
+    ballast.unlink()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert main(["--config", config]) == 2
+    assert "scores.zarr: cannot write: the file system is read-only" in capsys.readouterr().err
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    assert main(["--config", config]) == 0
+    whole = ScoreStore.open(store.path)
+    assert np.isfinite(whole.scores()).all()
+    assert verify(store.path).ok
+    assert whole.runs()[-1]["statistics"]["units"] == len(whole.units()) - len(kept)
 
 
 def test_a_knowledge_cutoff_after_the_first_date_draws_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.util import find_spec
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,8 @@ LANES = 32
 COMPILED_TILE = 128
 """Candidates whose signals come from a matrix product at a time."""
 
+Products: TypeAlias = tuple[Float[Array, "D P"], Float[Array, "D P"], Float[Array, "D P"]]
+
 
 @cache
 def available() -> bool:
@@ -32,15 +35,19 @@ def available() -> bool:
     return jax.default_backend() == "cpu" and find_spec("numba") is not None
 
 
-def evaluated_covariance(
+def evaluated_products(
     opinions: Opinions, returns: Returns, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName
-) -> tuple[Float[Array, "D P"], Float[Array, "D P"]]:
-    """As `ranked_covariance`, of the signal of `massjax.engine.signals.ranking_signal`.
+) -> Products:
+    """`sum_n q[n] r[n]`, `sum_n q[n]^2` and `sum_n r[n]^2`, with q and r the rank sums of the signal of
+    `massjax.engine.signals.ranking_signal` and of the return, over the stocks that have both; average ranks on ties.
 
     Args:
         opinions: of the dates.
         returns: of the dates.
         weights: positive or 0, the largest of each candidate near 1 (see `balance`).
+
+    Returns:
+        All three for each date and candidate.
     """
     archetypes, candidates = weights.shape
     shares = (
@@ -49,11 +56,12 @@ def evaluated_covariance(
     dates = (opinions.scores, opinions.around, opinions.present, opinions.middle, opinions.agreement)
     tiles = _filled_up(weights).reshape(archetypes, -1, LANES)
     data = (*dates, returns.ranks, returns.common.astype(jnp.uint8), jnp.moveaxis(tiles, 1, 0).reshape(-1, LANES), shares)
-    return _call(_evaluation(), len(returns.ranks), candidates, *data)
+    covariance, square, spread = _call(_evaluation(), 3, len(returns.ranks), candidates, *data)
+    return covariance, square, spread
 
 
 def ranked_covariance(signal: Float[Array, "N*D P"], returns: Returns) -> tuple[Float[Array, "D P"], Float[Array, "D P"]]:
-    """`sum_n q[n] r[n]` and `sum_n q[n]^2`, with q and r the rank sums of signal and return, average ranks on ties.
+    """The first two of `evaluated_products`, of a signal.
 
     Args:
         signal: of rows, the dates of a stock below each other; NaN where there is none.
@@ -62,7 +70,9 @@ def ranked_covariance(signal: Float[Array, "N*D P"], returns: Returns) -> tuple[
     Returns:
         Both for each date and candidate; the first NaN where a stock that is expected to have a signal has none.
     """
-    return _call(_ranking(), len(returns.ranks), signal.shape[1], _filled_up(signal), returns.ranks, returns.common.astype(jnp.uint8))
+    data = (_filled_up(signal), returns.ranks, returns.common.astype(jnp.uint8))
+    covariance, square = _call(_ranking(), 2, len(returns.ranks), signal.shape[1], *data)
+    return covariance, square
 
 
 def _filled_up(columns: Float[Array, "R P"]) -> Float[Array, "R Q"]:
@@ -70,10 +80,10 @@ def _filled_up(columns: Float[Array, "R P"]) -> Float[Array, "R Q"]:
     return jnp.pad(columns, ((0, 0), (0, -columns.shape[1] % LANES)), mode="edge")
 
 
-def _call(operation: str, dates: int, candidates: int, *data: Array) -> tuple[Float[Array, "D P"], Float[Array, "D P"]]:
+def _call(operation: str, results: int, dates: int, candidates: int, *data: Array) -> list[Float[Array, "D P"]]:
     shape = jax.ShapeDtypeStruct((dates, candidates + -candidates % LANES), jnp.float32)
-    covariance, square = jax.ffi.ffi_call(operation, (shape, shape), vmap_method="sequential")(*data)
-    return covariance[:, :candidates], square[:, :candidates]
+    found = jax.ffi.ffi_call(operation, (shape,) * results, vmap_method="sequential")(*data)
+    return [values[:, :candidates] for values in found]
 
 
 @cache
@@ -81,8 +91,8 @@ def _evaluation() -> str:
     """Compile and register the operation, once a process; its name."""
     from massjax.engine import foreign, lane_signals
 
-    foreign.register("massjax_evaluated_covariance", lane_signals.handler)
-    return "massjax_evaluated_covariance"
+    foreign.register("massjax_evaluated_products", lane_signals.handler)
+    return "massjax_evaluated_products"
 
 
 @cache

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from massjax.engine.compiled import COMPILED_TILE, COMPILED_UP_TO, available, evaluated_covariance, ranked_covariance
+from massjax.engine.compiled import COMPILED_TILE, COMPILED_UP_TO, available, evaluated_products, ranked_covariance
 from massjax.engine.devices import gathered, spread
 from massjax.engine.inputs import (
     MISSING,
@@ -146,7 +146,6 @@ def evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, "
 
 
 def _evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
-
     def one_block(sums: tuple[Array, Array], block: Window) -> tuple[tuple[Array, Array], None]:
         daily = block_rank_ic(block, weights, alpha, signal)
         counted = ~jnp.isnan(daily)
@@ -160,6 +159,8 @@ def _evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, 
 
 def block_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B P"]:
     """RankIC of each date of a block and each candidate; NaN on dates that are skipped."""
+    if ranking_method(block.stocks) == "compiled" and weights.shape[1] < PRODUCT_FROM:
+        return correlation(*evaluated_products(block.opinions, block.returns, balance(weights).T, alpha, signal))
     rows = as_rows(block.opinions)
     covariance, square = _covariance(block, rows, weights, alpha, signal)
     daily = correlation(covariance, square, jnp.sum(block.returns.ranks**2, axis=1, keepdims=True))
@@ -174,11 +175,8 @@ def _covariance(
     block: Window, rows: Opinions, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName
 ) -> tuple[Float[Array, "B P"], Float[Array, "B P"]]:
     """Covariance of the ranks, and squared rank sums of the signal; NaN for candidates to be evaluated by the exact way."""
-    candidates, archetypes = weights.shape
-    method = ranking_method(block.stocks)
-    if method == "compiled" and archetypes < PRODUCT_FROM:
-        return evaluated_covariance(block.opinions, block.returns, balance(weights).T, alpha, signal)
-    signal_of, covariance_of = signal_method(rows, alpha, signal), METHODS[method](block)
+    candidates = len(weights)
+    signal_of, covariance_of = signal_method(rows, alpha, signal), METHODS[ranking_method(block.stocks)](block)
     tiles = in_tiles(weights, tile_size(candidates, block.stocks, block.dates))
     covariance, square = lax.map(lambda tile: covariance_of(signal_of(balance(tile).T)), tiles)
     covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1)[:, :candidates] for values in (covariance, square))

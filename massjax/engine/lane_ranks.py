@@ -6,6 +6,8 @@ both. Cutting keeps the order; where it makes two signals equal, the signals the
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 from jaxtyping import Float, Float64, Int, Int32, UInt8
@@ -50,13 +52,13 @@ PATIENCE = 8
 @numba.njit(nogil=True, cache=True)
 def by_return(
     ranks: Float[np.ndarray, " N"], common: UInt8[np.ndarray, " N"], order: Int[np.ndarray, " N"], ordered: Float[np.ndarray, " N"]
-) -> tuple[int, bool]:
+) -> tuple[int, bool, float]:
     """Fill in the stocks with a return and a signal in the order of their returns, and their ranks.
 
     Returns:
-        How many they are, and whether no two of the returns are equal.
+        How many they are, whether no two of the returns are equal, and the sum of their squared ranks.
     """
-    known, distinct = 0, True
+    known, distinct, spread = 0, True, 0.0
     for n in range(len(ranks)):
         known += common[n]
     starts = np.zeros(2 * known + 1, np.int64)
@@ -70,9 +72,10 @@ def by_return(
             place = starts[int(ranks[n]) + known - 1]
             starts[int(ranks[n]) + known - 1] = place + 1
             order[place], ordered[place] = n, ranks[n]
+            spread += np.float64(ranks[n]) ** 2
     for place in range(1, known):
         distinct &= ordered[place] != ordered[place - 1]
-    return known, distinct
+    return known, distinct, spread
 
 
 @numba.njit(nogil=True, cache=True)
@@ -249,6 +252,43 @@ def _tied_products(keys: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"
 
 
 @numba.njit(nogil=True, cache=True)
+def products_of_some(
+    signal: Float[np.ndarray, "n L"], lane: int, ranks: Float[np.ndarray, " N"], stocks: int
+) -> tuple[float, float, float]:
+    """The sums of one lane, and that of r^2, over the stocks that have a signal there, whose returns are ranked anew among themselves."""
+    order, values, known = np.empty(stocks, np.float32), np.empty(stocks, np.float32), 0
+    for n in range(stocks):
+        if signal[n, lane] == signal[n, lane]:
+            order[known], values[known] = signal[n, lane], ranks[n]
+            known += 1
+    spread, first = 0.0, 0
+    while first < known:
+        beyond, rank = first + 1, values[first]
+        while beyond < known and values[beyond] == rank:
+            beyond += 1
+        values[first:beyond] = first + beyond - known
+        spread += (beyond - first) * np.float64(first + beyond - known) ** 2
+        first = beyond
+    _put_in_order(order[:known], values[:known])
+    product, square = _tied_products(order[:known], values[:known], 0, known)
+    return product, square, spread
+
+
+@numba.njit(nogil=True, cache=True)
+def scratch(stocks: int) -> tuple[Any, ...]:
+    """For `by_return` and `rank_products`: order and ranks of the stocks; signals, their extent, and how many are missing; keys; sums."""
+    return (
+        np.empty(stocks, np.int64),
+        np.empty(stocks, np.float32),
+        np.empty((stocks, LANES), np.float32),
+        np.empty((2, LANES), np.float32),
+        np.empty((1, LANES), np.int32),
+        np.empty((stocks, LANES), np.int32),
+        np.empty((2, LANES), np.float64),
+    )
+
+
+@numba.njit(nogil=True, cache=True)
 def rank_signals(
     signal: Float[np.ndarray, "N D P"],
     ranks: Float[np.ndarray, "D N"],
@@ -258,11 +298,9 @@ def rank_signals(
 ) -> None:
     """Fill in the last two arguments, see `massjax.engine.compiled.ranked_covariance`; P is a multiple of `LANES`."""
     stocks, dates, candidates = signal.shape
-    some, keys = np.empty((stocks, LANES), np.float32), np.empty((stocks, LANES), np.int32)
-    extent, sums, missing = np.empty((2, LANES), np.float32), np.empty((2, LANES), np.float64), np.empty((1, LANES), np.int32)
-    order, ordered = np.empty(stocks, np.int64), np.empty(stocks, np.float32)
+    order, ordered, some, extent, missing, keys, sums = scratch(stocks)
     for date in range(dates):
-        known, distinct = by_return(ranks[date], common[date], order, ordered)
+        known, distinct, _ = by_return(ranks[date], common[date], order, ordered)
         for first in range(0, candidates, LANES):
             low, high, there = floats(HUGE), floats(-HUGE), ints(np.int32(0))
             for n in range(known):

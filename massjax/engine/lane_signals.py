@@ -14,7 +14,7 @@ from numba import carray
 
 from massjax.engine.compiled import LANES
 from massjax.engine.foreign import ARGUMENTS, RESULTS, SIGNATURE, asks_version, buffer, size
-from massjax.engine.lane_ranks import HUGE, ZERO, by_return, rank_products
+from massjax.engine.lane_ranks import HUGE, ZERO, by_return, products_of_some, rank_products, scratch
 from massjax.engine.lanes import (
     add,
     as_ints,
@@ -34,6 +34,8 @@ from massjax.engine.lanes import (
     where,
 )
 
+NOTHING = np.float32(np.nan)
+
 
 @numba.njit(nogil=True, cache=True)
 def evaluate(
@@ -48,16 +50,15 @@ def evaluate(
     shares: Float[np.ndarray, " 2"],
     covariance: Float[np.ndarray, "D P"],
     square: Float[np.ndarray, "D P"],
+    spread: Float[np.ndarray, "D P"],
 ) -> None:
-    """Fill in the last two arguments, see `massjax.engine.compiled.evaluated_covariance`; P is a multiple of `LANES`."""
+    """Fill in the last three arguments, see `massjax.engine.compiled.evaluated_products`; P is a multiple of `LANES`."""
     dates, archetypes, stocks = scores.shape
-    whole, keys = np.empty((2, LANES), np.float32), np.empty((stocks, LANES), np.int32)
-    signal, extent = np.empty((stocks, LANES), np.float32), np.empty((2, LANES), np.float32)
-    missing, sums = np.empty((1, LANES), np.int32), np.empty((2, LANES), np.float64)
-    order, ordered, levels = np.empty(stocks, np.int64), np.empty(stocks, np.float32), np.empty((stocks, 2), np.float32)
+    order, ordered, signal, extent, missing, keys, sums = scratch(stocks)
+    whole, levels = np.empty((2, LANES), np.float32), np.empty((stocks, 2), np.float32)
     count, who, what = np.empty(stocks, np.int64), np.empty((stocks, archetypes), np.int64), np.empty((stocks, archetypes, 2), np.float32)
     for date in range(dates):
-        known, distinct = by_return(ranks[date], common[date], order, ordered)
+        known, distinct, of_all = by_return(ranks[date], common[date], order, ordered)
         for n in range(known):
             stock = order[n]
             count[n] = _gather(scores[date], around[date], present[date], stock, who[n], what[n])
@@ -69,7 +70,9 @@ def evaluate(
             rank_products(signal, extent, missing, ordered, known, distinct, keys, sums)
             for lane in range(LANES):
                 column = tile * LANES + lane
-                covariance[date, column], square[date, column] = sums[0, lane], sums[1, lane]
+                covariance[date, column], square[date, column], spread[date, column] = (
+                    products_of_some(signal, lane, ordered, known) if missing[0, lane] else (sums[0, lane], sums[1, lane], of_all)
+                )
 
 
 @numba.njit(nogil=True, cache=True)
@@ -123,7 +126,7 @@ def _signals(
     extent: Float[np.ndarray, "2 L"],
     missing: Int32[np.ndarray, "1 L"],
 ) -> None:
-    """Fill in the signal of each stock and lane, their bounds, and in how many stocks no weighted archetype has a score."""
+    """Fill in the signal of each stock and lane, their bounds, and in how many stocks no weighted archetype has a score: NaN there."""
     zero, one, all_weights, of_all = floats(ZERO), floats(np.float32(1.0)), load(whole, 0), load(whole, 1)
     of_mean, of_deviation = floats(shares[0]), floats(-shares[1])
     low, high, gone = floats(HUGE), floats(-HUGE), ints(np.int32(0))
@@ -153,6 +156,8 @@ def _signals(
         if levels[n, 1] == ZERO:
             level = floats(levels[n, 0])
         value = fused(of_deviation, deviation, multiply(of_mean, level))
+        if count[n] < len(lanes):
+            value = where(equal(total, zero), floats(NOTHING), value)
         store(signal, n, value)
         low, high = minimum(value, low), maximum(value, high)
     store(extent, 0, low)
@@ -179,5 +184,6 @@ def handler(frame: int) -> int:
         carray(buffer(frame, ARGUMENTS, 8), 2, np.float32),
         carray(buffer(frame, RESULTS, 0), (dates, candidates), np.float32),
         carray(buffer(frame, RESULTS, 1), (dates, candidates), np.float32),
+        carray(buffer(frame, RESULTS, 2), (dates, candidates), np.float32),
     )
     return 0

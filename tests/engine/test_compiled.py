@@ -113,6 +113,28 @@ def test_equal_means_tie_whoever_is_missing():
     np.testing.assert_allclose(found, slow.fitness(scores, member, returns, weights, signal="mean"), atol=1e-5)
 
 
+@pytest.mark.parametrize("stocks", [3, 60, 400])
+def test_a_candidate_that_lacks_signals_is_ranked_over_the_others(stocks):
+    """Half of the scores missing, and candidates with one archetype, two, or all: most lack a signal somewhere. Stocks and returns tie."""
+    rng = np.random.default_rng(stocks)
+    scores = np.where(rng.random((5, stocks, 3)) < 0.5, np.nan, rng.random((5, stocks, 3)))
+    scores[:, ::3] = scores[:, 1:2]
+    returns = rng.integers(0, stocks // 2, (stocks, 3)) / 100
+    weights = np.concatenate([np.eye(5), np.eye(5) + np.roll(np.eye(5), 1, axis=1), rng.random((30, 5))])
+    panel = (scores, np.ones((stocks, 3), bool), returns, weights)
+    np.testing.assert_allclose(fitness(*panel), slow.fitness(*panel), atol=1e-5)
+
+
+def test_squares_that_overflow_tie_as_they_do_without_the_kernel(monkeypatch):
+    scores, member, returns, weights = slow.panel(3, 4, 50, 3, candidates=10)
+    panel = (scores.astype(float) * 1e20, member, returns, weights)
+    found = fitness(*panel)
+    monkeypatch.setattr(evaluation, "ranking_method", lambda stocks: "pairs")
+    jax.clear_caches()
+    np.testing.assert_allclose(found, fitness(*panel), atol=1e-6)
+    jax.clear_caches()
+
+
 @pytest.mark.parametrize("unit", [1e-9, 1e9])
 def test_the_unit_of_the_scores_does_not_matter(unit):
     scores, member, returns, weights = slow.panel(2, 5, 31, 2, candidates=9)
