@@ -81,8 +81,10 @@ def _filled_up(columns: Float[Array, "R P"]) -> Float[Array, "R Q"]:
 
 
 def _call(operation: str, results: int, dates: int, candidates: int, *data: Array) -> list[Float[Array, "D P"]]:
+    """What the operation returns for float32 arguments, which are all it can read."""
     shape = jax.ShapeDtypeStruct((dates, candidates + -candidates % LANES), jnp.float32)
-    found = jax.ffi.ffi_call(operation, (shape,) * results, vmap_method="sequential")(*data)
+    single = (values.astype(jnp.float32) if jnp.issubdtype(values.dtype, jnp.floating) else values for values in data)
+    found = jax.ffi.ffi_call(operation, (shape,) * results, vmap_method="sequential")(*single)
     return [values[:, :candidates] for values in found]
 
 

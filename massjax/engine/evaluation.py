@@ -24,6 +24,7 @@ from massjax.engine.inputs import (
     check_panel,
     check_scores,
     check_weights,
+    in_float32,
 )
 from massjax.engine.pairs import Groups, group_stocks, pair_covariance, pair_gains
 from massjax.engine.ranks import PAIRS_UP_TO, Returns, correlation, rank_correlation, rank_returns
@@ -72,6 +73,7 @@ class Window(NamedTuple):
         return self.returns.values.shape[0]
 
 
+@in_float32
 def fitness(
     scores: Float[ArrayLike, "K N D"],
     member: Bool[ArrayLike, "N D"],
@@ -85,7 +87,8 @@ def fitness(
     """Mean RankIC of each candidate agent distribution over the dates given.
 
     On each date the signal of `massjax.aggregate` and the forward return are rank-correlated (Spearman, average ranks on ties) over
-    the members that have both. Dates on which either is constant over those members are skipped.
+    the members that have both. Dates on which either is constant over those members are skipped. Ranks have no gradient:
+    `massjax.GradientSearch` climbs a smooth stand-in.
 
     Args:
         scores: [archetypes K, stocks N, dates D]; NaN where an archetype has none.
@@ -281,4 +284,4 @@ def tile_size(candidates: int, stocks: int, dates: int) -> int:
     tile = TILES[ranking_method(stocks)]
     if jax.default_backend() != "cpu":
         tile = max(tile, ACCELERATOR_BYTES // (4 * max(stocks, min(stocks * dates, ROWS_TOGETHER), 1)) // tile * tile)
-    return min(candidates, tile)
+    return max(1, min(candidates, tile))

@@ -5,13 +5,14 @@ Values are checked only where they are known: under a `jax.jit` of the caller th
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Collection
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
 from massjax.errors import ConfigError, DataError, did_you_mean
 
@@ -20,6 +21,26 @@ Missing: TypeAlias = Literal["renormalize", "zero"]
 
 SIGNALS: tuple[SignalName, ...] = ("combined", "mean", "disagreement")
 MISSING: tuple[Missing, ...] = ("renormalize", "zero")
+LARGEST_SCORE = 1e15
+"""Deviations are squared in float32."""
+LARGEST_WEIGHT, SMALLEST_WEIGHT = 1e30, 1e-30
+"""Of a candidate's largest weight, beyond which all of its weights are scaled: float32 adds them up, and knows nothing under 1e-38."""
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def in_float32(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The same function, whatever the caller has set `jax_enable_x64` to: the kernels are written for float32."""
+
+    @wraps(function)
+    def single(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        if jax.dtypes.canonicalize_dtype(np.float64) == np.float32:
+            return function(*args, **kwargs)
+        with jax.enable_x64(False):
+            return function(*args, **kwargs)
+
+    return single
 
 
 def check_choice(what: str, value: object, known: Collection[str]) -> None:
@@ -28,8 +49,20 @@ def check_choice(what: str, value: object, known: Collection[str]) -> None:
     Raises:
         ConfigError: naming the setting, what is known and the nearest of it.
     """
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ConfigError(f"{what}={value!r} is not known{did_you_mean(str(value), known)}; expected one of {', '.join(map(repr, known))}")
+
+
+def check_whole(what: str, value: object, least: int) -> int:
+    """`value` as an integer.
+
+    Raises:
+        ConfigError: it is no whole number, or below `least`.
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or int(value) < least:  # type: ignore[call-overload]
+        raise ConfigError(f"{what}={value!r}: expected a whole number >= {least}")
+    return int(value)  # type: ignore[call-overload]
 
 
 def check_alpha(alpha: ArrayLike) -> Float[Array, ""]:
@@ -38,20 +71,38 @@ def check_alpha(alpha: ArrayLike) -> Float[Array, ""]:
     Raises:
         ConfigError: it is not a number in [0, 1].
     """
-    if not isinstance(alpha, jax.core.Tracer) and not (np.ndim(alpha) == 0 and 0.0 <= float(np.asarray(alpha)) <= 1.0):
+    array = alpha if isinstance(alpha, jax.Array) else as_array("alpha", alpha)
+    single = array.ndim == 0 and _is_real(array.dtype)
+    if not (single and (isinstance(array, jax.core.Tracer) or 0.0 <= float(array) <= 1.0)):
         raise ConfigError(f"alpha={alpha!r} is not a number between 0 and 1; it is the share of the mean in the combined signal")
-    return as_float32(alpha)
+    return as_float32(array)
 
 
 def check_scores(scores: Float[ArrayLike, "K N D"], axes: str = "archetypes, stocks, dates") -> Float[Array, "K N D"]:
     """Scores as float32; NaN marks what is missing.
 
     Raises:
-        DataError: not three axes, no archetype, or an infinite score (its place is named).
+        DataError: not three axes, one of them empty, or a score that is infinite or above `LARGEST_SCORE` (its place is named).
     """
-    array = _floats("scores", scores, 3, axes)
-    if array.shape[0] == 0:
-        raise DataError(f"scores hold no archetype (shape {array.shape}); expected [{axes}] with at least one archetype")
+    array = _floats("scores", scores, 3, axes, LARGEST_SCORE)
+    if 0 in array.shape:
+        empty = axes.split(", ")[array.shape.index(0)]
+        raise DataError(f"scores hold no {empty} (shape {array.shape}); expected [{axes}], one at least of each")
+    return array
+
+
+def check_probabilities(values: Float[ArrayLike, "K N D C"]) -> Float[Array, "K N D C"]:
+    """Choice probabilities as float32; NaN marks what is missing.
+
+    Raises:
+        DataError: fewer than two choices, or a number outside [0, 1], rounding aside.
+    """
+    array = _floats("choice probabilities", values, 4, "archetypes, stocks, dates, choices", 1.001)
+    if array.shape[-1] < 2:
+        raise DataError(f"choice probabilities have shape {array.shape}; expected at least two choices on the last axis")
+    if not isinstance(array, jax.core.Tracer) and (np.asarray(array) < 0).any():
+        place = [int(i) for i in np.argwhere(np.asarray(array) < 0)[0]]
+        raise DataError(f"choice probabilities{place} are negative; expected numbers in [0, 1], NaN where missing")
     return array
 
 
@@ -72,7 +123,7 @@ def check_member(member: Bool[ArrayLike, "N D"], scores: Float[Array, "K N D"]) 
     Raises:
         DataError: another shape than the scores', or not booleans.
     """
-    array = member if isinstance(member, jax.Array) else np.asarray(member)
+    array = member if isinstance(member, jax.Array) else as_array("member", member)
     if array.dtype != bool:
         raise DataError(f"member has dtype {array.dtype}; expected bool [stocks, dates], True where the stock is in the universe")
     _check_like_scores("member", array.shape, scores)
@@ -85,20 +136,27 @@ def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[Ar
     Raises:
         DataError: not [candidates, archetypes], or a candidate with a negative, non-finite or no positive weight (it is named).
     """
-    if np.ndim(weights) != 2:
-        raise DataError(f"weights have shape {np.shape(weights)}; expected [candidates, archetypes], weights[None] for a single candidate")
-    if np.shape(weights)[1] != archetypes:
-        raise DataError(f"weights have {np.shape(weights)[1]} archetypes, the scores {archetypes}; expected [candidates, {archetypes}]")
-    if not isinstance(weights, jax.core.Tracer):
-        _check_weight_values(np.asarray(weights))
-    return as_float32(weights)
+    array = weights if isinstance(weights, jax.Array) else as_array("weights", weights)
+    if array.ndim != 2:
+        raise DataError(f"weights have shape {array.shape}; expected [candidates, archetypes], weights[None] for a single candidate")
+    if array.shape[1] != archetypes:
+        raise DataError(f"weights have {array.shape[1]} archetypes, the scores {archetypes}; expected [candidates, {archetypes}]")
+    _check_real("weights", array.dtype, "candidates, archetypes")
+    if isinstance(array, jax.core.Tracer):
+        return as_float32(array)
+    sums = _check_weight_values(np.asarray(array))
+    if sums.size and (sums.max() > LARGEST_WEIGHT or sums.min() < SMALLEST_WEIGHT):
+        array = _scaled(np.asarray(array, np.float64))
+    return as_float32(array)
 
 
-def _check_weight_values(weights: np.ndarray) -> None:
+def _check_weight_values(weights: np.ndarray) -> Float[np.ndarray, " P"]:
+    """The sum of each candidate's weights, or infinity beyond what their type holds."""
     if weights.size and weights.min() >= 0:
-        sums = weights @ np.ones(weights.shape[1], weights.dtype)
+        with np.errstate(over="ignore"):
+            sums = weights @ np.ones(weights.shape[1], weights.dtype if weights.dtype.kind == "f" else np.float64)
         if sums.max() < np.inf and sums.min() > 0:
-            return
+            return sums
     faults = ((~np.isfinite(weights), "not finite"), (weights < 0, "negative"))
     for fault, words in faults:
         if fault.any():
@@ -108,6 +166,27 @@ def _check_weight_values(weights: np.ndarray) -> None:
     if empty.any():
         p = np.argmax(empty)
         raise DataError(f"weights[{p}] (candidate {p}) are all zero; give at least one archetype a positive weight")
+    return np.full(len(weights), np.inf)
+
+
+def _scaled(weights: Float[np.ndarray, "P K"]) -> Float[np.ndarray, "P K"]:
+    """With a largest weight of 1 where float32 would lose the candidate, as it is elsewhere."""
+    largest = weights.max(axis=1, keepdims=True)
+    return weights / np.where((largest > LARGEST_WEIGHT) | (largest < SMALLEST_WEIGHT), largest, 1.0)
+
+
+def check_key(key: Key[Array, ""]) -> Key[Array, ""]:
+    """A single key of `jax.random`, of either make.
+
+    Raises:
+        ConfigError: something else.
+    """
+    if isinstance(key, jax.Array) and key.dtype == jnp.uint32 and key.shape == jax.random.key_data(jax.random.key(0)).shape:
+        return jax.random.wrap_key_data(key)
+    if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.ndim:
+        shown = f"{key.dtype}{list(key.shape)}" if isinstance(key, jax.Array) else repr(key)
+        raise ConfigError(f"key={shown} is not a key of jax.random; expected one such as jax.random.key(0)")
+    return key
 
 
 def as_float32(values: Any) -> Float[Array, "*shape"]:
@@ -117,20 +196,38 @@ def as_float32(values: Any) -> Float[Array, "*shape"]:
     return values if values.dtype == jnp.float32 else values.astype(jnp.float32)
 
 
-def _floats(what: str, values: Any, axes: int, names: str) -> Float[Array, "*shape"]:
-    if np.ndim(values) != axes:
-        raise DataError(f"{what} have shape {np.shape(values)}; expected {axes} axes [{names}]")
-    dtype = values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype
-    if not (jnp.issubdtype(dtype, jnp.number) or jnp.issubdtype(dtype, jnp.bool_)):
-        raise DataError(f"{what} have dtype {dtype}; expected numbers [{names}], NaN where missing")
-    array = as_float32(values)
+def _floats(what: str, values: Any, axes: int, names: str, largest: float = np.inf) -> Float[Array, "*shape"]:
+    array = values if isinstance(values, jax.Array) else as_array(what, values)
+    if array.ndim != axes:
+        raise DataError(f"{what} have shape {array.shape}; expected {axes} axes [{names}]")
+    _check_real(what, array.dtype, names)
+    array = as_float32(array)
     if not isinstance(array, jax.core.Tracer):
-        infinite = np.isinf(np.asarray(array))
-        if infinite.any():
-            raise DataError(
-                f"{what}{[int(i) for i in np.argwhere(infinite)[0]]} is infinite; expected finite numbers [{names}], NaN where missing"
-            )
+        known = np.abs(np.asarray(array))
+        if known.size and np.fmax.reduce(known, axis=None) >= largest:
+            place = [int(i) for i in np.argwhere(known >= largest)[0]]
+            found = "infinite" if np.isinf(known[tuple(place)]) else f"{known[tuple(place)]:g} in size, more than {largest:g}"
+            raise DataError(f"{what}{place} is {found}; expected finite numbers [{names}], NaN where missing")
     return array
+
+
+def as_array(what: str, values: Any) -> np.ndarray:
+    """As an array; lists of unequal lengths are none, and masked arrays hide values that arithmetic would take for numbers."""
+    if np.ma.isMaskedArray(values):
+        raise DataError(f"{what} are a masked array; fill what is masked first, with .filled(np.nan) where it is missing")
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{what} are not an array: {error}") from None
+
+
+def _check_real(what: str, dtype: Any, names: str) -> None:
+    if not _is_real(dtype):
+        raise DataError(f"{what} have dtype {dtype}; expected real numbers [{names}]")
+
+
+def _is_real(dtype: Any) -> bool:
+    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)) and not jnp.issubdtype(dtype, np.timedelta64)
 
 
 def _check_like_scores(what: str, shape: tuple[int, ...], scores: Float[Array, "K N D"]) -> None:

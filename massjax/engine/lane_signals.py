@@ -109,7 +109,7 @@ def _quotient(value: Any, total: Any, share: Any) -> Any:
     that equal means stay equal whoever is missing."""
     near = multiply(value, share)
     left = fused(subtract(floats(ZERO), near), total, value)
-    return where(equal(left, left), fused(left, share, near), near)
+    return fused(left, share, near)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -126,10 +126,10 @@ def _signals(
     extent: Float[np.ndarray, "2 L"],
     missing: Int32[np.ndarray, "1 L"],
 ) -> None:
-    """Fill in the signal of each stock and lane, their bounds, and in how many stocks no weighted archetype has a score: NaN there."""
+    """Fill in the signal of each stock and lane, NaN where no weighted archetype has a score; their bounds; and how many are NaN."""
     zero, one, all_weights, of_all = floats(ZERO), floats(np.float32(1.0)), load(whole, 0), load(whole, 1)
     of_mean, of_deviation = floats(shares[0]), floats(-shares[1])
-    low, high, gone = floats(HUGE), floats(-HUGE), ints(np.int32(0))
+    low, high, there = floats(HUGE), floats(-HUGE), ints(np.int32(0))
     for n in range(stocks):
         mean, middle, square, total, share = zero, zero, zero, all_weights, of_all
         if count[n] == len(lanes):
@@ -144,7 +144,6 @@ def _signals(
                 mean = fused(weight, floats(what[n, place, 0]), mean)
                 middle = fused(weight, floats(what[n, place, 1]), middle)
                 total = add(total, weight)
-            gone = add(gone, as_ints(equal(total, zero)))
             share = divide(one, total)
         middle = _quotient(middle, total, share)
         for place in range(count[n]):
@@ -159,10 +158,10 @@ def _signals(
         if count[n] < len(lanes):
             value = where(equal(total, zero), floats(NOTHING), value)
         store(signal, n, value)
-        low, high = minimum(value, low), maximum(value, high)
+        low, high, there = minimum(value, low), maximum(value, high), add(there, as_ints(equal(value, value)))
     store(extent, 0, low)
     store(extent, 1, high)
-    store(missing, 0, gone)
+    store(missing, 0, subtract(ints(np.int32(stocks)), there))
 
 
 @numba.cfunc(SIGNATURE, nopython=True, cache=True)

@@ -12,7 +12,16 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, UInt32
 
 from massjax.engine.attention import ATTENTION, Attention, Groups, Quotas, group_stocks, quotas, watch
-from massjax.engine.inputs import check_choice, check_member, check_scores
+from massjax.engine.inputs import (
+    as_array,
+    check_choice,
+    check_key,
+    check_member,
+    check_probabilities,
+    check_scores,
+    check_whole,
+    in_float32,
+)
 from massjax.engine.lots import threefry, uniform
 from massjax.engine.picking import largest, plackett_luce_keys
 from massjax.engine.ranks import rank_sums
@@ -26,6 +35,7 @@ CHUNK_NUMBERS_ELSEWHERE = 1 << 24
 LEAST_TEMPERATURE = 1e-6
 
 
+@in_float32
 def sample_agents(
     probabilities_or_scores: Float[ArrayLike, "K N D *C"],
     member: Bool[ArrayLike, "N D"],
@@ -127,10 +137,8 @@ def draw_agents(
     span = (_check_agents(first, scores.shape), _check_agents(last, scores.shape))
     stocks = scores.shape[1]
     group_of = np.zeros(stocks, np.int32) if attention == "random" else _check_groups(groups, attention, stocks)
-    if 0 in scores.shape:
-        return Drawn(jnp.zeros(scores.shape, jnp.int32), jnp.zeros(scores.shape, jnp.int32))
     how = _Numbers(jnp.int32(min(watchlist, stocks)), jnp.int32(min(picks, stocks)), jnp.float32(temperature))
-    return _draw(scores, checked_member, *span, how, group_of, key, int(group_of.max()) + 1, _blocks(stocks))
+    return _draw(scores, checked_member, *span, how, group_of, check_key(key), int(group_of.max()) + 1, _blocks(stocks))
 
 
 class Drawn(NamedTuple):
@@ -157,13 +165,13 @@ def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Flo
     """Scores as they are; choice probabilities as the expected choice, scaled to [0, 1].
 
     Raises:
-        DataError: fewer than two choices.
+        DataError: fewer than two choices, or numbers that are no probabilities.
     """
-    if np.ndim(probabilities_or_scores) != 4:
-        return probabilities_or_scores  # type: ignore[return-value]
-    values = jnp.asarray(probabilities_or_scores, jnp.float32)
-    if values.shape[-1] < 2:
-        raise DataError(f"choice probabilities have shape {values.shape}; expected at least two choices on the last axis")
+    given = probabilities_or_scores
+    array = given if isinstance(given, jax.Array) else as_array("scores", given)
+    if array.ndim != 4:
+        return array  # type: ignore[return-value]
+    values = check_probabilities(array)
     return jnp.sum(values * jnp.linspace(0.0, 1.0, values.shape[-1])[None, None, None, :], axis=-1)
 
 
@@ -250,20 +258,22 @@ def _blocks(stocks: int) -> int:
 
 
 def _check_numbers(watchlist: int, picks: int, temperature: float) -> None:
-    if not 1 <= picks <= watchlist:
+    if not check_whole("picks", picks, 1) <= check_whole("watchlist", watchlist, 1):
         raise ConfigError(f"picks={picks}, watchlist={watchlist}: expected 1 <= picks <= watchlist")
-    if not (temperature == 0 or LEAST_TEMPERATURE <= temperature < float("inf")):
+    number = isinstance(temperature, (int, float, np.number))
+    if not (number and (temperature == 0 or LEAST_TEMPERATURE <= temperature < float("inf"))):
         raise ConfigError(
-            f"temperature={temperature}: expected 0, which picks the highest scores, or a finite number of at least {LEAST_TEMPERATURE}"
+            f"temperature={temperature!r}: expected 0, which picks the highest scores, or a finite number of at least {LEAST_TEMPERATURE}"
         )
 
 
 def _check_agents(agents: int | Int[ArrayLike, " K"], shape: tuple[int, ...]) -> Int[np.ndarray, " K"]:
-    counts, archetypes = np.asarray(agents), shape[0]
+    counts, archetypes = as_array("agents_per_archetype", agents), shape[0]
     if counts.dtype.kind not in "iu" or counts.shape not in ((), (archetypes,)) or (counts < 0).any():
         raise ConfigError(f"agents_per_archetype={agents!r}: expected a whole number >= 0, or {archetypes} of them, one an archetype")
+    many = (counts >= 2**31 - BLOCK).any()
     counts = np.broadcast_to(counts, (archetypes,)).astype(np.int64)
-    if (counts >= 2**31 - BLOCK).any() or int((counts // BLOCK + 1).sum()) * max(shape[2], 1) >= 2**31:
+    if many or int((counts // BLOCK + 1).sum()) * max(shape[2], 1) >= 2**31:
         raise ConfigError(f"agents_per_archetype={agents!r}: over {shape[2]} dates that is too many to count; draw fewer dates at a time")
     return counts.astype(np.int32)
 
@@ -272,7 +282,7 @@ def _check_groups(groups: Int[ArrayLike, " N"] | None, attention: str, stocks: i
     """Groups numbered from 0 without gaps."""
     if groups is None:
         raise DataError(f"attention={attention!r} draws watch lists balanced over groups: give groups, one whole number a stock")
-    values = np.asarray(groups)
+    values = as_array("groups", groups)
     if values.shape != (stocks,) or values.dtype.kind not in "iu" or (values < 0).any():
         raise DataError(f"groups have shape {values.shape} and dtype {values.dtype}; expected {stocks} whole numbers >= 0, one a stock")
     return np.unique(values, return_inverse=True)[1].astype(np.int32)

@@ -24,12 +24,13 @@ from massjax.engine.inputs import (
     check_member,
     check_scores,
     check_weights,
+    in_float32,
 )
 
 Sums: TypeAlias = tuple[Array, ...]
 Result = TypeVar("Result")
 
-EPS = float(jnp.finfo(jnp.float32).eps)
+EPS, TINY = float(jnp.finfo(jnp.float32).eps), float(jnp.finfo(jnp.float32).tiny)
 PRODUCT_FROM = 64
 """Archetypes from which a matrix product pays (measured by `benchmarks/archetypes.py`)."""
 CANCELLED = 0.3
@@ -76,6 +77,7 @@ class Opinions(NamedTuple):
     agreement: Float[Array, "*D N"]
 
 
+@in_float32
 def aggregate(
     scores: Float[ArrayLike, "K N D"],
     member: Bool[ArrayLike, "N D"],
@@ -95,7 +97,8 @@ def aggregate(
     agree, and stocks with the same scores get bitwise the same signals.
 
     Args:
-        scores: [archetypes K, stocks N, dates D], in any unit (massjax stores [0, 1]); NaN where an archetype has none.
+        scores: [archetypes K, stocks N, dates D], in any unit (massjax stores [0, 1]), 1e15 at most; NaN where an archetype has none.
+            Deviations under 1e-16 count as none.
         member: True where the stock is in the universe.
         weights: [candidates P, archetypes K], >= 0; only ratios matter.
         alpha: share of the mean in the combined signal, in [0, 1].
@@ -150,13 +153,15 @@ def prepare_opinions(scores: Float[Array, "K N D"], member: Bool[Array, "N D"], 
     centre = _exact_centre(low.min(1), high.max(1))
     middle = jnp.where(low <= high, (low + high) / 2, 0.0)
     around = jnp.where(present, by_date - middle[:, None, :], 0.0)
+    peak = jnp.abs(around).max(1)
+    agreement = jnp.maximum((4 * EPS) ** 2 * scores.shape[0] * peak * peak, TINY)
     return Opinions(
         scores=jnp.where(present, by_date - centre[:, None, None], 0.0),
         around=around,
         present=present.astype(jnp.float32),
         centre=centre,
         middle=jnp.where(low <= high, middle - centre[:, None], 0.0),
-        agreement=(4 * EPS) ** 2 * scores.shape[0] * jnp.max(around * around, axis=1),
+        agreement=jnp.where(peak > 0, agreement, 0.0),
     )
 
 
@@ -170,7 +175,7 @@ def _exact_centre(low: Float[Array, " D"], high: Float[Array, " D"]) -> Float[Ar
 def balance(weights: Float[Array, "P K"]) -> Float[Array, "P K"]:
     """Scale each candidate by the power of two that brings its largest weight near 1: exact, and nothing overflows."""
     _, exponent = jnp.frexp(weights.max(axis=1, keepdims=True))
-    return weights * jnp.ldexp(1.0, -jnp.clip(exponent, -126, 126))
+    return weights * jnp.ldexp(jnp.float32(1.0), -jnp.clip(exponent, -126, 126))
 
 
 def moments(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Array, "N P"], Float[Array, "N P"]]:

@@ -31,14 +31,17 @@ from massjax.engine.inputs import (
     SignalName,
     check_alpha,
     check_choice,
+    check_key,
     check_member,
     check_panel,
     check_scores,
+    check_whole,
+    in_float32,
 )
 from massjax.engine.ranks import rank_correlation
 from massjax.engine.signals import balance, choose, moments
 from massjax.errors import ConfigError, DataError, LeakageError
-from massjax.search.protocol import Objective, Search
+from massjax.search.protocol import Objective, Search, check_search
 from massjax.search.run import run_search
 
 Panel: TypeAlias = tuple[Array, Array, Array]
@@ -73,6 +76,7 @@ class WalkForward(NamedTuple):
     leaks: bool
 
 
+@in_float32
 def walk_forward(
     scores: Float[ArrayLike, "K N T"],
     member: Bool[ArrayLike, "N T"],
@@ -130,6 +134,8 @@ def walk_forward(
     labels = np.arange(checked.shape[2]) if dates is None else np.asarray(dates)
     if len(labels) != checked.shape[2]:
         raise DataError(f"dates hold {len(labels)} labels, the scores {checked.shape[2]} dates; expected one label a date")
+    check_search(settings)
+    key = check_key(key)
     _check_timing(lookback, gap, delay, labels)
     leaks = _check_leakage(lookback, gap, horizon, execution_lag or 0, leakage_ablation, labels)
     found = _search_dates(_members_first(panel), settings, lookback, gap, key, check_alpha(alpha), signal, missing, warm_start, progress)
@@ -138,8 +144,8 @@ def walk_forward(
 
 
 def _check_timing(lookback: int, gap: int, delay: int, labels: np.ndarray) -> None:
-    if lookback < 1 or gap < 0 or delay < 0:
-        raise ConfigError(f"lookback={lookback}, gap={gap}, delay={delay}: expected lookback >= 1, gap >= 0, delay >= 0, in trading dates")
+    for what, value, least in (("lookback", lookback, 1), ("gap", gap, 0), ("delay", delay, 0)):
+        check_whole(what, value, least)
     if lookback + gap >= len(labels):
         raise ConfigError(
             f"lookback={lookback} and gap={gap} need {lookback + gap} dates before the first search; there are {len(labels)} dates "
@@ -150,8 +156,8 @@ def _check_timing(lookback: int, gap: int, delay: int, labels: np.ndarray) -> No
 def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: int, ablation: bool, labels: np.ndarray) -> bool:
     if horizon is None:
         return False
-    if horizon < 1 or execution_lag < 0:
-        raise ConfigError(f"horizon={horizon}, execution_lag={execution_lag}: expected horizon >= 1, execution_lag >= 0, in trading dates")
+    check_whole("horizon", horizon, 1)
+    check_whole("execution_lag", execution_lag, 0)
     needed = horizon + execution_lag - 1
     if gap >= needed:
         return False

@@ -58,8 +58,8 @@ class GradientSearch(Search):
     learning_rate: float = Field(0.1, gt=0, le=1e6)
     optimizer: str = "adam"
     objective: SoftObjective | Literal["perturbed_rank_ic"] = "soft_rank_ic"
-    temperature: float = Field(0.25, gt=0, le=1e6)
-    noise: float = Field(0.1, gt=0, le=100)
+    temperature: float = Field(0.25, ge=1e-6, le=1e6)
+    noise: float = Field(0.1, ge=1e-6, le=100)
     pairs: int = Field(8, ge=1, le=100_000)
     kl_strength: float = Field(0.0, ge=0, le=1e6)
     prior: tuple[float, ...] | None = Field(None, max_length=1_000_000)
@@ -76,8 +76,8 @@ class GradientSearch(Search):
     @field_validator("prior")
     @classmethod
     def _positive_prior(cls, prior: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        if prior is not None and (not prior or min(prior) <= 0):
-            raise ValueError(f"prior {prior} must give every archetype a positive weight")
+        if prior is not None and not (prior and min(prior) > 1e-30 * max(prior)):
+            raise ValueError(f"prior {prior} must give every archetype a positive weight, of 1e-30 of the largest at least")
         return prior
 
     @property

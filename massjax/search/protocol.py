@@ -20,6 +20,7 @@ from pydantic import Field
 from massjax.config import Settings
 from massjax.engine.evaluation import Window, evaluate
 from massjax.engine.inputs import SignalName
+from massjax.errors import ConfigError
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("window", "alpha"), meta_fields=("signal",))
@@ -87,6 +88,18 @@ class Search(Settings):
     @abstractmethod
     def step(self, objective: Objective, state: Any, key: Key[Array, ""]) -> Any:
         """The state one step on, with what the step judged taken into its `best`."""
+
+
+def check_search(settings: object) -> None:
+    """Refuse what is no search.
+
+    Raises:
+        ConfigError: `settings` is not an instance of a class derived from `Search`.
+    """
+    if not isinstance(settings, Search):
+        raise ConfigError(
+            f"settings={settings!r} is no search; expected an instance of one, such as massjax.Annealing(chains=1024, steps=200)"
+        )
 
 
 def unjudged(weights: Float[Array, "P K"]) -> Judged:

@@ -19,15 +19,18 @@ from massjax.engine.inputs import (
     SIGNALS,
     Missing,
     SignalName,
+    as_array,
     check_alpha,
     check_choice,
+    check_key,
     check_member,
     check_panel,
     check_scores,
     check_weights,
+    in_float32,
 )
 from massjax.errors import DataError
-from massjax.search.protocol import Judged, Objective, Search
+from massjax.search.protocol import Judged, Objective, Search, check_search
 
 REPORTS = 100
 """How often a search tells of its progress."""
@@ -55,6 +58,7 @@ class SearchResult(NamedTuple):
     steps: Int[Array, ""]
 
 
+@in_float32
 def search_window(
     scores: Float[ArrayLike, "K N D"],
     member: Bool[ArrayLike, "N D"],
@@ -85,12 +89,14 @@ def search_window(
 
     Raises:
         DataError: arrays that do not fit together, infinite values, or invalid start weights.
-        ConfigError: an unknown `signal` or `missing`, or an alpha outside [0, 1].
+        ConfigError: an unknown `signal` or `missing`, an alpha outside [0, 1], settings of no search, or a key of another kind.
     """
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
     checked = check_scores(scores)
     checked_member, checked_returns = check_member(member, checked), check_panel("forward_returns", forward_returns, checked)
+    check_search(settings)
+    key = check_key(key)
     first = check_start(start, settings.population, checked.shape[0])
     panel, share = (checked, checked_member, checked_returns), check_alpha(alpha)
     if progress is None:
@@ -106,7 +112,8 @@ def check_start(start: Float[ArrayLike, "*P K"] | None, chains: int, archetypes:
     """
     if start is None:
         return np.full((chains, archetypes), 1.0 / archetypes, np.float32)
-    rows = start if np.ndim(start) == 2 else np.asarray(start)[None]
+    array = start if isinstance(start, jax.Array) else as_array("start", start)
+    rows = array if array.ndim == 2 else array[None]
     checked = np.asarray(check_weights(rows, archetypes), np.float32)
     if checked.shape[0] not in (1, chains):
         raise DataError(f"start has {checked.shape[0]} rows, the search {chains} chains; expected [archetypes] or [{chains}, {archetypes}]")
