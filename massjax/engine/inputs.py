@@ -78,14 +78,17 @@ def check_alpha(alpha: ArrayLike) -> Float[Array, ""]:
     return as_float32(array)
 
 
-def check_scores(scores: Float[ArrayLike, "K N D"], axes: str = "archetypes, stocks, dates") -> Float[Array, "K N D"]:
+def check_scores(
+    scores: Float[ArrayLike, "K N D"], axes: str = "archetypes, stocks, dates", *, may_be_empty: bool = False
+) -> Float[Array, "K N D"]:
     """Scores as float32; NaN marks what is missing.
 
     Raises:
-        DataError: not three axes, one of them empty, or a score that is infinite or above `LARGEST_SCORE` (its place is named).
+        DataError: not three axes, one of them empty (the first, if the others may be), or a score that is infinite or above
+            `LARGEST_SCORE` (its place is named).
     """
     array = _floats("scores", scores, 3, axes, LARGEST_SCORE)
-    if 0 in array.shape:
+    if 0 in (array.shape[:1] if may_be_empty else array.shape):
         empty = axes.split(", ")[array.shape.index(0)]
         raise DataError(f"scores hold no {empty} (shape {array.shape}); expected [{axes}], one at least of each")
     return array
@@ -170,9 +173,10 @@ def _check_weight_values(weights: np.ndarray) -> Float[np.ndarray, " P"]:
 
 
 def _scaled(weights: Float[np.ndarray, "P K"]) -> Float[np.ndarray, "P K"]:
-    """With a largest weight of 1 where float32 would lose the candidate, as it is elsewhere."""
+    """Candidates that float32 would lose, by the power of two that brings their largest weight near 1; the others as they are."""
     largest = weights.max(axis=1, keepdims=True)
-    return weights / np.where((largest > LARGEST_WEIGHT) | (largest < SMALLEST_WEIGHT), largest, 1.0)
+    lost = (largest > LARGEST_WEIGHT) | (largest < SMALLEST_WEIGHT)
+    return np.ldexp(weights, np.where(lost, -np.frexp(largest)[1], 0))
 
 
 def check_key(key: Key[Array, ""]) -> Key[Array, ""]:

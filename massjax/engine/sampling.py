@@ -131,14 +131,17 @@ def draw_agents(
         DataError, ConfigError: see `sample_agents`.
     """
     check_choice("attention", attention, ATTENTION)
-    scores = check_scores(expected_score(probabilities_or_scores))
+    scores = check_scores(expected_score(probabilities_or_scores), may_be_empty=True)
     checked_member = check_member(member, scores)
     _check_numbers(watchlist, picks, temperature)
+    key = check_key(key)
     span = (_check_agents(first, scores.shape), _check_agents(last, scores.shape))
     stocks = scores.shape[1]
     group_of = np.zeros(stocks, np.int32) if attention == "random" else _check_groups(groups, attention, stocks)
+    if 0 in scores.shape:
+        return Drawn(jnp.zeros(scores.shape, jnp.int32), jnp.zeros(scores.shape, jnp.int32))
     how = _Numbers(jnp.int32(min(watchlist, stocks)), jnp.int32(min(picks, stocks)), jnp.float32(temperature))
-    return _draw(scores, checked_member, *span, how, group_of, check_key(key), int(group_of.max()) + 1, _blocks(stocks))
+    return _draw(scores, checked_member, *span, how, group_of, key, int(group_of.max()) + 1, _blocks(stocks))
 
 
 class Drawn(NamedTuple):

@@ -102,7 +102,6 @@ def test_an_empty_axis_is_named(axis: int, name: str) -> None:
         lambda: mj.aggregate(scores, member, WEIGHTS),
         lambda: search(scores=scores, member=member, forward_returns=returns),
         lambda: walk(scores=scores, member=member, forward_returns=returns),
-        lambda: agents(probabilities_or_scores=scores, member=member),
     ):
         with pytest.raises(DataError, match=f"scores hold no {name}"):
             call()

@@ -256,7 +256,7 @@ def test_memory_is_bounded_by_the_chunk():
     ("changes", "error", "message"),
     [
         ({"picks": 7}, ConfigError, "1 <= picks <= watchlist"),
-        ({"picks": 0}, ConfigError, "1 <= picks <= watchlist"),
+        ({"picks": 0}, ConfigError, "picks=0: expected a whole number >= 1"),
         ({"temperature": -1.0}, ConfigError, "temperature"),
         ({"temperature": 1e-9}, ConfigError, "at least 1e-06"),
         ({"temperature": np.nan}, ConfigError, "temperature"),
