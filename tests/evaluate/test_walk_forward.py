@@ -150,11 +150,11 @@ def test_an_ablation_may_leak_and_is_marked(panel):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lookback": 0}, "lookback >= 1"),
-        ({"gap": -1}, "gap >= 0"),
-        ({"delay": -1}, "delay >= 0"),
+        ({"lookback": 0}, "lookback=0: expected a whole number >= 1"),
+        ({"gap": -1}, "gap=-1: expected a whole number >= 0"),
+        ({"delay": -1}, "delay=-1: expected a whole number >= 0"),
         ({"lookback": 20}, "there are 24 dates .2024-01-01 to 2024-01-24"),
-        ({"horizon": 0}, "horizon >= 1"),
+        ({"horizon": 0}, "horizon=0: expected a whole number >= 1"),
         ({"signal": "means"}, "did you mean 'mean'"),
     ],
 )

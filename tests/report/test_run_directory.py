@@ -66,7 +66,9 @@ def test_metrics_are_strict_json_with_the_controls(folder: Path, small_run: RunR
 
 def test_weights_are_a_long_table_by_method(folder: Path, small_run: RunResult) -> None:
     table = pl.read_parquet(folder / "weights.parquet")
-    assert table.columns == ["date", "archetype", "weight", "method"]
+    assert table.columns == ["date", "evaluated", "archetype", "weight", "method"]
+    by_date = table.group_by("date", maintain_order=True).agg(pl.col("evaluated").unique())["evaluated"].explode()
+    np.testing.assert_array_equal(by_date.to_numpy(), small_run.evaluated)
     assert table.height == 3 * 4 * small_run.panel.dates.size
     assert table.group_by("method", "date").agg(pl.col("weight").sum())["weight"].to_numpy() == pytest.approx(1.0, abs=1e-5)
     names = [facts.archetype.name for facts in small_run.archetypes]
@@ -77,7 +79,7 @@ def test_weights_are_a_long_table_by_method(folder: Path, small_run: RunResult) 
 
 def test_signals_are_a_long_table_by_method(folder: Path, small_run: RunResult) -> None:
     table = pl.read_parquet(folder / "signals.parquet")
-    assert table.columns == ["date", "stock", "mean", "disagreement", "combined", "method"]
+    assert table.columns == ["date", "evaluated", "stock", "mean", "disagreement", "combined", "method"]
     assert table.null_count().sum_horizontal().item() == 0
     for name in ("mean", "disagreement", "combined"):
         wide = table.filter(method="uniform").pivot(on="stock", index="date", values=name)
