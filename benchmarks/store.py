@@ -1,6 +1,6 @@
 """Reading the score store: windows against numpy reading the same bytes from one file, and a walk over a store larger than its budget.
 
-    python benchmarks/store.py [--folder FOLDER] [--archetypes 64] [--stocks 500] [--dates 1000] [--budget-mb 24]
+    python benchmarks/store.py [--folder FOLDER] [--archetypes 64] [--stocks 500] [--dates 1000] [--budget-mb 24] [--out DIR]
 
 The store is made once, in FOLDER where one is given (and used again from there). The best of interleaved rounds is reported, because
 machines are noisy; compare the ratios rather than the absolute figures. Files come from the page cache: what is measured is the software.
@@ -17,14 +17,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import polars as pl
+import timing
 import zarr
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from massjax.store import ScoreStore, Status, UnitScores
 
 WINDOW = 20
+AT_REST = 2.5
+"""Seconds after which a manifest is taken to be what it was: a younger one is read anew for every window."""
 
 
 def made(folder: Path, archetypes: int, stocks: int, dates: int) -> tuple[ScoreStore, Path]:
@@ -47,6 +50,7 @@ def made(folder: Path, archetypes: int, stocks: int, dates: int) -> tuple[ScoreS
     with plain.open("wb") as file:
         for start in range(0, dates, WINDOW):
             np.moveaxis(store.scores(slice(start, start + WINDOW)), 2, 0).tofile(file)
+    time.sleep(AT_REST)
     return store, plain
 
 
@@ -67,7 +71,7 @@ def each(read: Callable[[int], object], places: list[int]) -> None:
         read(start)
 
 
-def windows(store: ScoreStore, plain: Path, rounds: int) -> Table:
+def windows(store: ScoreStore, plain: Path, rounds: int) -> pl.DataFrame:
     """Windows that begin with a block, in the middle of one, and anywhere."""
     dates, archetypes, stocks = store.layout.shape
     array = zarr.open_group(str(store.path), mode="r")["score"]
@@ -84,7 +88,7 @@ def windows(store: ScoreStore, plain: Path, rounds: int) -> Table:
     def zarr_read(start: int) -> object:
         return array[start : start + WINDOW]
 
-    table = Table("window of 20 dates", "massjax, ms", "numpy, ms", "ratio", "zarr-python, ms", title="reading", title_justify="left")
+    rows = []
     middle = dates // 2 // WINDOW * WINDOW
     for name, places in (("one block", [middle]), ("across two blocks", [middle + 7]), ("anywhere, mean of 8", starts)):
         for start in places:
@@ -92,9 +96,9 @@ def windows(store: ScoreStore, plain: Path, rounds: int) -> Table:
         best = best_seconds({"massjax": partial(each, ours, places), "numpy": partial(each, numpy_read, places)}, rounds)
         best |= best_seconds({"zarr": partial(each, zarr_read, places)}, 3)
         ms = {key: value / len(places) * 1e3 for key, value in best.items()}
-        ratio = f"{ms['massjax'] / ms['numpy']:.2f}"
-        table.add_row(name, f"{ms['massjax']:.3f}", f"{ms['numpy']:.3f}", ratio, f"{ms['zarr']:.2f}")
-    return table
+        ratio = ms["massjax"] / ms["numpy"]
+        rows.append({"window": name, "massjax, ms": ms["massjax"], "numpy, ms": ms["numpy"], "ratio": ratio, "zarr-python, ms": ms["zarr"]})
+    return pl.DataFrame(rows)
 
 
 def search(scores: np.ndarray) -> float:
@@ -103,7 +107,7 @@ def search(scores: np.ndarray) -> float:
     return float(np.matmul(weights, np.moveaxis(scores, 2, 0)).std())
 
 
-def walk(store: ScoreStore, budget: int, rounds: int) -> Table:
+def walk(store: ScoreStore, budget: int, rounds: int) -> pl.DataFrame:
     """A walk-forward, one window a date: reading alone, searching alone, and both, with the memory that is held."""
     first = store.scores(slice(0, WINDOW))
     count = len(store.dates) - WINDOW + 1
@@ -129,30 +133,38 @@ def walk(store: ScoreStore, budget: int, rounds: int) -> Table:
     read()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    size = np.prod(store.layout.shape) * 4
-    table = Table("walk", "seconds", title=f"{count} windows of {WINDOW} dates", title_justify="left")
-    table.add_row("windows read, nothing done with them", f"{best['read']:.2f}")
-    table.add_row("search alone, of one window in memory", f"{best['search']:.2f}")
-    table.add_row("windows read while the last is searched", f"{best['both']:.2f} ({best['both'] / best['search']:.2f} × the search alone)")
-    table.add_row("each window read, then searched", f"{best['one by one']:.2f}")
-    table.add_row("scores in the store", f"{size / 1e6:.1f} MB")
-    table.add_row("held at most", f"{peak / 1e6:.1f} MB of a budget of {budget / 1e6:.1f} MB")
-    return table
+    rows = {
+        "windows read, nothing done with them": best["read"],
+        "search alone, of one window in memory": best["search"],
+        "windows read while the last is searched": best["both"],
+        "each window read, then searched": best["one by one"],
+    }
+    frame = pl.DataFrame({"walk": list(rows), "seconds": list(rows.values())})
+    held = [peak / 1e6 if name.startswith("windows read") else None for name in rows]
+    return frame.with_columns(
+        (pl.col("seconds") / best["search"]).alias("of the search alone"), pl.Series("held at most, MB", held, dtype=pl.Float64)
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=None, help="where the store is kept; a temporary folder by default")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder for parquet and Markdown (default: none)")
     for name, value in (("archetypes", 64), ("stocks", 500), ("dates", 1000), ("rounds", 30), ("budget-mb", 24)):
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args()
-    console = Console()
+    size = options.archetypes * options.stocks * options.dates * 4 / 1e6
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         store, plain = made(folder, options.archetypes, options.stocks, options.dates)
-        console.print(windows(store, plain, options.rounds))
-        console.print(walk(store, options.budget_mb * 1_000_000, max(1, options.rounds // 10)))
+        read = windows(store, plain, options.rounds)
+        walked = walk(store, options.budget_mb * 1_000_000, max(1, options.rounds // 10))
+    reading = f"Reading windows of {WINDOW} dates of [{options.archetypes}, {options.stocks}, {options.dates}]"
+    walking = f"A window of {WINDOW} dates for every date, from a store of {size:.0f} MB, with a budget of {options.budget_mb} MB"
+    for name, title, rows in (("store", reading, read), ("store_walk", walking, walked)):
+        timing.print_table(title, rows)
+        timing.write(options.out, name, title, rows)
 
 
 if __name__ == "__main__":
