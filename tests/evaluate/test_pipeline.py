@@ -164,7 +164,7 @@ def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no date can be evaluated.*Never a difference between stocks: 'silent', 'same-for-all'"):
         run(small_config(market=market, agents={"archetypes": [silent, alike]}))
     result = run(small_config(market=market, agents={"archetypes": [silent, {"name": "winners", "rule": {"momentum_3m": 1}}]}))
-    assert any("silent (0%)" in warning for warning in result.warnings)
+    assert any("silent (0.0%)" in warning for warning in result.warnings)
 
 
 def test_a_model_that_may_remember_is_warned_of_in_the_words_of_precompute() -> None:
