@@ -26,7 +26,7 @@ LANES = 32
 COMPILED_TILE = 128
 """Candidates whose signals come from a matrix product at a time."""
 
-Products: TypeAlias = tuple[Float[Array, "D P"], Float[Array, "D P"], Float[Array, "D P"]]
+RankProducts: TypeAlias = tuple[Float[Array, "D P"], Float[Array, "D P"], Float[Array, "D P"]]
 
 
 @cache
@@ -37,7 +37,7 @@ def available() -> bool:
 
 def evaluated_products(
     opinions: Opinions, returns: Returns, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName
-) -> Products:
+) -> RankProducts:
     """`sum_n q[n] r[n]`, `sum_n q[n]^2` and `sum_n r[n]^2`, with q and r the rank sums of the signal of
     `massjax.engine.signals.ranking_signal` and of the return, over the stocks that have both; average ranks on ties.
 

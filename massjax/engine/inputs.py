@@ -71,7 +71,7 @@ def check_alpha(alpha: ArrayLike) -> Float[Array, ""]:
     Raises:
         ConfigError: it is not a number in [0, 1].
     """
-    array = alpha if isinstance(alpha, jax.Array) else as_array("alpha", alpha)
+    array = as_array("alpha", alpha)
     single = array.ndim == 0 and _is_real(array.dtype)
     if not (single and (isinstance(array, jax.core.Tracer) or 0.0 <= float(array) <= 1.0)):
         raise ConfigError(f"alpha={alpha!r} is not a number between 0 and 1; it is the share of the mean in the combined signal")
@@ -126,7 +126,7 @@ def check_member(member: Bool[ArrayLike, "N D"], scores: Float[Array, "K N D"]) 
     Raises:
         DataError: another shape than the scores', or not booleans.
     """
-    array = member if isinstance(member, jax.Array) else as_array("member", member)
+    array = as_array("member", member)
     if array.dtype != bool:
         raise DataError(f"member has dtype {array.dtype}; expected bool [stocks, dates], True where the stock is in the universe")
     _check_like_scores("member", array.shape, scores)
@@ -139,7 +139,7 @@ def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[Ar
     Raises:
         DataError: not [candidates, archetypes], or a candidate with a negative, non-finite or no positive weight (it is named).
     """
-    array = weights if isinstance(weights, jax.Array) else as_array("weights", weights)
+    array = as_array("weights", weights)
     if array.ndim != 2:
         raise DataError(f"weights have shape {array.shape}; expected [candidates, archetypes], weights[None] for a single candidate")
     if array.shape[1] != archetypes:
@@ -201,7 +201,7 @@ def as_float32(values: Any) -> Float[Array, "*shape"]:
 
 
 def _floats(what: str, values: Any, axes: int, names: str, largest: float = np.inf) -> Float[Array, "*shape"]:
-    array = values if isinstance(values, jax.Array) else as_array(what, values)
+    array = as_array(what, values)
     if array.ndim != axes:
         raise DataError(f"{what} have shape {array.shape}; expected {axes} axes [{names}]")
     _check_real(what, array.dtype, names)
@@ -215,8 +215,10 @@ def _floats(what: str, values: Any, axes: int, names: str, largest: float = np.i
     return array
 
 
-def as_array(what: str, values: Any) -> np.ndarray:
-    """As an array; lists of unequal lengths are none, and masked arrays hide values that arithmetic would take for numbers."""
+def as_array(what: str, values: Any) -> jax.Array | np.ndarray:
+    """As an array, JAX's as they are; lists of unequal lengths are none, and masked arrays hide what arithmetic would take for numbers."""
+    if isinstance(values, jax.Array):
+        return values
     if np.ma.isMaskedArray(values):
         raise DataError(f"{what} are a masked array; fill what is masked first, with .filled(np.nan) where it is missing")
     try:

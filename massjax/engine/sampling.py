@@ -170,8 +170,7 @@ def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Flo
     Raises:
         DataError: fewer than two choices, or numbers that are no probabilities.
     """
-    given = probabilities_or_scores
-    array = given if isinstance(given, jax.Array) else as_array("scores", given)
+    array = as_array("scores", probabilities_or_scores)
     if array.ndim != 4:
         return array  # type: ignore[return-value]
     values = check_probabilities(array)
@@ -271,7 +270,7 @@ def _check_numbers(watchlist: int, picks: int, temperature: float) -> None:
 
 
 def _check_agents(agents: int | Int[ArrayLike, " K"], shape: tuple[int, ...]) -> Int[np.ndarray, " K"]:
-    counts, archetypes = as_array("agents_per_archetype", agents), shape[0]
+    counts, archetypes = np.asarray(as_array("agents_per_archetype", agents)), shape[0]
     if counts.dtype.kind not in "iu" or counts.shape not in ((), (archetypes,)) or (counts < 0).any():
         raise ConfigError(f"agents_per_archetype={agents!r}: expected a whole number >= 0, or {archetypes} of them, one an archetype")
     many = (counts >= 2**31 - BLOCK).any()
@@ -285,7 +284,7 @@ def _check_groups(groups: Int[ArrayLike, " N"] | None, attention: str, stocks: i
     """Groups numbered from 0 without gaps."""
     if groups is None:
         raise DataError(f"attention={attention!r} draws watch lists balanced over groups: give groups, one whole number a stock")
-    values = as_array("groups", groups)
+    values = np.asarray(as_array("groups", groups))
     if values.shape != (stocks,) or values.dtype.kind not in "iu" or (values < 0).any():
         raise DataError(f"groups have shape {values.shape} and dtype {values.dtype}; expected {stocks} whole numbers >= 0, one a stock")
     return np.unique(values, return_inverse=True)[1].astype(np.int32)

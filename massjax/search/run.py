@@ -112,7 +112,7 @@ def check_start(start: Float[ArrayLike, "*P K"] | None, chains: int, archetypes:
     """
     if start is None:
         return np.full((chains, archetypes), 1.0 / archetypes, np.float32)
-    array = start if isinstance(start, jax.Array) else as_array("start", start)
+    array = as_array("start", start)
     rows = array if array.ndim == 2 else array[None]
     checked = np.asarray(check_weights(rows, archetypes), np.float32)
     if checked.shape[0] not in (1, chains):
