@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -12,6 +13,7 @@ import polars as pl
 from jaxtyping import Bool, Float, Shaped
 
 from massjax.errors import DataError, did_you_mean
+from massjax.market.calendar import periods_per_year
 
 Style = Literal["percent", "ratio", "number"]
 """How a value is printed: 0.123 as `12.3 %`, as `0.12` or with the digits it needs."""
@@ -78,6 +80,8 @@ class Panel:
             and within those by the time of publication.
         names, sectors: by stock; stocks of which they are unknown are absent.
         market_facts: by name, values per date.
+        tradable: True where an order in the stock can be filled at the close of the date; None where every price can be traded at.
+        periods_per_year: rows of the panel that make a year; worked out from `dates` where it is not given.
         warnings: sentences about the data that its user should read.
     """
 
@@ -92,6 +96,8 @@ class Panel:
     sectors: Mapping[str, str] = field(default_factory=dict)
     market_facts: Mapping[str, MarketFact] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    tradable: Bool[np.ndarray, "N T"] | None = None
+    periods_per_year: float = math.nan
 
     def __post_init__(self) -> None:
         if self.dates.dtype != np.dtype("datetime64[D]") or self.dates.ndim != 1:
@@ -101,7 +107,7 @@ class Panel:
         if len(set(self.stocks)) != len(self.stocks):
             raise DataError("panel: stocks must be distinct")
         shape = (len(self.stocks), len(self.dates))
-        by_name = {"member": self.member, "prices": self.prices}
+        by_name = {"member": self.member, "prices": self.prices, "tradable": self.tradable}
         by_name |= {f"feature {name!r}": feature.values for name, feature in self.features.items()}
         by_name |= {f"forward return over {h} days": values for h, values in self.forward_returns.items()}
         for what, array in by_name.items():
@@ -110,8 +116,11 @@ class Panel:
         for name, fact in self.market_facts.items():
             if fact.values.shape != shape[1:]:
                 raise DataError(f"panel: market fact {name!r} has the shape {fact.values.shape}, expected (dates,) = {shape[1:]}")
-        if self.member.dtype != bool:
-            raise DataError(f"panel: member must be boolean, not {self.member.dtype}")
+        for what, flags in (("member", self.member), ("tradable", self.tradable)):
+            if flags is not None and flags.dtype != bool:
+                raise DataError(f"panel: {what} must be boolean, not {flags.dtype}")
+        if math.isnan(self.periods_per_year):
+            object.__setattr__(self, "periods_per_year", periods_per_year(self.dates))
         if self.texts is not None and self.texts.schema != TEXT_SCHEMA:
             raise DataError(f"panel: texts must have the columns {dict(TEXT_SCHEMA)}, not {dict(self.texts.schema)}")
 
@@ -143,6 +152,7 @@ class Panel:
             features={name: replace(f, values=f.values[:, kept]) for name, f in self.features.items()},
             forward_returns={h: values[:, kept] for h, values in self.forward_returns.items()},
             prices=None if self.prices is None else self.prices[:, kept],
+            tradable=None if self.tradable is None else self.tradable[:, kept],
             texts=texts,
             market_facts={
                 name: replace(f, values=f.values[kept], standing=None if f.standing is None else f.standing[kept])
@@ -168,6 +178,7 @@ class Panel:
             features={name: replace(f, values=f.values[rows]) for name, f in self.features.items()},
             forward_returns={h: values[rows] for h, values in self.forward_returns.items()},
             prices=None if self.prices is None else self.prices[rows],
+            tradable=None if self.tradable is None else self.tradable[rows],
             texts=None if self.texts is None else self.texts.filter(pl.col("stock").is_in(list(stocks))),
             names={stock: self.names[stock] for stock in stocks if stock in self.names},
             sectors={stock: self.sectors[stock] for stock in stocks if stock in self.sectors},
