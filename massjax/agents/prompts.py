@@ -16,6 +16,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from massjax.agents.facts import UNKNOWN, Fact
 from massjax.config import Archetype
+from massjax.config.files import read_small
 from massjax.errors import ConfigError
 
 MODALITY_TITLES = {
@@ -34,6 +35,8 @@ MODALITY_TITLES = {
 
 ARCHETYPE_FIRST, FACTS_FIRST, STAGE = "investor.j2", "investor_facts_first.j2", "stage.j2"
 """The packaged templates."""
+LONGEST_TEMPLATE = 2**20
+"""Bytes of a template."""
 
 
 class Prompt(NamedTuple):
@@ -104,9 +107,9 @@ def _read(path: Path | str) -> str:
     if isinstance(path, str):
         return (files("massjax.agents") / "templates" / path).read_text(encoding="utf-8")
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the prompt template cannot be read ({error})") from None
+        return read_small(path, LONGEST_TEMPLATE)
+    except ValueError as error:
+        raise ConfigError(f"{path}: the prompt template {error}") from None
 
 
 @dataclass(frozen=True)
