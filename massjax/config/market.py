@@ -6,7 +6,7 @@ from datetime import date, time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from massjax.config.base import ConfigPath, Settings
 
@@ -36,6 +36,35 @@ class FeatureColumn(Settings):
     words: tuple[str, ...] = Field(("very low", "low", "average", "high", "very high"), min_length=2)
 
 
+def _zone(timezone: str | None) -> str | None:
+    """A time zone's name, refused if there is no such zone."""
+    try:
+        if timezone is not None and not (timezone and ZoneInfo(timezone) and timezone != "localtime"):
+            raise ValueError
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{timezone!r} is no time zone; expected a name such as America/New_York or UTC") from None
+    return timezone
+
+
+TimeZone = Annotated[str | None, AfterValidator(_zone)]
+"""The IANA name of a time zone."""
+
+
+def _identifier(value: Any) -> Any:
+    """A stock's identifier as it was written; YAML takes 600000 for a number, and ON, NO and TRUE for truth values."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a stock, found {str(value).lower()}: YAML takes ON, OFF, YES, NO and TRUE for that; put it in quotes")
+    if isinstance(value, int):
+        return str(value)
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"expected a stock, found {'nothing' if value is None else repr(value)}; put it in quotes")
+    return value.strip()
+
+
+Identifier = Annotated[str, BeforeValidator(_identifier)]
+"""A stock's identifier."""
+
+
 def _column_alone(value: Any) -> Any:
     """The name of a column stands for a `FeatureColumn` without words of its own."""
     return {"column": value} if isinstance(value, str) else value
@@ -60,8 +89,9 @@ class TextsTable(Settings):
     """A long table of dated texts about stocks.
 
     A text with a time of day counts as known on a date if it was published by `cutoff` in `timezone`; a later one, or one on
-    a day without trading, counts on the next trading day. Times that name no zone are in `timezone`. A text with a date alone,
-    or a time of exactly midnight, counts from the next trading day on.
+    a day without trading, counts on the next trading day. Times that name no zone are in `timezone`, which is `market.timezone`
+    unless it is given, and America/New_York where neither is. A text with a date alone, or a time of exactly midnight in
+    `timezone` or in the zone it names, counts from the next trading day on.
     """
 
     path: ConfigPath
@@ -69,17 +99,8 @@ class TextsTable(Settings):
     timestamp: str = "date"
     stock: str = "stock"
     text: str = "text"
-    timezone: str = "America/New_York"
+    timezone: TimeZone = None
     cutoff: time = time(16, 0)
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, timezone: str) -> str:
-        try:
-            ZoneInfo(timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{timezone!r} is no time zone; expected a name such as America/New_York or UTC") from None
-        return timezone
 
     @field_validator("cutoff")
     @classmethod
@@ -130,6 +151,12 @@ class MarketSettings(Settings):
         membership: without it, a stock is a member on every date on which it has a price (or a ready-made return).
         forward_returns: ready-made ones take precedence over computed ones.
         features, texts, stocks: what else is known; `mass` takes them too, in addition to its own.
+        timezone: the market's zone, such as Asia/Shanghai. Dates of tables that name a zone or an offset are converted to it and
+            must be midnight there; it is needed for those only. Zone of the texts' times and cut-off too, where they have no own.
+        fold_case: take identifiers in capitals in every table, so that aapl and AAPL are one stock.
+        ticker_map: a file's spelling of a stock to the panel's, as in {BRK-B: BRK.B, "1": "000001"}; it applies to every table,
+            prices included, after blanks at the ends are taken off. Two spellings of one stock may not have rows on the same date.
+        only: a few stocks to try, in the panel's spelling; features that compare stocks still see all of them.
     """
 
     source: Literal["sp500", "tables", "mass"] = "sp500"
@@ -145,6 +172,31 @@ class MarketSettings(Settings):
     membership: MembershipTable | None = None
     forward_returns: ReturnsTable | None = None
     stocks: StocksTable | None = None
+    timezone: TimeZone = None
+    fold_case: bool = False
+    ticker_map: dict[Identifier, Identifier] = Field(default_factory=dict)
+    only: tuple[Identifier, ...] | None = None
+
+    @field_validator("only")
+    @classmethod
+    def _a_few(cls, only: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if only is not None and (len(only) < 2 or len(set(only)) != len(only)):
+            raise ValueError(
+                f"market.only: expected at least two different stocks, because they are ranked, not {', '.join(only) or 'none'}"
+            )
+        return only
+
+    @model_validator(mode="after")
+    def _one_spelling(self) -> MarketSettings:
+        keys = [key.upper() if self.fold_case else key for key in self.ticker_map]
+        twice = next((key for key in keys if keys.count(key) > 1), None) if self.fold_case else None
+        if twice is not None:
+            raise ValueError(
+                f"market.ticker_map: {twice!r} is there twice, because market.fold_case takes capitals and small letters alike"
+            )
+        if self.ticker_map and self.source == "sp500":
+            raise ValueError("market.ticker_map is for the identifiers of tables, and market.source 'sp500' reads none")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> MarketSettings:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float
 
 from massjax.config import MarketSettings, RunConfig, load_config
-from massjax.errors import ConfigError, DataError, blaming
+from massjax.errors import ConfigError, DataError, blaming, did_you_mean
 from massjax.market.features import price_features
 from massjax.market.history import standing_in_past_year
+from massjax.market.identifiers import Conventions, pairs, spelled
 from massjax.market.mass import load_mass
 from massjax.market.panel import Panel
 from massjax.market.returns import forward_returns
@@ -26,7 +29,8 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
 
     Features see all earlier data of the source, also from before `market.start`; forward returns see later data, also from
     after `market.end`. Nothing else dated t depends on anything later than the close of t. Stocks that are never a member
-    are left out; the stocks do not depend on `market.start` and `market.end`.
+    are left out; the stocks do not depend on `market.start` and `market.end`. `market.only` takes some of them, after everything
+    that compares stocks has been computed from all.
 
     Args:
         config: market settings, a run configuration, or the path of its file.
@@ -41,6 +45,7 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
             return load_panel(settings)
     settings = config if isinstance(config, MarketSettings) else config.market
     panel = _read(settings)
+    known = panel.stocks
     if panel.prices is not None:
         panel = _with_forward_returns(panel, panel.prices, settings)
     if panel.prices is not None and settings.price_features:
@@ -48,6 +53,8 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     ever = panel.member.any(axis=1)
     if not ever.all():
         panel = panel.only([panel.stocks[row] for row in np.flatnonzero(ever)])
+    if settings.only is not None:
+        panel = panel.only(_asked_for(settings, panel, known))
     facts = {name: replace(fact, standing=standing_in_past_year(fact.values)) for name, fact in panel.market_facts.items()}
     panel = replace(panel, market_facts=facts).between(settings.start, settings.end)
     _check_members(panel, settings)
@@ -82,12 +89,30 @@ def _with_price_features(panel: Panel, prices: Float[np.ndarray, "N T"]) -> Pane
     return replace(panel, features={**computed, **panel.features})
 
 
+def _asked_for(settings: MarketSettings, panel: Panel, known: Sequence[str]) -> list[str]:
+    """The stocks of `market.only`, in the order of the panel; a file's spelling stands for the panel's."""
+    asked = pl.Series(settings.only, dtype=pl.String)
+    mapped = spelled(asked, Conventions.of(settings))
+    found = set()
+    for given, stock in zip(asked, mapped, strict=True):
+        there = given if given in panel.stocks else stock
+        if there in panel.stocks:
+            found.add(there)
+        elif there in known:
+            raise DataError(f"market.only: {there!r} is a member on no date; {_universe_source(settings)} says who is a member")
+        else:
+            near = next((pair.there for pair in pairs([stock], known, known)), None)
+            hint = did_you_mean(stock, known) if near is None else f" (did you mean {near!r}?)"
+            raise ConfigError(f"market.only: there is no stock {given!r}{hint} among the {len(known):,} of {_universe_source(settings)}")
+    return [stock for stock in panel.stocks if stock in found]
+
+
 def _check_members(panel: Panel, settings: MarketSettings) -> None:
     count = panel.member.sum(axis=0)
     few, enough = np.flatnonzero(count < 2), np.flatnonzero(count >= 2)
     if not len(few):
         return
-    where = _universe_source(settings)
+    where = _universe_source(settings) + (", the stocks of market.only" if settings.only is not None else "")
     if not count.any():
         raise DataError(f"{where}: the universe is empty: no stock is a member on any date from {panel.dates[0]} to {panel.dates[-1]}")
     longest = max(np.split(enough, np.flatnonzero(np.diff(enough) > 1) + 1), key=len)

@@ -18,6 +18,7 @@ from massjax.errors import DataError
 from massjax.market.features import MOVE
 from massjax.market.grid import days, place
 from massjax.market.history import MONTH, QUARTER, WEEK, compounded
+from massjax.market.identifiers import Conventions
 from massjax.market.panel import Feature, MarketFact, Panel, Style
 from massjax.market.reading import as_dates, as_numbers, read_columns, read_long
 from massjax.market.tables import load_tables
@@ -69,6 +70,7 @@ def load_mass(settings: MarketSettings) -> Panel:
     folder = settings.folder
     if folder is None or not folder.is_dir():
         raise DataError(f"{folder}: no such folder; market.folder must name the one that holds ih_label.parq")
+    conventions = Conventions.of(settings)
     keys = {"date": "Date", "stock": "Stock"}
     labels = folder / "ih_label.parq"
     panel = load_tables(
@@ -83,8 +85,8 @@ def load_mass(settings: MarketSettings) -> Panel:
     )
     return replace(
         panel,
-        features={**panel.features, **_industry_features(folder, panel)},
-        market_facts=_macro(folder / "macro_data", panel.dates),
+        features={**panel.features, **_industry_features(folder, panel, conventions)},
+        market_facts=_macro(folder / "macro_data", panel.dates, conventions),
         warnings=(*panel.warnings, HINDSIGHT),
     )
 
@@ -102,8 +104,9 @@ def _price_value_features(folder: Path) -> FeaturesTable:
     return FeaturesTable(path=path, modality="price_feature", date="Date", stock="Stock", columns=columns)
 
 
-def _industry_features(folder: Path, panel: Panel) -> dict[str, Feature]:
-    rows = read_long(folder / "industry_ret.parq", "market.folder", "Date", "Industry", ["Daily_Return"])
+def _industry_features(folder: Path, panel: Panel, conventions: Conventions) -> dict[str, Feature]:
+    dated = Conventions(timezone=conventions.timezone)  # industries are no stocks
+    rows = read_long(folder / "industry_ret.parq", "market.folder", "Date", "Industry", ["Daily_Return"], conventions=dated)
     industries = sorted(set(panel.sectors.values()))
     daily = place(rows, "value_0", panel.dates, industries)
     industry_of = [industries.index(panel.sectors[stock]) if stock in panel.sectors else len(industries) for stock in panel.stocks]
@@ -116,14 +119,16 @@ def _industry_features(folder: Path, panel: Panel) -> dict[str, Feature]:
     return features
 
 
-def _macro(folder: Path, dates: Shaped[np.ndarray, " T"]) -> dict[str, MarketFact]:
-    return {series.name: _market_fact(folder / series.file, series, dates) for series in MACRO if (folder / series.file).is_file()}
+def _macro(folder: Path, dates: Shaped[np.ndarray, " T"], conventions: Conventions) -> dict[str, MarketFact]:
+    return {
+        series.name: _market_fact(folder / series.file, series, dates, conventions) for series in MACRO if (folder / series.file).is_file()
+    }
 
 
-def _market_fact(path: Path, series: Series, dates: Shaped[np.ndarray, " T"]) -> MarketFact:
+def _market_fact(path: Path, series: Series, dates: Shaped[np.ndarray, " T"], conventions: Conventions) -> MarketFact:
     """The latest value that is public on each date."""
     table = read_columns(path, "market.folder", ["Date", series.column]).drop_nulls()
-    dated = as_dates(table, "Date", path)
+    dated = as_dates(table, "Date", path, conventions)
     public = days(dated) + np.timedelta64(series.delay, "D")
     order = np.argsort(public, kind="stable")
     latest = np.searchsorted(public[order], dates, side="right") - 1

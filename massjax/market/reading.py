@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import polars as pl
 from polars.exceptions import PolarsError
 
+from massjax.config.files import special
 from massjax.errors import DataError, did_you_mean
+from massjax.market.dates import WRITTEN, market_days
+from massjax.market.headings import check_headings, missing, plain_heading, refuse_twice, undecodable
+from massjax.market.identifiers import PLAIN, Conventions, spelled
 
 PARQUET = (".parquet", ".parq", ".pq")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d")
+NUMBER_HINTS = (
+    (r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?", "leave the commas between thousands out (or write a decimal comma as a point)"),
+    (r"[-+]?\d*,\d+|[-+]?\d{1,3}(\.\d{3})+,\d+", "write the decimal comma as a point, and leave the marks between thousands out"),
+    (r"[-+]?[\d.]+\s*%", "write a percentage as a fraction, as 0.05 for 5 %"),
+    (r"#?n/?a|null|none|nil|-+|\.|#[\w/]+[!?]?", "leave the field empty where a value is unknown"),
+    (r"[$€£¥]\s*[\d.,]+|[\d.,]+\s*[$€£¥]", "leave the sign of the currency out"),
+    (r"\([\d.,]+\)|[−–][\d.,]+", "write a negative number with a minus sign, as -1.5"),
+)
+"""What else may stand for a number, and how to write it."""
 
 
 def read_columns(path: Path, setting: str, columns: Sequence[str]) -> pl.DataFrame:
@@ -27,21 +39,38 @@ def read_columns(path: Path, setting: str, columns: Sequence[str]) -> pl.DataFra
     Raises:
         DataError: the file is missing or unreadable, or lacks a column.
     """
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder; {setting} expects a parquet, CSV or tab-separated file")
+    if (kind := special(path)) is not None:
+        raise DataError(f"{path}: is {kind}; {setting} expects a parquet, CSV or tab-separated file")
     if not path.is_file():
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataError(f"{path}: no such file{did_you_mean(path.name, siblings)}; {setting} names it")
     try:
         frame = _scan(path, setting)
-        known = frame.collect_schema().names()
-        for column in columns:
-            if column not in known:
-                hint = did_you_mean(column, known)
-                raise DataError(f"{path}: no column {column!r}{hint}; it has {', '.join(known)}; {setting} says which column is what")
-        return frame.select(*dict.fromkeys(columns)).collect()
+        found = frame.collect_schema()
+        plain = [plain_heading(heading) for heading in found.names()]
+        refuse_twice(plain, path, setting)
+        frame = frame.rename({old: new for old, new in zip(found.names(), plain, strict=True) if old != new and new})
+        wanted = [plain_heading(column) for column in columns]
+        for column in wanted:
+            if column not in plain:
+                raise missing(column, plain, path, setting, wide=not set(wanted[1:]) & set(plain) and _is_wide(frame))
+        return frame.select(*dict.fromkeys(wanted)).collect().rename(dict(zip(wanted, columns, strict=True)))
     except (PolarsError, OSError) as error:
-        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}; {setting} names it") from None
+        said = str(error).splitlines()[0]
+        if "utf-8" in said.lower() and path.name.lower().endswith(CSV):
+            raise DataError(f"{undecodable(path)}; {setting} names it") from None
+        raise DataError(f"{path}: cannot be read: {said}; {setting} names it") from None
+
+
+def _is_wide(frame: pl.LazyFrame) -> bool:
+    """Whether a table has a date in its first column and numbers in all others, of which there are two at least."""
+    first = frame.head(1).collect()
+    if first.width < 3 or first.is_empty():
+        return False
+    day = first.to_series(0)
+    dated = day.dtype.is_temporal() or (day.dtype == pl.String and bool(day.str.contains(WRITTEN).all()))
+    others = first.drop(day.name)
+    return dated and others.cast(pl.Float64, strict=False).null_count().equals(others.null_count())
 
 
 def _scan(path: Path, setting: str) -> pl.LazyFrame:
@@ -49,11 +78,15 @@ def _scan(path: Path, setting: str) -> pl.LazyFrame:
     if name.endswith(PARQUET):
         return pl.scan_parquet(path)
     if name.endswith(CSV):
-        return pl.scan_csv(path, separator="\t" if ".tsv" in name else ",", infer_schema=False, null_values=[""])
+        separator = "\t" if name.endswith((".tsv", ".tsv.gz")) else ","
+        check_headings(path, setting, separator)
+        return pl.scan_csv(path, separator=separator, infer_schema=False, null_values=[""])
     raise DataError(f"{path}: unknown kind of file; {setting} needs one that ends in {', '.join(PARQUET + CSV)}")
 
 
-def read_long(path: Path, setting: str, date: str, stock: str, numbers: Sequence[str] = ()) -> pl.DataFrame:
+def read_long(
+    path: Path, setting: str, date: str, stock: str, numbers: Sequence[str] = (), *, conventions: Conventions = PLAIN
+) -> pl.DataFrame:
     """A table with at most one row per stock and date.
 
     Args:
@@ -62,6 +95,7 @@ def read_long(path: Path, setting: str, date: str, stock: str, numbers: Sequence
         date: name of the column of dates.
         stock: name of the column of stock identifiers.
         numbers: names of numeric columns.
+        conventions: how the table writes dates and stocks.
 
     Returns:
         Columns date, stock, and `value_0`, `value_1`, ... in the order of `numbers`; rows in the order of the file. Missing
@@ -72,7 +106,7 @@ def read_long(path: Path, setting: str, date: str, stock: str, numbers: Sequence
             of the wrong type or infinite.
     """
     raw = read_columns(path, setting, [date, stock, *numbers])
-    keys = pl.DataFrame({"date": as_dates(raw, date, path), "stock": as_stocks(raw, stock, path)})
+    keys = pl.DataFrame({"date": as_dates(raw, date, path, conventions), "stock": as_stocks(raw, stock, path, conventions)})
     refuse(keys.is_duplicated(), keys, path, f"columns {date!r} and {stock!r}", "this stock and date occur more than once; keep one row")
     values = {f"value_{i}": as_numbers(raw, column, path, keys) for i, column in enumerate(numbers)}
     for column, series in zip(numbers, values.values(), strict=True):
@@ -101,27 +135,18 @@ def _row(keys: pl.DataFrame, row: int) -> str:
     return f"row {row + 1} ({', '.join(f'{name} {value}' for name, value in keys.row(row, named=True).items())})"
 
 
-def as_dates(frame: pl.DataFrame, column: str, path: Path) -> pl.Series:
-    """A column of dates; date-times lose their time, strings and numbers may read 2022-01-03 or 20220103."""
-    series = frame[column]
-    if series.dtype == pl.Date or isinstance(series.dtype, pl.Datetime):
-        dates = series.dt.date()
-    elif series.dtype.is_integer() or series.dtype == pl.String:
-        text = series.cast(pl.String).str.replace(r"[ T]00:00:00(\.0+)?$", "")
-        dates = pl.select(pl.coalesce(*(pl.lit(text).str.to_date(fmt, strict=False) for fmt in DATE_FORMATS))).to_series()
-    else:
-        raise DataError(f"{path}: column {column!r} holds {series.dtype}, expected dates such as {date(2022, 1, 3)} or 20220103")
-    _refuse_nulls(dates, series, column, path, f"a date such as {date(2022, 1, 3)} or 20220103")
-    return dates.alias("date")
+def as_dates(frame: pl.DataFrame, column: str, path: Path, conventions: Conventions = PLAIN) -> pl.Series:
+    """A column of days of the market; see `massjax.market.dates.market_days`."""
+    return market_days(frame[column], path, conventions.timezone).alias("date")
 
 
-def as_stocks(frame: pl.DataFrame, column: str, path: Path) -> pl.Series:
-    """A column of stock identifiers; whole numbers become strings."""
+def as_stocks(frame: pl.DataFrame, column: str, path: Path, conventions: Conventions = PLAIN) -> pl.Series:
+    """A column of stock identifiers in the panel's spelling; whole numbers become strings."""
     series = frame[column]
     if not (series.dtype.is_integer() or series.dtype in (pl.String, pl.Categorical, pl.Enum)):
         raise DataError(f"{path}: column {column!r} holds {series.dtype}, expected stock identifiers (strings)")
-    stocks = series.cast(pl.String)
-    _refuse_nulls(stocks, series, column, path, "a stock identifier")
+    stocks = spelled(series.cast(pl.String), conventions)
+    _refuse_nulls(stocks.replace("", None), series, column, path, "a stock identifier")
     return stocks.alias("stock")
 
 
@@ -130,11 +155,23 @@ def as_numbers(frame: pl.DataFrame, column: str, path: Path, keys: pl.DataFrame)
     series = frame[column]
     if not (series.dtype.is_numeric() or series.dtype in (pl.String, pl.Null)):
         raise DataError(f"{path}: column {column!r} holds {series.dtype}, expected numbers")
+    if series.dtype == pl.String:
+        series = series.str.strip_chars().replace("", None)
     numbers = series.cast(pl.Float64, strict=False)
     wrong = (numbers.is_null() & series.is_not_null()).arg_true()
     if len(wrong):
-        raise DataError(f"{path}: column {column!r}, {_row(keys, wrong[0])}: expected a number, found {series[wrong[0]]!r}")
+        found = frame[column][wrong[0]]
+        raise DataError(f"{path}: column {column!r}, {_row(keys, wrong[0])}: expected a number, found {found!r}{_number_hint(found)}")
     return numbers
+
+
+def _number_hint(found: str) -> str:
+    """How to write what stands in place of a number."""
+    text = found.strip()
+    for pattern, cure in NUMBER_HINTS:
+        if re.fullmatch(pattern, text, re.IGNORECASE):
+            return f"; {cure}"
+    return ""
 
 
 def _refuse_nulls(parsed: pl.Series, given: pl.Series, column: str, path: Path, expected: str) -> None:

@@ -11,7 +11,10 @@ from jaxtyping import Bool, Float, Shaped
 
 from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.errors import ConfigError, DataError
+from massjax.market.alignment import misaligned, split_histories
+from massjax.market.days_off import rows_off, weekend_rows
 from massjax.market.grid import days, occurs, place
+from massjax.market.identifiers import Conventions
 from massjax.market.panel import Feature, Panel
 from massjax.market.reading import as_stocks, read_columns, read_long, refuse
 from massjax.market.texts import merge, read_texts
@@ -27,8 +30,9 @@ def load_tables(settings: MarketSettings) -> Panel:
         DataError: a table is missing or malformed; the message names file, column, row, date and stock.
     """
     warnings: list[str] = []
-    prices = _read_prices(settings.prices, warnings) if settings.prices is not None else None
-    returns = _read_returns(settings.forward_returns) if settings.forward_returns is not None else None
+    conventions = Conventions.of(settings)
+    prices = _read_prices(settings.prices, warnings, conventions) if settings.prices is not None else None
+    returns = _read_returns(settings.forward_returns, conventions) if settings.forward_returns is not None else None
     base, source = (prices, settings.prices) if prices is not None else (returns, settings.forward_returns)
     if base is None or source is None:
         raise ConfigError("market.source 'tables' needs market.prices or market.forward_returns")
@@ -37,26 +41,50 @@ def load_tables(settings: MarketSettings) -> Panel:
             f"{source.path}: has no row with a value, so the universe is empty" + "".join(f"; {warning}" for warning in warnings)
         )
     dates, stocks = np.unique(days(base["date"])), tuple(base["stock"].unique().sort())
-    names, sectors = _read_stocks(settings.stocks, stocks) if settings.stocks is not None else ({}, {})
+    warnings.extend((*weekend_rows(dates, source.path, settings.timezone), *split_histories(base, source.path)))
+    member = _members(settings, base, dates, stocks, warnings)
+    universe = _universe(settings, member, stocks)
+    names, sectors = _read_stocks(settings.stocks, stocks, universe, warnings, conventions) if settings.stocks is not None else ({}, {})
+    if prices is not None and returns is not None and settings.forward_returns is not None:
+        warnings.extend(_off(returns, dates, stocks, universe, settings.forward_returns.path, "market.forward_returns", None))
     closes = None if prices is None else place(prices, "value_0", dates, stocks)
     if closes is not None:
         warnings.extend(_jumps(closes, dates, stocks, source.path))
     return Panel(
         dates=dates,
         stocks=stocks,
-        member=_members(settings, base, dates, stocks, warnings),
-        features=_features(settings, dates, stocks, warnings),
+        member=member,
+        features=_features(settings, dates, stocks, universe, warnings),
         forward_returns=_ready_made(settings, returns, dates, stocks),
         prices=closes,
-        texts=_texts(settings, dates, stocks, warnings),
+        texts=_texts(settings, dates, stocks, universe, warnings),
         names=names,
         sectors=sectors,
         warnings=tuple(warnings),
     )
 
 
-def _read_prices(table: PricesTable, warnings: list[str]) -> pl.DataFrame:
-    prices = read_long(table.path, "market.prices", table.date, table.stock, [table.close])
+def _universe(settings: MarketSettings, member: Bool[np.ndarray, "N T"], stocks: Sequence[str]) -> frozenset[str]:
+    """The stocks that are ever members, or the few that are asked for."""
+    ever = frozenset(stock for stock, listed in zip(stocks, np.any(member, axis=1).tolist(), strict=True) if listed)
+    return ever & set(settings.only) if settings.only is not None else ever
+
+
+def _off(
+    rows: pl.DataFrame,
+    dates: Shaped[np.ndarray, " T"],
+    stocks: Sequence[str],
+    universe: frozenset[str],
+    path: Path,
+    setting: str,
+    carry: int | None,
+) -> tuple[str, ...]:
+    """What of a table of values meets no stock or date of the panel."""
+    return (*misaligned(rows["stock"], stocks, universe, path), *rows_off(rows, dates, path, setting, carry))
+
+
+def _read_prices(table: PricesTable, warnings: list[str], conventions: Conventions) -> pl.DataFrame:
+    prices = read_long(table.path, "market.prices", table.date, table.stock, [table.close], conventions=conventions)
     column = f"column {table.close!r}"
     refuse(prices["value_0"].is_nan(), prices, table.path, column, "the price is NaN; leave the field empty, or leave the row out")
     refuse(prices["value_0"] <= 0.0, prices, table.path, column, "the price is zero or negative; leave the row out if there was no trade")
@@ -80,8 +108,9 @@ def _jumps(prices: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], st
     )
 
 
-def _read_returns(table: ReturnsTable) -> pl.DataFrame:
-    return read_long(table.path, "market.forward_returns", table.date, table.stock, list(table.columns.values()))
+def _read_returns(table: ReturnsTable, conventions: Conventions) -> pl.DataFrame:
+    columns = list(table.columns.values())
+    return read_long(table.path, "market.forward_returns", table.date, table.stock, columns, conventions=conventions)
 
 
 def _ready_made(
@@ -107,8 +136,9 @@ def _members(
     table = settings.membership
     if table is None:
         return listed
-    rows = read_long(table.path, "market.membership", table.date, table.stock)
-    _refuse_strangers(rows, stocks, table.path)
+    rows = read_long(table.path, "market.membership", table.date, table.stock, conventions=Conventions.of(settings))
+    _refuse_empty(rows, stocks, table.path)
+    warnings.extend(misaligned(rows["stock"], stocks, stocks, table.path, expects_all=False, names_others=True))
     member = occurs(rows, dates, stocks) & listed
     lost = len(rows) - int(member.sum())
     if lost:
@@ -116,16 +146,17 @@ def _members(
     return member
 
 
-def _features(settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], warnings: list[str]) -> dict[str, Feature]:
+def _features(
+    settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], universe: frozenset[str], warnings: list[str]
+) -> dict[str, Feature]:
     features: dict[str, Feature] = {}
     for number, table in enumerate(settings.features):
         columns = table.columns
         setting = f"market.features[{number}]"
-        rows = read_long(table.path, setting, table.date, table.stock, [c.column for c in columns.values()])
-        _refuse_strangers(rows, stocks, table.path)
-        off = 0 if table.carry else int((~np.isin(days(rows["date"]), dates)).sum())
-        if off:
-            warnings.append(f"{table.path}: left out {off:,} rows on dates without market data; see {setting}.carry")
+        numbers = [c.column for c in columns.values()]
+        rows = read_long(table.path, setting, table.date, table.stock, numbers, conventions=Conventions.of(settings))
+        _refuse_empty(rows, stocks, table.path)
+        warnings.extend(_off(rows, dates, stocks, universe, table.path, setting, table.carry))
         for i, (name, column) in enumerate(columns.items()):
             if name in features:
                 raise ConfigError(f"{setting}: feature {name!r} is already in another table; feature names must be distinct")
@@ -135,24 +166,29 @@ def _features(settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks:
     return features
 
 
-def _texts(settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], warnings: list[str]) -> pl.DataFrame | None:
+def _texts(
+    settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], universe: frozenset[str], warnings: list[str]
+) -> pl.DataFrame | None:
     if not settings.texts:
         return None
     tables = []
     for number, table in enumerate(settings.texts):
-        texts, left_out = read_texts(table, f"market.texts[{number}]", dates, stocks)
+        texts, left_out = read_texts(table, f"market.texts[{number}]", dates, stocks, Conventions.of(settings))
         tables.append(texts)
         warnings.extend(left_out)
     return merge(tables)
 
 
-def _read_stocks(table: StocksTable, stocks: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+def _read_stocks(
+    table: StocksTable, stocks: Sequence[str], universe: frozenset[str], warnings: list[str], conventions: Conventions
+) -> tuple[dict[str, str], dict[str, str]]:
     wanted = [column for column in (table.name, table.sector) if column is not None]
     raw = read_columns(table.path, "market.stocks", [table.stock, *wanted])
-    identifiers = as_stocks(raw, table.stock, table.path)
+    identifiers = as_stocks(raw, table.stock, table.path, conventions)
     twice = identifiers.is_duplicated().arg_true()
     if len(twice):
         raise DataError(f"{table.path}: column {table.stock!r}, row {twice[0] + 1}: stock {identifiers[twice[0]]} occurs more than once")
+    warnings.extend(misaligned(identifiers, stocks, universe, table.path))
     known = set(stocks)
 
     def by_stock(column: str | None) -> dict[str, str]:
@@ -164,7 +200,6 @@ def _read_stocks(table: StocksTable, stocks: Sequence[str]) -> tuple[dict[str, s
     return by_stock(table.name), by_stock(table.sector)
 
 
-def _refuse_strangers(rows: pl.DataFrame, stocks: Sequence[str], path: Path) -> None:
-    if rows.is_empty() or not rows["stock"].is_in(list(stocks)).any():
-        example = "no rows" if rows.is_empty() else f"stocks such as {rows['stock'][0]!r}"
-        raise DataError(f"{path}: has {example}, but the market data has stocks such as {stocks[0]!r}; do the identifiers match?")
+def _refuse_empty(rows: pl.DataFrame, stocks: Sequence[str], path: Path) -> None:
+    if rows.is_empty():
+        raise DataError(f"{path}: has no rows, but the market data has stocks such as {stocks[0]!r}")

@@ -87,8 +87,25 @@ def test_wrong_type(tables, change: pl.Expr, message: str) -> None:
         load_panel(tables.but(prices=tables.prices.with_columns(change)).settings())
 
 
-@pytest.mark.parametrize("value", ["ten", "1,5", "1.2.3", "N/A"])
-def test_a_number_that_is_none_is_told_with_its_date_and_stock(tables, value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "cure"),
+    [
+        ("ten", ""),
+        ("1.2.3", ""),
+        ("1,5", "; write the decimal comma as a point, and leave the marks between thousands out"),
+        ("1.234,5", "; write the decimal comma as a point, and leave the marks between thousands out"),
+        ("1,234.5", "; leave the commas between thousands out (or write a decimal comma as a point)"),
+        ("1,234", "; leave the commas between thousands out (or write a decimal comma as a point)"),
+        ("5 %", "; write a percentage as a fraction, as 0.05 for 5 %"),
+        ("$12.5", "; leave the sign of the currency out"),
+        ("(1.5)", "; write a negative number with a minus sign, as -1.5"),
+        ("−1.5", "; write a negative number with a minus sign, as -1.5"),
+        ("N/A", "; leave the field empty where a value is unknown"),
+        ("#DIV/0!", "; leave the field empty where a value is unknown"),
+        ("-", "; leave the field empty where a value is unknown"),
+    ],
+)
+def test_a_number_that_is_none_is_told_with_its_date_and_stock(tables, value: str, cure: str) -> None:
     keys = ((pl.col("date") == FIRST["date"]) & (pl.col("stock") == FIRST["stock"]),)
     prices = tables.prices.with_columns(close=pl.when(*keys).then(pl.lit(value)).otherwise(pl.col("close").cast(pl.String)))
     path = tables.folder / "spoiled.csv"
@@ -97,7 +114,7 @@ def test_a_number_that_is_none_is_told_with_its_date_and_stock(tables, value: st
     row = prices.with_row_index("row", offset=1).filter(**FIRST)["row"].item()
     with pytest.raises(DataError) as caught:
         load_panel(settings)
-    expected = f"{path}: column 'close', row {row} (date 2020-01-06, stock AAA): expected a number, found {value!r}"
+    expected = f"{path}: column 'close', row {row} (date 2020-01-06, stock AAA): expected a number, found {value!r}{cure}"
     assert str(caught.value) == expected
 
 

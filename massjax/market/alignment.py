@@ -1,0 +1,121 @@
+"""Which stocks of a table meet the panel's, and which of either side do not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from massjax.errors import DataError
+from massjax.market.identifiers import Pair, pairs, twins
+
+MOST_NAMED = 5
+
+
+def misaligned(
+    rows: pl.Series, stocks: Sequence[str], wanted: Collection[str], path: Path, expects_all: bool = True, names_others: bool = False
+) -> tuple[str, ...]:
+    """Sentences about the stocks that a table and the market data do not have in common.
+
+    A table may hold more stocks than the market data. It is remarked on where stocks of the market data have no row in it, and
+    where an identifier differs from one of the market data in its spelling alone.
+
+    Args:
+        rows: the stock of each row of the table.
+        stocks: those of the market data.
+        wanted: those of them that are ever members.
+        path: the table.
+        expects_all: a member without a row is worth telling, as in a table of features; not in one of texts.
+        names_others: so is a stock without market data, as in a table of members.
+
+    Raises:
+        DataError: no stock of the table is one of the market data, or codes lack their leading zeros on one side.
+    """
+    if rows.is_empty():
+        return ()
+    counts = dict(rows.value_counts().iter_rows())
+    known = set(stocks)
+    strange = {stock for stock in counts if stock not in known}
+    absent = [stock for stock in stocks if stock in set(wanted) and stock not in counts]
+    near = pairs(strange, stocks, [stock for stock in stocks if stock not in counts]) if strange else []
+    _refuse_lost_zeros(near, counts, path)
+    if len(strange) == len(counts):
+        raise DataError(
+            f"{path}: has stocks such as {rows[0]!r}, but the market data has stocks such as {stocks[0]!r}; "
+            f"do the identifiers match?{_cure(near)}"
+        )
+    sentences = []
+    if expects_all and absent:
+        sentences.append(
+            f"{path}: has no row of {len(absent):,} of the {len(set(wanted)):,} stocks of the universe: {_listed(absent, near, there=True)}"
+        )
+    others = sorted(strange) if names_others or (expects_all and absent) else sorted({pair.here for pair in near})
+    if others:
+        count = sum(counts[stock] for stock in others)
+        what = f"{count:,} {'row' if count == 1 else 'rows'} of {_stocks(len(others))} without market data: {_listed(others, near)}"
+        sentences.append(f"{path}: left out {what}{_cure(near)}")
+    return tuple(sentences)
+
+
+def split_histories(rows: pl.DataFrame, path: Path) -> tuple[str, ...]:
+    """A sentence about identifiers of one table that differ in spelling alone and never have a row on the same date.
+
+    Args:
+        rows: columns date and stock.
+        path: the table.
+    """
+    found = []
+    for first, second in twins(rows["stock"].unique().sort()):
+        dates = [set(rows.filter(stock=stock)["date"]) for stock in (first, second)]
+        if not dates[0] & dates[1]:
+            found.append(Pair(second, first, "case" if first.upper() == second.upper() else "marks"))
+    if not found:
+        return ()
+    shown = ", ".join(f"{pair.here!r} and {pair.there!r}" for pair in found[:MOST_NAMED])
+    return (f"{path}: {shown}{_more(len(found))} never have a row on the same date; are they one stock?{_cure(found)}",)
+
+
+def _refuse_lost_zeros(near: Sequence[Pair], counts: dict[str, int], path: Path) -> None:
+    zeros = [pair for pair in near if pair.difference == "zeros" and pair.there not in counts]
+    if not zeros:
+        return
+    here, there = zeros[0].here, zeros[0].there
+    side = "this table" if len(here) < len(there) else "the market data"
+    code = max(here, there, key=len)
+    raise DataError(
+        f"{path}: has stock {here!r} where the market data has {there!r} ({len(zeros):,} such {'stock' if len(zeros) == 1 else 'stocks'}, "
+        f"{sum(counts[pair.here] for pair in zeros):,} rows): in {side} the codes were read as numbers and lost their leading zeros; "
+        f"write them as text, as with .zfill({len(code)}) or dtype=str in pandas, or map them: market.ticker_map: {{{_quoted(here)}: "
+        f"{_quoted(there)}}}"
+    )
+
+
+def _listed(stocks: Sequence[str], near: Sequence[Pair], there: bool = False) -> str:
+    """The first few stocks, those with a near spelling first, each with it."""
+    partner = {pair.there: pair.here for pair in near} if there else {pair.here: pair.there for pair in near}
+    ordered = sorted(stocks, key=lambda stock: stock not in partner)
+    where = "there" if there else "in the market data"
+    shown = [f"{stock} (nearest {where}: {partner[stock]})" if stock in partner else stock for stock in ordered[:MOST_NAMED]]
+    return ", ".join(shown) + _more(len(ordered))
+
+
+def _cure(near: Sequence[Pair]) -> str:
+    if not near:
+        return ""
+    if all(pair.difference == "case" for pair in near):
+        return "; market.fold_case: true takes capitals and small letters for the same"
+    pair = next(pair for pair in near if pair.difference != "case")
+    return f"; if they are the same stocks, map them: market.ticker_map: {{{_quoted(pair.here)}: {_quoted(pair.there)}}}"
+
+
+def _more(count: int) -> str:
+    return f" and {count - MOST_NAMED:,} more" if count > MOST_NAMED else ""
+
+
+def _stocks(count: int) -> str:
+    return "1 stock" if count == 1 else f"{count:,} stocks"
+
+
+def _quoted(stock: str) -> str:
+    return f"'{stock}'" if stock[:1].isdecimal() else stock
