@@ -181,9 +181,8 @@ class MarketSettings(Settings):
     @classmethod
     def _a_few(cls, only: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if only is not None and (len(only) < 2 or len(set(only)) != len(only)):
-            raise ValueError(
-                f"market.only: expected at least two different stocks, because they are ranked, not {', '.join(only) or 'none'}"
-            )
+            found = ", ".join(only) or "none"
+            raise ValueError(f"expected two or more different stocks, which are then ranked, not {found}")
         return only
 
     @model_validator(mode="after")

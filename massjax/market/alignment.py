@@ -35,26 +35,26 @@ def misaligned(
     if rows.is_empty():
         return ()
     counts = dict(rows.value_counts().iter_rows())
-    known = set(stocks)
+    known, universe = set(stocks), set(wanted)
     strange = {stock for stock in counts if stock not in known}
-    absent = [stock for stock in stocks if stock in set(wanted) and stock not in counts]
+    absent = [stock for stock in stocks if stock in universe and stock not in counts]
     near = pairs(strange, stocks, [stock for stock in stocks if stock not in counts]) if strange else []
     _refuse_lost_zeros(near, counts, path)
     if len(strange) == len(counts):
         raise DataError(
             f"{path}: has stocks such as {rows[0]!r}, but the market data has stocks such as {stocks[0]!r}; "
-            f"do the identifiers match?{_cure(near)}"
+            f"do the identifiers match? {_cure(near)}".rstrip()
         )
     sentences = []
     if expects_all and absent:
         sentences.append(
-            f"{path}: has no row of {len(absent):,} of the {len(set(wanted)):,} stocks of the universe: {_listed(absent, near, there=True)}"
+            f"{path}: has no row of {len(absent):,} of the {len(universe):,} stocks of the universe: {_listed(absent, near, there=True)}"
         )
     others = sorted(strange) if names_others or (expects_all and absent) else sorted({pair.here for pair in near})
     if others:
         count = sum(counts[stock] for stock in others)
         what = f"{count:,} {'row' if count == 1 else 'rows'} of {_stocks(len(others))} without market data: {_listed(others, near)}"
-        sentences.append(f"{path}: left out {what}{_cure(near)}")
+        sentences.append("; ".join(filter(None, (f"{path}: left out {what}", _cure(near)))))
     return tuple(sentences)
 
 
@@ -73,7 +73,7 @@ def split_histories(rows: pl.DataFrame, path: Path) -> tuple[str, ...]:
     if not found:
         return ()
     shown = ", ".join(f"{pair.here!r} and {pair.there!r}" for pair in found[:MOST_NAMED])
-    return (f"{path}: {shown}{_more(len(found))} never have a row on the same date; are they one stock?{_cure(found)}",)
+    return (f"{path}: {shown}{_more(len(found))} never have a row on the same date; are they one stock? {_cure(found)}",)
 
 
 def _refuse_lost_zeros(near: Sequence[Pair], counts: dict[str, int], path: Path) -> None:
@@ -81,13 +81,14 @@ def _refuse_lost_zeros(near: Sequence[Pair], counts: dict[str, int], path: Path)
     if not zeros:
         return
     here, there = zeros[0].here, zeros[0].there
-    side = "this table" if len(here) < len(there) else "the market data"
-    code = max(here, there, key=len)
+    short, code = sorted((here, there), key=len)
+    side = "this table" if here == short else "the market data"
+    stocks = "stock" if len(zeros) == 1 else "stocks"
     raise DataError(
-        f"{path}: has stock {here!r} where the market data has {there!r} ({len(zeros):,} such {'stock' if len(zeros) == 1 else 'stocks'}, "
+        f"{path}: has stock {here!r} where the market data has {there!r} ({len(zeros):,} such {stocks}, "
         f"{sum(counts[pair.here] for pair in zeros):,} rows): in {side} the codes were read as numbers and lost their leading zeros; "
-        f"write them as text, as with .zfill({len(code)}) or dtype=str in pandas, or map them: market.ticker_map: {{{_quoted(here)}: "
-        f"{_quoted(there)}}}"
+        f"write them as text, as with dtype=str or .str.zfill({len(code)}) in pandas, or map each: "
+        f"market.ticker_map: {{{_quoted(short)}: {_quoted(code)}}}"
     )
 
 
@@ -104,9 +105,9 @@ def _cure(near: Sequence[Pair]) -> str:
     if not near:
         return ""
     if all(pair.difference == "case" for pair in near):
-        return "; market.fold_case: true takes capitals and small letters for the same"
+        return "market.fold_case: true takes capitals and small letters for the same"
     pair = next(pair for pair in near if pair.difference != "case")
-    return f"; if they are the same stocks, map them: market.ticker_map: {{{_quoted(pair.here)}: {_quoted(pair.there)}}}"
+    return f"if they are the same stocks, map them: market.ticker_map: {{{_quoted(pair.here)}: {_quoted(pair.there)}}}"
 
 
 def _more(count: int) -> str:

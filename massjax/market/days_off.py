@@ -72,8 +72,8 @@ def rows_off(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path, se
         span = f"{when.min()} to {when.max()}"
         return (f"{path}: its rows are dated {span}, none within the dates of the market data, {dates[0]} to {dates[-1]}",)
     off = inside & ~np.isin(when, dates)
-    moved = _moved(when[inside], dates, int(off.sum()))
-    apart = _usual_gap(rows) if carry == 0 else 0
+    apart = _usual_gap(rows)
+    moved = _moved(when[inside], dates, int(off.sum())) if not apart else ""
     sentences = []
     if off.any() and (not carry or moved):
         ends = int(np.isin(weekdays(when[off]), (SATURDAY, SUNDAY)).sum())
@@ -82,7 +82,7 @@ def rows_off(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path, se
         first = when[off].min()
         sentences.append(f"{path}: {verb} {int(off.sum()):,} rows on dates without market data (first {first}{weekend}){moved}")
     step = float(np.median(np.diff(dates).astype(int))) if len(dates) > 1 else 1.0
-    if apart >= 3 * step:
+    if carry == 0 and apart >= 3 * step:
         shown = (inside & ~off).sum() / (rows["stock"].n_unique() * len(dates))
         sentences.append(
             f"{path}: the values of a stock are {apart} days apart, and each stands on its own date only ({setting}.carry is 0), so they "
@@ -104,6 +104,6 @@ def _moved(when: Shaped[np.ndarray, " M"], dates: Shaped[np.ndarray, " T"], off:
 
 
 def _usual_gap(rows: pl.DataFrame) -> int:
-    """Calendar days from a stock's row to its next that nine in ten gaps do not exceed, if half of them are alike; else 0."""
+    """Calendar days from a stock's row to its next that nine in ten gaps do not exceed; 0 for a table of (nearly) every day."""
     gaps = rows.sort("stock", "date").select(gap=pl.col("date").diff().over("stock").dt.total_days())["gap"].drop_nulls().to_numpy()
     return 0 if not gaps.size or np.median(gaps) < 3 else int(np.quantile(gaps, 0.9, method="higher"))

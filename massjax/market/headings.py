@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
+import io
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,10 +27,10 @@ OTHER_FILES = {
     b"<html": "a web page, perhaps an error of the site it came from",
     b"{": "JSON; save it as CSV or parquet",
 }
-WIDE_FROM_PANDAS = (
-    "data.stack(level=-1, future_stack=True).rename_axis(['date', 'stock']).reset_index() in pandas, where data is what download() "
-    "returned (level 0 if the stocks stand in the first row)"
-)
+PRICE_WORDS = {
+    "open", "high", "low", "close", "adj close", "adjclose", "adj_close", "volume", "vwap", "dividends", "stock splits", "capital gains",
+}  # fmt: skip
+"""Headings of the prices of one stock."""
 
 
 def plain_heading(heading: str) -> str:
@@ -58,19 +61,19 @@ def check_headings(path: Path, setting: str, separator: str) -> None:
     for other, name in SEPARATORS.items():
         line = separator.join(rows[0])
         if other != separator and line.count(other) > line.count(separator):
-            cure = "let its name end in .tsv" if other == "\t" else f"in pandas, pd.read_csv(file, sep={other!r}, dtype=str)"
-            decimal = ", decimal=','" if other == ";" else ""
+            anew = f"read it with pd.read_csv(file, sep={other!r}, dtype=str) and save it with to_csv; decimal commas must become points"
+            cure = {"\t": "let its name end in .tsv", ",": "let its name end in .csv"}.get(other, anew)
             raise DataError(
-                f"{path}: its fields are separated by {name}, and {SEPARATORS[separator]} are expected of this kind of file: {cure}, or "
-                f"save it anew with commas (if it has decimal commas, read it with sep={other!r}{decimal} first); {setting} names it"
+                f"{path}: its fields are separated by {name}, and {SEPARATORS[separator]} are expected of this kind of file; {cure}; "
+                f"{setting} names it"
             )
     refuse_twice(found, path, setting)
 
 
 def refuse_twice(found: Sequence[str], path: Path, setting: str) -> None:
     """Refuse headings of which two are the same once blanks at their ends are taken off."""
-    for heading in found:
-        if heading and found.count(heading) > 1:
+    for heading, count in Counter(found).items():
+        if heading and count > 1:
             places = [str(i + 1) for i, other in enumerate(found) if other == heading]
             raise DataError(
                 f"{path}: the heading {heading!r} occurs more than once, in columns {', '.join(places)} (blanks at its ends aside); "
@@ -81,6 +84,12 @@ def refuse_twice(found: Sequence[str], path: Path, setting: str) -> None:
 def missing(column: str, found: Sequence[str], path: Path, setting: str, wide: bool) -> DataError:
     """The error that a column is not there, with the nearest heading, and what to do if the file has a column for each stock."""
     listed = ", ".join(found[:MOST_NAMED]) + (f" and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else "")
+    if wide and {heading.lower() for heading in found[1:]} <= PRICE_WORDS:
+        return DataError(
+            f"{path}: no column {column!r}; it has {listed}: the prices of one stock without a column that names it, and {setting} needs "
+            f"a row for each stock and date; add that column, as with frame['stock'] = 'AAPL', put the stocks below each other, and name "
+            f"the columns as the file does"
+        )
     if wide:
         return DataError(
             f"{path}: no column {column!r}; it has {listed}: a wide file, with a column for each stock, and {setting} needs a row for each "
@@ -102,6 +111,21 @@ def undecodable(path: Path) -> str:
     return f"{path}: is not UTF-8 text; save the file as UTF-8"
 
 
+def overlong(path: Path, separator: str) -> str:
+    """Which row of a text table has more fields than there are headings, in words."""
+    number = None
+    with gzip.open(path, "rt", errors="replace") if path.name.lower().endswith(".gz") else path.open(errors="replace") as file:
+        rows = (row for row in csv.reader(file, delimiter=separator) if row)
+        width = len(next(rows, []))
+        with contextlib.suppress(csv.Error):
+            number = next((number for number, row in enumerate(rows, start=1) if len(row) > width), None)
+    where = "a row" if number is None else f"row {number}"
+    return (
+        f"{path}: {where} has more fields than the first row has headings, {width}: a decimal comma, a text with a comma that is not in "
+        f"quotes, or a title above the headings?"
+    )
+
+
 def _beginning(path: Path, setting: str) -> bytes:
     try:
         if not path.name.lower().endswith(".gz"):
@@ -120,6 +144,8 @@ def _text(start: bytes, path: Path, setting: str) -> str:
             f"{path}: is not UTF-8 text but UTF-16 or binary; save it as UTF-8 (in a spreadsheet, CSV UTF-8); {setting} names it"
         )
     text = start.decode("utf-8-sig", errors="replace")
+    if "\r" in text and "\n" not in text:
+        raise DataError(f"{path}: its rows end with carriage returns alone; save it with newlines; {setting} names it")
     if "\ufffd" in text.partition("\n")[0]:
         raise DataError(f"{undecodable(path)}; {setting} names it")
     return text
@@ -128,7 +154,7 @@ def _text(start: bytes, path: Path, setting: str) -> str:
 def _first_rows(text: str, separator: str) -> list[list[str]]:
     rows: list[list[str]] = []
     try:
-        for row in csv.reader(text.splitlines(), delimiter=separator):
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
             if row:
                 rows.append(row)
             if len(rows) == 4:
@@ -145,8 +171,10 @@ def _refuse_several_headings(rows: list[list[str]], path: Path, setting: str) ->
         blank = len(row) > 1 and not any(field.strip() for field in row[1:])
         if blank and row[0].strip().lower() in names and all(field.strip() for above in rows[:number] for field in above[1:]):
             levels = [above[0].strip() or above[1].strip() for above in rows[:number]]
+            level = 0 if {field.strip().lower() for field in rows[number - 1][1:]} <= PRICE_WORDS else 1
             raise DataError(
                 f"{path}: is a wide file with {number + 1} rows of headings ({', '.join(levels)}, {row[0].strip() or 'an empty one'}), as "
-                f"yfinance's download() writes it, and {setting} needs one row of headings and a row for each stock and date; make it long "
-                f"with {WIDE_FROM_PANDAS}"
+                f"yfinance's download() writes it, and {setting} needs one row of headings and a row for each stock and date; make it "
+                f"long with data.stack(level={level}, future_stack=True).rename_axis(['date', 'stock']).reset_index() in pandas, where "
+                f"data is what download() returned"
             )

@@ -111,11 +111,13 @@ def _bare(stock: str) -> str:
 
 
 def _parts(stock: str) -> set[str]:
-    """What stands before or behind a mark, as 600000 in 600000.SH and AAPL in `AAPL US Equity`; the code in sh600000."""
+    """What stands before or behind a mark, as 600000 in 600000.SH and BRK/B in `BRK/B US Equity`; the code in sh600000."""
     words = [word for word in re.split(r"[^0-9a-z]+", unicodedata.normalize("NFKC", stock).casefold()) if word]
-    ends = {words[0], words[-1]} if len(words) > 1 else set()
-    code = re.fullmatch(r"[a-z]{2,5}(\d{4,})|(\d{4,})[a-z]{2,5}", words[0]) if len(words) == 1 else None
-    return {_bare(word) for word in (*ends, *([code.group(1) or code.group(2)] if code else []))}
+    if len(words) == 1:
+        code = re.fullmatch(r"[a-z]{2,5}(\d{4,})|(\d{4,})[a-z]{2,5}", words[0])
+        return {_bare(code.group(1) or code.group(2))} if code else set()
+    cuts = range(1, len(words))
+    return {_bare("".join(part)) for cut in cuts for part in (words[:cut], words[cut:])}
 
 
 def _same_code(stock: str, parts: Mapping[str, str]) -> str | None:

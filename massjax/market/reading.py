@@ -12,12 +12,13 @@ from polars.exceptions import PolarsError
 from massjax.config.files import special
 from massjax.errors import DataError, did_you_mean
 from massjax.market.dates import WRITTEN, market_days
-from massjax.market.headings import check_headings, missing, plain_heading, refuse_twice, undecodable
+from massjax.market.headings import check_headings, missing, overlong, plain_heading, refuse_twice, undecodable
 from massjax.market.identifiers import PLAIN, Conventions, spelled
 
 PARQUET = (".parquet", ".parq", ".pq")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 NUMBER_HINTS = (
+    (r"[-+]?\d{1,3}([ \u00a0\u202f'’_]\d{3})+([.,]\d+)?", "leave the marks between thousands out"),
     (r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?", "leave the commas between thousands out (or write a decimal comma as a point)"),
     (r"[-+]?\d*,\d+|[-+]?\d{1,3}(\.\d{3})+,\d+", "write the decimal comma as a point, and leave the marks between thousands out"),
     (r"[-+]?[\d.]+\s*%", "write a percentage as a fraction, as 0.05 for 5 %"),
@@ -59,6 +60,8 @@ def read_columns(path: Path, setting: str, columns: Sequence[str]) -> pl.DataFra
         said = str(error).splitlines()[0]
         if "utf-8" in said.lower() and path.name.lower().endswith(CSV):
             raise DataError(f"{undecodable(path)}; {setting} names it") from None
+        if "more fields" in said and path.name.lower().endswith(CSV):
+            raise DataError(f"{overlong(path, _separator(path))} {setting} names the file") from None
         raise DataError(f"{path}: cannot be read: {said}; {setting} names it") from None
 
 
@@ -78,10 +81,13 @@ def _scan(path: Path, setting: str) -> pl.LazyFrame:
     if name.endswith(PARQUET):
         return pl.scan_parquet(path)
     if name.endswith(CSV):
-        separator = "\t" if name.endswith((".tsv", ".tsv.gz")) else ","
-        check_headings(path, setting, separator)
-        return pl.scan_csv(path, separator=separator, infer_schema=False, null_values=[""])
+        check_headings(path, setting, _separator(path))
+        return pl.scan_csv(path, separator=_separator(path), infer_schema=False, null_values=[""])
     raise DataError(f"{path}: unknown kind of file; {setting} needs one that ends in {', '.join(PARQUET + CSV)}")
+
+
+def _separator(path: Path) -> str:
+    return "\t" if path.name.lower().endswith((".tsv", ".tsv.gz")) else ","
 
 
 def read_long(
@@ -107,7 +113,9 @@ def read_long(
     """
     raw = read_columns(path, setting, [date, stock, *numbers])
     keys = pl.DataFrame({"date": as_dates(raw, date, path, conventions), "stock": as_stocks(raw, stock, path, conventions)})
-    refuse(keys.is_duplicated(), keys, path, f"columns {date!r} and {stock!r}", "this stock and date occur more than once; keep one row")
+    merged = "" if conventions.ticker_map == {} and not conventions.fold_case else " (market.ticker_map and fold_case may join two stocks)"
+    twice = f"this stock and date occur more than once; keep one row{merged}"
+    refuse(keys.is_duplicated(), keys, path, f"columns {date!r} and {stock!r}", twice)
     values = {f"value_{i}": as_numbers(raw, column, path, keys) for i, column in enumerate(numbers)}
     for column, series in zip(numbers, values.values(), strict=True):
         refuse(series.is_infinite(), keys, path, f"column {column!r}", "an infinite number; leave the field empty where a value is unknown")

@@ -12,6 +12,7 @@ from jaxtyping import Shaped
 
 from massjax.config import TextsTable
 from massjax.errors import DataError
+from massjax.market.alignment import misaligned
 from massjax.market.dates import is_midnight, moments
 from massjax.market.grid import days
 from massjax.market.identifiers import PLAIN, Conventions
@@ -62,7 +63,8 @@ def read_texts(
         "texts from after the last date": int(late.sum()),
         "texts on stocks without market data": int((strange & ~early & ~late).sum()),
     }
-    return result, tuple(f"{settings.path}: left out {count:,} {what}" for what, count in counts.items() if count)
+    spelling = misaligned(table["stock"], stocks, stocks, settings.path, expects_all=False)
+    return result, (*(f"{settings.path}: left out {count:,} {what}" for what, count in counts.items() if count), *spelling)
 
 
 def known_days(published: pl.Series, date_only: pl.Series, cutoff: time) -> Shaped[np.ndarray, " M"]:
