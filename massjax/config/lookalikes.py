@@ -1,4 +1,4 @@
-"""Values that pydantic would take for something else: `true` for 1, and a number for a date counted in seconds."""
+"""Values that YAML or pydantic would take for something else: `on` for true, `true` for 1, a number for a date counted in seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ EXPECTED: Mapping[type, str] = {date: "a date such as 2022-01-03", time: 'a time
 
 
 def refuse_lookalikes(value: Any, annotation: Any, inside: str = "") -> None:
-    """Refuse a boolean where `annotation` wants a number, and a bare number where it wants a date or a time, in lists and mappings too.
+    """Refuse a boolean or a date where `annotation` wants text, a boolean where it wants a number, and a bare number where it wants a
+    date or a time, in lists and mappings too.
 
     Args:
         value: as read from a file.
@@ -25,6 +26,12 @@ def refuse_lookalikes(value: Any, annotation: Any, inside: str = "") -> None:
     wanted = set(_alternatives(annotation))
     if isinstance(value, bool) and wanted & NUMBERS and not wanted & {bool, Any}:
         raise ValueError(f"{inside}expected a number, found {str(value).lower()}")
+    if str in wanted and not wanted & {bool, Any}:
+        if isinstance(value, bool):
+            found = f"{str(value).lower()}: YAML takes yes, no, on, off, true and false for that"
+            raise ValueError(f"{inside}expected text, found {found}; put it in quotes")
+        if isinstance(value, date) and not wanted & {date}:
+            raise ValueError(f"{inside}expected text, found the date {value}; put it in quotes")
     if _is_bare_number(value) and not wanted & NUMBERS:
         for kind in wanted & set(EXPECTED):
             raise ValueError(f"{inside}expected {EXPECTED[kind]}, found the number {value}")

@@ -51,10 +51,8 @@ TimeZone = Annotated[str | None, AfterValidator(_zone)]
 
 
 def _identifier(value: Any) -> Any:
-    """A stock's identifier as it was written; YAML takes 600000 for a number, and ON, NO and TRUE for truth values."""
-    if isinstance(value, bool):
-        raise ValueError(f"expected a stock, found {str(value).lower()}: YAML takes ON, OFF, YES, NO and TRUE for that; put it in quotes")
-    if isinstance(value, int):
+    """A stock's identifier as it was written; YAML takes 600000 for a number."""
+    if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"expected a stock, found {'nothing' if value is None else repr(value)}; put it in quotes")

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from massjax.config.files import special
 from massjax.errors import ModelError
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
@@ -75,13 +76,20 @@ def tokenizer_fingerprints(folder: Path) -> dict[str, str]:
 def _digest(files: list[Path]) -> str:
     total = hashlib.sha256()
     for file in files:
+        _refuse_special(file)
         with file.open("rb") as stream:
             total.update(f"{file.name}:{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
     return total.hexdigest()
 
 
+def _refuse_special(file: Path) -> None:
+    if (kind := special(file)) is not None:
+        raise ModelError(f"{file}: is {kind}, expected a file of the model")
+
+
 def _config_digest(file: Path) -> str:
     """The configuration's digest without the fields that say who wrote it rather than what the model computes."""
+    _refuse_special(file)
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -206,7 +206,7 @@ def test_only_works_after_spellings_are_mapped(
         (["AAPL"], "two or more different stocks"),
         ([], "two or more different stocks, which are then ranked, not none"),
         (["T", "T"], "two or more different stocks"),
-        ([True, "T"], "expected a stock, found true: YAML takes ON, OFF, YES, NO and TRUE for that; put it in quotes"),
+        ([True, "T"], "expected text, found true: YAML takes yes, no, on, off, true and false for that; put it in quotes"),
         ([None, "T"], "expected a stock, found nothing"),
         ([1.5, "T"], "expected a stock, found 1.5; put it in quotes"),
     ],
