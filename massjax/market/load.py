@@ -12,6 +12,7 @@ from massjax.config import MarketSettings, RunConfig, load_config
 from massjax.errors import ConfigError, DataError, blaming
 from massjax.market.features import price_features
 from massjax.market.history import standing_in_past_year
+from massjax.market.impossible import percent_sized
 from massjax.market.mass import load_mass
 from massjax.market.panel import Panel
 from massjax.market.returns import forward_returns
@@ -41,6 +42,9 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
             return load_panel(settings)
     settings = config if isinstance(config, MarketSettings) else config.market
     panel = _read(settings)
+    table = settings.forward_returns
+    if table is not None:
+        panel = replace(panel, warnings=(*panel.warnings, *percent_sized(panel.forward_returns, panel.periods_per_year, table.path)))
     if panel.prices is not None:
         panel = _with_forward_returns(panel, panel.prices, settings)
     if panel.prices is not None and settings.price_features:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Shaped
 from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.errors import ConfigError, DataError
 from massjax.market.grid import days, occurs, place
+from massjax.market.impossible import refuse_impossible
 from massjax.market.panel import Feature, Panel
 from massjax.market.reading import as_stocks, read_columns, read_long, refuse
 from massjax.market.texts import merge, read_texts
@@ -81,7 +82,10 @@ def _jumps(prices: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], st
 
 
 def _read_returns(table: ReturnsTable) -> pl.DataFrame:
-    return read_long(table.path, "market.forward_returns", table.date, table.stock, list(table.columns.values()))
+    returns = read_long(table.path, "market.forward_returns", table.date, table.stock, list(table.columns.values()))
+    for i, column in enumerate(table.columns.values()):
+        refuse_impossible(returns[f"value_{i}"], returns, table.path, column)
+    return returns
 
 
 def _ready_made(
