@@ -12,12 +12,20 @@ from massjax.config.base import ConfigPath, Settings
 
 
 class PricesTable(Settings):
-    """A long table of prices, one row per stock and date; `close` should be adjusted for splits and dividends."""
+    """A long table of prices, one row per stock and date; `close` should be adjusted for splits and dividends.
+
+    Attributes:
+        tradable: column that says whether an order in the stock could be filled at that close: true or false, 1 or 0, yes or no.
+            False where trading was suspended and the last close filled forward, or where the price was at its limit.
+        volume: column of volumes; where one is 0 or empty, no order is filled. With both columns, both must allow it.
+    """
 
     path: ConfigPath
     date: str = "date"
     stock: str = "stock"
     close: str = "close"
+    tradable: str | None = None
+    volume: str | None = None
 
 
 class FeatureColumn(Settings):

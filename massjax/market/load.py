@@ -70,7 +70,7 @@ def _read(settings: MarketSettings) -> Panel:
 
 def _with_forward_returns(panel: Panel, prices: Float[np.ndarray, "N T"], settings: MarketSettings) -> Panel:
     returns = {
-        h: panel.forward_returns[h] if h in panel.forward_returns else forward_returns(prices, h, settings.execution_lag)
+        h: panel.forward_returns[h] if h in panel.forward_returns else forward_returns(prices, h, settings.execution_lag, panel.tradable)
         for h in settings.horizons
     }
     return replace(panel, forward_returns=returns)

@@ -16,6 +16,7 @@ from massjax.market.impossible import refuse_impossible
 from massjax.market.panel import Feature, Panel
 from massjax.market.reading import as_stocks, read_columns, read_long, refuse
 from massjax.market.texts import merge, read_texts
+from massjax.market.tradable import as_flags, never_tradable, tradable_of, traded
 
 
 def load_tables(settings: MarketSettings) -> Panel:
@@ -40,8 +41,12 @@ def load_tables(settings: MarketSettings) -> Panel:
     dates, stocks = np.unique(days(base["date"])), tuple(base["stock"].unique().sort())
     names, sectors = _read_stocks(settings.stocks, stocks) if settings.stocks is not None else ({}, {})
     closes = None if prices is None else place(prices, "value_0", dates, stocks)
-    if closes is not None:
+    tradable = None
+    if closes is not None and prices is not None and settings.prices is not None:
+        tradable = tradable_of(prices, settings.prices, dates, stocks)
         warnings.extend(_jumps(closes, dates, stocks, source.path))
+        if tradable is not None:
+            warnings.extend(never_tradable(tradable, np.isfinite(closes), stocks, source.path))
     return Panel(
         dates=dates,
         stocks=stocks,
@@ -52,19 +57,27 @@ def load_tables(settings: MarketSettings) -> Panel:
         texts=_texts(settings, dates, stocks, warnings),
         names=names,
         sectors=sectors,
+        tradable=tradable,
         warnings=tuple(warnings),
     )
 
 
 def _read_prices(table: PricesTable, warnings: list[str]) -> pl.DataFrame:
-    prices = read_long(table.path, "market.prices", table.date, table.stock, [table.close])
+    volumes = [] if table.volume is None else [table.volume]
+    flags = [] if table.tradable is None else [table.tradable]
+    prices = read_long(table.path, "market.prices", table.date, table.stock, [table.close, *volumes], flags)
     column = f"column {table.close!r}"
     refuse(prices["value_0"].is_nan(), prices, table.path, column, "the price is NaN; leave the field empty, or leave the row out")
     refuse(prices["value_0"] <= 0.0, prices, table.path, column, "the price is zero or negative; leave the row out if there was no trade")
     empty = prices["value_0"].null_count()
     if empty:
         warnings.append(f"{table.path}: left out {empty:,} {'row' if empty == 1 else 'rows'} without a price in {column}")
-    return prices.filter(pl.col("value_0").is_not_null())
+    fillable = pl.Series([True]).new_from_index(0, len(prices))
+    if table.tradable is not None:
+        fillable &= as_flags(prices["other_0"], prices, table.path, table.tradable)
+    if table.volume is not None:
+        fillable &= traded(prices["value_1"], prices, table.path, table.volume)
+    return prices.with_columns(tradable=fillable).filter(pl.col("value_0").is_not_null())
 
 
 def _jumps(prices: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> tuple[str, ...]:
