@@ -50,13 +50,14 @@ def facts_of(panel: Panel, settings: AgentsSettings) -> tuple[Fact, ...]:
         if name not in known:
             raise ConfigError(
                 f"agents.features: the market data has no feature {name!r}{did_you_mean(name, known)}; it has: {', '.join(known)}"
+                f"{told_of(name, panel)}"
             )
     facts = [] if settings.mask else _identity(panel)
     as_fact = _as_words if settings.facts == "words" else _as_numbers
     shown = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
     facts += [as_fact(feature, panel.member) for feature in shown]
     facts += [
-        _market_wide(fact, len(panel.stocks), settings.facts)
+        _market_wide(fact, panel, settings.facts)
         for name, fact in panel.market_facts.items()
         if not settings.features or name in settings.features
     ]
@@ -64,6 +65,12 @@ def facts_of(panel: Panel, settings: AgentsSettings) -> tuple[Fact, ...]:
         modalities = panel.texts["modality"].unique(maintain_order=True).to_list()
         facts += [_latest_texts(panel, modality, settings.texts_per_prompt) for modality in modalities]
     return tuple(facts)
+
+
+def told_of(name: str, panel: Panel) -> str:
+    """What the panel's warnings say of something that it lacks, to be added to a message."""
+    said = [warning for warning in panel.warnings if repr(name) in warning]
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def quantile_codes(values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"], count: int) -> Int[np.ndarray, "N T"]:
@@ -111,13 +118,14 @@ def _printed(value: float, style: str) -> str:
             return f"{value:.4g}"
 
 
-def _market_wide(fact: MarketFact, stocks: int, style: str) -> Fact:
+def _market_wide(fact: MarketFact, panel: Panel, style: str) -> Fact:
     """The same for every stock: the value, or where it stands in its own past year."""
+    stocks = len(panel.stocks)
     values = np.asarray(fact.values, dtype=float)
     if style == "numbers":
         codes, texts = _encode(values[None, :], fact.style)
         return Fact(fact.modality, fact.label, np.repeat(codes, stocks, axis=0), texts)
-    standing = standing_in_past_year(values) if fact.standing is None else fact.standing
+    standing = standing_in_past_year(values, panel.periods_per_year) if fact.standing is None else fact.standing
     codes = np.full(values.shape, UNKNOWN, dtype=np.int32)
     known = np.isfinite(standing)
     codes[known] = np.minimum((standing[known] * len(fact.words)).astype(np.int32), len(fact.words) - 1)

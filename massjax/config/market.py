@@ -133,6 +133,8 @@ class MarketSettings(Settings):
         execution_lag: 1 = a decision at a date's close is filled at the next close; 0 = at that same close. Ready-made forward
             returns are taken as they are: set it to what they contain (0 for `mass`).
         price_features: compute the standard price features when prices are present.
+        periods_per_year: rows that make a year: 252 or 365 for daily data, 52 for weekly, 12 for monthly. Worked out from the dates by
+            default. It sets how many rows the windows of price features have, and what is annualised.
         folder: where MASS's files are (`mass` only).
         prices: dates and stocks of the panel are those of this table, else those of `forward_returns`.
         membership: without it, a stock is a member on every date on which it has a price (or a ready-made return).
@@ -146,6 +148,7 @@ class MarketSettings(Settings):
     horizons: tuple[int, ...] = Field((1, 5, 10), min_length=1)
     execution_lag: int = Field(1, ge=0, le=20)
     price_features: bool = True
+    periods_per_year: float | None = Field(None, gt=0, le=366)
     folder: ConfigPath | None = None
     prices: PricesTable | None = None
     features: tuple[FeaturesTable, ...] = ()

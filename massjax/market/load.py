@@ -10,7 +10,8 @@ from jaxtyping import Float
 
 from massjax.config import MarketSettings, RunConfig, load_config
 from massjax.errors import ConfigError, DataError, blaming
-from massjax.market.features import price_features
+from massjax.market.calendar import calendar_warnings
+from massjax.market.features import not_computed, price_features
 from massjax.market.history import standing_in_past_year
 from massjax.market.impossible import percent_sized
 from massjax.market.mass import load_mass
@@ -42,6 +43,9 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
             return load_panel(settings)
     settings = config if isinstance(config, MarketSettings) else config.market
     panel = _read(settings)
+    if settings.periods_per_year is not None:
+        panel = replace(panel, periods_per_year=settings.periods_per_year)
+    panel = replace(panel, warnings=(*panel.warnings, *calendar_warnings(panel.dates, panel.periods_per_year)))
     table = settings.forward_returns
     if table is not None:
         panel = replace(panel, warnings=(*panel.warnings, *percent_sized(panel.forward_returns, panel.periods_per_year, table.path)))
@@ -52,7 +56,10 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     ever = panel.member.any(axis=1)
     if not ever.all():
         panel = panel.only([panel.stocks[row] for row in np.flatnonzero(ever)])
-    facts = {name: replace(fact, standing=standing_in_past_year(fact.values)) for name, fact in panel.market_facts.items()}
+    facts = {
+        name: replace(fact, standing=standing_in_past_year(fact.values, panel.periods_per_year))
+        for name, fact in panel.market_facts.items()
+    }
     panel = replace(panel, market_facts=facts).between(settings.start, settings.end)
     _check_members(panel, settings)
     return replace(panel, warnings=(*panel.warnings, *_gaps(panel), *_unknown_throughout(panel)))
@@ -77,13 +84,14 @@ def _with_forward_returns(panel: Panel, prices: Float[np.ndarray, "N T"], settin
 
 
 def _with_price_features(panel: Panel, prices: Float[np.ndarray, "N T"]) -> Panel:
-    computed = price_features(prices, panel.stocks, panel.sectors)
+    computed = price_features(prices, panel.stocks, panel.sectors, panel.periods_per_year)
+    lacking = not_computed(panel.periods_per_year, with_sectors=bool(panel.sectors))
     for name in panel.features:
         if name in computed:
             raise ConfigError(
                 f"market.features: {name!r} is the name of a standard price feature; rename it, or set market.price_features to false"
             )
-    return replace(panel, features={**computed, **panel.features})
+    return replace(panel, features={**computed, **panel.features}, warnings=(*panel.warnings, *lacking))
 
 
 def _check_members(panel: Panel, settings: MarketSettings) -> None:
