@@ -13,6 +13,7 @@ from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTabl
 from massjax.errors import ConfigError, DataError
 from massjax.market.grid import days, occurs, place
 from massjax.market.impossible import refuse_impossible
+from massjax.market.jumps import jumps, still
 from massjax.market.panel import Feature, Panel
 from massjax.market.reading import as_stocks, read_columns, read_long, refuse
 from massjax.market.texts import merge, read_texts
@@ -44,7 +45,8 @@ def load_tables(settings: MarketSettings) -> Panel:
     tradable = None
     if closes is not None and prices is not None and settings.prices is not None:
         tradable = tradable_of(prices, settings.prices, dates, stocks)
-        warnings.extend(_jumps(closes, dates, stocks, source.path))
+        warnings.extend(jumps(closes, dates, stocks, source.path))
+        warnings.extend(still(closes, dates, stocks, source.path, flagged=tradable is not None))
         if tradable is not None:
             warnings.extend(never_tradable(tradable, np.isfinite(closes), stocks, source.path))
     return Panel(
@@ -78,20 +80,6 @@ def _read_prices(table: PricesTable, warnings: list[str]) -> pl.DataFrame:
     if table.volume is not None:
         fillable &= traded(prices["value_1"], prices, table.path, table.volume)
     return prices.with_columns(tradable=fillable).filter(pl.col("value_0").is_not_null())
-
-
-def _jumps(prices: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> tuple[str, ...]:
-    """A sentence if prices double or halve from one date to the next, as unadjusted ones do at a split."""
-    ratio = prices[:, 1:] / prices[:, :-1]
-    jumps = np.argwhere((ratio >= 2.0) | (ratio <= 0.5))
-    if not len(jumps):
-        return ()
-    row, column = jumps[0]
-    before, after = prices[row, column : column + 2]
-    return (
-        f"{path}: prices double or halve within a day {len(jumps):,} times, first that of {stocks[row]} on {dates[column + 1]} "
-        f"({before:g} to {after:g}); are they adjusted for splits?",
-    )
 
 
 def _read_returns(table: ReturnsTable) -> pl.DataFrame:
