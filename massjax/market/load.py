@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from massjax.config import MarketSettings, RunConfig, load_config
 from massjax.errors import ConfigError, DataError, blaming
+from massjax.market.agreement import disagreements
 from massjax.market.calendar import calendar_warnings
 from massjax.market.features import not_computed, price_features
 from massjax.market.history import standing_in_past_year
@@ -48,7 +49,7 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     panel = replace(panel, warnings=(*panel.warnings, *calendar_warnings(panel.dates, panel.periods_per_year)))
     table = settings.forward_returns
     if table is not None:
-        panel = replace(panel, warnings=(*panel.warnings, *percent_sized(panel.forward_returns, panel.periods_per_year, table.path)))
+        panel = replace(panel, warnings=(*panel.warnings, *_doubts(panel, settings.execution_lag, table.path)))
     if panel.prices is not None:
         panel = _with_forward_returns(panel, panel.prices, settings)
     if panel.prices is not None and settings.price_features:
@@ -73,6 +74,15 @@ def _read(settings: MarketSettings) -> Panel:
             return load_tables(settings)
         case "mass":
             return load_mass(settings)
+
+
+def _doubts(panel: Panel, execution_lag: int, path: Path) -> tuple[str, ...]:
+    """Sentences about ready-made returns that contradict the prices beside them, or are of an unlikely size."""
+    if panel.prices is not None:
+        found = disagreements(panel.forward_returns, panel.prices, execution_lag, path)
+        if found:
+            return found
+    return percent_sized(panel.forward_returns, panel.periods_per_year, path)
 
 
 def _with_forward_returns(panel: Panel, prices: Float[np.ndarray, "N T"], settings: MarketSettings) -> Panel:
