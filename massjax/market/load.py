@@ -12,6 +12,7 @@ from massjax.config import MarketSettings, RunConfig, load_config
 from massjax.errors import ConfigError, DataError, blaming
 from massjax.market.agreement import disagreements
 from massjax.market.calendar import calendar_warnings
+from massjax.market.coverage import lost_returns
 from massjax.market.features import not_computed, price_features
 from massjax.market.history import standing_in_past_year
 from massjax.market.impossible import percent_sized
@@ -50,6 +51,7 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     table = settings.forward_returns
     if table is not None:
         panel = replace(panel, warnings=(*panel.warnings, *_doubts(panel, settings.execution_lag, table.path)))
+    ready_made = frozenset(panel.forward_returns)
     if panel.prices is not None:
         panel = _with_forward_returns(panel, panel.prices, settings)
     if panel.prices is not None and settings.price_features:
@@ -61,9 +63,12 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
         name: replace(fact, standing=standing_in_past_year(fact.values, panel.periods_per_year))
         for name, fact in panel.market_facts.items()
     }
-    panel = replace(panel, market_facts=facts).between(settings.start, settings.end)
+    everything = replace(panel, market_facts=facts)
+    panel = everything.between(settings.start, settings.end)
     _check_members(panel, settings)
-    return replace(panel, warnings=(*panel.warnings, *_gaps(panel), *_unknown_throughout(panel)))
+    first = int(np.searchsorted(everything.dates, panel.dates[0]))
+    lost = lost_returns(everything, slice(first, first + panel.dates.size), settings.execution_lag, ready_made, _returns_source(settings))
+    return replace(panel, warnings=(*panel.warnings, *_gaps(panel), *_unknown_throughout(panel), *lost))
 
 
 def _read(settings: MarketSettings) -> Panel:
@@ -119,6 +124,12 @@ def _check_members(panel: Panel, settings: MarketSettings) -> None:
         f"{len(few):,} of {len(panel.dates):,} dates). There are enough on every date {period}: mend that date, or set "
         "market.start and market.end"
     )
+
+
+def _returns_source(settings: MarketSettings) -> str:
+    """What the forward returns are from."""
+    table = settings.forward_returns or settings.prices
+    return f"market.source {settings.source!r}" if table is None else str(table.path)
 
 
 def _universe_source(settings: MarketSettings) -> str:
