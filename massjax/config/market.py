@@ -70,6 +70,12 @@ class TextsTable(Settings):
     A text with a time of day counts as known on a date if it was published by `cutoff` in `timezone`; a later one, or one on
     a day without trading, counts on the next trading day. Times that name no zone are in `timezone`. A text with a date alone,
     or a time of exactly midnight, counts from the next trading day on.
+
+    Attributes:
+        carry: a text that becomes known on a date on which its stock is no member (it has no price, for one) waits for the stock's
+            next date, at most so many calendar days.
+        window: for how many calendar days after the date on which it becomes known a text is shown; 0 = on that date alone. Tables of
+            one modality have the same.
     """
 
     path: ConfigPath
@@ -79,6 +85,8 @@ class TextsTable(Settings):
     text: str = "text"
     timezone: str = "America/New_York"
     cutoff: time = time(16, 0)
+    carry: int = Field(30, ge=0, le=3660)
+    window: int = Field(0, ge=0, le=3660)
 
     @field_validator("timezone")
     @classmethod
@@ -163,6 +171,12 @@ class MarketSettings(Settings):
             raise ValueError(f"market.horizons must be distinct positive numbers of trading days, not {list(self.horizons)}")
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"market.start {self.start} is after market.end {self.end}")
+        windows: dict[str, int] = {}
+        for texts in self.texts:
+            if windows.setdefault(texts.modality, texts.window) != texts.window:
+                raise ValueError(
+                    f"market.texts: two tables of the modality {texts.modality!r} have windows of different length; give both one"
+                )
         if self.source == "mass" and self.folder is None:
             raise ValueError("market.source 'mass' needs market.folder, the folder that holds ih_label.parq")
         if self.source != "mass" and self.folder is not None:

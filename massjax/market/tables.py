@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.errors import ConfigError, DataError
+from massjax.market.carried import carried
 from massjax.market.grid import days, occurs, place
 from massjax.market.impossible import refuse_impossible
 from massjax.market.jumps import jumps, still
@@ -49,14 +50,16 @@ def load_tables(settings: MarketSettings) -> Panel:
         warnings.extend(still(closes, dates, stocks, source.path, flagged=tradable is not None))
         if tradable is not None:
             warnings.extend(never_tradable(tradable, np.isfinite(closes), stocks, source.path))
+    member = _members(settings, base, dates, stocks, warnings)
     return Panel(
         dates=dates,
         stocks=stocks,
-        member=_members(settings, base, dates, stocks, warnings),
+        member=member,
         features=_features(settings, dates, stocks, warnings),
         forward_returns=_ready_made(settings, returns, dates, stocks),
         prices=closes,
-        texts=_texts(settings, dates, stocks, warnings),
+        texts=_texts(settings, dates, stocks, member, warnings),
+        text_windows={table.modality: table.window for table in settings.texts},
         names=names,
         sectors=sectors,
         tradable=tradable,
@@ -140,14 +143,20 @@ def _features(settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks:
     return features
 
 
-def _texts(settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], warnings: list[str]) -> pl.DataFrame | None:
+def _texts(
+    settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], member: Bool[np.ndarray, "N T"], warnings: list[str]
+) -> pl.DataFrame | None:
     if not settings.texts:
         return None
     tables = []
     for number, table in enumerate(settings.texts):
         texts, left_out = read_texts(table, f"market.texts[{number}]", dates, stocks)
+        texts, lost = carried(texts, member, dates, stocks, table.carry)
         tables.append(texts)
         warnings.extend(left_out)
+        if lost:
+            waited = f"on stocks that are no members within {table.carry} days (market.texts[{number}].carry)"
+            warnings.append(f"{table.path}: left out {lost:,} texts {waited}")
     return merge(tables)
 
 

@@ -196,7 +196,8 @@ agents: {{archetypes: [{{name: a, modalities: [posts]}}]}}
     assert len(panel.names) == len(panel.sectors) == 88
     assert any("left out 3 rows without a price in column 'adj_close'" in warning for warning in panel.warnings)
     assert panel.member.sum() == 108_592 - 3
-    assert len(panel.texts) == 105_740
+    assert len(panel.texts) == 105_740 - 32
+    assert any("left out 32 texts on stocks that are no members within 30 days" in warning for warning in panel.warnings)
     first = panel.texts.row(0, named=True)
     assert (first["date"], first["stock"]) == (date(2014, 1, 2), "AAPL")  # posted at 18:10 in New York on 31 December
     assert set(panel.texts["date"]) <= set(panel.dates.tolist())
