@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import numpy as np
@@ -65,14 +66,18 @@ def same_text(text: str) -> str:
     itself.
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
-    kept = [c if _counts(plain, at) else " " for at, c in enumerate(plain)]
-    return " ".join("".join(kept).split()) or " ".join(plain.split())
+    return " ".join(_MARK.sub(_kept, plain).split()) or " ".join(plain.split())
 
 
-def _counts(text: str, at: int) -> bool:
-    category = unicodedata.category(text[at])
+def _kept(mark: re.Match[str]) -> str:
+    """A symbol, a sign of a number or a mark within one; a blank for other marks."""
+    text, at, category = mark.string, mark.start(), unicodedata.category(mark[0])
     if category[0] not in "PCZ":
-        return True
-    digit_before, digit_after = text[at - 1 : at].isdigit(), text[at + 1 : at + 2].isdigit()
-    sign = category == "Pd" and digit_after and not text[at - 1 : at].isalnum()
-    return sign or (category == "Po" and digit_before and digit_after)
+        return mark[0]
+    before, after = text[at - 1 : at], text[at + 1 : at + 2]
+    sign = category == "Pd" and after.isdigit() and not before.isalnum()
+    within = category == "Po" and before.isdigit() and after.isdigit()
+    return mark[0] if sign or within else " "
+
+
+_MARK = re.compile(r"[^\w\s]|_")
