@@ -1,7 +1,7 @@
 """Archetypes of investors, the facts they may see, and the prompts made of both."""
 
 from massjax.agents.archetypes import resolve_archetypes
-from massjax.agents.facts import Fact, facts_of, one_line, quantile_codes, quote
+from massjax.agents.facts import Fact, TextCounts, count_texts, facts_of, one_line, quantile_codes, quote
 from massjax.agents.hindsight import hindsight_warnings
 from massjax.agents.prompts import ARCHETYPE_FIRST, FACTS_FIRST, STAGE, ArchetypePrompts, Prompt, PromptTemplate, content_free, prompts_of
 
@@ -13,7 +13,9 @@ __all__ = [
     "Fact",
     "Prompt",
     "PromptTemplate",
+    "TextCounts",
     "content_free",
+    "count_texts",
     "facts_of",
     "hindsight_warnings",
     "one_line",

@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 
+from massjax.agents.facts import told_of
 from massjax.config import AgentsSettings, Archetype, Draw, Grid, validate
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Panel
@@ -26,8 +27,8 @@ def resolve_archetypes(settings: AgentsSettings, panel: Panel) -> tuple[Archetyp
     _refuse_duplicates(archetypes)
     modalities = tuple(dict.fromkeys([*panel.modalities(), *(fact.modality for fact in panel.market_facts.values())]))
     for archetype in archetypes:
-        _refuse_unknown(archetype.name, "modality", archetype.modalities, modalities)
-        _refuse_unknown(archetype.name, "feature", tuple(archetype.rule or ()), tuple(panel.features))
+        _refuse_unknown(archetype.name, "modality", archetype.modalities, modalities, panel)
+        _refuse_unknown(archetype.name, "feature", tuple(archetype.rule or ()), tuple(panel.features), panel)
     return tuple(archetypes)
 
 
@@ -85,10 +86,10 @@ def _refuse_duplicates(archetypes: list[Archetype]) -> None:
         seen.add(archetype.name)
 
 
-def _refuse_unknown(archetype: str, what: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
+def _refuse_unknown(archetype: str, what: str, given: tuple[str, ...], known: tuple[str, ...], panel: Panel) -> None:
     for name in given:
         if name not in known:
             raise ConfigError(
                 f"archetype {archetype!r}: the market data has no {what} {name!r}{did_you_mean(name, known)}; "
-                f"it has: {', '.join(known) or 'none'}"
+                f"it has: {', '.join(known) or 'none'}{told_of(name, panel)}"
             )

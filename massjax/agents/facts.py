@@ -9,11 +9,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool, Float, Int
 
+from massjax.agents.texts import shown_texts
 from massjax.config import AgentsSettings
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Feature, MarketFact, Panel
@@ -50,20 +51,27 @@ def facts_of(panel: Panel, settings: AgentsSettings) -> tuple[Fact, ...]:
         if name not in known:
             raise ConfigError(
                 f"agents.features: the market data has no feature {name!r}{did_you_mean(name, known)}; it has: {', '.join(known)}"
+                f"{told_of(name, panel)}"
             )
     facts = [] if settings.mask else _identity(panel)
     as_fact = _as_words if settings.facts == "words" else _as_numbers
     shown = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
     facts += [as_fact(feature, panel.member) for feature in shown]
     facts += [
-        _market_wide(fact, len(panel.stocks), settings.facts)
+        _market_wide(fact, panel, settings.facts)
         for name, fact in panel.market_facts.items()
         if not settings.features or name in settings.features
     ]
     if panel.texts is not None:
         modalities = panel.texts["modality"].unique(maintain_order=True).to_list()
-        facts += [_latest_texts(panel, modality, settings.texts_per_prompt) for modality in modalities]
+        facts += [_texts(panel, modality, settings) for modality in modalities]
     return tuple(facts)
+
+
+def told_of(name: str, panel: Panel) -> str:
+    """What the panel's warnings say of something that it lacks, to be added to a message."""
+    said = [warning for warning in panel.warnings if repr(name) in warning]
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def quantile_codes(values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"], count: int) -> Int[np.ndarray, "N T"]:
@@ -111,13 +119,14 @@ def _printed(value: float, style: str) -> str:
             return f"{value:.4g}"
 
 
-def _market_wide(fact: MarketFact, stocks: int, style: str) -> Fact:
+def _market_wide(fact: MarketFact, panel: Panel, style: str) -> Fact:
     """The same for every stock: the value, or where it stands in its own past year."""
+    stocks = len(panel.stocks)
     values = np.asarray(fact.values, dtype=float)
     if style == "numbers":
         codes, texts = _encode(values[None, :], fact.style)
         return Fact(fact.modality, fact.label, np.repeat(codes, stocks, axis=0), texts)
-    standing = standing_in_past_year(values) if fact.standing is None else fact.standing
+    standing = standing_in_past_year(values, panel.periods_per_year) if fact.standing is None else fact.standing
     codes = np.full(values.shape, UNKNOWN, dtype=np.int32)
     known = np.isfinite(standing)
     codes[known] = np.minimum((standing[known] * len(fact.words)).astype(np.int32), len(fact.words) - 1)
@@ -135,21 +144,42 @@ def _identity(panel: Panel) -> list[Fact]:
     return facts
 
 
-def _latest_texts(panel: Panel, modality: str, count: int) -> Fact:
-    """The latest texts that became known on a date, at most `count` of them, newest last."""
-    assert panel.texts is not None
-    grouped = (
-        panel.texts.filter(pl.col("modality") == modality).group_by("date", "stock", maintain_order=True).agg(pl.col("text").tail(count))
-    )
-    rows = {stock: n for n, stock in enumerate(panel.stocks)}
-    columns = {date: t for t, date in enumerate(panel.dates.astype("datetime64[D]").tolist())}
+def _texts(panel: Panel, modality: str, settings: AgentsSettings) -> Fact:
+    """The texts of a modality that prompts show, in the order of publication."""
+    _, shown = shown_texts(panel, modality, settings)
     codes = np.full((len(panel.stocks), len(panel.dates)), UNKNOWN, dtype=np.int32)
     vocabulary: dict[str, int] = {}
-    for date, stock, texts in grouped.iter_rows():
-        if stock in rows and date in columns:
-            codes[rows[stock], columns[date]] = vocabulary.setdefault(quote(texts), len(vocabulary))
-    codes = np.where(panel.member, codes, UNKNOWN).astype(np.int32)
+    for row, column, texts in shown.group_by("row", "column", maintain_order=True).agg("text").iter_rows():
+        codes[row, column] = vocabulary.setdefault(quote(texts), len(vocabulary))
     return Fact(modality, modality.replace("_", " "), codes, tuple(vocabulary))
+
+
+class TextCounts(NamedTuple):
+    """How many texts there are, and how many of them prompts show.
+
+    Attributes:
+        known: texts that some date of the panel could show.
+        shown: of them, those that the prompts of at least one date show.
+        repeated: copies of a text that is shown.
+        left_out: the others, beyond `agents.texts_per_prompt` on every date.
+    """
+
+    known: int
+    shown: int
+    repeated: int
+    left_out: int
+
+
+def count_texts(panel: Panel, settings: AgentsSettings) -> TextCounts:
+    """Texts known, shown and left out over all modalities of the panel, whichever an archetype sees."""
+    counts = np.zeros(4, dtype=int)
+    for modality in [] if panel.texts is None else panel.texts["modality"].unique().to_list():
+        could, shown = shown_texts(panel, modality, settings)
+        others = could.join(shown, on="id", how="anti")
+        copies = others.join(shown, on=["row", "column", "key"], how="semi")["id"].n_unique()
+        known, seen = could["id"].n_unique(), shown["id"].n_unique()
+        counts += (known, seen, copies, known - seen - copies)
+    return TextCounts(*counts.tolist())
 
 
 def quote(texts: Sequence[str]) -> str:

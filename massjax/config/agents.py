@@ -137,7 +137,10 @@ class AgentsSettings(Settings):
         facts: `words` names the cross-sectional quantile of a fact, `numbers` prints its value.
         mask: hide tickers, company names and dates, because a model may remember what happened.
         features: names of the features that prompts show; empty = all.
-        texts_per_prompt: at most this many of the latest texts of a modality are shown.
+        texts_per_prompt: at most this many texts of a modality are shown; texts of a stock that differ in case, blanks or punctuation
+            alone count once.
+        texts_order: which of more are shown: the `latest` to be published, the `first`, or the `longest`; always in the order of
+            publication.
         template: file with the prompt template; a packaged one by default.
         layout: which packaged template: one that begins with the archetype, so that prompts about many stocks share it, or one that
             begins with the facts, so that many archetypes share them; `auto` takes what leaves fewer tokens to compute.
@@ -151,6 +154,7 @@ class AgentsSettings(Settings):
     mask: bool = True
     features: tuple[str, ...] = ()
     texts_per_prompt: int = Field(5, ge=1)
+    texts_order: Literal["latest", "first", "longest"] = "latest"
     template: ConfigPath | None = None
     layout: Literal["auto", "archetype-first", "facts-first"] = "auto"
     stages: tuple[Stage, ...] = ()

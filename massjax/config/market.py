@@ -12,12 +12,20 @@ from massjax.config.base import ConfigPath, Settings
 
 
 class PricesTable(Settings):
-    """A long table of prices, one row per stock and date; `close` should be adjusted for splits and dividends."""
+    """A long table of prices, one row per stock and date; `close` should be adjusted for splits and dividends.
+
+    Attributes:
+        tradable: column that says whether an order in the stock could be filled at that close: true or false, 1 or 0, yes or no.
+            False where trading was suspended and the last close filled forward, or where the price was at its limit.
+        volume: column of volumes; where one is 0 or empty, no order is filled. With both columns, both must allow it.
+    """
 
     path: ConfigPath
     date: str = "date"
     stock: str = "stock"
     close: str = "close"
+    tradable: str | None = None
+    volume: str | None = None
 
 
 class FeatureColumn(Settings):
@@ -90,6 +98,12 @@ class TextsTable(Settings):
     a day without trading, counts on the next trading day. Times that name no zone are in `timezone`, which is `market.timezone`
     unless it is given, and America/New_York where neither is. A text with a date alone, or a time of exactly midnight in
     `timezone` or in the zone it names, counts from the next trading day on.
+
+    Attributes:
+        carry: a text that becomes known on a date on which its stock is no member (it has no price, for one) waits for the stock's
+            next date, at most so many calendar days.
+        window: for how many calendar days after the date on which it becomes known a text is shown; 0 = on that date alone. Tables of
+            one modality have the same.
     """
 
     path: ConfigPath
@@ -99,6 +113,8 @@ class TextsTable(Settings):
     text: str = "text"
     timezone: TimeZone = None
     cutoff: time = time(16, 0)
+    carry: int = Field(30, ge=0, le=3660)
+    window: int = Field(0, ge=0, le=3660)
 
     @field_validator("cutoff")
     @classmethod
@@ -144,6 +160,8 @@ class MarketSettings(Settings):
         execution_lag: 1 = a decision at a date's close is filled at the next close; 0 = at that same close. Ready-made forward
             returns are taken as they are: set it to what they contain (0 for `mass`).
         price_features: compute the standard price features when prices are present.
+        periods_per_year: rows that make a year: 252 or 365 for daily data, 52 for weekly, 12 for monthly. Worked out from the dates by
+            default. It sets how many rows the windows of price features have, and what is annualised.
         folder: where MASS's files are (`mass` only).
         prices: dates and stocks of the panel are those of this table, else those of `forward_returns`.
         membership: without it, a stock is a member on every date on which it has a price (or a ready-made return).
@@ -163,6 +181,7 @@ class MarketSettings(Settings):
     horizons: tuple[int, ...] = Field((1, 5, 10), min_length=1)
     execution_lag: int = Field(1, ge=0, le=20)
     price_features: bool = True
+    periods_per_year: float | None = Field(None, gt=0, le=366)
     folder: ConfigPath | None = None
     prices: PricesTable | None = None
     features: tuple[FeaturesTable, ...] = ()
@@ -201,6 +220,12 @@ class MarketSettings(Settings):
             raise ValueError(f"market.horizons must be distinct positive numbers of trading days, not {list(self.horizons)}")
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"market.start {self.start} is after market.end {self.end}")
+        windows: dict[str, int] = {}
+        for texts in self.texts:
+            if windows.setdefault(texts.modality, texts.window) != texts.window:
+                raise ValueError(
+                    f"market.texts: two tables of the modality {texts.modality!r} have windows of different length; give both one"
+                )
         if self.source == "mass" and self.folder is None:
             raise ValueError("market.source 'mass' needs market.folder, the folder that holds ih_label.parq")
         if self.source != "mass" and self.folder is not None:

@@ -1,6 +1,8 @@
-"""The calendar of a panel: how many of its rows make a year."""
+"""The calendar of a panel: how many of its rows make a year, and how many of them windows of time span."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Shaped
@@ -8,18 +10,72 @@ from jaxtyping import Shaped
 DAYS_A_YEAR = 365.25
 CONVENTIONS = ((252, 249.0, 255.0), (52, 51.0, 53.0), (12, 11.5, 12.5), (4, 3.8, 4.2))
 """Usual numbers of periods a year, and the measured numbers that are taken for each."""
-TELLING_SPAN = 180
-"""Days of daily data from which the number of rows a year is measured; below, the days of the week tell."""
+TELLING_SPAN = 350
+"""Days of daily data from which the number of rows a year is measured, all seasons' holidays included; below, the week tells."""
+BY_WEEK = {7: 365.0, 6: 302.0}
+"""Rows a year of daily data by the days of the week that have rows; 252 for others."""
 LONG_GAP = 31
 """Days without a row beyond which the data, not the market, paused."""
+DAILY = 190
+"""Rows a year from which rows are days; windows that are named in days count them."""
+TRADING_YEAR = 252
+FIVE_DAY_WEEK = (230.0, 270.0)
+"""Rows a year of markets that open from Monday to Friday, less or with their holidays: a year is 252 rows in all of them."""
+LEAST_SHARE = 0.75
+"""A window that is shorter than this share of a row is not one of its length."""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Rows that windows of time span; None for one that is shorter than a row.
+
+    Attributes:
+        week, month, quarter, half_year, year: 5, 21, 63, 126 and 252 rows of a market that opens from Monday to Friday; 7, 30,
+            91, 182 and 365 of one that never closes; 1, 4, 13, 26 and 52 of weekly data.
+        daily: rows are days.
+        periods_per_year: rows that make a year.
+    """
+
+    week: int | None
+    month: int | None
+    quarter: int | None
+    half_year: int | None
+    year: int | None
+    daily: bool
+    periods_per_year: float
+
+    def days(self, count: int) -> int | None:
+        """Rows of a window named in days: as many on daily data, else those of as many weeks of five days as make them up."""
+        return count if self.daily else _rows(self.periods_per_year, count / 5 / 52)
+
+
+def spans(periods_per_year: float) -> Spans:
+    """Windows of time as numbers of rows.
+
+    Args:
+        periods_per_year: rows that make a year.
+
+    Example:
+        >>> spans(52.0).month, spans(12.0).week
+        (4, None)
+    """
+    low, high = FIVE_DAY_WEEK
+    year = TRADING_YEAR if low <= periods_per_year <= high else periods_per_year
+    week, month, quarter, half_year, whole = (_rows(year, part) for part in (1 / 52, 1 / 12, 1 / 4, 1 / 2, 1.0))
+    return Spans(week, month, quarter, half_year, whole, periods_per_year >= DAILY, periods_per_year)
+
+
+def _rows(periods_per_year: float, years: float) -> int | None:
+    rows = periods_per_year * years
+    return max(1, round(rows)) if rows >= LEAST_SHARE else None
 
 
 def periods_per_year(dates: Shaped[np.ndarray, " T"]) -> float:
     """Rows a year of a calendar: 252 or 365 for daily data, 52 for weekly, 12 for monthly, as measured for others.
 
     Stretches of more than a month (or five usual steps) without a row do not count. A measured number close to a usual one is
-    taken for it; others are rounded, as 243 for Shanghai. Daily data of less than half a year is taken for 365 periods if it
-    has rows on Saturdays and Sundays, else for 252.
+    taken for it; others are rounded, as 243 for Shanghai. Daily data of less than a year is taken for 365 periods if it has rows
+    on all days of the week, for 302 if on six, else for 252: the holidays of half a year say little about the other half.
 
     Args:
         dates: datetime64[D], strictly ascending.
@@ -37,12 +93,43 @@ def periods_per_year(dates: Shaped[np.ndarray, " T"]) -> float:
     usual = float(np.median(steps))
     kept = steps[steps <= max(LONG_GAP, 5 * usual)]
     rate = DAYS_A_YEAR * kept.size / kept.sum()
-    if usual < 2 and kept.sum() < TELLING_SPAN and rate > 200:
-        return 365.0 if {5, 6} <= set(weekdays(dates).tolist()) else 252.0
+    if usual < 2 and kept.sum() < TELLING_SPAN and rate > DAILY:
+        return BY_WEEK.get(len(_regular_weekdays(dates)), 252.0)
     for convention, low, high in CONVENTIONS:
         if low <= rate <= high:
             return float(convention)
-    return float(max(1, round(rate)))
+    return float(round(rate)) if rate >= 1 else rate
+
+
+def calendar_warnings(dates: Shaped[np.ndarray, " T"], periods_per_year: float) -> tuple[str, ...]:
+    """A sentence where the rows of a panel are not days.
+
+    Args:
+        dates: of the panel, ascending.
+        periods_per_year: rows that make a year.
+    """
+    if len(dates) < 2 or periods_per_year >= DAILY:
+        return ()
+    return (
+        f"rows are {_frequency(dates)}: {periods_per_year:g} periods a year (set market.periods_per_year if that is not so); horizons, "
+        "execution_lag, look-back, gap and delay count rows, price features are windows of time",
+    )
+
+
+def _frequency(dates: Shaped[np.ndarray, " T"]) -> str:
+    steps = np.diff(dates).astype(np.float64)
+    usual, short, long = float(np.median(steps)), *np.quantile(steps, (0.1, 0.9))
+    names = {"weekly": (6, 8), "two weeks apart": (13, 15), "monthly": (27, 35), "quarterly": (85, 97), "yearly": (360, 371)}
+    for name, (low, high) in names.items():
+        if low <= usual <= high and long <= 2 * usual:
+            return name
+    return f"{usual:g} days apart" if long <= 2 * short + 2 else f"at irregular dates, {usual:g} days apart at the median"
+
+
+def _regular_weekdays(dates: Shaped[np.ndarray, " T"]) -> list[int]:
+    """Days of the week with at least half as many rows as the busiest, so that a rare Saturday's session is none."""
+    counts = np.bincount(weekdays(dates), minlength=7)
+    return np.flatnonzero(counts > counts.max() / 2).tolist()
 
 
 def weekdays(dates: Shaped[np.ndarray, " T"]) -> Shaped[np.ndarray, " T"]:

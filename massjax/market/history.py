@@ -11,15 +11,14 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-WEEK, MONTH, QUARTER, HALF_YEAR, YEAR = 5, 21, 63, 126, 252
-"""In trading days."""
+from massjax.market.calendar import Spans, spans
 
 ENOUGH = 0.8
-"""A window is evaluated where at least this share of its days has a value."""
+"""A window is evaluated where at least this share of its dates has a value."""
 
 
 class MarketModel(NamedTuple):
-    """Ordinary least squares of a stock's daily returns on the market's, over a window that ends at each date."""
+    """Ordinary least squares of a stock's returns from date to date on the market's, over a window that ends at each date."""
 
     beta: Float[np.ndarray, "N T"]
     residual_std: Float[np.ndarray, "N T"]
@@ -34,8 +33,9 @@ class PriceHistory:
         filled: the last price known at each date, NaN before the first.
         returns: return since the last price known before, NaN where the stock did not trade.
         market: the equal-weight mean of `returns` over all stocks that traded.
-        model: regression of `returns` on `market` over the last half year.
+        model: regression of `returns` on `market` over the last half year; NaN where that has no dates.
         sector_returns: the mean over the stocks of each stock's own sector, itself included; NaN where it is unknown.
+        spans: how many dates windows of time have.
     """
 
     prices: Float[np.ndarray, "N T"]
@@ -44,10 +44,11 @@ class PriceHistory:
     market: Float[np.ndarray, " T"]
     model: MarketModel
     sector_returns: Float[np.ndarray, "N T"]
+    spans: Spans
 
 
-def price_history(prices: Float[np.ndarray, "N T"], stocks: Sequence[str], sectors: Mapping[str, str]) -> PriceHistory:
-    """Daily returns of the stocks, of the equal-weight market and of the equal-weight sectors."""
+def price_history(prices: Float[np.ndarray, "N T"], stocks: Sequence[str], sectors: Mapping[str, str], windows: Spans) -> PriceHistory:
+    """Returns from date to date of the stocks, of the equal-weight market and of the equal-weight sectors."""
     filled = forward_fill(prices)
     returns = prices / shift(filled, 1) - 1.0
     sector_of = np.array([sectors.get(stock, "") for stock in stocks])
@@ -56,7 +57,7 @@ def price_history(prices: Float[np.ndarray, "N T"], stocks: Sequence[str], secto
         rows = sector_of == sector
         sector_returns[rows] = mean_over_stocks(returns[rows])
     market = mean_over_stocks(returns)
-    return PriceHistory(prices, filled, returns, market, market_model(returns, market, HALF_YEAR), sector_returns)
+    return PriceHistory(prices, filled, returns, market, market_model(returns, market, windows.half_year or 1), sector_returns, windows)
 
 
 def shift(values: Float[np.ndarray, "N T"], days: int) -> Float[np.ndarray, "N T"]:
@@ -117,9 +118,9 @@ def rolling_min(values: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarr
     return rolling(values, window, lambda x, w, least: x.rolling_min(w, min_samples=least))
 
 
-def compounded(daily: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarray, "N T"]:
-    """The daily returns of each window compounded."""
-    return np.expm1(rolling_mean(np.log1p(daily), window) * window)
+def compounded(returns: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarray, "N T"]:
+    """The returns of each window, from date to date, compounded."""
+    return np.expm1(rolling_mean(np.log1p(returns), window) * window)
 
 
 def max_drawdown(prices: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarray, "N T"]:
@@ -134,7 +135,7 @@ def max_drawdown(prices: Float[np.ndarray, "N T"], window: int) -> Float[np.ndar
 
 
 def market_model(returns: Float[np.ndarray, "N T"], market: Float[np.ndarray, " T"], window: int) -> MarketModel:
-    """Beta and the standard deviation of the residuals (per day), over the dates of each window on which the stock traded."""
+    """Beta and the standard deviation of the residuals (per date), over the dates of each window on which the stock traded."""
     paired = np.where(np.isnan(returns), np.nan, market)
     mean_stock, mean_market = rolling_mean(returns, window), rolling_mean(paired, window)
     covariance = rolling_mean(returns * paired, window) - mean_stock * mean_market
@@ -144,11 +145,17 @@ def market_model(returns: Float[np.ndarray, "N T"], market: Float[np.ndarray, " 
     return MarketModel(beta, np.sqrt(np.maximum(variance_stock - beta * covariance, 0.0)))
 
 
-def standing_in_past_year(values: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    """Where each value stands among those of the year up to it: the share below it, half of those equal to it included; NaN if unknown."""
+def standing_in_past_year(values: Float[np.ndarray, " T"], periods_per_year: float = 252.0) -> Float[np.ndarray, " T"]:
+    """Where each value stands among those of the year up to it: the share below it, half of those equal to it included; NaN if unknown.
+
+    Args:
+        values: by date, NaN where unknown.
+        periods_per_year: dates that make a year.
+    """
+    year = spans(periods_per_year).year or 1
     standing = np.full(values.shape, np.nan)
     for t in np.flatnonzero(np.isfinite(values)):
-        past = values[max(0, t - YEAR + 1) : t + 1]
+        past = values[max(0, t - year + 1) : t + 1]
         past = past[np.isfinite(past)]
         standing[t] = (np.sum(past < values[t]) + np.sum(past <= values[t])) / (2 * len(past))
     return standing

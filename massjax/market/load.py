@@ -12,9 +12,13 @@ from jaxtyping import Float
 
 from massjax.config import MarketSettings, RunConfig, load_config
 from massjax.errors import ConfigError, DataError, blaming, did_you_mean
-from massjax.market.features import price_features
+from massjax.market.agreement import disagreements
+from massjax.market.calendar import calendar_warnings
+from massjax.market.coverage import lost_returns
+from massjax.market.features import not_computed, price_features
 from massjax.market.history import standing_in_past_year
 from massjax.market.identifiers import Conventions, pairs, spelled
+from massjax.market.impossible import percent_sized
 from massjax.market.mass import load_mass
 from massjax.market.panel import Panel
 from massjax.market.returns import forward_returns
@@ -46,6 +50,13 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     settings = config if isinstance(config, MarketSettings) else config.market
     panel = _read(settings)
     known = panel.stocks
+    if settings.periods_per_year is not None:
+        panel = replace(panel, periods_per_year=settings.periods_per_year)
+    panel = replace(panel, warnings=(*panel.warnings, *calendar_warnings(panel.dates, panel.periods_per_year)))
+    table = settings.forward_returns
+    if table is not None:
+        panel = replace(panel, warnings=(*panel.warnings, *_doubts(panel, settings.execution_lag, table.path)))
+    ready_made = frozenset(panel.forward_returns)
     if panel.prices is not None:
         panel = _with_forward_returns(panel, panel.prices, settings)
     if panel.prices is not None and settings.price_features:
@@ -55,10 +66,16 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
         panel = panel.only([panel.stocks[row] for row in np.flatnonzero(ever)])
     if settings.only is not None:
         panel = panel.only(_asked_for(settings, panel, known))
-    facts = {name: replace(fact, standing=standing_in_past_year(fact.values)) for name, fact in panel.market_facts.items()}
-    panel = replace(panel, market_facts=facts).between(settings.start, settings.end)
+    facts = {
+        name: replace(fact, standing=standing_in_past_year(fact.values, panel.periods_per_year))
+        for name, fact in panel.market_facts.items()
+    }
+    everything = replace(panel, market_facts=facts)
+    panel = everything.between(settings.start, settings.end)
     _check_members(panel, settings)
-    return replace(panel, warnings=(*panel.warnings, *_gaps(panel), *_unknown_throughout(panel)))
+    first = int(np.searchsorted(everything.dates, panel.dates[0]))
+    lost = lost_returns(everything, slice(first, first + panel.dates.size), settings.execution_lag, ready_made, _returns_source(settings))
+    return replace(panel, warnings=(*panel.warnings, *_gaps(panel), *_unknown_throughout(panel), *lost))
 
 
 def _read(settings: MarketSettings) -> Panel:
@@ -71,22 +88,32 @@ def _read(settings: MarketSettings) -> Panel:
             return load_mass(settings)
 
 
+def _doubts(panel: Panel, execution_lag: int, path: Path) -> tuple[str, ...]:
+    """Sentences about ready-made returns that contradict the prices beside them, or are of an unlikely size."""
+    if panel.prices is not None:
+        found = disagreements(panel.forward_returns, panel.prices, execution_lag, path)
+        if found:
+            return found
+    return percent_sized(panel.forward_returns, panel.periods_per_year, path)
+
+
 def _with_forward_returns(panel: Panel, prices: Float[np.ndarray, "N T"], settings: MarketSettings) -> Panel:
     returns = {
-        h: panel.forward_returns[h] if h in panel.forward_returns else forward_returns(prices, h, settings.execution_lag)
+        h: panel.forward_returns[h] if h in panel.forward_returns else forward_returns(prices, h, settings.execution_lag, panel.tradable)
         for h in settings.horizons
     }
     return replace(panel, forward_returns=returns)
 
 
 def _with_price_features(panel: Panel, prices: Float[np.ndarray, "N T"]) -> Panel:
-    computed = price_features(prices, panel.stocks, panel.sectors)
+    computed = price_features(prices, panel.stocks, panel.sectors, panel.periods_per_year)
+    lacking = not_computed(panel.periods_per_year, with_sectors=bool(panel.sectors))
     for name in panel.features:
         if name in computed:
             raise ConfigError(
                 f"market.features: {name!r} is the name of a standard price feature; rename it, or set market.price_features to false"
             )
-    return replace(panel, features={**computed, **panel.features})
+    return replace(panel, features={**computed, **panel.features}, warnings=(*panel.warnings, *lacking))
 
 
 def _asked_for(settings: MarketSettings, panel: Panel, known: Sequence[str]) -> list[str]:
@@ -122,6 +149,12 @@ def _check_members(panel: Panel, settings: MarketSettings) -> None:
         f"{len(few):,} of {len(panel.dates):,} dates). There are enough on every date {period}: mend that date, or set "
         "market.start and market.end"
     )
+
+
+def _returns_source(settings: MarketSettings) -> str:
+    """What the forward returns are from."""
+    table = settings.forward_returns or settings.prices
+    return f"market.source {settings.source!r}" if table is None else str(table.path)
 
 
 def _universe_source(settings: MarketSettings) -> str:

@@ -15,9 +15,10 @@ from jaxtyping import Shaped
 
 from massjax.config import FeatureColumn, FeaturesTable, MarketSettings, MembershipTable, ReturnsTable, StocksTable
 from massjax.errors import DataError
+from massjax.market.calendar import spans
 from massjax.market.features import MOVE
 from massjax.market.grid import days, place
-from massjax.market.history import MONTH, QUARTER, WEEK, compounded
+from massjax.market.history import compounded
 from massjax.market.identifiers import Conventions
 from massjax.market.panel import Feature, MarketFact, Panel, Style
 from massjax.market.reading import as_dates, as_numbers, read_columns, read_long
@@ -111,7 +112,10 @@ def _industry_features(folder: Path, panel: Panel, conventions: Conventions) -> 
     daily = place(rows, "value_0", panel.dates, industries)
     industry_of = [industries.index(panel.sectors[stock]) if stock in panel.sectors else len(industries) for stock in panel.stocks]
     features = {}
-    for name, window, words in (("1w", WEEK, "week"), ("1m", MONTH, "month"), ("3m", QUARTER, "3 months")):
+    calendar = spans(panel.periods_per_year)
+    for name, window, words in (("1w", calendar.week, "week"), ("1m", calendar.month, "month"), ("3m", calendar.quarter, "3 months")):
+        if window is None:
+            continue
         unknown = np.full((1, len(panel.dates)), np.nan)
         values = np.concatenate([compounded(daily, window), unknown])[industry_of]
         label = f"return of its industry over the last {words}"

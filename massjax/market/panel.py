@@ -81,6 +81,7 @@ class Panel:
         names, sectors: by stock; stocks of which they are unknown are absent.
         market_facts: by name, values per date.
         tradable: True where an order in the stock can be filled at the close of the date; None where every price can be traded at.
+        text_windows: by modality, for how many calendar days after its date a text is shown; 0 = on its date alone.
         periods_per_year: rows of the panel that make a year; worked out from `dates` where it is not given.
         warnings: sentences about the data that its user should read.
     """
@@ -98,6 +99,7 @@ class Panel:
     warnings: tuple[str, ...] = ()
     tradable: Bool[np.ndarray, "N T"] | None = None
     periods_per_year: float = math.nan
+    text_windows: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.dates.dtype != np.dtype("datetime64[D]") or self.dates.ndim != 1:
@@ -144,7 +146,8 @@ class Panel:
         dates = self.dates[kept]
         texts = self.texts
         if texts is not None:
-            texts = texts.filter(pl.col("date").is_between(dates[0].item(), dates[-1].item()))
+            window = pl.col("modality").replace_strict(self.text_windows, default=0, return_dtype=pl.Int64) * pl.duration(days=1)
+            texts = texts.filter((pl.col("date") + window >= dates[0].item()) & (pl.col("date") <= dates[-1].item()))
         return replace(
             self,
             dates=dates,

@@ -91,7 +91,14 @@ def _separator(path: Path) -> str:
 
 
 def read_long(
-    path: Path, setting: str, date: str, stock: str, numbers: Sequence[str] = (), *, conventions: Conventions = PLAIN
+    path: Path,
+    setting: str,
+    date: str,
+    stock: str,
+    numbers: Sequence[str] = (),
+    others: Sequence[str] = (),
+    *,
+    conventions: Conventions = PLAIN,
 ) -> pl.DataFrame:
     """A table with at most one row per stock and date.
 
@@ -101,17 +108,18 @@ def read_long(
         date: name of the column of dates.
         stock: name of the column of stock identifiers.
         numbers: names of numeric columns.
+        others: names of further columns, which are left as they are.
         conventions: how the table writes dates and stocks.
 
     Returns:
-        Columns date, stock, and `value_0`, `value_1`, ... in the order of `numbers`; rows in the order of the file. Missing
-        numbers are null; a NaN in the file stays NaN.
+        Columns date, stock, `value_0`, `value_1`, ... in the order of `numbers` and `other_0`, `other_1`, ... in that of
+        `others`; rows in the order of the file. Missing numbers are null; a NaN in the file stays NaN.
 
     Raises:
         DataError: as `read_columns`; or a key is missing or of the wrong type, a stock and date occur twice, or a number is
             of the wrong type or infinite.
     """
-    raw = read_columns(path, setting, [date, stock, *numbers])
+    raw = read_columns(path, setting, [date, stock, *numbers, *others])
     keys = pl.DataFrame({"date": as_dates(raw, date, path, conventions), "stock": as_stocks(raw, stock, path, conventions)})
     merged = "" if conventions.ticker_map == {} and not conventions.fold_case else " (market.ticker_map and fold_case may join two stocks)"
     twice = f"this stock and date occur more than once; keep one row{merged}"
@@ -119,7 +127,7 @@ def read_long(
     values = {f"value_{i}": as_numbers(raw, column, path, keys) for i, column in enumerate(numbers)}
     for column, series in zip(numbers, values.values(), strict=True):
         refuse(series.is_infinite(), keys, path, f"column {column!r}", "an infinite number; leave the field empty where a value is unknown")
-    return keys.with_columns(**values)
+    return keys.with_columns(**values, **{f"other_{i}": raw[column] for i, column in enumerate(others)})
 
 
 def refuse(faulty: pl.Series, keys: pl.DataFrame, path: Path, what: str, why: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from massjax.errors import DataError
 
 
-def forward_returns(prices: Float[np.ndarray, "N T"], horizon: int, execution_lag: int = 1) -> Float[np.ndarray, "N T"]:
+def forward_returns(
+    prices: Float[np.ndarray, "N T"], horizon: int, execution_lag: int = 1, tradable: Bool[np.ndarray, "N T"] | None = None
+) -> Float[np.ndarray, "N T"]:
     """Simple return of buying at the close `execution_lag` days after each date and selling `horizon` days after that.
 
     y[n, t; h] = p[n, t + lag + h] / p[n, t + lag] − 1
@@ -20,10 +22,11 @@ def forward_returns(prices: Float[np.ndarray, "N T"], horizon: int, execution_la
         prices: adjusted closes, NaN where the stock did not trade.
         horizon: trading days held, at least 1.
         execution_lag: trading days from decision to fill, at least 0.
+        tradable: True where an order in the stock can be filled at the close of the date; None where every price can be traded at.
 
     Returns:
-        Returns as fractions by decision date, NaN where either price is missing or not yet known. A stock that stops trading
-        has no return over its last `execution_lag + horizon` days.
+        Returns as fractions by decision date, NaN where either price is missing, not tradable or not yet known. A stock that
+        stops trading has no return over its last `execution_lag + horizon` days.
 
     Raises:
         DataError: there are not more than `execution_lag + horizon` dates, so no return is known at all.
@@ -35,6 +38,7 @@ def forward_returns(prices: Float[np.ndarray, "N T"], horizon: int, execution_la
             f"market.horizons: a horizon of {horizon} trading days with an execution lag of {execution_lag} needs at least "
             f"{ahead + 1} dates of prices, the data has {dates}; shorten the horizon or bring more data"
         )
+    fills = prices if tradable is None else np.where(tradable, prices, np.nan)
     result = np.full(prices.shape, np.nan)
-    result[:, : dates - ahead] = prices[:, ahead:] / prices[:, execution_lag : dates - horizon] - 1.0
+    result[:, : dates - ahead] = fills[:, ahead:] / fills[:, execution_lag : dates - horizon] - 1.0
     return result

@@ -12,12 +12,16 @@ from jaxtyping import Bool, Float, Shaped
 from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.errors import ConfigError, DataError
 from massjax.market.alignment import misaligned, split_histories
+from massjax.market.carried import carried
 from massjax.market.days_off import rows_off, weekend_rows
 from massjax.market.grid import days, occurs, place
 from massjax.market.identifiers import Conventions
+from massjax.market.impossible import refuse_impossible
+from massjax.market.jumps import jumps, still
 from massjax.market.panel import Feature, Panel
 from massjax.market.reading import as_stocks, read_columns, read_long, refuse
 from massjax.market.texts import merge, read_texts
+from massjax.market.tradable import as_flags, never_tradable, tradable_of, traded
 
 
 def load_tables(settings: MarketSettings) -> Panel:
@@ -48,8 +52,13 @@ def load_tables(settings: MarketSettings) -> Panel:
     if prices is not None and returns is not None and settings.forward_returns is not None:
         warnings.extend(_off(returns, dates, stocks, universe, settings.forward_returns.path, "market.forward_returns", None))
     closes = None if prices is None else place(prices, "value_0", dates, stocks)
-    if closes is not None:
-        warnings.extend(_jumps(closes, dates, stocks, source.path))
+    tradable = None
+    if closes is not None and prices is not None and settings.prices is not None:
+        tradable = tradable_of(prices, settings.prices, dates, stocks)
+        warnings.extend(jumps(closes, dates, stocks, source.path))
+        warnings.extend(still(closes, dates, stocks, source.path, flagged=tradable is not None))
+        if tradable is not None:
+            warnings.extend(never_tradable(tradable, np.isfinite(closes), stocks, source.path))
     return Panel(
         dates=dates,
         stocks=stocks,
@@ -57,9 +66,11 @@ def load_tables(settings: MarketSettings) -> Panel:
         features=_features(settings, dates, stocks, universe, warnings),
         forward_returns=_ready_made(settings, returns, dates, stocks),
         prices=closes,
-        texts=_texts(settings, dates, stocks, universe, warnings),
+        texts=_texts(settings, dates, stocks, member, universe, warnings),
+        text_windows={table.modality: table.window for table in settings.texts},
         names=names,
         sectors=sectors,
+        tradable=tradable,
         warnings=tuple(warnings),
     )
 
@@ -84,33 +95,30 @@ def _off(
 
 
 def _read_prices(table: PricesTable, warnings: list[str], conventions: Conventions) -> pl.DataFrame:
-    prices = read_long(table.path, "market.prices", table.date, table.stock, [table.close], conventions=conventions)
+    volumes = [] if table.volume is None else [table.volume]
+    flags = [] if table.tradable is None else [table.tradable]
+    numbers = [table.close, *volumes]
+    prices = read_long(table.path, "market.prices", table.date, table.stock, numbers, flags, conventions=conventions)
     column = f"column {table.close!r}"
     refuse(prices["value_0"].is_nan(), prices, table.path, column, "the price is NaN; leave the field empty, or leave the row out")
     refuse(prices["value_0"] <= 0.0, prices, table.path, column, "the price is zero or negative; leave the row out if there was no trade")
     empty = prices["value_0"].null_count()
     if empty:
         warnings.append(f"{table.path}: left out {empty:,} {'row' if empty == 1 else 'rows'} without a price in {column}")
-    return prices.filter(pl.col("value_0").is_not_null())
-
-
-def _jumps(prices: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> tuple[str, ...]:
-    """A sentence if prices double or halve from one date to the next, as unadjusted ones do at a split."""
-    ratio = prices[:, 1:] / prices[:, :-1]
-    jumps = np.argwhere((ratio >= 2.0) | (ratio <= 0.5))
-    if not len(jumps):
-        return ()
-    row, column = jumps[0]
-    before, after = prices[row, column : column + 2]
-    return (
-        f"{path}: prices double or halve within a day {len(jumps):,} times, first that of {stocks[row]} on {dates[column + 1]} "
-        f"({before:g} to {after:g}); are they adjusted for splits?",
-    )
+    fillable = pl.Series([True]).new_from_index(0, len(prices))
+    if table.tradable is not None:
+        fillable &= as_flags(prices["other_0"], prices, table.path, table.tradable)
+    if table.volume is not None:
+        fillable &= traded(prices["value_1"], prices, table.path, table.volume)
+    return prices.with_columns(tradable=fillable).filter(pl.col("value_0").is_not_null())
 
 
 def _read_returns(table: ReturnsTable, conventions: Conventions) -> pl.DataFrame:
     columns = list(table.columns.values())
-    return read_long(table.path, "market.forward_returns", table.date, table.stock, columns, conventions=conventions)
+    returns = read_long(table.path, "market.forward_returns", table.date, table.stock, columns, conventions=conventions)
+    for i, column in enumerate(columns):
+        refuse_impossible(returns[f"value_{i}"], returns, table.path, column)
+    return returns
 
 
 def _ready_made(
@@ -167,15 +175,24 @@ def _features(
 
 
 def _texts(
-    settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], universe: frozenset[str], warnings: list[str]
+    settings: MarketSettings,
+    dates: Shaped[np.ndarray, " T"],
+    stocks: Sequence[str],
+    member: Bool[np.ndarray, "N T"],
+    universe: frozenset[str],
+    warnings: list[str],
 ) -> pl.DataFrame | None:
     if not settings.texts:
         return None
     tables = []
     for number, table in enumerate(settings.texts):
         texts, left_out = read_texts(table, f"market.texts[{number}]", dates, stocks, Conventions.of(settings))
+        texts, lost = carried(texts, member, dates, stocks, table.carry)
         tables.append(texts)
         warnings.extend(left_out)
+        if lost:
+            waited = f"on stocks that are no members within {table.carry} days (market.texts[{number}].carry)"
+            warnings.append(f"{table.path}: left out {lost:,} texts {waited}")
     return merge(tables)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from massjax.agents import Prompt
+from massjax.agents import Prompt, TextCounts, count_texts
 from massjax.scoring.answers import Answered, answer_log, logged_answers, stored_answers
 from massjax.scoring.checking import check_settings
 from massjax.scoring.order import CHARACTERS_PER_TOKEN, Choice, shared
@@ -35,6 +35,7 @@ class Plan:
         cost: at `scoring.price_per_million_tokens`; None without a price.
         order: prompt layout and order of asking, and why.
         texts: texts to be written before the scores that need them, of the first stage that lacks any.
+        given: texts of the market data, known and shown; None without any.
     """
 
     scores: int
@@ -49,6 +50,7 @@ class Plan:
     cost: float | None
     order: Choice
     texts: int
+    given: TextCounts | None = None
 
     def table(self) -> Table:
         """The plan as a table for a terminal."""
@@ -70,9 +72,17 @@ class Plan:
         }
         if self.texts:
             rows = {"texts to write first": f"{self.texts:,}", **rows}
-        for name, value in rows.items():
+        for name, value in {**rows, **self._given()}.items():
             table.add_row(name, value)
         return table
+
+    def _given(self) -> dict[str, str]:
+        """Rows about the texts of the market data."""
+        if self.given is None:
+            return {}
+        rows = {"texts known": self.given.known, "of them shown in a prompt": self.given.shown}
+        left = {"left out: copies of one shown": self.given.repeated, "left out: beyond agents.texts_per_prompt": self.given.left_out}
+        return {name: f"{count:,}" for name, count in {**rows, **left}.items()}
 
     def _layout(self) -> str:
         layout = self.order.layout.replace("-", " ")
@@ -109,6 +119,7 @@ def plan(work: Work, path: Where) -> Plan:
         seconds=len(to_ask) / scoring.prompts_per_second,
         cost=None if scoring.price_per_million_tokens is None else tokens * scoring.price_per_million_tokens / 1e6,
         order=work.order,
+        given=None if work.panel.texts is None else count_texts(work.panel, work.config.agents),
         texts=len({wanted.key for a in work.archetypes if a.stages for wanted in work.missing_texts(a, work.texts)}),
     )
 

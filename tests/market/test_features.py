@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from massjax.config import MarketSettings
 from massjax.market import load_panel
-from massjax.market.features import definitions, price_features
+from massjax.market.features import definitions, not_computed, price_features
 from massjax.market.panel import Feature
 
 STOCKS = ("A", "B", "C", "D", "E")
@@ -174,3 +174,49 @@ def test_the_past_of_the_sample_does_not_depend_on_its_future() -> None:
     before, after = price_features(panel.prices, panel.stocks, panel.sectors), price_features(spoilt, panel.stocks, panel.sectors)
     for name in before:
         np.testing.assert_array_equal(before[name].values[:, :known], after[name].values[:, :known], err_msg=name)
+
+
+WEEKLY = PRICES[:, ::5]
+
+
+def test_windows_of_weekly_data_are_windows_of_time() -> None:
+    table = pd.DataFrame(WEEKLY.T, columns=list(STOCKS))
+    filled = table.ffill()
+    returns = table / filled.shift(1) - 1.0
+    expected = {
+        "return_1w": filled / filled.shift(1) - 1.0,
+        "return_1m": filled / filled.shift(4) - 1.0,
+        "momentum_12m": filled.shift(4) / filled.shift(52) - 1.0,
+        "high_52w": table / windows(table, 52).max() - 1.0,
+        "volatility_20d": windows(returns, 4).std() * np.sqrt(52),
+        "volatility_60d": windows(returns, 12).std() * np.sqrt(52),
+        "average_50_200": windows(table, 10).mean() / windows(table, 40).mean() - 1.0,
+    }
+    found = price_features(WEEKLY, STOCKS, SECTORS, 52.0)
+    assert set(found) == set(REFERENCE)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name].values, values.where(table.notna()).to_numpy().T, rtol=1e-8, atol=1e-10, err_msg=name)
+
+
+def test_labels_name_weeks_where_rows_are_weeks_and_days_where_they_are_days() -> None:
+    weekly, daily = price_features(WEEKLY, STOCKS, SECTORS, 52.0), price_features(PRICES, STOCKS, SECTORS, 365.0)
+    assert weekly["volatility_20d"].label == "annualised volatility over the last 4 weeks"
+    assert weekly["average_50_200"].label == "10-week average price relative to the 40-week average"
+    assert daily["volatility_20d"].label == "annualised volatility over the last 20 days"
+
+
+def test_a_market_that_never_closes_has_weeks_of_seven_days() -> None:
+    found = price_features(PRICES, STOCKS, SECTORS, 365.0)
+    expected = {"return_1w": past(7), "return_1m": past(30), "momentum_12m": past(365, 30)}
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name].values, values.where(TABLE.notna()).to_numpy().T, rtol=1e-8, err_msg=name)
+    np.testing.assert_allclose(found["volatility_20d"].values[0], windows(RETURNS, 20).std()["A"] * np.sqrt(365))
+
+
+def test_windows_shorter_than_a_row_are_not_computed_and_told() -> None:
+    found = price_features(PRICES[:, ::21], STOCKS, SECTORS, 12.0)
+    left_out = set(REFERENCE) - set(found)
+    assert left_out == {"return_1w", "range_20d", "zscore_20d", "volatility_20d", "volatility_60d"}
+    (warning,) = not_computed(12.0)
+    assert all(repr(name) in warning for name in left_out)
+    assert not_computed(252.0) == not_computed(365.0) == not_computed(52.0) == ()

@@ -69,10 +69,10 @@ def test_macro_facts_are_known_only_once_published(panel: Panel) -> None:
 
 def test_more_texts_can_be_added(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "news.csv"
-    path.write_text("date,stock,text\n2023-03-01,600000,dividend raised\n")
+    path.write_text("date,stock,text\n2023-03-01,600028,dividend raised\n")
     texts = (TextsTable(path=path, timezone="Asia/Shanghai", cutoff="15:00"),)
     panel = load_panel(MarketSettings(source="mass", folder=folder, execution_lag=0, start="2023-01-01", texts=texts))
-    assert panel.texts.select("date", "stock").row(0) == (date(2023, 3, 2), "600000")
+    assert panel.texts.select("date", "stock").row(0) == (date(2023, 3, 2), "600028")
     assert "news" in panel.modalities()
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from massjax.config import FeatureColumn, FeaturesTable, MarketSettings, PricesTable, ReturnsTable, RunConfig, StocksTable
+from massjax.agents import resolve_archetypes
+from massjax.config import AgentsSettings, FeatureColumn, FeaturesTable, MarketSettings, PricesTable, ReturnsTable, RunConfig, StocksTable
+from massjax.errors import ConfigError
 from massjax.market import load_panel
 
 
@@ -194,7 +196,35 @@ agents: {{archetypes: [{{name: a, modalities: [posts]}}]}}
     assert len(panel.names) == len(panel.sectors) == 88
     assert any("left out 3 rows without a price in column 'adj_close'" in warning for warning in panel.warnings)
     assert panel.member.sum() == 108_592 - 3
-    assert len(panel.texts) == 105_740
+    assert len(panel.texts) == 105_740 - 32
+    assert any("left out 32 texts on stocks that are no members within 30 days" in warning for warning in panel.warnings)
     first = panel.texts.row(0, named=True)
     assert (first["date"], first["stock"]) == (date(2014, 1, 2), "AAPL")  # posted at 18:10 in New York on 31 December
     assert set(panel.texts["date"]) <= set(panel.dates.tolist())
+
+
+def monthly(tables) -> MarketSettings:
+    days = pl.date_range(date(2018, 1, 31), date(2022, 12, 31), "1mo", eager=True)
+    rng = np.random.default_rng(0)
+    walks = {stock: 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.05, len(days)))) for stock in ("AAA", "BBB", "CCC")}
+    prices = pl.DataFrame({"date": days, **walks}).unpivot(index="date", variable_name="stock", value_name="close")
+    return tables.but(prices=prices, options={}).settings()
+
+
+def test_monthly_prices_have_no_return_of_a_week_and_say_why(tables) -> None:
+    panel = load_panel(monthly(tables))
+    assert panel.periods_per_year == 12
+    assert "return_1w" not in panel.features
+    assert "return_1m" in panel.features
+    assert any(warning.startswith("rows are monthly: 12 periods a year") for warning in panel.warnings)
+    asked = {"archetypes": ({"name": "a", "rule": {"return_1w": 1.0}},)}
+    with pytest.raises(ConfigError, match=r"no feature 'return_1w' .*12 rows a year are too few for their windows: 'return_1w'"):
+        resolve_archetypes(AgentsSettings(**asked), panel)
+
+
+def test_periods_per_year_may_be_set(tables) -> None:
+    settings = monthly(tables).replace(periods_per_year=52)
+    panel = load_panel(settings)
+    assert panel.periods_per_year == panel.between("2020-01-01").periods_per_year == 52
+    known = panel.features["return_1w"].values[:, 1:]
+    np.testing.assert_allclose(known, panel.prices[:, 1:] / panel.prices[:, :-1] - 1.0)

@@ -7,8 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from massjax.config import TextsTable
+from massjax.config import MarketSettings, PricesTable, TextsTable
 from massjax.errors import DataError
+from massjax.market import load_panel
+from massjax.market.carried import carried
 from massjax.market.panel import TEXT_SCHEMA
 from massjax.market.texts import merge, read_texts
 
@@ -121,3 +123,51 @@ def test_unknown_zone_is_named(tmp_path: Path) -> None:
 def test_malformed_time_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"texts.csv: column 'time', row 2: expected a time .* found 'yesterday'"):
         known(tmp_path, ["2022-03-14 10:00:00", "yesterday"], "texts.csv")
+
+
+@pytest.mark.parametrize(
+    ("known", "carry", "expected"),
+    [
+        ("2022-03-11", 30, "2022-03-11"),
+        ("2022-03-14", 30, "2022-03-18"),  # suspended on the 14th and 15th
+        ("2022-03-15", 3, "2022-03-18"),
+        ("2022-03-14", 3, None),
+        ("2022-03-15", 0, None),
+    ],
+)
+def test_a_text_waits_for_its_stocks_next_date(known: str, carry: int, expected: str | None) -> None:
+    member = np.array([[True, False, False, True], [True, True, True, False]])
+    texts = pl.DataFrame({"date": [date.fromisoformat(known)], "stock": ["A"], "text": ["news"]})
+    moved, lost = carried(texts, member, DATES, ["A", "B"], carry)
+    assert [str(day) for day in moved["date"]] == ([expected] if expected else [])
+    assert lost == (expected is None)
+
+
+def test_a_text_on_a_stock_that_never_comes_back_is_lost() -> None:
+    member = np.array([[True, False, False, True], [True, True, True, False]])
+    texts = pl.DataFrame({"date": [DATES[3].item(), DATES[2].item()], "stock": ["B", "B"], "text": ["late", "in time"]})
+    moved, lost = carried(texts, member, DATES, ["A", "B"], 30)
+    assert (moved["text"].to_list(), lost) == (["in time"], 1)
+
+
+def test_loading_carries_texts_counts_the_lost_and_keeps_their_order(tables) -> None:
+    days = [date(2020, 1, d) for d in (1, 2, 3, 6, 7, 8, 9, 10)]
+    rows = [(day, stock, 10.0 + n) for n, day in enumerate(days) for stock in "ABC" if stock != "A" or not 2 <= n <= 5]
+    prices = pl.DataFrame(rows, schema=["date", "stock", "close"], orient="row")
+    news = [(datetime(2020, 1, 9, 9), "third"), (datetime(2020, 1, 3, 9), "first"), (datetime(2020, 1, 7, 9), "second")]
+    texts = pl.DataFrame([(at, "A", text) for at, text in news], schema=["time", "stock", "text"], orient="row")
+    settings = tables.but(prices=prices, texts=texts, options={"price_features": False, "horizons": (1,)}).settings()
+    panel = load_panel(settings)
+    assert panel.texts["text"].to_list() == ["first", "second", "third"]
+    assert set(panel.texts["date"]) == {date(2020, 1, 9)}
+    short = settings.replace(texts=(settings.texts[0].replace(carry=2, window=7),))
+    panel = load_panel(short)
+    assert panel.texts["text"].to_list() == ["second", "third"]
+    assert panel.text_windows == {"news": 7}
+    assert any("left out 1 texts on stocks that are no members within 2 days (market.texts[0].carry)" in w for w in panel.warnings)
+
+
+def test_tables_of_one_modality_have_one_window(tmp_path: Path) -> None:
+    table = TextsTable(path=tmp_path / "a.csv", window=3)
+    with pytest.raises(ValueError, match="two tables of the modality 'news' have windows of different length"):
+        MarketSettings(source="tables", prices=PricesTable(path=tmp_path / "p.csv"), texts=(table, table.replace(window=0)))
