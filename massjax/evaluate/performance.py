@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from massjax.evaluate.backtest import TRADING_DAYS, Backtest
+from massjax.evaluate.backtest import Backtest
+
+
+TRADING_DAYS = 252
+"""Trading days a year, for annualising."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -21,8 +22,10 @@ from massjax.evaluate.metrics import summarize
 from massjax.evaluate.result import ArchetypeFacts, RunResult, Strategy
 from massjax.evaluate.scores import gather_scores, score_coverage, store_facts
 from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio
+from massjax.evaluate.untraded import untraded_warnings
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import Panel
+from massjax.market.fills import ends_of_prices, fillable, judged_returns
 from massjax.scoring.work import prepare
 from massjax.search import Search, settings_from_mapping
 
@@ -52,6 +55,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     panel, archetypes = work.panel, work.archetypes
     config = _resolved(config, searches, panel)
     settings, lag = config.evaluate, config.market.execution_lag
+    judged = replace(panel, forward_returns=judged_returns(panel, lag))
     first = span.first_evaluated(settings, settings.gap or 0, panel.dates, lag)
     with clock.stage("reading the scores"):
         gathered = gather_scores(work)
@@ -62,7 +66,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     contenders = []
     for number, (name, search) in enumerate(zip(_names(config), searches, strict=True)):
         with clock.stage(f"searching walk-forward: {name}") as tell:
-            contenders.append(_search(config, panel, gathered.scores, name, search, number, tell))
+            contenders.append(_search(config, judged, gathered.scores, name, search, number, tell))
     evaluated = _evaluated(contenders, first, panel.dates.size)
     if not evaluated.any():
         raise ConfigError(
@@ -73,10 +77,23 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     with clock.stage("judging against the controls"):
         returns, no_backtest = _returns(panel, lag)
         kinds = tuple(archetype.kind for archetype in archetypes)
-        arena = Arena(gathered.scores, kinds, panel.member, panel.forward_returns, settings, evaluated, returns, lag)
+        arena = Arena(
+            scores=gathered.scores,
+            kinds=kinds,
+            member=panel.member,
+            forward_returns=judged.forward_returns,
+            settings=settings,
+            evaluated=evaluated,
+            returns=returns,
+            execution_lag=lag,
+            fillable=fillable(panel, lag),
+            ends=ends_of_prices(panel, lag),
+        )
         benchmark = portfolio(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(arena, [*contenders, *controls(arena)], benchmark.backtest if benchmark else None)
         facts = _archetype_facts(arena, archetypes, strategies)
+        held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
+        untraded = untraded_warnings(panel, held, settings.backtest)
     return RunResult(
         config=config,
         panel=panel,
@@ -86,7 +103,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
         benchmark=benchmark,
         no_backtest=no_backtest,
         store=store_facts(gathered.store),
-        warnings=(*gathered.warnings, *_warnings(config, panel, evaluated, first, facts)),
+        warnings=(*gathered.warnings, *untraded, *_warnings(config, panel, evaluated, first, facts)),
         seconds=clock.seconds,
     )
 

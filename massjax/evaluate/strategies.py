@@ -10,7 +10,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from massjax.config import EvaluateSettings
 from massjax.engine import aggregate
@@ -35,6 +35,8 @@ class Arena:
             them on which it has one.
         returns: from close to close, for the portfolios; None where the panel has none.
         execution_lag: trading days from decision to fill.
+        fillable: where an order can be filled; None = where the return is known.
+        ends: index of the last date with a price of each stock, T where they go on; None = everywhere.
     """
 
     scores: Float[np.ndarray, "K N T"]
@@ -45,6 +47,8 @@ class Arena:
     evaluated: Bool[np.ndarray, " T"]
     returns: Float[np.ndarray, "N T"] | None
     execution_lag: int
+    fillable: Bool[np.ndarray, "N T"] | None = None
+    ends: Int[np.ndarray, " N"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,10 +151,20 @@ def portfolio(arena: Arena, ranking: Float[np.ndarray, "N T"], benchmark: Backte
         return None
     settings = arena.settings.backtest.replace(quantile=1.0) if everyone else arena.settings.backtest
     first = int(np.argmax(arena.evaluated))
-    run = partial(backtest, ranking, arena.returns, arena.member, settings, execution_lag=arena.execution_lag)
+    run = partial(
+        backtest,
+        ranking,
+        arena.returns,
+        arena.member,
+        settings,
+        execution_lag=arena.execution_lag,
+        fillable=arena.fillable,
+        ends=arena.ends,
+    )
+    figures = performance
     result = run(start=first)
     later = range(first + 1, min(first + settings.every, arena.evaluated.size - arena.execution_lag))
-    return Portfolio(result, performance(result, benchmark), tuple(performance(run(start=start)).sharpe for start in later))
+    return Portfolio(result, figures(result, benchmark), tuple(figures(run(start=start)).sharpe for start in later))
 
 
 def signals_through_time(

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from massjax.config import MarketSettings, RunConfig, load_config
 from massjax.errors import ConfigError, DataError, blaming
 from massjax.market.features import price_features
+from massjax.market.fills import with_fills
 from massjax.market.history import standing_in_past_year
 from massjax.market.mass import load_mass
 from massjax.market.panel import Panel
@@ -43,6 +44,7 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     panel = _read(settings)
     if panel.prices is not None:
         panel = _with_forward_returns(panel, panel.prices, settings)
+    panel = with_fills(panel, settings.execution_lag)
     if panel.prices is not None and settings.price_features:
         panel = _with_price_features(panel, panel.prices)
     ever = panel.member.any(axis=1)

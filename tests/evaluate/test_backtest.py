@@ -65,65 +65,6 @@ def test_top_quantile_ignores_the_order_of_the_stocks(values: list[int], quantil
     assert (np.diff(weights[np.argsort(signal, kind="stable")]) >= -1e-15).all()
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    seed=st.integers(0, 10_000), every=st.integers(1, 6), lag=st.integers(0, 2), start=st.integers(0, 4),
-    quantile=st.sampled_from([0.2, 0.34, 0.5, 1.0]), cost=st.sampled_from([0.0, 0.001, 0.05]),
-)  # fmt: skip
-def test_equals_a_slow_loop_over_stocks(seed: int, every: int, lag: int, start: int, quantile: float, cost: float) -> None:
-    rng = np.random.default_rng(seed)
-    signal, member = rng.integers(0, 6, (6, 25)).astype(float), rng.random((6, 25)) < 0.85
-    signal[rng.random((6, 25)) < 0.1] = np.nan
-    prices = np.exp(np.cumsum(0.03 * rng.standard_normal((6, 25)), axis=1))
-    prices[rng.random((6, 25)) < 0.05] = np.nan
-    found = backtest(
-        signal,
-        returns_from_prices(prices),
-        member,
-        BacktestSettings(quantile=quantile, every=every, cost=cost),
-        start=start,
-        execution_lag=lag,
-    )
-    equity, turnover = slow_backtest(signal, prices, member, quantile, every, cost, start, lag)
-    np.testing.assert_allclose(found.equity, equity, rtol=1e-10)
-    np.testing.assert_allclose(found.turnover, turnover, rtol=1e-9, atol=1e-12)
-
-
-def slow_backtest(
-    signal: np.ndarray, prices: np.ndarray, member: np.ndarray, quantile: float, every: int, cost: float, start: int, lag: int
-) -> tuple[list[float], list[float]]:
-    """Money by stock, one stock and one day at a time, from prices; tied places shared by counting."""
-    stocks, dates = signal.shape
-    money: dict[int, float] = {}
-    last_price: dict[int, float] = {}
-    cash, invested, equity, turnover = 1.0, False, [], []
-    for t in range(dates):
-        for n in range(stocks):
-            if np.isfinite(prices[n, t]):
-                if n in money and n in last_price:
-                    money[n] *= prices[n, t] / last_price[n]
-                last_price[n] = prices[n, t]
-        traded = 0.0
-        decision = t - lag
-        if decision >= start and (decision - start) % every == 0:
-            pool = [n for n in range(stocks) if member[n, decision] and np.isfinite(signal[n, decision])]
-            if pool:
-                places = max(1, int(quantile * len(pool) + 0.5))
-                target = {}
-                for n in pool:
-                    better = sum(signal[m, decision] > signal[n, decision] for m in pool)
-                    equal = sum(signal[m, decision] == signal[n, decision] for m in pool)
-                    target[n] = min(1.0, max(0.0, (places - better) / equal)) / places
-                value = cash + sum(money.values())
-                traded = sum(abs(target.get(n, 0.0) * value - money.get(n, 0.0)) for n in range(stocks))
-                left = value - cost / 2 * traded
-                money, cash, invested = {n: share * left for n, share in target.items() if share}, 0.0, True
-                traded /= value
-        turnover.append(traded)
-        equity.append(cash + sum(money.values()) if invested else np.nan)
-    return equity, turnover
-
-
 def test_returns_from_prices_put_the_return_of_a_gap_where_it_ends() -> None:
     prices = np.array([[np.nan, 10.0, np.nan, 12.0, 6.0, np.nan]])
     np.testing.assert_allclose(returns_from_prices(prices), [[np.nan, np.nan, np.nan, 0.2, -0.5, np.nan]])
