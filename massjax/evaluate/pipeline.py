@@ -88,6 +88,8 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
             execution_lag=lag,
             fillable=fillable(panel, lag),
             ends=ends_of_prices(panel, lag),
+            dates=panel.dates,
+            periods_per_year=panel.periods_per_year,
         )
         benchmark = portfolio(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(arena, [*contenders, *controls(arena)], benchmark.backtest if benchmark else None)

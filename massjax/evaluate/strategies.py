@@ -10,7 +10,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from massjax.config import EvaluateSettings
 from massjax.engine import aggregate
@@ -37,6 +37,8 @@ class Arena:
         execution_lag: trading days from decision to fill.
         fillable: where an order can be filled; None = where the return is known.
         ends: index of the last date with a price of each stock, T where they go on; None = everywhere.
+        dates: of the panel, by which growth a year is reckoned; None = by `periods_per_year`.
+        periods_per_year: rows of the panel that make a year.
     """
 
     scores: Float[np.ndarray, "K N T"]
@@ -49,6 +51,8 @@ class Arena:
     execution_lag: int
     fillable: Bool[np.ndarray, "N T"] | None = None
     ends: Int[np.ndarray, " N"] | None = None
+    dates: Shaped[np.ndarray, " T"] | None = None
+    periods_per_year: float = 252.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +165,7 @@ def portfolio(arena: Arena, ranking: Float[np.ndarray, "N T"], benchmark: Backte
         fillable=arena.fillable,
         ends=arena.ends,
     )
-    figures = performance
+    figures = partial(performance, dates=arena.dates, periods_per_year=arena.periods_per_year)
     result = run(start=first)
     later = range(first + 1, min(first + settings.every, arena.evaluated.size - arena.execution_lag))
     return Portfolio(result, figures(result, benchmark), tuple(figures(run(start=start)).sharpe for start in later))

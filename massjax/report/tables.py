@@ -32,6 +32,7 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
             "first_date": str(panel.dates[0]),
             "last_date": str(panel.dates[-1]),
             "execution_lag": config.market.execution_lag,
+            "periods_per_year": panel.periods_per_year,
         },
         "evaluated": {"dates": int(dates.size), "first_date": str(dates[0]), "last_date": str(dates[-1])},
         "engine": {"platform": jax.default_backend(), "ranking": ranking_method(len(panel.stocks))},

@@ -62,6 +62,7 @@ def test_metrics_are_strict_json_with_the_controls(folder: Path, small_run: RunR
     assert found["benchmark"]["cagr"] == small_run.benchmark.performance.cagr  # type: ignore[union-attr]
     assert [a["kind"] for a in found["archetypes"]] == ["rule"] * 4
     assert found["leakage_ablation"] is False
+    assert found["panel"]["periods_per_year"] == found["benchmark"]["periods_per_year"] == 252.0
 
 
 def test_weights_are_a_long_table_by_method(folder: Path, small_run: RunResult) -> None:
