@@ -19,7 +19,16 @@ from massjax.evaluate.backtest import returns_from_forward, returns_from_prices
 from massjax.evaluate.controls import single_rank_ic
 from massjax.evaluate.memory import check_memory
 from massjax.evaluate.metrics import summarize
-from massjax.evaluate.result import ArchetypeFacts, RunResult, Strategy
+from massjax.evaluate.result import (
+    BENCHMARK,
+    BEST_SINGLE,
+    UNIFORM,
+    UNIFORM_LLM,
+    UNIFORM_RULES,
+    ArchetypeFacts,
+    RunResult,
+    Strategy,
+)
 from massjax.evaluate.scores import gather_scores, score_coverage, store_facts
 from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio
 from massjax.evaluate.untraded import untraded_warnings
@@ -34,6 +43,8 @@ Progress = Callable[[str, int, int], None]
 
 LITTLE_COVERAGE = 0.9
 """Share of members with a score under which a run warns."""
+TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "date"}
+"""Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
 FEW_DATES = 60
 """Evaluated dates under which a run warns."""
 
@@ -148,7 +159,8 @@ def _told_flat(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetyp
 
 def _names(config: RunConfig) -> list[str]:
     methods = [str(mapping["method"]).rpartition(":")[2] for mapping in config.search]
-    return [m if methods.count(m) == 1 else f"{m}-{methods[: i + 1].count(m)}" for i, m in enumerate(methods)]
+    names = [m if methods.count(m) == 1 else f"{m}-{methods[: i + 1].count(m)}" for i, m in enumerate(methods)]
+    return [f"{name}-search" if name in TAKEN_NAMES else name for name in names]
 
 
 def _search(

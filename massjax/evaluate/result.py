@@ -73,6 +73,7 @@ class Strategy:
         portfolio: from the first evaluated date of the run, the same for every strategy; None where the panel has neither prices nor
             one-day returns.
         seconds: what the search took, compilation included.
+        daily_rank_ic: by signal and horizon, NaN off its evaluated dates; that of the signal `ranked_by` is `rank_ic`.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Strategy:
     shrinkage: Shrinkage
     portfolio: Portfolio | None
     seconds: float = 0.0
+    daily_rank_ic: Mapping[str, Mapping[int, Float[np.ndarray, " T"]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

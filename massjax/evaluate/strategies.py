@@ -119,8 +119,10 @@ def _judge_one(
     uniform_fitness = _lookback_fitness(arena, uniform[settings.horizon])
     fitness = _lookback_fitness(arena, own[settings.horizon]) if contender.fitness is None else contender.fitness
     kept = {h: np.where(evaluated, own[h], np.nan) for h in own}
-    fitted = arena.forward_returns[settings.horizon]
-    by_signal = {name: np.where(evaluated, daily_rank_ic(values, fitted, arena.member), np.nan) for name, values in signals.items()}
+    by_signal = {
+        name: {h: np.where(evaluated, daily, np.nan) for h, daily in _by_horizon(daily_rank_ic, values, arena).items()}
+        for name, values in signals.items()
+    }
     return Strategy(
         name=contender.name,
         label=contender.label,
@@ -142,10 +144,11 @@ def _judge_one(
             )
             for h in own
         },
-        rank_ic_by_signal={name: summarize(daily, settings.horizon) for name, daily in by_signal.items()},
+        rank_ic_by_signal={name: summarize(daily[settings.horizon], settings.horizon) for name, daily in by_signal.items()},
         shrinkage=shrinkage(fitness, kept[settings.horizon], uniform_fitness, uniform[settings.horizon]),
         portfolio=portfolio(arena, ranking, benchmark),
         seconds=contender.seconds,
+        daily_rank_ic=by_signal,
     )
 
 

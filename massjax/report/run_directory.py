@@ -17,6 +17,7 @@ from massjax.config import RunConfig
 from massjax.errors import ConfigError, MassjaxError
 from massjax.evaluate.result import RunResult
 from massjax.report.html import render_report
+from massjax.report.series import holdings_frame, rank_ic_frame, returns_frame
 from massjax.report.tables import metrics_document, signals_frame, weights_frame
 
 CONFIG, METRICS, WEIGHTS, SIGNALS, REPORT = "config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "report.html"
@@ -65,12 +66,19 @@ def write_run(result: RunResult, folder: Path) -> None:
     Raises:
         MassjaxError: the disk is full or read-only.
     """
-    weights, signals, report = weights_frame(result), signals_frame(result), render_report(result)
+    frames = {
+        WEIGHTS: weights_frame(result),
+        SIGNALS: signals_frame(result),
+        RETURNS: returns_frame(result),
+        RANK_IC: rank_ic_frame(result),
+        HOLDINGS: holdings_frame(result),
+    }
+    report = render_report(result)
     metrics = json.dumps(metrics_document(result), indent=2, allow_nan=False) + "\n"
     with _told(folder.parent):
         (folder / CONFIG).write_text(config_text(result.config), encoding="utf-8")
-        weights.write_parquet(folder / WEIGHTS)
-        signals.write_parquet(folder / SIGNALS)
+        for name, frame in frames.items():
+            frame.write_parquet(folder / name)
         (folder / METRICS).write_text(metrics, encoding="utf-8")
         (folder / REPORT).write_text(report, encoding="utf-8")
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from massjax.engine.evaluation import ranking_method
 from massjax.evaluate.result import BENCHMARK, ArchetypeFacts, Portfolio, RunResult, Strategy
+from massjax.report.series import method_name
 
 FORMAT = 1
 """Version of the layout of a run directory."""
@@ -75,14 +76,13 @@ def _long(result: RunResult, strategy: Strategy, axis: str, labels: Any, values:
     dates, count = result.panel.dates, len(labels)
     frame = pl.DataFrame(
         {
-            "date": np.repeat(dates, count),
+            "date": np.repeat(dates, count).astype("datetime64[us]"),
             "evaluated": np.repeat(strategy.evaluated, count),
             axis: pl.Series(list(labels), dtype=pl.String).gather(np.tile(np.arange(count), dates.size)),
             **{name: np.ascontiguousarray(array).reshape(-1) for name, array in values.items()},
         }
     )
-    method = strategy.name
-    return frame.with_columns(method=pl.lit(f"{method} (leakage ablation)" if result.config.evaluate.leakage_ablation else method))
+    return frame.with_columns(method=pl.lit(method_name(result, strategy.name)))
 
 
 def _strategy(strategy: Strategy) -> dict[str, Any]:

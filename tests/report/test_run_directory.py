@@ -16,7 +16,10 @@ from massjax.evaluate.result import RunResult
 from massjax.report import run_directory as run_directory_module
 from massjax.report.run_directory import run_directory, write_run
 
-FILES = {"config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "report.html"}
+FILES = {
+    "config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "returns.parquet", "rank_ic.parquet", "holdings.parquet",
+    "report.html",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ def left(folder: Path) -> set[str]:
     return {entry.name for entry in folder.iterdir()}
 
 
-def test_a_run_directory_holds_the_five_files_and_nothing_else(folder: Path) -> None:
+def test_a_run_directory_holds_its_eight_files_and_nothing_else(folder: Path) -> None:
     assert left(folder) == FILES
     assert left(folder.parent) == {"small"}
 
