@@ -16,11 +16,17 @@ class BacktestSettings(Settings):
         quantile: share of the members held.
         every: trading days between rebalances.
         cost: cost of a round trip, as a share of the value traded (MASS: 0.1 %).
+        unfilled: what becomes of an order in a stock without a price on the date of its fill: `wait` for the stock's next price, until
+            the next rebalance decides anew, or `lapse`.
+        delisting_return: return of a holding whose stock is never priced again, taken on the first date without a price, on which its
+            last price and this pay it out in cash: 0 = at the last price, -1 = nothing is left (CRSP's average is about -0.3).
     """
 
     quantile: float = Field(0.2, gt=0.0, le=1.0)
     every: int = Field(5, ge=1)
     cost: float = Field(0.001, ge=0.0, lt=0.5)
+    unfilled: Literal["wait", "lapse"] = "wait"
+    delisting_return: float = Field(0.0, ge=-1.0, le=1.0)
 
 
 class EvaluateSettings(Settings):

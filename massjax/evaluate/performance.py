@@ -5,27 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
-from massjax.evaluate.backtest import TRADING_DAYS, Backtest
+from massjax.evaluate.backtest import Backtest
+from massjax.market.calendar import DAYS_A_YEAR
 
 
 @dataclass(frozen=True)
 class Performance:
     """An equity curve in numbers, all after costs and with a risk-free rate of 0; NaN where too short to tell.
 
+    Returns are those of `daily_returns`, which begin with the cost of the first purchase and compound to the total.
+
     Attributes:
         total_return: over the whole span.
-        cagr: compound growth a year of 252 trading days.
-        volatility: standard deviation of daily returns (ddof 1), times √252.
-        sharpe: mean / standard deviation of daily returns, times √252.
+        cagr: compound growth a year of 365.25 calendar days, from the date of the first purchase to the last.
+        volatility: standard deviation of the returns (ddof 1), times √periods.
+        sharpe: mean / standard deviation of the returns, times √periods.
         max_drawdown: the deepest fall from an earlier high, negative.
         turnover: one-way turnover a year (half of all that was bought and sold), without the first purchase.
         cost: what trading cost a year, as a share of the portfolio's value, first purchase included.
         active_return: CAGR less the benchmark's.
-        information_ratio: mean / standard deviation of the daily returns less the benchmark's, times √252.
-        days: trading days behind the figures.
-        rebalances, unpriced: see `massjax.evaluate.Backtest`.
+        information_ratio: mean / standard deviation of the returns less the benchmark's, times √periods.
+        days: rows of the panel from the first purchase to the end.
+        rebalances, unpriced, unfilled: see `massjax.evaluate.Backtest`.
+        periods_per_year: rows a year by which volatility, ratios, turnover and cost are annualised.
     """
 
     total_return: float
@@ -40,53 +44,85 @@ class Performance:
     days: int
     rebalances: int
     unpriced: int
+    unfilled: int = 0
+    periods_per_year: float = 252.0
 
 
-def performance(result: Backtest, benchmark: Backtest | None = None) -> Performance:
-    """Figures of a backtest, and against a benchmark's on the dates that both have."""
+def performance(
+    result: Backtest,
+    benchmark: Backtest | None = None,
+    *,
+    dates: Shaped[np.ndarray, " T"] | None = None,
+    periods_per_year: float = 252.0,
+) -> Performance:
+    """Figures of a backtest, and against a benchmark's on the dates that both have.
+
+    Args:
+        result: what is measured.
+        benchmark: what it is compared with.
+        dates: datetime64[D], by which growth a year is reckoned; None = by the number of rows and `periods_per_year`.
+        periods_per_year: rows that make a year (`Panel.periods_per_year`).
+    """
+    returns = daily_returns(result)
+    daily = returns[np.isfinite(returns)]
     curve = result.equity[np.isfinite(result.equity)]
-    daily = curve[1:] / curve[:-1] - 1.0
-    days = int(daily.size)
-    growth = curve[-1] if days else np.nan
+    days = max(int(daily.size) - 1, 0)
     high = np.maximum.accumulate(np.concatenate([[1.0], curve]))[1:]
-    active = daily_returns(result) - daily_returns(benchmark) if benchmark is not None else np.full(result.equity.shape, np.nan)
-    cagr = _annual_growth(curve)
+    active = returns - daily_returns(benchmark) if benchmark is not None else np.full(returns.shape, np.nan)
+    yearly = periods_per_year / days if days else np.nan
+    cagr = _annual_growth(result, dates, periods_per_year)
+    worth = result.equity + result.cost
+    costs = np.divide(result.cost, worth, out=np.zeros_like(worth), where=result.cost > 0)
     return Performance(
-        total_return=float(growth - 1.0),
+        total_return=float(curve[-1] - 1.0) if days else np.nan,
         cagr=cagr,
-        volatility=float(daily.std(ddof=1) * np.sqrt(TRADING_DAYS)) if days > 1 else np.nan,
-        sharpe=_annual_ratio(daily),
+        volatility=float(daily.std(ddof=1) * np.sqrt(periods_per_year)) if days else np.nan,
+        sharpe=_annual_ratio(daily, periods_per_year) if days else np.nan,
         max_drawdown=float((curve / high - 1.0).min()) if curve.size else np.nan,
-        turnover=_yearly(result.turnover[_after_first_purchase(result) :].sum() / 2, days),
-        cost=_yearly(np.nansum(result.cost / (result.equity + result.cost)), days),
-        active_return=np.nan if benchmark is None else cagr - _annual_growth(benchmark.equity[np.isfinite(benchmark.equity)]),
-        information_ratio=_annual_ratio(active[np.isfinite(active)]),
+        turnover=float(result.turnover[_after_first_purchase(result) :].sum() / 2 * yearly),
+        cost=float(costs.sum() * yearly),
+        active_return=np.nan if benchmark is None else _difference(cagr, _annual_growth(benchmark, dates, periods_per_year)),
+        information_ratio=_annual_ratio(active[np.isfinite(active)], periods_per_year) if days else np.nan,
         days=days,
         rebalances=result.rebalances,
         unpriced=result.unpriced,
+        unfilled=result.unfilled,
+        periods_per_year=periods_per_year,
     )
 
 
 def daily_returns(result: Backtest) -> Float[np.ndarray, " T"]:
-    """Return of the portfolio on each date, after costs; NaN up to and including the day of the first purchase."""
-    returns = np.full(result.equity.shape, np.nan)
-    returns[1:] = result.equity[1:] / result.equity[:-1] - 1.0
-    return returns
+    """Return of the portfolio on each date, after costs; NaN before the first purchase, whose date holds what that cost.
+
+    The returns compound to the total: Π(1 + r) = equity at the end. Of a portfolio worth nothing they are 0.
+    """
+    before = np.concatenate([[np.nan], result.equity[:-1]])
+    before = np.where(np.isfinite(result.equity) & ~np.isfinite(before), 1.0, before)
+    worthless = before == 0
+    return np.where(worthless, 0.0, result.equity / np.where(worthless, 1.0, before) - 1.0)
 
 
-def _annual_growth(curve: Float[np.ndarray, " D"]) -> float:
-    return float(curve[-1] ** (TRADING_DAYS / (curve.size - 1)) - 1.0) if curve.size > 1 else np.nan
-
-
-def _annual_ratio(daily: Float[np.ndarray, " D"]) -> float:
-    if daily.size < 2 or not (spread := daily.std(ddof=1)) > 0:
+def _annual_growth(result: Backtest, dates: Shaped[np.ndarray, " T"] | None, periods_per_year: float) -> float:
+    """(1 + total) ^ (1 / years) − 1; infinite where a gain in a few days is beyond all numbers."""
+    at = np.flatnonzero(np.isfinite(result.equity))
+    if at.size < 2:
         return np.nan
-    return float(daily.mean() / spread * np.sqrt(TRADING_DAYS))
+    first, last = at[0], at[-1]
+    years = (last - first) / periods_per_year if dates is None else (dates[last] - dates[first]) / np.timedelta64(1, "D") / DAYS_A_YEAR
+    with np.errstate(over="ignore"):
+        return float(np.float64(result.equity[last]) ** (1.0 / years) - 1.0)
 
 
-def _yearly(total: float, days: int) -> float:
-    return float(total * TRADING_DAYS / days) if days else np.nan
+def _difference(own: float, other: float) -> float:
+    return own - other if np.isfinite([own, other]).any() else np.nan
+
+
+def _annual_ratio(returns: Float[np.ndarray, " D"], periods_per_year: float) -> float:
+    if returns.size < 2 or not (spread := returns.std(ddof=1)) > 0:
+        return np.nan
+    return float(returns.mean() / spread * np.sqrt(periods_per_year))
 
 
 def _after_first_purchase(result: Backtest) -> int:
-    return int(np.argmax(np.isfinite(result.equity))) + 1
+    """Index of the date after it."""
+    return int(np.argmax(result.turnover > 0)) + 1

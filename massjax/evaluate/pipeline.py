@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from massjax.agents import hindsight_warnings
 from massjax.config import Archetype, RunConfig
@@ -18,11 +19,22 @@ from massjax.evaluate.backtest import returns_from_forward, returns_from_prices
 from massjax.evaluate.controls import single_rank_ic
 from massjax.evaluate.memory import check_memory
 from massjax.evaluate.metrics import summarize
-from massjax.evaluate.result import ArchetypeFacts, RunResult, Strategy
+from massjax.evaluate.result import (
+    BENCHMARK,
+    BEST_SINGLE,
+    UNIFORM,
+    UNIFORM_LLM,
+    UNIFORM_RULES,
+    ArchetypeFacts,
+    RunResult,
+    Strategy,
+)
 from massjax.evaluate.scores import gather_scores, score_coverage, store_facts
 from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio
+from massjax.evaluate.untraded import untraded_warnings
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import Panel
+from massjax.market.fills import ends_of_prices, fillable, judged_returns
 from massjax.scoring.work import prepare
 from massjax.search import Search, settings_from_mapping
 
@@ -31,6 +43,8 @@ Progress = Callable[[str, int, int], None]
 
 LITTLE_COVERAGE = 0.9
 """Share of members with a score under which a run warns."""
+TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "date"}
+"""Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
 FEW_DATES = 60
 """Evaluated dates under which a run warns."""
 
@@ -52,6 +66,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     panel, archetypes = work.panel, work.archetypes
     config = _resolved(config, searches, panel)
     settings, lag = config.evaluate, config.market.execution_lag
+    judged = replace(panel, forward_returns=judged_returns(panel, lag))
     first = span.first_evaluated(settings, settings.gap or 0, panel.dates, lag)
     with clock.stage("reading the scores"):
         gathered = gather_scores(work)
@@ -62,10 +77,8 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     contenders = []
     for number, (name, search) in enumerate(zip(_names(config), searches, strict=True)):
         with clock.stage(f"searching walk-forward: {name}") as tell:
-            contenders.append(_search(config, panel, gathered.scores, name, search, number, tell))
-    evaluated = np.arange(panel.dates.size) >= first
-    for contender in contenders:
-        evaluated &= np.isfinite(contender.fitness) if contender.fitness is not None else True
+            contenders.append(_search(config, judged, gathered.scores, name, search, number, tell))
+    evaluated = _evaluated(contenders, first, panel.dates.size)
     if not evaluated.any():
         raise ConfigError(
             "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
@@ -75,10 +88,25 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     with clock.stage("judging against the controls"):
         returns, no_backtest = _returns(panel, lag)
         kinds = tuple(archetype.kind for archetype in archetypes)
-        arena = Arena(gathered.scores, kinds, panel.member, panel.forward_returns, settings, evaluated, returns, lag)
+        arena = Arena(
+            scores=gathered.scores,
+            kinds=kinds,
+            member=panel.member,
+            forward_returns=judged.forward_returns,
+            settings=settings,
+            evaluated=evaluated,
+            returns=returns,
+            execution_lag=lag,
+            fillable=fillable(panel, lag),
+            ends=ends_of_prices(panel, lag),
+            dates=panel.dates,
+            periods_per_year=panel.periods_per_year,
+        )
         benchmark = portfolio(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(arena, [*contenders, *controls(arena)], benchmark.backtest if benchmark else None)
         facts = _archetype_facts(arena, archetypes, strategies)
+        held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
+        untraded = untraded_warnings(panel, held, settings.backtest)
     return RunResult(
         config=config,
         panel=panel,
@@ -88,7 +116,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
         benchmark=benchmark,
         no_backtest=no_backtest,
         store=store_facts(gathered.store),
-        warnings=(*gathered.warnings, *_warnings(config, panel, evaluated, first, facts)),
+        warnings=(*gathered.warnings, *untraded, *_warnings(config, panel, evaluated, first, facts)),
         seconds=clock.seconds,
     )
 
@@ -131,7 +159,8 @@ def _told_flat(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetyp
 
 def _names(config: RunConfig) -> list[str]:
     methods = [str(mapping["method"]).rpartition(":")[2] for mapping in config.search]
-    return [m if methods.count(m) == 1 else f"{m}-{methods[: i + 1].count(m)}" for i, m in enumerate(methods)]
+    names = [m if methods.count(m) == 1 else f"{m}-{methods[: i + 1].count(m)}" for i, m in enumerate(methods)]
+    return [f"{name}-search" if name in TAKEN_NAMES else name for name in names]
 
 
 def _search(
@@ -193,11 +222,22 @@ def _returns(panel: Panel, execution_lag: int) -> tuple[Float[np.ndarray, "N T"]
     return None, "The market data has neither prices nor one-day forward returns, so there is nothing to backtest on."
 
 
+def _evaluated(contenders: Sequence[Contender], first: int, dates: int) -> Bool[np.ndarray, " T"]:
+    """Dates from the first that can be evaluated on, on which a search has a fitness; all of these where there is no search."""
+    known = [np.isfinite(contender.fitness) for contender in contenders if contender.fitness is not None]
+    return (np.arange(dates) >= first) & (np.any(known, axis=0) if known else True)
+
+
+def _mean_weights(strategy: Strategy) -> Float[np.ndarray, " K"]:
+    chosen = strategy.weights[strategy.evaluated]
+    return chosen.mean(axis=0) if len(chosen) else np.full(strategy.weights.shape[1], np.nan)
+
+
 def _archetype_facts(arena: Arena, archetypes: Sequence[Archetype], strategies: Sequence[Strategy]) -> tuple[ArchetypeFacts, ...]:
     horizon = arena.settings.horizon
     alone = single_rank_ic(arena.scores, arena.member, arena.forward_returns[horizon], missing=arena.settings.missing)
     coverage = score_coverage(arena.scores, arena.member)
-    means = {strategy.name: strategy.weights[arena.evaluated].mean(axis=0) for strategy in strategies}
+    means = {strategy.name: _mean_weights(strategy) for strategy in strategies}
     return tuple(
         ArchetypeFacts(
             archetype=archetype,

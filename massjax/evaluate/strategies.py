@@ -10,7 +10,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from massjax.config import EvaluateSettings
 from massjax.engine import aggregate
@@ -31,9 +31,14 @@ class Arena:
         scores, member, forward_returns: of the panel, the last by horizon.
         kinds: `llm` or `rule`, by archetype.
         settings: `gap` is resolved.
-        evaluated: True on the dates that metrics are taken of.
+        evaluated: True on the dates that the run is about; a strategy whose weights were chosen by a fitness is judged on those of
+            them on which it has one.
         returns: from close to close, for the portfolios; None where the panel has none.
         execution_lag: trading days from decision to fill.
+        fillable: where an order can be filled; None = where the return is known.
+        ends: index of the last date with a price of each stock, T where they go on; None = everywhere.
+        dates: of the panel, by which growth a year is reckoned; None = by `periods_per_year`.
+        periods_per_year: rows of the panel that make a year.
     """
 
     scores: Float[np.ndarray, "K N T"]
@@ -44,6 +49,10 @@ class Arena:
     evaluated: Bool[np.ndarray, " T"]
     returns: Float[np.ndarray, "N T"] | None
     execution_lag: int
+    fillable: Bool[np.ndarray, "N T"] | None = None
+    ends: Int[np.ndarray, " N"] | None = None
+    dates: Shaped[np.ndarray, " T"] | None = None
+    periods_per_year: float = 252.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +93,15 @@ def controls(arena: Arena) -> list[Contender]:
 
 
 def judge(arena: Arena, contenders: list[Contender], benchmark: Backtest | None) -> tuple[Strategy, ...]:
-    """Every contender on the same dates; `uniform` and `best_single` must be among them, as the others are compared with them."""
+    """Every contender on its own dates; `uniform` and `best_single` must be among them, as the others are compared with them."""
     signals = {
         c.name: signals_through_time(arena.scores, arena.member, c.weights, arena.settings.alpha, arena.settings.missing)
         for c in contenders
     }
     ranking = {c.name: signals[c.name][c.ranked_by] for c in contenders}
     rank_ic = {name: _by_horizon(daily_rank_ic, ranking[name], arena) for name in ranking}
-    return tuple(_judge_one(arena, contender, signals[contender.name], rank_ic, benchmark) for contender in contenders)
+    evaluated = {c.name: arena.evaluated if c.fitness is None else arena.evaluated & np.isfinite(c.fitness) for c in contenders}
+    return tuple(_judge_one(arena, contender, signals[contender.name], rank_ic, evaluated, benchmark) for contender in contenders)
 
 
 def _judge_one(
@@ -99,17 +109,20 @@ def _judge_one(
     contender: Contender,
     signals: Mapping[str, Float[np.ndarray, "N T"]],
     rank_ic: Mapping[str, Mapping[int, Float[np.ndarray, " T"]]],
+    dates: Mapping[str, Bool[np.ndarray, " T"]],
     benchmark: Backtest | None,
 ) -> Strategy:
-    settings, own = arena.settings, rank_ic[contender.name]
+    settings, own, evaluated = arena.settings, rank_ic[contender.name], dates[contender.name]
     ranking = signals[contender.ranked_by]
     ic = _by_horizon(daily_ic, ranking, arena)
-    uniform, best = rank_ic[UNIFORM], rank_ic[BEST_SINGLE]
+    uniform, best = rank_ic[UNIFORM], {h: np.where(dates[BEST_SINGLE], daily, np.nan) for h, daily in rank_ic[BEST_SINGLE].items()}
     uniform_fitness = _lookback_fitness(arena, uniform[settings.horizon])
     fitness = _lookback_fitness(arena, own[settings.horizon]) if contender.fitness is None else contender.fitness
-    kept = {h: np.where(arena.evaluated, own[h], np.nan) for h in own}
-    fitted = arena.forward_returns[settings.horizon]
-    by_signal = {name: np.where(arena.evaluated, daily_rank_ic(values, fitted, arena.member), np.nan) for name, values in signals.items()}
+    kept = {h: np.where(evaluated, own[h], np.nan) for h in own}
+    by_signal = {
+        name: {h: np.where(evaluated, daily, np.nan) for h, daily in _by_horizon(daily_rank_ic, values, arena).items()}
+        for name, values in signals.items()
+    }
     return Strategy(
         name=contender.name,
         label=contender.label,
@@ -117,23 +130,25 @@ def _judge_one(
         about=contender.about,
         ranked_by=contender.ranked_by,
         weights=contender.weights,
+        evaluated=evaluated,
         signals=signals,
-        fitness=np.where(arena.evaluated, fitness, np.nan),
+        fitness=np.where(evaluated, fitness, np.nan),
         rank_ic=kept,
-        ic={h: np.where(arena.evaluated, ic[h], np.nan) for h in ic},
+        ic={h: np.where(evaluated, ic[h], np.nan) for h in ic},
         metrics={
             h: HorizonMetrics(
                 rank_ic=summarize(kept[h], h),
-                ic=summarize(np.where(arena.evaluated, ic[h], np.nan), h),
+                ic=summarize(np.where(evaluated, ic[h], np.nan), h),
                 over_uniform=summarize(kept[h] - uniform[h], h),
                 over_best_single=summarize(kept[h] - best[h], h),
             )
             for h in own
         },
-        rank_ic_by_signal={name: summarize(daily, settings.horizon) for name, daily in by_signal.items()},
+        rank_ic_by_signal={name: summarize(daily[settings.horizon], settings.horizon) for name, daily in by_signal.items()},
         shrinkage=shrinkage(fitness, kept[settings.horizon], uniform_fitness, uniform[settings.horizon]),
         portfolio=portfolio(arena, ranking, benchmark),
         seconds=contender.seconds,
+        daily_rank_ic=by_signal,
     )
 
 
@@ -143,10 +158,20 @@ def portfolio(arena: Arena, ranking: Float[np.ndarray, "N T"], benchmark: Backte
         return None
     settings = arena.settings.backtest.replace(quantile=1.0) if everyone else arena.settings.backtest
     first = int(np.argmax(arena.evaluated))
-    run = partial(backtest, ranking, arena.returns, arena.member, settings, execution_lag=arena.execution_lag)
+    run = partial(
+        backtest,
+        ranking,
+        arena.returns,
+        arena.member,
+        settings,
+        execution_lag=arena.execution_lag,
+        fillable=arena.fillable,
+        ends=arena.ends,
+    )
+    figures = partial(performance, dates=arena.dates, periods_per_year=arena.periods_per_year)
     result = run(start=first)
     later = range(first + 1, min(first + settings.every, arena.evaluated.size - arena.execution_lag))
-    return Portfolio(result, performance(result, benchmark), tuple(performance(run(start=start)).sharpe for start in later))
+    return Portfolio(result, figures(result, benchmark), tuple(figures(run(start=start)).sharpe for start in later))
 
 
 def signals_through_time(

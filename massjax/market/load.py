@@ -16,6 +16,7 @@ from massjax.market.agreement import disagreements
 from massjax.market.calendar import calendar_warnings
 from massjax.market.coverage import lost_returns
 from massjax.market.features import not_computed, price_features
+from massjax.market.fills import with_fills
 from massjax.market.history import standing_in_past_year
 from massjax.market.identifiers import Conventions, pairs, spelled
 from massjax.market.impossible import percent_sized
@@ -59,6 +60,7 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     ready_made = frozenset(panel.forward_returns)
     if panel.prices is not None:
         panel = _with_forward_returns(panel, panel.prices, settings)
+    panel = with_fills(panel, settings.execution_lag)
     if panel.prices is not None and settings.price_features:
         panel = _with_price_features(panel, panel.prices)
     ever = panel.member.any(axis=1)

@@ -83,6 +83,8 @@ class Panel:
         tradable: True where an order in the stock can be filled at the close of the date; None where every price can be traded at.
         text_windows: by modality, for how many calendar days after its date a text is shown; 0 = on its date alone.
         periods_per_year: rows of the panel that make a year; worked out from `dates` where it is not given.
+        last_priced: datetime64[D] of each stock's last price in the source, also from after the last of `dates`, NaT for none; None =
+            no price is known after the last of `dates`.
         warnings: sentences about the data that its user should read.
     """
 
@@ -100,6 +102,7 @@ class Panel:
     tradable: Bool[np.ndarray, "N T"] | None = None
     periods_per_year: float = math.nan
     text_windows: Mapping[str, int] = field(default_factory=dict)
+    last_priced: Shaped[np.ndarray, " N"] | None = None
 
     def __post_init__(self) -> None:
         if self.dates.dtype != np.dtype("datetime64[D]") or self.dates.ndim != 1:
@@ -121,6 +124,8 @@ class Panel:
         for what, flags in (("member", self.member), ("tradable", self.tradable)):
             if flags is not None and flags.dtype != bool:
                 raise DataError(f"panel: {what} must be boolean, not {flags.dtype}")
+        if self.last_priced is not None and self.last_priced.shape != shape[:1]:
+            raise DataError(f"panel: last_priced has the shape {self.last_priced.shape}, expected (stocks,) = {shape[:1]}")
         if math.isnan(self.periods_per_year):
             object.__setattr__(self, "periods_per_year", periods_per_year(self.dates))
         if self.texts is not None and self.texts.schema != TEXT_SCHEMA:
@@ -182,6 +187,7 @@ class Panel:
             forward_returns={h: values[rows] for h, values in self.forward_returns.items()},
             prices=None if self.prices is None else self.prices[rows],
             tradable=None if self.tradable is None else self.tradable[rows],
+            last_priced=None if self.last_priced is None else self.last_priced[rows],
             texts=None if self.texts is None else self.texts.filter(pl.col("stock").is_in(list(stocks))),
             names={stock: self.names[stock] for stock in stocks if stock in self.names},
             sectors={stock: self.sectors[stock] for stock in stocks if stock in self.sectors},

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from massjax.evaluate.backtest import Backtest
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, RunResult, Strategy
-from massjax.report.wording import MINUS
+from massjax.report.wording import LARGEST_IN_FULL, MINUS
 
 SEARCH_COLORS = ("#3b7ae0", "#d9652b", "#1f9d76", "#a24bc0", "#c43d6b", "#5b8c1a")
 CONTROL_COLORS = {UNIFORM: "#8a929c", UNIFORM_LLM: "#8fa3d6", UNIFORM_RULES: "#c79a86", BEST_SINGLE: "#b08a2e"}
@@ -148,11 +148,13 @@ def equity_figure(result: RunResult) -> go.Figure:
     ]
     if result.benchmark is not None:
         held.append(("All members alike", result.benchmark.backtest, {"color": INK, "width": 1.5, "dash": "dot"}))
+    high = max((float(np.nanmax(backtest.equity)) for _, backtest, _ in held), default=1.0)
+    axis, hover = (".2f", "%{y:.3f}") if high < LARGEST_IN_FULL else (".1e", "%{y:.1e}")
     for label, backtest, line in held:
         known = np.isfinite(backtest.equity)
         dates, equity = result.panel.dates[known], backtest.equity[known]
         drawdown = 100 * (equity / np.maximum.accumulate(np.maximum(equity, 1.0)) - 1.0)
-        figure.add_scatter(x=dates, y=equity, name=label, line=line, legendgroup=label, hovertemplate="%{y:.3f}", row=1, col=1)
+        figure.add_scatter(x=dates, y=equity, name=label, line=line, legendgroup=label, hovertemplate=hover, row=1, col=1)
         figure.add_scatter(
             x=dates,
             y=drawdown,
@@ -164,7 +166,7 @@ def equity_figure(result: RunResult) -> go.Figure:
             row=2,
             col=1,
         )
-    figure.update_yaxes(type="log", tickformat=".2f", nticks=7, row=1)
+    figure.update_yaxes(type="log", tickformat=axis, nticks=7, row=1)
     figure.update_yaxes(ticksuffix=" %", nticks=4, row=2)
     return _styled(figure, height=470, hover="x unified")
 

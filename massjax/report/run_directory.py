@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -17,9 +17,15 @@ from massjax.config import RunConfig
 from massjax.errors import ConfigError, MassjaxError
 from massjax.evaluate.result import RunResult
 from massjax.report.html import render_report
+from massjax.report.series import holdings_frame, rank_ic_frame, returns_frame
 from massjax.report.tables import metrics_document, signals_frame, weights_frame
 
 CONFIG, METRICS, WEIGHTS, SIGNALS, REPORT = "config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "report.html"
+RETURNS, RANK_IC, HOLDINGS = "returns.parquet", "rank_ic.parquet", "holdings.parquet"
+OWN_FILES = frozenset({CONFIG, METRICS, WEIGHTS, SIGNALS, RETURNS, RANK_IC, HOLDINGS, REPORT})
+"""What a run may hold; a run of an older version lacks some."""
+MOST_NAMED = 5
+"""Foreign files named in a message at most."""
 
 
 @contextmanager
@@ -31,10 +37,10 @@ def run_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     Args:
         path: the run directory to be.
-        overwrite: replace a run that is there.
+        overwrite: replace a run that is there; a folder with anything else in it is left alone.
 
     Raises:
-        ConfigError: a run is there and `overwrite` is off, or what is there is no run.
+        ConfigError: a run is there and `overwrite` is off, or what is there is no run, or a run with other files beside its own.
         MassjaxError: the disk is full, read-only or out of reach.
     """
     path = path.absolute()
@@ -60,12 +66,19 @@ def write_run(result: RunResult, folder: Path) -> None:
     Raises:
         MassjaxError: the disk is full or read-only.
     """
-    weights, signals, report = weights_frame(result), signals_frame(result), render_report(result)
+    frames = {
+        WEIGHTS: weights_frame(result),
+        SIGNALS: signals_frame(result),
+        RETURNS: returns_frame(result),
+        RANK_IC: rank_ic_frame(result),
+        HOLDINGS: holdings_frame(result),
+    }
+    report = render_report(result)
     metrics = json.dumps(metrics_document(result), indent=2, allow_nan=False) + "\n"
     with _told(folder.parent):
         (folder / CONFIG).write_text(config_text(result.config), encoding="utf-8")
-        weights.write_parquet(folder / WEIGHTS)
-        signals.write_parquet(folder / SIGNALS)
+        for name, frame in frames.items():
+            frame.write_parquet(folder / name)
         (folder / METRICS).write_text(metrics, encoding="utf-8")
         (folder / REPORT).write_text(report, encoding="utf-8")
 
@@ -83,14 +96,29 @@ def _refuse(path: Path, overwrite: bool) -> None:
     held = {entry.name for entry in path.iterdir()}
     if not held:
         return
-    if not {CONFIG, METRICS} <= held:
+    if not ({CONFIG, METRICS} <= held and held & {WEIGHTS, SIGNALS, REPORT}):
         raise ConfigError(f"{path}: is there and holds something other than a run, so it is left alone; name another place with --out DIR")
+    if foreign := sorted(entry.name for entry in path.iterdir() if not _own(entry)):
+        named = ", ".join(foreign[:MOST_NAMED]) + (f" and {len(foreign) - MOST_NAMED} more" if len(foreign) > MOST_NAMED else "")
+        raise ConfigError(
+            f"{path}: holds a run, and beside its files what is none of them: {named}. Nothing here is replaced; "
+            "move that elsewhere, or name another place with --out DIR"
+        )
     if not overwrite:
         raise ConfigError(f"{path}: already holds a run; replace it with --overwrite, or name another place with --out DIR")
 
 
+def _own(entry: Path) -> bool:
+    """A file that a run writes: by its name, and no folder or link of that name."""
+    return entry.name in OWN_FILES and entry.is_file() and not entry.is_symlink()
+
+
 def _replace(partial: Path, path: Path) -> None:
-    """Move `partial` to `path`; what was there is moved aside first and removed when the new run is in place."""
+    """Move `partial` to `path`; the run that was there is moved aside first, and its files are removed when the new run is in place.
+
+    What somebody else has put into the folder since it was looked at is moved into the new one, or stays in the one moved aside where
+    the new run has a file of its name.
+    """
     aside = partial.with_name(partial.name.removesuffix(".partial") + ".replaced")
     there = path.exists()
     if there:
@@ -101,7 +129,15 @@ def _replace(partial: Path, path: Path) -> None:
         if there:
             aside.rename(path)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    if not there:
+        return
+    with suppress(OSError):
+        for entry in aside.iterdir():
+            if _own(entry):
+                entry.unlink()
+            elif not (path / entry.name).exists():
+                entry.rename(path / entry.name)
+        aside.rmdir()
 
 
 def _sync(folder: Path) -> None:

@@ -10,6 +10,8 @@ from massjax.evaluate.result import RunResult, Strategy
 MINUS = "\N{MINUS SIGN}"
 ABLATION = "Leakage ablation: the search could see returns that were not yet known. Nothing here is a result."
 NONE = "\N{EN DASH}"
+LARGEST_IN_FULL = 100_000.0
+"""Numbers from this size on are printed with a power of ten, so that no table outgrows its page."""
 CONVENTIONAL_T = 2.0
 """|t| from which a difference is called distinguishable from chance: the usual 5 % of a single test."""
 
@@ -20,9 +22,12 @@ def percent(value: float, digits: int = 2) -> str:
 
 
 def number(value: float, digits: int = 2, *, sign: bool = False) -> str:
-    """Fixed decimals, a real minus sign, never `-0.00`; a dash where it is NaN."""
+    """Fixed decimals, a real minus sign, never `-0.00`; `1.2e64` where it is too large to be told in full, a dash where it is NaN."""
     if not math.isfinite(value):
         return NONE
+    if abs(value) >= LARGEST_IN_FULL:
+        digits_and_power = f"{value:+.1e}" if sign else f"{value:.1e}"
+        return digits_and_power.replace("e+0", "e").replace("e+", "e").replace("-", MINUS)
     text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
     if not float(text):
         text = text.lstrip("+-")

@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from massjax.config import BacktestSettings
 from massjax.errors import DataError
 from massjax.evaluate.backtest import backtest, returns_from_forward, returns_from_prices, top_quantile
-from massjax.evaluate.performance import performance
+from massjax.evaluate.performance import daily_returns, performance
 
 
 def test_one_stock_bought_at_the_next_close_and_held_to_the_end() -> None:
@@ -65,65 +65,6 @@ def test_top_quantile_ignores_the_order_of_the_stocks(values: list[int], quantil
     assert (np.diff(weights[np.argsort(signal, kind="stable")]) >= -1e-15).all()
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    seed=st.integers(0, 10_000), every=st.integers(1, 6), lag=st.integers(0, 2), start=st.integers(0, 4),
-    quantile=st.sampled_from([0.2, 0.34, 0.5, 1.0]), cost=st.sampled_from([0.0, 0.001, 0.05]),
-)  # fmt: skip
-def test_equals_a_slow_loop_over_stocks(seed: int, every: int, lag: int, start: int, quantile: float, cost: float) -> None:
-    rng = np.random.default_rng(seed)
-    signal, member = rng.integers(0, 6, (6, 25)).astype(float), rng.random((6, 25)) < 0.85
-    signal[rng.random((6, 25)) < 0.1] = np.nan
-    prices = np.exp(np.cumsum(0.03 * rng.standard_normal((6, 25)), axis=1))
-    prices[rng.random((6, 25)) < 0.05] = np.nan
-    found = backtest(
-        signal,
-        returns_from_prices(prices),
-        member,
-        BacktestSettings(quantile=quantile, every=every, cost=cost),
-        start=start,
-        execution_lag=lag,
-    )
-    equity, turnover = slow_backtest(signal, prices, member, quantile, every, cost, start, lag)
-    np.testing.assert_allclose(found.equity, equity, rtol=1e-10)
-    np.testing.assert_allclose(found.turnover, turnover, rtol=1e-9, atol=1e-12)
-
-
-def slow_backtest(
-    signal: np.ndarray, prices: np.ndarray, member: np.ndarray, quantile: float, every: int, cost: float, start: int, lag: int
-) -> tuple[list[float], list[float]]:
-    """Money by stock, one stock and one day at a time, from prices; tied places shared by counting."""
-    stocks, dates = signal.shape
-    money: dict[int, float] = {}
-    last_price: dict[int, float] = {}
-    cash, invested, equity, turnover = 1.0, False, [], []
-    for t in range(dates):
-        for n in range(stocks):
-            if np.isfinite(prices[n, t]):
-                if n in money and n in last_price:
-                    money[n] *= prices[n, t] / last_price[n]
-                last_price[n] = prices[n, t]
-        traded = 0.0
-        decision = t - lag
-        if decision >= start and (decision - start) % every == 0:
-            pool = [n for n in range(stocks) if member[n, decision] and np.isfinite(signal[n, decision])]
-            if pool:
-                places = max(1, int(quantile * len(pool) + 0.5))
-                target = {}
-                for n in pool:
-                    better = sum(signal[m, decision] > signal[n, decision] for m in pool)
-                    equal = sum(signal[m, decision] == signal[n, decision] for m in pool)
-                    target[n] = min(1.0, max(0.0, (places - better) / equal)) / places
-                value = cash + sum(money.values())
-                traded = sum(abs(target.get(n, 0.0) * value - money.get(n, 0.0)) for n in range(stocks))
-                left = value - cost / 2 * traded
-                money, cash, invested = {n: share * left for n, share in target.items() if share}, 0.0, True
-                traded /= value
-        turnover.append(traded)
-        equity.append(cash + sum(money.values()) if invested else np.nan)
-    return equity, turnover
-
-
 def test_returns_from_prices_put_the_return_of_a_gap_where_it_ends() -> None:
     prices = np.array([[np.nan, 10.0, np.nan, 12.0, 6.0, np.nan]])
     np.testing.assert_allclose(returns_from_prices(prices), [[np.nan, np.nan, np.nan, 0.2, -0.5, np.nan]])
@@ -158,7 +99,7 @@ def test_performance_worked_by_hand() -> None:
     settings = BacktestSettings(quantile=0.5, every=2, cost=0.02)
     chosen = backtest(np.array([[1.0] * 4, [0.0] * 4]), returns, np.ones((2, 4), bool), settings, execution_lag=0)
     cash = backtest(np.array([[0.0] * 4, [1.0] * 4]), returns, np.ones((2, 4), bool), settings, execution_lag=0)
-    figures, daily = performance(chosen, cash), np.array([0.1, -0.2, 0.05])
+    figures, daily = performance(chosen, cash), np.array([-0.01, 0.1, -0.2, 0.05])
     end = 0.99 * 1.1 * 0.8 * 1.05
     assert figures.days == 3
     assert figures.rebalances == 2
@@ -170,7 +111,37 @@ def test_performance_worked_by_hand() -> None:
     assert figures.turnover == pytest.approx(0.0)
     assert figures.cost == pytest.approx(0.01 * 252 / 3)
     assert figures.active_return == pytest.approx(end ** (252 / 3) - 0.99 ** (252 / 3))
-    assert figures.information_ratio == pytest.approx(figures.sharpe)
+    active = daily - np.array([-0.01, 0.0, 0.0, 0.0])
+    assert figures.information_ratio == pytest.approx(active.mean() / active.std(ddof=1) * np.sqrt(252))
+    np.testing.assert_allclose(daily_returns(chosen), daily, rtol=1e-12)
+    assert np.prod(1 + daily_returns(chosen)) - 1 == pytest.approx(figures.total_return, rel=1e-14)
+
+
+def test_a_year_has_as_many_rows_as_the_panel_says_and_growth_goes_by_the_dates() -> None:
+    """Sixty Fridays that rise by 0.2 % each: 10.4 % a year, at whatever number of rows."""
+    fridays = np.arange("2021-01-01", "2022-02-25", 7, dtype="datetime64[D]")
+    returns = np.full((2, 60), 0.002) + np.array([[0.001], [-0.001]]) * (-1.0) ** np.arange(60)
+    held = backtest(np.ones((2, 60)), returns, np.ones((2, 60), bool), BacktestSettings(quantile=0.5, every=1000), execution_lag=0)
+    weekly, daily = (performance(held, dates=fridays, periods_per_year=periods) for periods in (52.0, 252.0))
+    years = 59 * 7 / 365.25
+    assert weekly.cagr == daily.cagr == pytest.approx(held.equity[-1] ** (1 / years) - 1)
+    assert weekly.cagr == pytest.approx(0.11, abs=0.01)
+    for name, power in (("sharpe", 0.5), ("volatility", 0.5), ("cost", 1.0)):
+        assert getattr(daily, name) / getattr(weekly, name) == pytest.approx((252 / 52) ** power), name
+    assert (weekly.periods_per_year, weekly.days) == (52.0, 59)
+
+
+@pytest.mark.filterwarnings("error")
+def test_ruin_and_a_gain_beyond_all_numbers_are_figures_without_a_warning() -> None:
+    everyone, settings = np.ones((1, 4), bool), BacktestSettings(quantile=1.0, every=99, cost=0.0)
+    ruined = backtest(np.ones((1, 4)), np.array([[0.0, 0.1, -1.0, 0.5]]), everyone, settings, execution_lag=0)
+    days = np.arange("2021-01-04", "2021-01-08", dtype="datetime64[D]")
+    figures = performance(ruined, ruined, dates=days)
+    assert (figures.total_return, figures.cagr, figures.max_drawdown) == (-1.0, -1.0, -1.0)
+    np.testing.assert_allclose(daily_returns(ruined), [0.0, 0.1, -1.0, 0.0])
+    boundless = backtest(np.ones((1, 4)), np.array([[0.0, 9.0, 99.0, 99.0]]), everyone, settings, execution_lag=0)
+    assert performance(boundless, dates=days).cagr == np.inf
+    assert np.isnan(performance(boundless, boundless, dates=days).active_return)
 
 
 def test_performance_of_a_single_day_is_nan_not_an_error() -> None:

@@ -15,7 +15,7 @@ from massjax.config import Archetype, MarketSettings, RunConfig, validate
 from massjax.errors import ConfigError, DataError, LeakageError, StoreError
 from massjax.evaluate.memory import check_memory
 from massjax.evaluate.metrics import daily_rank_ic
-from massjax.evaluate.pipeline import run
+from massjax.evaluate.pipeline import _names, run
 from massjax.evaluate.result import RunResult
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import load_panel
@@ -214,3 +214,8 @@ def test_archetypes_are_judged_alone(small_run: RunResult) -> None:
         assert facts.rank_ic.mean == pytest.approx(np.nanmean(daily))
         assert facts.coverage == 1.0
         assert facts.mean_weight["uniform"] == pytest.approx(0.25)
+
+
+def test_a_search_of_ones_own_does_not_take_the_name_of_a_control_or_a_column() -> None:
+    methods = [{"method": "own:uniform"}, {"method": "own:date"}, {"method": "own:Climber"}]
+    assert _names(small_config().model_copy(update={"search": tuple(methods)})) == ["uniform-search", "date-search", "Climber"]

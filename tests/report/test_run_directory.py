@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import sys
 from pathlib import Path
@@ -12,9 +13,13 @@ import pytest
 from massjax.config import load_config
 from massjax.errors import ConfigError, MassjaxError
 from massjax.evaluate.result import RunResult
+from massjax.report import run_directory as run_directory_module
 from massjax.report.run_directory import run_directory, write_run
 
-FILES = {"config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "report.html"}
+FILES = {
+    "config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "returns.parquet", "rank_ic.parquet", "holdings.parquet",
+    "report.html",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,7 @@ def left(folder: Path) -> set[str]:
     return {entry.name for entry in folder.iterdir()}
 
 
-def test_a_run_directory_holds_the_five_files_and_nothing_else(folder: Path) -> None:
+def test_a_run_directory_holds_its_eight_files_and_nothing_else(folder: Path) -> None:
     assert left(folder) == FILES
     assert left(folder.parent) == {"small"}
 
@@ -62,6 +67,7 @@ def test_metrics_are_strict_json_with_the_controls(folder: Path, small_run: RunR
     assert found["benchmark"]["cagr"] == small_run.benchmark.performance.cagr  # type: ignore[union-attr]
     assert [a["kind"] for a in found["archetypes"]] == ["rule"] * 4
     assert found["leakage_ablation"] is False
+    assert found["panel"]["periods_per_year"] == found["benchmark"]["periods_per_year"] == 252.0
 
 
 def test_weights_are_a_long_table_by_method(folder: Path, small_run: RunResult) -> None:
@@ -102,11 +108,77 @@ def test_what_is_no_run_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "thesis.tex").write_text("x")
     (tmp_path / "file").write_text("x")
+    (tmp_path / "other").mkdir()
+    for name in ("config.yaml", "metrics.json"):
+        (tmp_path / "other" / name).write_text("of some other program")
+    with pytest.raises(ConfigError, match="something other than a run"), run_directory(tmp_path / "other", overwrite=True):
+        pytest.fail("the block must not be entered")
     with pytest.raises(ConfigError, match="something other than a run"), run_directory(tmp_path / "papers", overwrite=True):
         pytest.fail("the block must not be entered")
     with pytest.raises(ConfigError, match="is not a folder"), run_directory(tmp_path / "file", overwrite=True):
         pytest.fail("the block must not be entered")
     assert (tmp_path / "papers" / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize(
+    "foreign", ["thesis.docx", ".git/HEAD", "notes/day/one.txt", "runs/older/config.yaml", ".DS_Store", "Report.html.bak"]
+)
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_run_with_files_of_others_beside_it_is_left_alone_and_they_are_named(tmp_path: Path, foreign: str, overwrite: bool) -> None:
+    folder = tmp_path / "run"
+    with run_directory(folder) as partial:
+        fill(partial, "old")
+    (folder / foreign).parent.mkdir(parents=True, exist_ok=True)
+    (folder / foreign).write_text("years of work")
+    named = re.escape(foreign.partition("/")[0])
+    with pytest.raises(ConfigError, match=rf"none of them: {named}\. Nothing.*--out DIR"), run_directory(folder, overwrite=overwrite):
+        pytest.fail("the block must not be entered")
+    assert (folder / foreign).read_text() == "years of work"
+    assert (folder / "metrics.json").read_text() == "old"
+
+
+def test_a_link_or_a_folder_with_the_name_of_a_runs_file_is_not_one(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("of somebody")
+    for number, make in enumerate((lambda at: at.symlink_to(tmp_path / "elsewhere"), lambda at: at.symlink_to("nowhere"), Path.mkdir)):
+        folder = tmp_path / f"run-{number}"
+        with run_directory(folder) as partial:
+            fill(partial, "old")
+        (folder / "report.html").unlink()
+        make(folder / "report.html")
+        with pytest.raises(ConfigError, match=r"none of them: report\.html"), run_directory(folder, overwrite=True):
+            pytest.fail("the block must not be entered")
+    (tmp_path / "link").symlink_to(tmp_path / "run-0")
+    with pytest.raises(ConfigError, match="is not a folder"), run_directory(tmp_path / "link", overwrite=True):
+        pytest.fail("the block must not be entered")
+    assert (tmp_path / "elsewhere").read_text() == "of somebody"
+
+
+def test_a_run_of_an_older_version_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "report.html"):
+        (tmp_path / "run" / name).write_text("old")
+    with run_directory(tmp_path / "run", overwrite=True) as partial:
+        fill(partial)
+    assert {entry.read_text() for entry in (tmp_path / "run").iterdir()} == {"new"}
+    assert left(tmp_path) == {"run"}
+
+
+def test_a_file_that_comes_at_the_last_moment_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written between the last look into the folder and the move of the new run to its place."""
+    with run_directory(tmp_path / "run") as partial:
+        fill(partial, "old")
+    looked = run_directory_module._sync
+
+    def and_write(folder: Path) -> None:
+        looked(folder)
+        (tmp_path / "run" / "thesis.docx").write_text("years of work")
+
+    monkeypatch.setattr(run_directory_module, "_sync", and_write)
+    with run_directory(tmp_path / "run", overwrite=True) as partial:
+        fill(partial)
+    assert (tmp_path / "run" / "thesis.docx").read_text() == "years of work"
+    assert left(tmp_path / "run") == {*FILES, "thesis.docx"}
+    assert left(tmp_path) == {"run"}
 
 
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""Where an order can be filled: on a date on which the stock has a price of its own and may be traded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from massjax.market.panel import Panel
+
+FEW_PRICES = 0.1
+"""Share of the usual number of priced stocks below which a last date is half delivered data, and ends no stock."""
+
+
+def priced(panel: Panel, execution_lag: int) -> Bool[np.ndarray, "N T"] | None:
+    """True where the stock has a price of the date.
+
+    Where the panel has no prices, a known one-day forward return tells of one at both its ends, t + `execution_lag` and the date
+    after. A price that merely repeats the one before on a date that is not `tradable` was filled forward, and is none.
+
+    Args:
+        panel: prices or one-day forward returns, and `tradable` if it has that.
+        execution_lag: trading days from decision to fill.
+
+    Returns:
+        None where the panel has neither prices nor one-day forward returns.
+    """
+    if panel.prices is not None:
+        known = np.isfinite(panel.prices)
+        repeated = np.zeros_like(known)
+        repeated[:, 1:] = panel.prices[:, 1:] == panel.prices[:, :-1]
+    elif 1 in panel.forward_returns:
+        one_day, dates = panel.forward_returns[1], panel.dates.size
+        known, repeated = np.zeros((2, *one_day.shape), bool)
+        known[:, execution_lag:] = np.isfinite(one_day[:, : dates - execution_lag])
+        known[:, execution_lag + 1 :] |= np.isfinite(one_day[:, : max(dates - execution_lag - 1, 0)])
+        repeated[:, execution_lag + 1 :] = one_day[:, : max(dates - execution_lag - 1, 0)] == 0.0
+    else:
+        return None
+    return known if panel.tradable is None else known & (panel.tradable | ~repeated)
+
+
+def fillable(panel: Panel, execution_lag: int) -> Bool[np.ndarray, "N T"] | None:
+    """True where an order in the stock can be filled at the close of the date; None where the panel tells of no price."""
+    known = priced(panel, execution_lag)
+    return known if known is None or panel.tradable is None else known & panel.tradable
+
+
+def ends_of_prices(panel: Panel, execution_lag: int) -> Int[np.ndarray, " N"] | None:
+    """Index of the last date with a price of each stock; the number of dates T for a stock that is priced until the data ends.
+
+    A stock that is priced again after the panel's last date (`Panel.last_priced`) is suspended, and goes on. -1 for one without any
+    price. None where the panel tells of no price.
+    """
+    known = priced(panel, execution_lag)
+    if known is None:
+        return None
+    dates = panel.dates.size
+    count = known.sum(axis=0)
+    usual = np.flatnonzero(count >= max(FEW_PRICES * np.median(count), 1))
+    last_usual = usual[-1] if usual.size else -1
+    ends = np.where(known.any(axis=1), dates - 1 - np.argmax(known[:, ::-1], axis=1), -1)
+    goes_on = ends >= last_usual
+    if panel.last_priced is not None:
+        goes_on |= panel.last_priced > panel.dates[-1]
+    return np.where(goes_on, dates, ends)
+
+
+def judged_returns(panel: Panel, execution_lag: int) -> dict[int, Float[np.ndarray, "N T"]]:
+    """The forward returns by horizon, NaN for each decision whose order cannot be filled `execution_lag` dates later.
+
+    So a rank correlation leaves out what a portfolio could not have bought. Decisions whose fill lies after the panel stay.
+    """
+    can = None if panel.prices is None and panel.tradable is None else fillable(panel, execution_lag)
+    if can is None:
+        return dict(panel.forward_returns)
+    decided = np.ones_like(can)
+    decided[:, : max(panel.dates.size - execution_lag, 0)] = can[:, execution_lag:]
+    return {horizon: np.where(decided, values, np.nan) for horizon, values in panel.forward_returns.items()}
+
+
+def with_fills(panel: Panel, execution_lag: int) -> Panel:
+    """The whole panel of a source with `last_priced`, and with forward returns of fillable decisions alone where it has prices.
+
+    To be called before the panel is cut to its dates: what lies after its last date tells a suspension from an end.
+    """
+    known = priced(panel, execution_lag)
+    if known is None:
+        return panel
+    last = panel.dates.size - 1 - np.argmax(known[:, ::-1], axis=1)
+    last_priced = np.where(known.any(axis=1), panel.dates[last], np.datetime64("NaT", "D"))
+    if panel.prices is None:
+        return replace(panel, last_priced=last_priced)
+    return replace(panel, last_priced=last_priced, forward_returns=judged_returns(panel, execution_lag))
