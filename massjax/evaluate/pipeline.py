@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from massjax.agents import hindsight_warnings
 from massjax.config import Archetype, RunConfig
@@ -63,9 +63,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     for number, (name, search) in enumerate(zip(_names(config), searches, strict=True)):
         with clock.stage(f"searching walk-forward: {name}") as tell:
             contenders.append(_search(config, panel, gathered.scores, name, search, number, tell))
-    evaluated = np.arange(panel.dates.size) >= first
-    for contender in contenders:
-        evaluated &= np.isfinite(contender.fitness) if contender.fitness is not None else True
+    evaluated = _evaluated(contenders, first, panel.dates.size)
     if not evaluated.any():
         raise ConfigError(
             "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
@@ -193,11 +191,22 @@ def _returns(panel: Panel, execution_lag: int) -> tuple[Float[np.ndarray, "N T"]
     return None, "The market data has neither prices nor one-day forward returns, so there is nothing to backtest on."
 
 
+def _evaluated(contenders: Sequence[Contender], first: int, dates: int) -> Bool[np.ndarray, " T"]:
+    """Dates from the first that can be evaluated on, on which a search has a fitness; all of these where there is no search."""
+    known = [np.isfinite(contender.fitness) for contender in contenders if contender.fitness is not None]
+    return (np.arange(dates) >= first) & (np.any(known, axis=0) if known else True)
+
+
+def _mean_weights(strategy: Strategy) -> Float[np.ndarray, " K"]:
+    chosen = strategy.weights[strategy.evaluated]
+    return chosen.mean(axis=0) if len(chosen) else np.full(strategy.weights.shape[1], np.nan)
+
+
 def _archetype_facts(arena: Arena, archetypes: Sequence[Archetype], strategies: Sequence[Strategy]) -> tuple[ArchetypeFacts, ...]:
     horizon = arena.settings.horizon
     alone = single_rank_ic(arena.scores, arena.member, arena.forward_returns[horizon], missing=arena.settings.missing)
     coverage = score_coverage(arena.scores, arena.member)
-    means = {strategy.name: strategy.weights[arena.evaluated].mean(axis=0) for strategy in strategies}
+    means = {strategy.name: _mean_weights(strategy) for strategy in strategies}
     return tuple(
         ArchetypeFacts(
             archetype=archetype,

@@ -63,12 +63,15 @@ class Strategy:
         ranked_by: which signal ranks the stocks.
         weights: applied on each date, summing to 1.
         signals: `mean`, `disagreement` and `combined`; NaN off-universe.
-        fitness: mean RankIC of the weights of each date on the look-back window they were chosen on; NaN off the evaluated dates.
-        rank_ic, ic: daily, by horizon; NaN off the evaluated dates.
+        evaluated: True on the dates it is judged on: those of the run on which its own weights were chosen by a known fitness. A search
+            whose look-back window allowed no rank correlation has equal weights on that date, which are not its own.
+        fitness: mean RankIC of the weights of each date on the look-back window they were chosen on; NaN off its evaluated dates.
+        rank_ic, ic: daily, by horizon; NaN off its evaluated dates.
         metrics: by horizon.
         rank_ic_by_signal: RankIC at the fitted horizon had each of the three signals ranked the stocks.
         shrinkage: in-sample against out-of-sample.
-        portfolio: None where the panel has neither prices nor one-day returns.
+        portfolio: from the first evaluated date of the run, the same for every strategy; None where the panel has neither prices nor
+            one-day returns.
         seconds: what the search took, compilation included.
     """
 
@@ -78,6 +81,7 @@ class Strategy:
     about: str
     ranked_by: str
     weights: Float[np.ndarray, "T K"]
+    evaluated: Bool[np.ndarray, " T"]
     signals: Mapping[str, Float[np.ndarray, "N T"]]
     fitness: Float[np.ndarray, " T"]
     rank_ic: Mapping[int, Float[np.ndarray, " T"]]
@@ -97,7 +101,7 @@ class ArchetypeFacts:
         archetype: its definition; `kind` is `llm` or `rule`.
         coverage: share of members with a score.
         rank_ic: its own, over the evaluated dates, at the fitted horizon; nobody knew it beforehand.
-        mean_weight: by strategy name, over the evaluated dates.
+        mean_weight: by strategy name, over the evaluated dates of that strategy.
     """
 
     archetype: Archetype
@@ -113,7 +117,8 @@ class RunResult:
     Attributes:
         config: fully resolved, gap included.
         panel: the market data.
-        evaluated: True on the dates that metrics are taken of: a full look-back behind them and a fitness for every search.
+        evaluated: True on the dates that the run is about: a full look-back behind them and a fitness for at least one search. Each
+            strategy is judged on its own of these, `Strategy.evaluated`; differences of two on those they share.
         strategies: searches first, then controls.
         archetypes: in the order of the weights.
         benchmark: equal-weight members with the same accounting.

@@ -31,7 +31,8 @@ class Arena:
         scores, member, forward_returns: of the panel, the last by horizon.
         kinds: `llm` or `rule`, by archetype.
         settings: `gap` is resolved.
-        evaluated: True on the dates that metrics are taken of.
+        evaluated: True on the dates that the run is about; a strategy whose weights were chosen by a fitness is judged on those of
+            them on which it has one.
         returns: from close to close, for the portfolios; None where the panel has none.
         execution_lag: trading days from decision to fill.
     """
@@ -84,14 +85,15 @@ def controls(arena: Arena) -> list[Contender]:
 
 
 def judge(arena: Arena, contenders: list[Contender], benchmark: Backtest | None) -> tuple[Strategy, ...]:
-    """Every contender on the same dates; `uniform` and `best_single` must be among them, as the others are compared with them."""
+    """Every contender on its own dates; `uniform` and `best_single` must be among them, as the others are compared with them."""
     signals = {
         c.name: signals_through_time(arena.scores, arena.member, c.weights, arena.settings.alpha, arena.settings.missing)
         for c in contenders
     }
     ranking = {c.name: signals[c.name][c.ranked_by] for c in contenders}
     rank_ic = {name: _by_horizon(daily_rank_ic, ranking[name], arena) for name in ranking}
-    return tuple(_judge_one(arena, contender, signals[contender.name], rank_ic, benchmark) for contender in contenders)
+    evaluated = {c.name: arena.evaluated if c.fitness is None else arena.evaluated & np.isfinite(c.fitness) for c in contenders}
+    return tuple(_judge_one(arena, contender, signals[contender.name], rank_ic, evaluated, benchmark) for contender in contenders)
 
 
 def _judge_one(
@@ -99,17 +101,18 @@ def _judge_one(
     contender: Contender,
     signals: Mapping[str, Float[np.ndarray, "N T"]],
     rank_ic: Mapping[str, Mapping[int, Float[np.ndarray, " T"]]],
+    dates: Mapping[str, Bool[np.ndarray, " T"]],
     benchmark: Backtest | None,
 ) -> Strategy:
-    settings, own = arena.settings, rank_ic[contender.name]
+    settings, own, evaluated = arena.settings, rank_ic[contender.name], dates[contender.name]
     ranking = signals[contender.ranked_by]
     ic = _by_horizon(daily_ic, ranking, arena)
-    uniform, best = rank_ic[UNIFORM], rank_ic[BEST_SINGLE]
+    uniform, best = rank_ic[UNIFORM], {h: np.where(dates[BEST_SINGLE], daily, np.nan) for h, daily in rank_ic[BEST_SINGLE].items()}
     uniform_fitness = _lookback_fitness(arena, uniform[settings.horizon])
     fitness = _lookback_fitness(arena, own[settings.horizon]) if contender.fitness is None else contender.fitness
-    kept = {h: np.where(arena.evaluated, own[h], np.nan) for h in own}
+    kept = {h: np.where(evaluated, own[h], np.nan) for h in own}
     fitted = arena.forward_returns[settings.horizon]
-    by_signal = {name: np.where(arena.evaluated, daily_rank_ic(values, fitted, arena.member), np.nan) for name, values in signals.items()}
+    by_signal = {name: np.where(evaluated, daily_rank_ic(values, fitted, arena.member), np.nan) for name, values in signals.items()}
     return Strategy(
         name=contender.name,
         label=contender.label,
@@ -117,14 +120,15 @@ def _judge_one(
         about=contender.about,
         ranked_by=contender.ranked_by,
         weights=contender.weights,
+        evaluated=evaluated,
         signals=signals,
-        fitness=np.where(arena.evaluated, fitness, np.nan),
+        fitness=np.where(evaluated, fitness, np.nan),
         rank_ic=kept,
-        ic={h: np.where(arena.evaluated, ic[h], np.nan) for h in ic},
+        ic={h: np.where(evaluated, ic[h], np.nan) for h in ic},
         metrics={
             h: HorizonMetrics(
                 rank_ic=summarize(kept[h], h),
-                ic=summarize(np.where(arena.evaluated, ic[h], np.nan), h),
+                ic=summarize(np.where(evaluated, ic[h], np.nan), h),
                 over_uniform=summarize(kept[h] - uniform[h], h),
                 over_best_single=summarize(kept[h] - best[h], h),
             )

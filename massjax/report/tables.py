@@ -50,11 +50,11 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
 def weights_frame(result: RunResult) -> pl.DataFrame:
     """Columns date, evaluated, archetype, weight, method: the weights that applied on each date.
 
-    Dates that are not `evaluated`, such as those before the first search, are in no metric; weights are equal there. In a leakage ablation
-    the method's name says so.
+    Dates that are not `evaluated`, such as those before the first search, are in no metric of that method; weights are equal there. In a
+    leakage ablation the method's name says so.
     """
     names = [facts.archetype.name for facts in result.archetypes]
-    return pl.concat(_long(result, strategy.name, "archetype", names, {"weight": strategy.weights}) for strategy in result.strategies)
+    return pl.concat(_long(result, strategy, "archetype", names, {"weight": strategy.weights}) for strategy in result.strategies)
 
 
 def signals_frame(result: RunResult) -> pl.DataFrame:
@@ -63,23 +63,24 @@ def signals_frame(result: RunResult) -> pl.DataFrame:
     `disagreement` is minus the standard deviation of the scores: higher, like the other two, where the archetypes like the stock better.
     """
     frames = [
-        _long(result, strategy.name, "stock", result.panel.stocks, {name: values.T for name, values in strategy.signals.items()})
+        _long(result, strategy, "stock", result.panel.stocks, {name: values.T for name, values in strategy.signals.items()})
         for strategy in result.strategies
     ]
     columns = ["date", "evaluated", "stock", "mean", "disagreement", "combined", "method"]
     return pl.concat(frame.filter(pl.col("mean").is_not_nan()).select(columns) for frame in frames)
 
 
-def _long(result: RunResult, method: str, axis: str, labels: Any, values: dict[str, np.ndarray]) -> pl.DataFrame:
+def _long(result: RunResult, strategy: Strategy, axis: str, labels: Any, values: dict[str, np.ndarray]) -> pl.DataFrame:
     dates, count = result.panel.dates, len(labels)
     frame = pl.DataFrame(
         {
             "date": np.repeat(dates, count),
-            "evaluated": np.repeat(result.evaluated, count),
+            "evaluated": np.repeat(strategy.evaluated, count),
             axis: pl.Series(list(labels), dtype=pl.String).gather(np.tile(np.arange(count), dates.size)),
             **{name: np.ascontiguousarray(array).reshape(-1) for name, array in values.items()},
         }
     )
+    method = strategy.name
     return frame.with_columns(method=pl.lit(f"{method} (leakage ablation)" if result.config.evaluate.leakage_ablation else method))
 
 

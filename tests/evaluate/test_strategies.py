@@ -59,6 +59,26 @@ def test_a_strategy_equal_to_a_control_is_no_better_than_it(arena: Arena) -> Non
         assert metrics.rank_ic.dates == metrics.over_uniform.dates > 0
 
 
+def test_a_date_that_one_search_does_not_know_is_kept_for_the_others(arena: Arena) -> None:
+    weights, known = np.full((DATES, ARCHETYPES), 0.2), np.full(DATES, 0.1)
+    partly = np.where(np.arange(DATES) < 20, np.nan, known)
+    contenders = [
+        Contender("whole", "Whole", "search", "combined", weights, known),
+        Contender("part", "Part", "search", "combined", weights, partly),
+        *controls(arena),
+    ]
+    whole, part, uniform, *_ = judge(arena, contenders, None)
+    np.testing.assert_array_equal(whole.evaluated, arena.evaluated)
+    np.testing.assert_array_equal(uniform.evaluated, arena.evaluated)
+    np.testing.assert_array_equal(part.evaluated, arena.evaluated & np.isfinite(partly))
+    assert whole.metrics[5].rank_ic == uniform.metrics[5].rank_ic
+    for daily in (part.fitness, part.rank_ic[5], part.ic[5]):
+        assert np.isnan(daily[:20]).all()
+        assert np.isfinite(daily[20:]).any()
+    assert part.metrics[5].over_uniform.dates == part.metrics[5].rank_ic.dates == whole.metrics[5].rank_ic.dates - 6
+    assert (part.shrinkage.dates, whole.shrinkage.dates) == (DATES - 20, DATES - 14)
+
+
 def test_without_returns_there_is_no_portfolio(arena: Arena) -> None:
     nothing = replace(arena, returns=None)
     assert portfolio(nothing, np.zeros((STOCKS, DATES)), None) is None
