@@ -169,7 +169,7 @@ def _search(
             progress=tell,
         )
     weights, fitness = np.asarray(found.weights, np.float64), np.asarray(found.fitness, np.float64)
-    about = f"{search.population:,} chains of {search.steps:,} steps, every date"
+    about = f"{counted(search.population, 'chain')} of {counted(search.steps, 'step')}, every date"
     label = name.replace("_", " ").replace("-", " ").capitalize()
     return Contender(name, label, "search", settings.signal, weights, fitness, about, time.perf_counter() - began)
 

@@ -54,7 +54,7 @@ def headline(result: RunResult) -> str:
             f"of at least {telling_dates(result.horizon)} that it takes."
         )
     if not result.searches:
-        return f"No search was run; uniform weights have a RankIC {_finding(result.strategy(UNIFORM), result.horizon)}."
+        return f"No search was run. Uniform weights: RankIC {_finding(result.strategy(UNIFORM), result.horizon)}."
     found: dict[str, list[str]] = {}
     for strategy in result.searches:
         found.setdefault(_compared(strategy.metrics[result.horizon].over_uniform, result.horizon), []).append(strategy.label)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from rich.console import Console
 
+from massjax.config import load_config
 from massjax.evaluate.metrics import SeriesSummary, standard_error, summarize, telling_dates
 from massjax.evaluate.result import RunResult
 from massjax.report.console import print_summary
 from massjax.report.figures import archetype_bands, figures
 from massjax.report.html import render_report, run_facts
+from massjax.report.run_directory import write_run
 from massjax.report.tables import metrics_document
 from massjax.report.telling import annualised, told, too_few
 from massjax.report.wording import FAKE, headline, verdict
@@ -91,13 +95,19 @@ def test_enough_dates_in_less_than_a_quarter_of_a_year_are_not_annualised(small_
 
 
 def test_the_controls_alone_make_a_run(controls_alone: RunResult) -> None:
-    assert headline(controls_alone).startswith("No search was run; uniform weights have a RankIC ")
+    assert headline(controls_alone).startswith("No search was run. Uniform weights: RankIC ")
     assert [sentence.partition(":")[0] for sentence in verdict(controls_alone)] == ["Uniform weights", "Best single archetype"]
     assert set(figures(controls_alone)) == {"rank_ic", "promised", "weights", "equity"}
     assert dict(run_facts(controls_alone))["Search"] == "none, the controls alone"
     for text in (printed(controls_alone), page(controls_alone)):
         for words in ("fitted", "The search", "the searches"):
             assert words not in text.replace("nothing; judged by", "").partition("How to read this")[0]
+
+
+def test_a_run_of_the_controls_alone_is_written_and_read_back(controls_alone: RunResult, tmp_path: Path) -> None:
+    write_run(controls_alone, tmp_path)
+    assert load_config(tmp_path / "config.yaml") == controls_alone.config
+    assert set(pl.read_parquet(tmp_path / "weights.parquet")["method"]) == {"uniform", "best_single"}
 
 
 def faked(result: RunResult) -> RunResult:
