@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from massjax.errors import MassjaxError, blaming
 from massjax.stopping import end_process, exit_code, interruptible, stoppable
+from massjax.terminal import escaped_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +30,14 @@ Result = TypeVar("Result")
 
 MOST_CORES = 16
 """Of a CPU, unless more are asked for: each has its own share of the dates and candidates, and small shares cost more than they save."""
+
+
+READING = """How to read what is printed: RankIC and IC are means over dates, in percent. A correlation is not a number (NaN) on a date on
+which the signal or the return has no spread over the stocks; such dates are skipped, and a figure with no date left is printed as a
+dash, as is a t-statistic on too few dates to tell: fewer than 30, or than 12 horizons. t is the mean divided by its standard error,
+the larger of Hansen-Hodrick's and Newey-West's, which allow for the overlap of the returns. A year has as many rows as the dates of
+the data have, 252 for trading days (market.periods_per_year sets it); nothing is given per year for less than a quarter of one.
+Searches, like mj.fitness, compute in float32; what is printed is computed in float64."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,7 +84,7 @@ def optimize(options: argparse.Namespace) -> Path:
             print_summary(result, console)
             raise
     print_summary(result, console)
-    console.print(f"\nReport: {os.path.normpath(out / REPORT)}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\nReport: {escaped_text(os.path.normpath(out / REPORT))}", highlight=False, markup=False, soft_wrap=True)
     return out
 
 
@@ -157,11 +166,12 @@ def _tell(error: MassjaxError) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    shown = escape(escaped_text(error, keep="\n"))
+    Console(stderr=True).print(f"[red]error:[/] {shown}", highlight=False, soft_wrap=True)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m massjax.optimize", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m massjax.optimize", description=(__doc__ or "").partition("\n")[0], epilog=READING)
     parser.add_argument("--config", type=Path, default=None, metavar="FILE", help="settings (default: configs/demo.yaml)")
     parser.add_argument("--store", default=None, metavar="PATH", help="score store to read (default: the config's)")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="run directory to write (default: runs/NAME-TIME)")

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from massjax.config import load_config
-from massjax.optimize import _out, _parser, main
+from massjax.errors import MassjaxError
+from massjax.optimize import _out, _parser, _tell, main
 from tests.evaluate.conftest import SMALL
 
 
@@ -135,3 +136,14 @@ def test_the_command_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "none.yaml" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_help_says_how_to_read_what_is_printed() -> None:
+    said = " ".join(_parser().format_help().split())
+    for words in ("no spread over the stocks", "the larger of Hansen-Hodrick's and Newey-West's", "252 for trading days", "float32"):
+        assert words in said, words
+
+
+def test_an_error_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    _tell(MassjaxError("/tmp/\x1b]0;x\x07[bold]s.zarr: holds something else:\n  model: \u202eneuq"))
+    assert capsys.readouterr().err == "error: /tmp/\\x1b]0;x\\x07[bold]s.zarr: holds something else:\n  model: \\u202eneuq\n"

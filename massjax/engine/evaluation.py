@@ -100,7 +100,8 @@ def fitness(
         missing: see `massjax.aggregate`.
 
     Returns:
-        [P], each in [-1, 1]; NaN where no date is left.
+        [P] in float32, each in [-1, 1]; NaN where no date is left. Scores, returns and weights are rounded to float32 first: what
+        differs by less than about a part in ten million is a tie.
 
     Raises:
         DataError: arrays that do not fit together, infinite values, or invalid weights.

@@ -18,7 +18,7 @@ from massjax.evaluate import span
 from massjax.evaluate.backtest import returns_from_forward, returns_from_prices
 from massjax.evaluate.controls import single_rank_ic
 from massjax.evaluate.memory import check_memory
-from massjax.evaluate.metrics import summarize
+from massjax.evaluate.metrics import summarize, telling_dates
 from massjax.evaluate.result import (
     BENCHMARK,
     BEST_SINGLE,
@@ -28,6 +28,7 @@ from massjax.evaluate.result import (
     ArchetypeFacts,
     RunResult,
     Strategy,
+    made_by_fake,
 )
 from massjax.evaluate.scores import gather_scores, score_coverage, store_facts
 from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio
@@ -35,6 +36,7 @@ from massjax.evaluate.untraded import untraded_warnings
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns
+from massjax.market.row_words import counted, row_unit
 from massjax.scoring.work import prepare
 from massjax.search import Search, settings_from_mapping
 
@@ -45,8 +47,6 @@ LITTLE_COVERAGE = 0.9
 """Share of members with a score under which a run warns."""
 TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "date"}
 """Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
-FEW_DATES = 60
-"""Evaluated dates under which a run warns."""
 
 
 def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
@@ -70,6 +70,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
     first = span.first_evaluated(settings, settings.gap or 0, panel.dates, lag)
     with clock.stage("reading the scores"):
         gathered = gather_scores(work)
+        store = store_facts(gathered.store)
     for number, search in enumerate(searches):
         with _blaming_search(number, search):
             check_memory(search, len(archetypes), panel.dates.size)
@@ -80,11 +81,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
             contenders.append(_search(config, judged, gathered.scores, name, search, number, tell))
     evaluated = _evaluated(contenders, first, panel.dates.size)
     if not evaluated.any():
-        raise ConfigError(
-            "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
-            "check that the scores differ between stocks, and that returns are known on the dates that have scores"
-            + _told_flat(gathered.scores, archetypes)
-        )
+        raise _nothing_evaluated(gathered.scores, archetypes)
     with clock.stage("judging against the controls"):
         returns, no_backtest = _returns(panel, lag)
         kinds = tuple(archetype.kind for archetype in archetypes)
@@ -102,8 +99,11 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
             dates=panel.dates,
             periods_per_year=panel.periods_per_year,
         )
+        compared = controls(arena, fake=made_by_fake(store))
+        if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*contenders, *compared) if found.fitness is not None):
+            raise _nothing_evaluated(gathered.scores, archetypes)
         benchmark = portfolio(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
-        strategies = judge(arena, [*contenders, *controls(arena)], benchmark.backtest if benchmark else None)
+        strategies = judge(arena, [*contenders, *compared], benchmark.backtest if benchmark else None)
         facts = _archetype_facts(arena, archetypes, strategies)
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
         untraded = untraded_warnings(panel, held, settings.backtest)
@@ -115,15 +115,14 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
         archetypes=facts,
         benchmark=benchmark,
         no_backtest=no_backtest,
-        store=store_facts(gathered.store),
-        warnings=(*gathered.warnings, *untraded, *_warnings(config, panel, evaluated, first, facts)),
+        store=store,
+        warnings=(*gathered.warnings, *untraded, *_warnings(config, panel, evaluated, first, facts, strategies, made_by_fake(store))),
         seconds=clock.seconds,
     )
 
 
 def _searches(config: RunConfig) -> list[Search]:
-    if not config.search:
-        raise ConfigError("search: is empty; list at least one search, for example {method: annealing}")
+    """The searches of the configuration; an empty list runs the controls alone."""
     searches = []
     for number, mapping in enumerate(config.search):
         with blaming(f"search.{number}"):
@@ -133,7 +132,7 @@ def _searches(config: RunConfig) -> list[Search]:
 
 def _resolved(config: RunConfig, searches: Sequence[Search], panel: Panel) -> RunConfig:
     """The configuration with every default of the searches and the gap written out."""
-    span.check_horizon(config.evaluate, panel.forward_returns)
+    span.check_horizon(config.evaluate, panel.forward_returns, row_unit(panel.periods_per_year))
     gap = span.resolve_gap(config.evaluate, config.market.execution_lag)
     full = tuple(
         {"method": given["method"], **search.model_dump(mode="json")} for given, search in zip(config.search, searches, strict=True)
@@ -148,6 +147,14 @@ def _refuse_silence(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Arc
             f"no archetype has a score on any date: {names}; "
             "a rule needs features that are known, a language model's scores come from `python -m massjax.precompute`"
         )
+
+
+def _nothing_evaluated(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype]) -> ConfigError:
+    return ConfigError(
+        "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
+        "check that the scores differ between stocks, and that returns are known on the dates that have scores"
+        + _told_flat(scores, archetypes)
+    )
 
 
 def _told_flat(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype]) -> str:
@@ -194,7 +201,7 @@ def _search(
             progress=tell,
         )
     weights, fitness = np.asarray(found.weights, np.float64), np.asarray(found.fitness, np.float64)
-    about = f"{search.population:,} chains of {search.steps:,} steps, every day"
+    about = f"{counted(search.population, 'chain')} of {counted(search.steps, 'step')}, every date"
     label = name.replace("_", " ").replace("-", " ").capitalize()
     return Contender(name, label, "search", settings.signal, weights, fitness, about, time.perf_counter() - began)
 
@@ -249,21 +256,34 @@ def _archetype_facts(arena: Arena, archetypes: Sequence[Archetype], strategies: 
     )
 
 
-def _warnings(config: RunConfig, panel: Panel, evaluated: np.ndarray, first: int, facts: Sequence[ArchetypeFacts]) -> tuple[str, ...]:
+def _warnings(
+    config: RunConfig,
+    panel: Panel,
+    evaluated: Bool[np.ndarray, " T"],
+    first: int,
+    facts: Sequence[ArchetypeFacts],
+    strategies: Sequence[Strategy],
+    fake: bool,
+) -> tuple[str, ...]:
     found = []
-    count, skipped = int(evaluated.sum()), int(evaluated.size - first - evaluated.sum())
-    if count < FEW_DATES:
+    skipped, horizon = int(evaluated.size - first - evaluated.sum()), config.evaluate.horizon
+    known, wanted = max(strategy.metrics[horizon].rank_ic.dates for strategy in strategies), telling_dates(horizon)
+    if known < wanted:
         found.append(
-            f"only {count} dates are evaluated; with returns over {config.evaluate.horizon} days that is too few to conclude anything"
+            f"only {counted(known, 'date')} can be judged; with returns over {counted(horizon, row_unit(panel.periods_per_year))} "
+            f"fewer than {wanted} are too few to conclude anything"
         )
     if skipped:
-        found.append(f"{skipped} dates with a full look-back are left out, because no search had a rank correlation in their window")
+        found.append(
+            f"{counted(skipped, 'date')} with a full look-back {'is' if skipped == 1 else 'are'} left out, because no search had a rank "
+            "correlation in the window"
+        )
     gappy = [f"{fact.archetype.name} ({fact.coverage:.1%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
     if gappy:
         listed = ", ".join(gappy[:5]) + (", ..." if len(gappy) > 5 else "")
-        counted = f"{len(gappy)} archetypes score" if len(gappy) > 1 else "1 archetype scores"
-        found.append(f"{counted} less than {LITTLE_COVERAGE:.0%} of the members: {listed}")
-    found += hindsight_warnings(config, panel.dates, [fact.archetype for fact in facts])
+        scoring = f"{len(gappy)} archetypes score" if len(gappy) > 1 else "1 archetype scores"
+        found.append(f"{scoring} less than {LITTLE_COVERAGE:.0%} of the members: {listed}")
+    found += [] if fake else hindsight_warnings(config, panel.dates, [fact.archetype for fact in facts])
     return (*found, *panel.warnings)
 
 

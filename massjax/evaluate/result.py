@@ -50,6 +50,12 @@ class Portfolio:
     performance: Performance
     other_sharpes: tuple[float, ...] = ()
 
+    @property
+    def sharpe_range(self) -> tuple[float, float]:
+        """Lowest and highest of `other_sharpes`; NaN where none is known."""
+        known = [sharpe for sharpe in self.other_sharpes if np.isfinite(sharpe)]
+        return (min(known), max(known)) if known else (np.nan, np.nan)
+
 
 @dataclass(frozen=True, eq=False)
 class Strategy:
@@ -119,7 +125,7 @@ class RunResult:
     Attributes:
         config: fully resolved, gap included.
         panel: the market data.
-        evaluated: True on the dates that the run is about: a full look-back behind them and a fitness for at least one search. Each
+        evaluated: True on the dates that the run is about: a full look-back behind them and a fitness for at least one search, if any. Each
             strategy is judged on its own of these, `Strategy.evaluated`; differences of two on those they share.
         strategies: searches first, then controls.
         archetypes: in the order of the weights.
@@ -146,6 +152,31 @@ class RunResult:
         """The forward-return horizon that the searches were fitted to."""
         return self.config.evaluate.horizon
 
+    @property
+    def searches(self) -> tuple[Strategy, ...]:
+        """The strategies that a search has chosen; none where only the controls were run."""
+        return tuple(strategy for strategy in self.strategies if strategy.kind == "search")
+
+    @property
+    def fake(self) -> bool:
+        """Whether the scores that stand for a language model's are the fake engine's noise, as the store itself says."""
+        return made_by_fake(self.store)
+
     def strategy(self, name: str) -> Strategy:
         """The strategy of that name."""
         return next(strategy for strategy in self.strategies if strategy.name == name)
+
+
+def made_by_fake(store: Mapping[str, Any]) -> bool:
+    """Whether the facts about a store name the fake engine as the one that answered.
+
+    Args:
+        store: names, nested or dotted, and values, as `massjax.evaluate.scores.store_facts` returns them.
+    """
+    for name, value in store.items():
+        if isinstance(value, Mapping):
+            if made_by_fake(value):
+                return True
+        elif str(name).rpartition(".")[2] == "engine" and str(value).partition(" ")[0] == "fake":
+            return True
+    return False

@@ -10,6 +10,7 @@ from jaxtyping import Shaped
 
 from massjax.config import EvaluateSettings
 from massjax.errors import ConfigError
+from massjax.market.row_words import counted
 
 
 def smallest_gap(horizon: int, execution_lag: int) -> int:
@@ -42,8 +43,8 @@ def first_evaluated(settings: EvaluateSettings, gap: int, dates: Shaped[np.ndarr
     return needed
 
 
-def check_horizon(settings: EvaluateSettings, forward_returns: Mapping[int, Any]) -> None:
-    """Refuse a horizon for which the panel has no forward returns.
+def check_horizon(settings: EvaluateSettings, forward_returns: Mapping[int, Any], unit: str = "trading day") -> None:
+    """Refuse a horizon for which the panel has no forward returns; `unit` is what a row of it is called.
 
     Raises:
         ConfigError: naming the horizons there are.
@@ -51,6 +52,6 @@ def check_horizon(settings: EvaluateSettings, forward_returns: Mapping[int, Any]
     if settings.horizon not in forward_returns:
         known = ", ".join(map(str, sorted(forward_returns))) or "none"
         raise ConfigError(
-            f"evaluate.horizon: the market data has no forward returns over {settings.horizon} trading days, only over: {known}; "
+            f"evaluate.horizon: the market data has no forward returns over {counted(settings.horizon, unit)}, only over: {known}; "
             "choose one of these, or add it to market.horizons"
         )

@@ -69,10 +69,13 @@ class Contender:
     seconds: float = 0.0
 
 
-def controls(arena: Arena) -> list[Contender]:
+def controls(arena: Arena, *, fake: bool = False) -> list[Contender]:
     """Uniform weights, and the best single archetype of the same look-back, gap and delay as the searches.
 
     Where both kinds of archetypes are there, also uniform weights over each kind: do language models add to the rules?
+
+    Args:
+        fake: the scores of the kind `llm` are the fake engine's; their control is called that.
     """
     settings, dates = arena.settings, arena.member.shape[1]
     best = best_single(
@@ -85,7 +88,8 @@ def controls(arena: Arena) -> list[Contender]:
         missing=settings.missing,
     )
     found = [Contender(UNIFORM, "Uniform weights", "control", settings.signal, uniform_weights(np.ones(len(arena.kinds), bool), dates))]
-    for name, label, kind in ((UNIFORM_LLM, "Uniform, LLM only", "llm"), (UNIFORM_RULES, "Uniform, rules only", "rule")):
+    llm = "Uniform, fake only" if fake else "Uniform, LLM only"
+    for name, label, kind in ((UNIFORM_LLM, llm, "llm"), (UNIFORM_RULES, "Uniform, rules only", "rule")):
         chosen = np.array([k == kind for k in arena.kinds])
         if chosen.any() and not chosen.all():
             found.append(Contender(name, label, "control", settings.signal, uniform_weights(chosen, dates)))

@@ -7,8 +7,25 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM, RunResult, Strategy
-from massjax.report.wording import ABLATION, evaluated_span, number, percent, signed_percent, verdict
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Portfolio, RunResult, Strategy
+from massjax.market.row_words import counted, every, row_unit
+from massjax.report.telling import annualised, told
+from massjax.report.wording import (
+    dates_differ,
+    evaluated_span,
+    headline,
+    horizon_dates,
+    marks,
+    number,
+    percent,
+    return_name,
+    signed_percent,
+    verdict,
+)
+from massjax.terminal import escaped_text
+
+MOST_COLUMNS = 9
+"""Columns of figures from which they stand closer together, to fit 80 columns of text."""
 
 
 def print_summary(result: RunResult, console: Console) -> None:
@@ -17,31 +34,36 @@ def print_summary(result: RunResult, console: Console) -> None:
 
 
 def summary(result: RunResult) -> RenderableType:
-    """The same as something rich can print; fits 80 columns."""
-    parts: list[RenderableType] = [Text(ABLATION, style="bold red")] if result.config.evaluate.leakage_ablation else []
+    """The same as something rich can print; fits 80 columns, on a few more where the strategies have different dates."""
+    parts: list[RenderableType] = [Text(mark, style="bold red") for mark in marks(result)]
     tables = [_metrics(result), _shrinkage(result), *([_portfolios(result)] if result.benchmark is not None else [])]
     for table in tables:
         parts += [table, Text()]
-    parts += [Text(sentence + "\n") for sentence in verdict(result)]
-    parts += [Text(f"Warning: {warning}.", style="yellow") for warning in result.warnings]
+    if result.benchmark is None:
+        parts.append(Text(escaped_text(result.no_backtest) + "\n"))
+    parts.append(Text(escaped_text(headline(result)) + "\n", style="bold"))
+    parts += [Text(escaped_text(sentence) + "\n") for sentence in verdict(result)]
+    parts += [Text(f"Warning: {escaped_text(warning)}.", style="yellow") for warning in result.warnings]
     return Group(*parts)
 
 
 def _metrics(result: RunResult) -> Table:
-    title = f"Out of sample, {evaluated_span(result)}; %, t-statistics aside"
-    table = _table(title, "", "RankIC", "t", "RankICIR", "IC", "ICIR", "vs uniform", "t")
+    title, counts = f"Out of sample, {evaluated_span(result)}; %, t-statistics aside", dates_differ(result)
+    table = _table(title, "", "RankIC", "t", "RankICIR", "IC", "ICIR", "vs\nuniform", "t", *(["dates"] if counts else []))
     for horizon in sorted(result.strategies[0].metrics):
-        fitted = ", fitted" if horizon == result.horizon else ""
-        table.add_row(f"[italic]{horizon}-day return{fitted}[/italic]")
+        fitted = ", fitted" if horizon == result.horizon and result.searches else ""
+        dates = "" if counts else horizon_dates(result, horizon)
+        table.add_row(Text(f"{return_name(result, horizon)}{fitted}", style="italic"), Text(dates, style="italic"))
         for strategy in result.strategies:
-            table.add_row(strategy.label, *_metrics_row(strategy, horizon), style=_style(strategy))
+            own = [f"{strategy.metrics[horizon].rank_ic.dates:,}"] if counts else []
+            table.add_row(_label(strategy), *_metrics_row(strategy, horizon), *own, style=_style(strategy))
         table.add_section()
     return table
 
 
 def _metrics_row(strategy: Strategy, horizon: int) -> list[str]:
     metrics = strategy.metrics[horizon]
-    rank_ic, ic, over = metrics.rank_ic, metrics.ic, metrics.over_uniform
+    rank_ic, ic, over = told(metrics.rank_ic, horizon), metrics.ic, told(metrics.over_uniform, horizon)
     compared = ["", ""] if strategy.name == UNIFORM else [signed_percent(over.mean), number(over.t_statistic, 1)]
     return [
         percent(rank_ic.mean),
@@ -54,44 +76,76 @@ def _metrics_row(strategy: Strategy, horizon: int) -> list[str]:
 
 
 def _shrinkage(result: RunResult) -> Table:
-    title = f"Promised on the look-back, and kept afterwards: {result.horizon}-day RankIC, %"
-    table = _table(title, "", "in sample", "out", "gain in", "gain out", "kept")
+    """Each strategy over its own dates, its gains over those it shares with uniform weights."""
+    title = f"Promised on the look-back, and kept afterwards: RankIC with the {return_name(result, result.horizon)}, %"
+    table = _table(title, "", "in sample", "out", "dates", "gain in", "gain out", "kept", "shared")
     for strategy in result.strategies:
         s = strategy.shrinkage
-        gains = [signed_percent(s.in_sample_gain), signed_percent(s.out_of_sample_gain), percent(s.kept, 0)]
+        gains = [signed_percent(s.in_sample_gain), signed_percent(s.out_of_sample_gain), percent(s.kept, 0), f"{s.compared:,}"]
         if strategy.kind == "control" and strategy.name != BEST_SINGLE:
-            gains = ["", "", ""]
-        table.add_row(strategy.label, percent(s.in_sample), percent(s.out_of_sample), *gains, style=_style(strategy))
+            gains = [""] * 4
+        table.add_row(_label(strategy), percent(s.in_sample), percent(s.out_of_sample), f"{s.dates:,}", *gains, style=_style(strategy))
     return table
 
 
 def _portfolios(result: RunResult) -> Table:
-    settings = result.config.evaluate.backtest
-    title = f"Long-only, best {settings.quantile:.0%}, every {settings.every} days, {settings.cost:.2%} a round trip; % a year"
-    table = _table(title, "", "CAGR", "vol.", "Sharpe", "drawdown", "turnover", "cost", "vs all")
-    held = [(s.label, s.portfolio, _style(s)) for s in result.strategies] + [("All members alike", result.benchmark, "dim")]
+    settings, unit = result.config.evaluate.backtest, row_unit(result.panel.periods_per_year)
+    annual, spread = annualised(result), settings.every > 1
+    rules = f"Long-only, best {settings.quantile:.0%}, {every(settings.every, unit)}, {settings.cost:.2%} a round trip"
+    if annual:
+        starts = f"; Sharpe if begun {_later(settings.every, unit)} later: low, high" if spread else ""
+        columns = ["CAGR", "vol.", "Sharpe", *(["low", "high"] if spread else []), "draw-\ndown", "turn-\nover", "cost", "vs all"]
+        table = _table(f"{rules}; % a year{starts}", "", *columns)
+    else:
+        days = result.benchmark.performance.days if result.benchmark else 0
+        table = _table(f"{rules}; % over {counted(days, unit)}, too few for figures a year", "", "total return", "drawdown", "vs all")
+    held = [(_label(s), s.portfolio, _style(s)) for s in result.strategies] + [(Text("All members alike"), result.benchmark, "dim")]
     for label, portfolio, style in held:
         if portfolio is not None:
-            p = portfolio.performance
-            figures = [
-                percent(p.cagr, 1),
-                percent(p.volatility, 1),
-                number(p.sharpe),
-                percent(p.max_drawdown, 1),
-                percent(p.turnover, 0),
-                percent(p.cost),
-            ]
-            table.add_row(label, *figures, "" if portfolio is result.benchmark else signed_percent(p.active_return, 1), style=style)
+            figures = _yearly(portfolio, spread) if annual else _whole(portfolio)
+            table.add_row(label, *figures, "" if portfolio is result.benchmark else _against(result, portfolio, annual), style=style)
     return table
+
+
+def _later(rows: int, unit: str) -> str:
+    return counted(1, unit) if rows == 2 else f"1 to {counted(rows - 1, unit)}"
+
+
+def _yearly(portfolio: Portfolio, spread: bool) -> list[str]:
+    p = portfolio.performance
+    return [
+        percent(p.cagr, 1),
+        percent(p.volatility, 1),
+        number(p.sharpe),
+        *([number(end) for end in portfolio.sharpe_range] if spread else []),
+        percent(p.max_drawdown, 1),
+        percent(p.turnover, 0),
+        percent(p.cost),
+    ]
+
+
+def _whole(portfolio: Portfolio) -> list[str]:
+    return [percent(portfolio.performance.total_return, 1), percent(portfolio.performance.max_drawdown, 1)]
+
+
+def _against(result: RunResult, portfolio: Portfolio, annual: bool) -> str:
+    if annual or result.benchmark is None:
+        return signed_percent(portfolio.performance.active_return, 1)
+    return signed_percent(portfolio.performance.total_return - result.benchmark.performance.total_return, 1)
 
 
 def _table(title: str, first: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="", padding=(0, 1, 0, 0))
+    gap = 1 if len(headings) < MOST_COLUMNS else 0
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="", padding=(0, gap, 0, 0))
     table.show_edge = False
     table.add_column(first, no_wrap=True)
     for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
     return table
+
+
+def _label(strategy: Strategy) -> Text:
+    return Text(escaped_text(strategy.label))
 
 
 def _style(strategy: Strategy) -> str:

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from massjax.evaluate.backtest import Backtest
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, RunResult, Strategy
+from massjax.report.telling import told
 from massjax.report.wording import LARGEST_IN_FULL, MINUS
 
 SEARCH_COLORS = ("#3b7ae0", "#d9652b", "#1f9d76", "#a24bc0", "#c43d6b", "#5b8c1a")
@@ -40,9 +41,11 @@ def figures(result: RunResult) -> dict[str, go.Figure]:
     drawn = {"rank_ic": rank_ic_figure(result), "promised": promised_figure(result), "weights": weights_figure(result)}
     if result.benchmark is not None:
         drawn["equity"] = equity_figure(result)
-    if result.config.evaluate.leakage_ablation:
+    marks = ["fake scores: noise"] if result.fake else []
+    marks += ["leakage ablation: not a result"] if result.config.evaluate.leakage_ablation else []
+    if marks:
+        mark = "; ".join(marks)
         for figure in drawn.values():
-            mark = "leakage ablation: not a result"
             figure.add_annotation(text=mark, xref="paper", yref="paper", x=0.5, y=0.5, showarrow=False, opacity=0.35, font={"size": 26})
     return drawn
 
@@ -87,7 +90,7 @@ def promised_figure(result: RunResult) -> go.Figure:
     figure = go.Figure()
     for strategy in reversed(result.strategies):
         shrinkage, color = strategy.shrinkage, strategy_color(result, strategy)
-        error = strategy.metrics[result.horizon].rank_ic.standard_error
+        error = told(strategy.metrics[result.horizon].rank_ic, result.horizon).standard_error
         promised, kept = 100 * shrinkage.in_sample, 100 * shrinkage.out_of_sample
         line, open_circle = {"color": color, "width": 1.5, "dash": "dot"}, {"color": color, "size": 11, "symbol": "circle-open"}
         spread = {"array": [200 * error], "thickness": 1.5, "width": 4, "color": color}
@@ -109,7 +112,7 @@ def weights_figure(result: RunResult) -> go.Figure:
     )
     dates = np.flatnonzero(result.evaluated)
     dates = dates[:: -(-dates.size // MOST_DATES)]
-    bands = archetype_bands(result, [strategy for strategy in shown if strategy.kind == "search"])
+    bands = archetype_bands(result, result.searches or shown)
     for row, strategy in enumerate(shown, start=1):
         for band, (label, members, color) in enumerate(bands):
             share = 100 * strategy.weights[dates][:, members].sum(axis=1)
@@ -176,13 +179,17 @@ def archetype_bands(result: RunResult, strategies: Sequence[Strategy]) -> list[t
     total = sum((strategy.weights[result.evaluated].mean(axis=0) for strategy in strategies), np.zeros(len(result.archetypes)))
     order = [int(k) for k in np.argsort(-total, kind="stable")]
     most = len(ARCHETYPE_COLORS) if len(order) <= len(ARCHETYPE_COLORS) else len(ARCHETYPE_COLORS) - 1
-    kinds = {"llm": "LLM", "rule": "rule"}
     bands = [
-        (f"{result.archetypes[k].archetype.name} · {kinds[result.archetypes[k].archetype.kind]}", [k], color)
+        (f"{result.archetypes[k].archetype.name} · {kind_word(result, result.archetypes[k].archetype.kind)}", [k], color)
         for k, color in zip(order[:most], ARCHETYPE_COLORS, strict=False)
     ]
     rest = order[most:]
     return [*bands, (f"{len(rest)} others", rest, OTHERS_COLOR)] if rest else bands
+
+
+def kind_word(result: RunResult, kind: str) -> str:
+    """What an archetype of that kind is called: `LLM` or `rule`, and `fake` where no language model was asked."""
+    return "rule" if kind == "rule" else "fake" if result.fake else "LLM"
 
 
 def rolling_window(result: RunResult) -> int:

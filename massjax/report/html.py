@@ -12,10 +12,16 @@ from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
 from massjax.config import EvaluateSettings
+from massjax.evaluate.metrics import FEWEST_HORIZONS, telling_dates
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, RunResult
+from massjax.market.row_words import counted, every, row_unit
 from massjax.report import wording
-from massjax.report.figures import figures, rolling_window, strategy_color
+from massjax.report.figures import figures, kind_word, rolling_window, strategy_color
+from massjax.report.telling import annualised, told, too_few
+from massjax.terminal import escaped_text
 
+MODEL_FACTS = ("model", "model_name")
+"""Last parts of the names under which a store says which model answered."""
 SHOWN_FACTS = 60
 """Characters of a value of the store's provenance that are shown."""
 
@@ -29,9 +35,12 @@ def render_report(result: RunResult) -> str:
         loader=jinja2.PackageLoader("massjax.report", "templates"),
         autoescape=jinja2.select_autoescape(["html", "j2"]),
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"told": told, "telling_dates": telling_dates, "counted": counted, "every": every, "kind_word": kind_word}
+    environment.globals |= {"return_name": wording.return_name, "horizon_dates": wording.horizon_dates}
     environment.filters |= {
         "dated": _dated,
         "percent": wording.percent,
@@ -45,7 +54,17 @@ def render_report(result: RunResult) -> str:
         horizons=sorted(result.strategies[0].metrics),
         uniform=UNIFORM,
         best_single=BEST_SINGLE,
-        ablation=wording.ABLATION if result.config.evaluate.leakage_ablation else "",
+        marks=wording.marks(result),
+        unit=row_unit(result.panel.periods_per_year),
+        kinds={facts.archetype.kind for facts in result.archetypes},
+        few=too_few(result),
+        annual=annualised(result),
+        differ=wording.dates_differ(result),
+        about_horizons=wording.about_horizons(result),
+        about_few=wording.about_few(result),
+        fewest_horizons=FEWEST_HORIZONS,
+        judged=wording.judged(result),
+        portfolios=_portfolios(result),
         color={strategy.name: strategy_color(result, strategy) for strategy in result.strategies},
         clear=wording.CONVENTIONAL_T,
         window=rolling_window(result),
@@ -53,7 +72,7 @@ def render_report(result: RunResult) -> str:
         verdict=wording.verdict(result),
         span=wording.evaluated_span(result),
         facts=run_facts(result),
-        store=[(name, _short(value)) for name, value in _flat(result.store)],
+        store=_store(result),
         config_yaml=yaml.safe_dump(result.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110),
         figures={name: Markup(_script_safe(to_json(figure, validate=False) or "")) for name, figure in figures(result).items()},
         plotly=Markup(get_plotlyjs()),
@@ -63,40 +82,73 @@ def render_report(result: RunResult) -> str:
 def run_facts(result: RunResult) -> list[tuple[str, str]]:
     """What was run, in pairs of a term and what it was in this run."""
     config, panel = result.config, result.panel
-    kinds = [facts.archetype.kind for facts in result.archetypes]
-    counted = [f"{kinds.count(kind)} {label}" for kind, label in (("llm", "LLM"), ("rule", "rule-based")) if kind in kinds]
+    unit = row_unit(panel.periods_per_year)
     return [
-        ("Market", f"{config.market.source}, {len(panel.stocks)} stocks"),
-        ("Data", f"{panel.dates[0]} to {panel.dates[-1]} ({panel.dates.size} dates)"),
+        ("Market", f"{config.market.source}, {counted(len(panel.stocks), 'stock')}"),
+        ("Data", f"{panel.dates[0]} to {panel.dates[-1]} ({counted(panel.dates.size, 'date')}, {panel.periods_per_year:g} {unit}s a year)"),
         ("Evaluated", wording.evaluated_span(result)),
-        ("Archetypes", ", ".join(counted)),
-        ("Language model", _model(result) if "llm" in kinds else "none, all archetypes are rules"),
-        ("Fitted to", _fitted_to(config.evaluate)),
+        ("Archetypes", _kinds(result)),
+        ("Language model", _model(result)),
+        ("Fitted to", _fitted_to(result)),
         ("Timing", _timing(config.evaluate, config.market.execution_lag)),
-        ("Search", "; ".join(f"{s.label}: {s.about}" for s in result.strategies if s.kind == "search")),
+        ("Search", "; ".join(f"{s.label}: {s.about}" for s in result.searches) or "none, the controls alone"),
         ("Seed", str(config.seed)),
         ("Took", f"{sum(result.seconds.values()):.0f} s"),
     ]
 
 
-def _fitted_to(evaluate: EvaluateSettings) -> str:
+def _kinds(result: RunResult) -> str:
+    kinds = [facts.archetype.kind for facts in result.archetypes]
+    words = {"llm": "asked of the fake engine" if result.fake else "LLM", "rule": "rule-based"}
+    return ", ".join(f"{kinds.count(kind)} {word}" for kind, word in words.items() if kind in kinds)
+
+
+def _fitted_to(result: RunResult) -> str:
+    evaluate = result.config.evaluate
     share = f" (α\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{evaluate.alpha:g})" if evaluate.signal == "combined" else ""
-    return f"mean RankIC of the {evaluate.signal} signal{share} with {evaluate.horizon}-day returns"
+    fitted = f"mean RankIC of the {evaluate.signal} signal{share} with the {wording.return_name(result, evaluate.horizon)}"
+    return fitted if result.searches else f"nothing; judged by the {fitted}"
 
 
 def _timing(evaluate: EvaluateSettings, lag: int) -> str:
-    filled = f"{lag} close{'s' if lag > 1 else ''} after the decision" if lag else "at the close of the decision"
-    return f"look-back {evaluate.lookback}, gap {evaluate.gap}, applied {evaluate.delay} later, filled {filled}"
+    filled = f"{counted(lag, 'close')} after the decision" if lag else "at the close of the decision"
+    applied = f"applied {counted(evaluate.delay, 'date')} later" if evaluate.delay else "applied at once"
+    return f"look-back {counted(evaluate.lookback, 'date')}, gap {evaluate.gap}, {applied}, filled {filled}"
+
+
+def _portfolios(result: RunResult) -> list[dict[str, Any]]:
+    """The rows of the backtest's table; the last is what the others are compared with."""
+    held: list[dict[str, Any]] = [
+        {"label": s.label, "kind": s.kind, "color": strategy_color(result, s), "portfolio": s.portfolio}
+        for s in result.strategies
+        if s.portfolio is not None
+    ]
+    return [*held, {"label": "All members alike", "kind": "control", "color": "var(--ink)", "portfolio": result.benchmark}]
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints: text from outside without characters that are not seen; what is HTML already is left as it is."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else escaped_text(value, keep="\n")
 
 
 def _dated(text: str) -> Markup:
     """Text in which no line breaks inside a date."""
-    return Markup(re.sub(r"\d{4}-\d{2}-\d{2}", r"<time>\g<0></time>", str(escape(text))))
+    return Markup(re.sub(r"\d{4}-\d{2}-\d{2}", r"<time>\g<0></time>", str(escape(escaped_text(text)))))
 
 
 def _model(result: RunResult) -> str:
-    found = [value for name, value in _flat(result.store) if name.rpartition(".")[2] in ("model", "model_name")]
-    return str(found[0]) if found else (result.config.scoring.model or "see the store's provenance")
+    if all(facts.archetype.kind == "rule" for facts in result.archetypes):
+        return "none, all archetypes are rules"
+    if result.fake:
+        return "none: the fake engine answered with noise"
+    found = [value for name, value in _flat(result.store) if name.rpartition(".")[2] in MODEL_FACTS]
+    return str(found[0]) if found else (result.config.scoring.model or "see the store’s provenance")
+
+
+def _store(result: RunResult) -> list[tuple[str, str]]:
+    """The facts about the store; for fake scores without the name of the model that was set but never asked."""
+    facts = _flat(result.store)
+    return [(name, _short(value)) for name, value in facts if not (result.fake and name.rpartition(".")[2] in MODEL_FACTS)]
 
 
 def _flat(values: Any, prefix: str = "") -> list[tuple[str, Any]]:

@@ -13,19 +13,24 @@ import polars as pl
 from massjax.engine.evaluation import ranking_method
 from massjax.evaluate.result import BENCHMARK, ArchetypeFacts, Portfolio, RunResult, Strategy
 from massjax.report.series import method_name
+from massjax.report.telling import annualised, too_few
 
 FORMAT = 1
 """Version of the layout of a run directory."""
 
 
 def metrics_document(result: RunResult) -> dict[str, Any]:
-    """Everything a run measured, as JSON-like values; what is not a number is None."""
+    """Everything a run measured, as JSON-like values; what is not a number is None.
+
+    Where there are too few dates to tell anything, or for figures a year, all are there, and `evaluated` says so.
+    """
     config, panel = result.config, result.panel
     dates = panel.dates[result.evaluated]
     document = {
         "format": FORMAT,
         "name": config.name,
         "leakage_ablation": config.evaluate.leakage_ablation,
+        "fake_scores": result.fake,
         "panel": {
             "source": config.market.source,
             "stocks": len(panel.stocks),
@@ -35,7 +40,13 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
             "execution_lag": config.market.execution_lag,
             "periods_per_year": panel.periods_per_year,
         },
-        "evaluated": {"dates": int(dates.size), "first_date": str(dates[0]), "last_date": str(dates[-1])},
+        "evaluated": {
+            "dates": int(dates.size),
+            "first_date": str(dates[0]),
+            "last_date": str(dates[-1]),
+            "too_few_to_tell": too_few(result),
+            "too_few_for_figures_a_year": result.benchmark is not None and not annualised(result),
+        },
         "engine": {"platform": jax.default_backend(), "ranking": ranking_method(len(panel.stocks))},
         "fitted": config.evaluate.model_dump(mode="json", exclude={"backtest"}),
         "backtest": config.evaluate.backtest.model_dump(mode="json"),

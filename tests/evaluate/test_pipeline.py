@@ -16,7 +16,7 @@ from massjax.errors import ConfigError, DataError, LeakageError, StoreError
 from massjax.evaluate.memory import check_memory
 from massjax.evaluate.metrics import daily_rank_ic
 from massjax.evaluate.pipeline import _names, run
-from massjax.evaluate.result import RunResult
+from massjax.evaluate.result import RunResult, made_by_fake
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import load_panel
 from massjax.scoring.work import prepare
@@ -120,7 +120,6 @@ def test_leakage_is_refused_or_marked() -> None:
     [
         ({"evaluate": {"lookback": 500}}, r"lookback: 500 dates do not fit.*has 103 \(2022-01-03 to 2022-05-31\)"),
         ({"evaluate": {"horizon": 3}}, "no forward returns over 3 trading days, only over: 1, 5, 10"),
-        ({"search": []}, "search: is empty"),
         ({"search": [{"method": "annealing"}, {"method": "anealing"}]}, r"^search\.1: .*did you mean 'annealing'"),
         ({"search": [{"method": "annealing", "chans": 3}]}, r"^search\.0: .*did you mean 'chains'"),
         ({"search": [{"method": "gradient", "restarts": True}]}, r"^search\.0: .*restarts: expected a number, found true"),
@@ -163,6 +162,8 @@ def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
         run(small_config(market=market, agents={"archetypes": [silent]}))
     with pytest.raises(ConfigError, match=r"no date can be evaluated.*Never a difference between stocks: 'silent', 'same-for-all'"):
         run(small_config(market=market, agents={"archetypes": [silent, alike]}))
+    with pytest.raises(ConfigError, match=r"no date can be evaluated.*Never a difference between stocks: 'silent', 'same-for-all'"):
+        run(small_config(market=market, agents={"archetypes": [silent, alike]}, search=[]))
     result = run(small_config(market=market, agents={"archetypes": [silent, {"name": "winners", "rule": {"momentum_3m": 1}}]}))
     assert any("silent (0.0%)" in warning for warning in result.warnings)
 
@@ -178,9 +179,36 @@ def test_a_model_that_may_remember_is_warned_of_in_the_words_of_precompute() -> 
     assert hindsight_warnings(small_config(), dates, asked) == []
 
 
-def test_few_dates_are_warned_of() -> None:
-    result = run(small_config(market={"end": "2022-03-31"}))
-    assert any("too few to conclude" in warning for warning in result.warnings)
+@pytest.mark.parametrize(("horizon", "words"), [(1, "1 trading day fewer than 30"), (5, "5 trading days fewer than 60")])
+def test_few_dates_are_warned_of(horizon: int, words: str) -> None:
+    result = run(small_config(market={"end": "2022-02-25"}, evaluate={"horizon": horizon}))
+    dates = result.strategy("uniform").metrics[horizon].rank_ic.dates
+    (warning,) = [warning for warning in result.warnings if "too few to conclude" in warning]
+    assert warning == f"only {dates} dates can be judged; with returns over {words} are too few to conclude anything"
+
+
+def test_without_a_search_the_controls_stand_alone_on_the_dates_of_a_search(small_run: RunResult) -> None:
+    result = run(small_config(search=[]))
+    assert result.searches == ()
+    assert [s.name for s in result.strategies] == ["uniform", "best_single"]
+    np.testing.assert_array_equal(result.evaluated, small_run.evaluated)
+    for strategy in result.strategies:
+        assert strategy.metrics == small_run.strategy(strategy.name).metrics
+        assert strategy.shrinkage == small_run.strategy(strategy.name).shrinkage
+
+
+@pytest.mark.parametrize(
+    ("store", "fake"),
+    [
+        ({"path": "s.zarr", "engine.engine": "fake", "panel": {"model": "Qwen2.5-72B"}}, True),
+        ({"engine": {"engine": "fake 2"}}, True),
+        ({"engine.engine": "vllm 0.11", "panel": {"model": "fake-news-7b"}, "scale": 1}, False),
+        ({"engine.engine": "openai", "archetype": "fake"}, False),
+        ({}, False),
+    ],
+)
+def test_a_store_says_itself_that_its_scores_are_fake(store: dict[str, Any], fake: bool) -> None:
+    assert made_by_fake(store) is fake
 
 
 def test_reproduces_the_published_figures_on_the_sse50(shared_dir: Path) -> None:

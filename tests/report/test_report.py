@@ -74,7 +74,7 @@ def test_the_page_is_one_file_that_asks_for_nothing(html: str) -> None:
 def test_the_page_says_what_was_run_and_shows_the_controls(html: str) -> None:
     text = Page(html).text
     expected = [
-        *("What was run", "sp500, 20 stocks", "4 rule", "look-back 15, gap 5", "Annealing: 8 chains of 6 steps", "calm-winners"),
+        *("What was run", "sp500, 20 stocks", "4 rule", "look-back 15 dates, gap 5", "Annealing: 8 chains of 6 steps", "calm-winners"),
         *("Uniform weights", "Best single archetype", "All members alike", "Promised and kept", "Weights through time", "survived to 2022"),
     ]
     for words in expected:
@@ -115,7 +115,7 @@ def test_the_summary_shows_gains_of_what_chose_its_weights_only(small_run: RunRe
     print_summary(dataclasses.replace(small_run, strategies=(*small_run.strategies, further)), Console(file=printed, width=100))
     promised = printed.getvalue().partition("Promised on the look-back")[2].partition("Long-only")[0]
     figures = {line[:22].strip(): len(line[22:].split()) for line in promised.splitlines()[3:] if line.strip()}
-    assert figures == {"Annealing": 5, "Uniform weights": 2, "Uniform, LLM only": 2, "Best single archetype": 5}
+    assert figures == {"Annealing": 7, "Uniform weights": 3, "Uniform, LLM only": 3, "Best single archetype": 7}
 
 
 def test_rolling_mean_equals_pandas() -> None:

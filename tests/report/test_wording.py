@@ -10,11 +10,11 @@ from hypothesis import given, settings, strategies as st
 from rich.console import Console
 
 from massjax.evaluate.metrics import SeriesSummary
-from massjax.evaluate.result import Portfolio, RunResult
+from massjax.evaluate.result import Portfolio, RunResult, Strategy
 from massjax.report.console import print_summary
 from massjax.report.figures import equity_figure
 from massjax.report.html import render_report
-from massjax.report.wording import headline, number, percent, signed_percent, verdict
+from massjax.report.wording import headline, number, percent, return_name, signed_percent, verdict
 
 
 @pytest.mark.parametrize(
@@ -74,15 +74,20 @@ def test_a_gain_beyond_measure_leaves_the_table_as_wide_as_it_was(small_run: Run
     assert equity_figure(small_run).layout.yaxis.tickformat == ".2f"
 
 
+def with_series(result: RunResult, **summaries: SeriesSummary) -> RunResult:
+    """The run with other summaries of its search, at every horizon."""
+    search = result.strategy("annealing")
+    metrics = {h: replace(m, **summaries) for h, m in search.metrics.items()}
+    return replace(result, strategies=(replace(search, metrics=metrics), *result.strategies[1:]))
+
+
 def with_t(result: RunResult, own: float, over_uniform: float) -> RunResult:
     """The run with other t-statistics for its search."""
 
     def summary(t: float) -> SeriesSummary:
         return SeriesSummary(0.01 * t, 0.1, 0.5, 100, 0.01, t)
 
-    search = result.strategy("annealing")
-    metrics = {h: replace(m, rank_ic=summary(own), over_uniform=summary(over_uniform)) for h, m in search.metrics.items()}
-    return replace(result, strategies=(replace(search, metrics=metrics), *result.strategies[1:]))
+    return with_series(result, rank_ic=summary(own), over_uniform=summary(over_uniform))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +97,6 @@ def with_t(result: RunResult, own: float, over_uniform: float) -> RunResult:
         (3.0, 1.99, "The search cannot be told apart from uniform weights.", ("above zero beyond chance", "within chance")),
         (3.0, 2.5, "Annealing beat uniform weights beyond chance.", ("above zero beyond chance", "better beyond chance")),
         (-3.0, -2.5, "Annealing did worse than uniform weights beyond chance.", ("below zero beyond chance", "worse beyond chance")),
-        (np.nan, np.nan, "The search cannot be told apart from uniform weights.", ("too few dates", "no standard error")),
     ],
 )
 def test_the_verdict_claims_no_more_than_the_t_statistics(
@@ -104,8 +108,88 @@ def test_the_verdict_claims_no_more_than_the_t_statistics(
     assert all(word in sentence for word in words)
 
 
+def test_few_shared_dates_are_told_though_each_has_many_of_its_own(small_run: RunResult) -> None:
+    """A factor and its mirror: equal weights cancel and have no RankIC, the search has one on every date."""
+    nothing = SeriesSummary(np.nan, np.nan, np.nan, 0, np.nan, np.nan)
+    result = with_series(small_run, over_uniform=nothing)
+    assert headline(result) == "Annealing had too few dates in common with uniform weights to tell: 0."
+    assert "Against uniform weights no date in common; against the best single" in verdict(result)[0]
+    some = with_series(small_run, over_uniform=SeriesSummary(0.1, 1.0, 1.0, 9, 0.01, 10.0))
+    assert headline(some) == "Annealing had too few dates in common with uniform weights to tell: 9."
+    assert "+10.00 points on 9 shared dates (too few dates to tell)" in verdict(some)[0]
+
+
+def test_equals_are_called_equal_and_not_uncertain(small_run: RunResult) -> None:
+    same, sure = SeriesSummary(0.0, np.nan, 0.0, 80, 0.0, np.nan), SeriesSummary(1.0, np.nan, 1.0, 80, 0.0, np.nan)
+    result = with_series(small_run, rank_ic=sure, over_uniform=same)
+    assert headline(result) == "Annealing ranked no better and no worse than uniform weights on any date."
+    (sentence,) = verdict(result)
+    assert "100.00\N{NO-BREAK SPACE}% out of sample (no t), the same on every date" in sentence
+    assert "uniform weights 0.00 points (the same on every date)" in sentence
+
+
+def test_several_searches_are_listed_by_what_they_did(small_run: RunResult) -> None:
+    def beside(t: float, name: str, dates: int = 80) -> Strategy:
+        search = small_run.strategy("annealing")
+        over = SeriesSummary(0.01 * t, 0.1, 0.5, dates, 0.01, t)
+        return replace(search, label=name, metrics={h: replace(m, over_uniform=over) for h, m in search.metrics.items()})
+
+    def said(*searches: Strategy) -> str:
+        return headline(replace(small_run, strategies=(*searches, *small_run.strategies[1:])))
+
+    assert said(beside(0.1, "A"), beside(-0.1, "B")) == "No search can be told apart from uniform weights."
+    assert said(beside(3, "A"), beside(2, "B"), beside(-4, "C"), beside(0, "D")) == (
+        "A and B beat uniform weights beyond chance; C did worse than uniform weights beyond chance."
+    )
+    assert said(beside(0.1, "A"), beside(9, "B", dates=7)) == (
+        "A cannot be told apart from uniform weights; B had too few dates in common with uniform weights to tell: 7."
+    )
+
+
+def test_rows_that_are_no_days_are_not_called_days(small_run: RunResult) -> None:
+    """At 52 rows a year every word for a row is a week: on the terminal, in the tables and in the text of the page."""
+    weekly = replace(small_run, panel=replace(small_run.panel, periods_per_year=52.0))
+    assert return_name(weekly, 5) == "5-week return"
+    page = re.sub(r"<(script|style|pre)\b.*?</\1>", "", render_report(weekly), flags=re.DOTALL)
+    for words in ("1-week return", "every 5 weeks", "1 week before", "one to 4 weeks later", "a year has 52 weeks"):
+        assert words in page, words
+    words = re.sub(r"<[^>]+>", " ", page)
+    printed = io.StringIO()
+    print_summary(weekly, Console(file=printed, width=100))
+    for text in (words, printed.getvalue()):
+        assert not re.search(r"\bdays?\b|-day\b|252", text)
+
+
+def test_the_horizons_have_their_own_numbers_of_dates(small_run: RunResult) -> None:
+    cut = with_series(small_run, rank_ic=SeriesSummary(0.1, 0.1, 0.5, 70, 0.01, 1.0))
+    for result, differ in ((small_run, False), (cut, True)):
+        printed = io.StringIO()
+        print_summary(result, Console(file=printed, width=100))
+        text, page = printed.getvalue(), render_report(result)
+        for horizon, metrics in result.strategy("uniform").metrics.items():
+            dates = metrics.rank_ic.dates
+            assert (f"{horizon}-day return{', fitted' if horizon == 5 else ''} {dates} dates" in re.sub(" +", " ", text)) is not differ
+            shown = f"70 to {dates} dates" if differ else f"{dates} dates"
+            assert f"{horizon}-day return<small>{shown}" in page
+        assert ("on those that both have" in page) is differ
+    own = [line.split()[-1] for line in text.splitlines() if line.startswith(("Annealing ", "Uniform weights "))][:2]
+    assert own == ["70", str(small_run.strategy("uniform").metrics[1].rank_ic.dates)]
+
+
+def test_the_terminal_shows_the_spread_over_starting_days(small_run: RunResult) -> None:
+    printed = io.StringIO()
+    print_summary(small_run, Console(file=printed, width=80))
+    table = printed.getvalue().partition("Long-only")[2]
+    portfolio = small_run.strategy("annealing").portfolio
+    assert portfolio is not None
+    row = next(line for line in table.splitlines() if line.startswith("Annealing"))
+    assert row.split()[3:6] == [number(value) for value in (portfolio.performance.sharpe, *portfolio.sharpe_range)]
+    assert portfolio.sharpe_range == (min(portfolio.other_sharpes), max(portfolio.other_sharpes))
+    assert f'<td class="unsure">{number(portfolio.sharpe_range[0])}</td>' in render_report(small_run)
+
+
 def test_the_summary_fits_a_terminal_and_names_the_controls(small_run: RunResult, leaking_run: RunResult) -> None:
-    console = Console(width=88, record=True, file=io.StringIO())
+    console = Console(width=80, record=True, file=io.StringIO())
     print_summary(small_run, console)
     text = console.export_text()
     for words in ("Annealing", "Uniform weights", "Best single archetype", "All members alike", "5-day return, fitted", "in sample"):

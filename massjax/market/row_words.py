@@ -1,0 +1,45 @@
+"""What a row of a panel is called, so that nobody reads weeks as days: `5-week return`, `every trading day`, `8 months`."""
+
+from __future__ import annotations
+
+UNITS = (
+    ("day", 360.0, 367.0),
+    ("trading day", 190.0, 360.0),
+    ("week", 50.0, 54.0),
+    ("month", 11.0, 13.0),
+    ("quarter", 3.5, 4.5),
+    ("year", 0.8, 1.2),
+)
+"""Names of a row, and the numbers of rows a year at which it has that name."""
+
+
+def row_unit(periods_per_year: float) -> str:
+    """The name of one row of a panel: `trading day`, `day`, `week`, `month`, `quarter`, `year`, or `row` where none of these fits.
+
+    Args:
+        periods_per_year: rows that make a year, as `Panel.periods_per_year`.
+
+    Example:
+        >>> row_unit(252.0), row_unit(52.0), row_unit(104.0)
+        ('trading day', 'week', 'row')
+    """
+    return next((unit for unit, low, high in UNITS if low <= periods_per_year < high), "row")
+
+
+def short_unit(periods_per_year: float) -> str:
+    """As `row_unit`, with `day` for a trading day too: what stands in `5-day return`."""
+    return row_unit(periods_per_year).removeprefix("trading ")
+
+
+def counted(number: int, unit: str) -> str:
+    """A number of something in words that agree: `1 date`, `8 dates`, `1,000 dates`.
+
+    Args:
+        unit: in the singular; its plural is formed with an s.
+    """
+    return f"{number:,} {unit}" if number == 1 else f"{number:,} {unit}s"
+
+
+def every(number: int, unit: str) -> str:
+    """How often: `every week`, `every 5 trading days`."""
+    return f"every {unit}" if number == 1 else f"every {counted(number, unit)}"
