@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,6 +16,7 @@ from jaxtyping import Int
 from massjax.agents.facts import UNKNOWN, Fact
 from massjax.agents.sandbox import PromptEnvironment
 from massjax.config import Archetype
+from massjax.config.files import read_small
 from massjax.errors import ConfigError
 
 MODALITY_TITLES = {
@@ -36,8 +35,8 @@ MODALITY_TITLES = {
 
 ARCHETYPE_FIRST, FACTS_FIRST, STAGE = "investor.j2", "investor_facts_first.j2", "stage.j2"
 """The packaged templates."""
-LARGEST_TEMPLATE = 2**18
-"""Bytes of a template's file."""
+LONGEST_TEMPLATE = 2**18
+"""Bytes of a template."""
 
 
 class Prompt(NamedTuple):
@@ -125,20 +124,9 @@ def _read(path: Path | str) -> str:
     if isinstance(path, str):
         return (files("massjax.agents") / "templates" / path).read_text(encoding="utf-8")
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise ConfigError(f"{path}: the prompt template is a {_kind(mode)}, not a file")
-        with path.open("rb") as file:
-            data = file.read(LARGEST_TEMPLATE + 1)
-        if len(data) > LARGEST_TEMPLATE:
-            raise ConfigError(f"{path}: the prompt template is larger than {LARGEST_TEMPLATE:,} bytes; is it the right file?")
-        return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8").read()
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: the prompt template cannot be read ({error})") from None
-
-
-def _kind(mode: int) -> str:
-    return "folder" if stat.S_ISDIR(mode) else "device, pipe or socket"
+        return read_small(path, LONGEST_TEMPLATE)
+    except ValueError as error:
+        raise ConfigError(f"{path}: the prompt template {error}") from None
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
+from massjax.config.files import read_small
 from massjax.config.lookalikes import refuse_lookalikes
+from massjax.config.yaml_text import parse_yaml
 from massjax.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound="Settings")
 LONGEST_SHOWN = 100
 """Characters of a wrong value that a message repeats."""
+LONGEST_CONFIG = 2**20
+"""Bytes of a configuration file."""
 
 
 class Settings(BaseModel):
@@ -142,37 +145,20 @@ def _model_in(annotation: Any) -> Any:
     return None
 
 
-class _OneOfEachKey(yaml.SafeLoader):
-    """YAML's safe loader, which lets the later of two equal keys win without a word; this one refuses."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} is there twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or does not hold a mapping.
+        ConfigError: the file is missing, no regular file, too long, not YAML, or does not hold a mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}); give the path of a config file, as in --config configs/demo.yaml"
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not a text file; expected YAML in UTF-8") from None
+        text = read_small(path, LONGEST_CONFIG)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}; give the path of a config file, as in --config configs/demo.yaml") from None
     try:
-        values = yaml.load(text, Loader=_OneOfEachKey)
-    except (yaml.YAMLError, ValueError) as error:
-        hint = "\nYAML is indented with spaces, never with tabs" if "'\\t'" in str(error) else ""
-        raise ConfigError(f"{path}: is not valid YAML: {error}{hint}") from None
+        values = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{path}: is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         found = "nothing" if values is None else f"a {type(values).__name__}"
         raise ConfigError(f"{path}: expected a mapping of settings such as configs/demo.yaml, found {found}")
@@ -191,8 +177,8 @@ def override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
             raise ConfigError(f"--set {assignment!r}: expected section.key=value, as in --set evaluate.lookback=20")
         *parents, last = key.split(".")
         try:
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:
+            value = parse_yaml(text)
+        except ValueError as error:
             raise ConfigError(f"--set {assignment!r}: the value is not valid YAML: {error}") from None
         target: Any = values
         try:
