@@ -35,7 +35,7 @@ MODALITY_TITLES = {
 
 ARCHETYPE_FIRST, FACTS_FIRST, STAGE = "investor.j2", "investor_facts_first.j2", "stage.j2"
 """The packaged templates."""
-LONGEST_TEMPLATE = 2**18
+LONGEST_TEMPLATE = 2**20
 """Bytes of a template."""
 
 

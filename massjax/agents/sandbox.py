@@ -29,8 +29,8 @@ CHARACTERS_A_STEP = 32
 COMPARISONS_A_STEP = 1024
 DEEPEST = 32
 """Macros and blocks within one another."""
-MOST_NODES = 10_000
-"""Names, values and statements of a template; the packaged ones have some hundred and fifty."""
+MOST_TOKENS = 20_000
+"""Words and signs of jinja in a template, the text between them apart; the packaged ones have some three hundred."""
 LARGEST_BITS = 512
 """Of a whole number."""
 LONGEST_RANGE = 10_000
@@ -81,11 +81,10 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         Raises:
             jinja2.TemplateError: the text is no template, or uses what no prompt may.
         """
+        if sum(1 for _ in islice(self.lex(source), MOST_TOKENS + 1)) > MOST_TOKENS:
+            raise jinja2.TemplateSyntaxError(f"the template holds more than {MOST_TOKENS:,} words and signs of jinja", 1)
         tree = self.parse(source)
-        found = [*islice(tree.find_all(nodes.Node), MOST_NODES + 1)]
-        if len(found) > MOST_NODES:
-            raise jinja2.TemplateSyntaxError(f"the template holds more than {MOST_NODES:,} names, values and statements", 1)
-        for node in found:
+        for node in [*tree.find_all(nodes.Node)]:
             refused = _REFUSED.get(type(node))
             if refused:
                 raise jinja2.TemplateSyntaxError(f"{refused} cannot be used in a prompt template", node.lineno)
