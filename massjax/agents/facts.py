@@ -5,15 +5,15 @@ Every fact is kept as integer codes into a vocabulary of texts, so that equal fa
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Int
 
+from massjax.agents.masking import Masker, masker_of
+from massjax.agents.quoting import one_line, quote
 from massjax.config import AgentsSettings
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Feature, MarketFact, Panel
@@ -53,17 +53,23 @@ def facts_of(panel: Panel, settings: AgentsSettings) -> tuple[Fact, ...]:
             )
     facts = [] if settings.mask else _identity(panel)
     as_fact = _as_words if settings.facts == "words" else _as_numbers
-    shown = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
-    facts += [as_fact(feature, panel.member) for feature in shown]
+    chosen = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
+    facts += [as_fact(feature, panel.member) for feature in chosen]
     facts += [
         _market_wide(fact, len(panel.stocks), settings.facts)
         for name, fact in panel.market_facts.items()
         if not settings.features or name in settings.features
     ]
-    if panel.texts is not None:
-        modalities = panel.texts["modality"].unique(maintain_order=True).to_list()
-        facts += [_latest_texts(panel, modality, settings.texts_per_prompt) for modality in modalities]
-    return tuple(facts)
+    shown = {} if panel.texts is None else _latest_texts(panel.texts, settings.texts_per_prompt)
+    masker = _masker(panel, facts, shown) if settings.mask else None
+    facts += [_texts(panel, modality, latest, masker) for modality, latest in shown.items()]
+    return tuple(facts if masker is None else (replace(fact, label=masker.mask(fact.label)) for fact in facts))
+
+
+def _masker(panel: Panel, facts: Sequence[Fact], shown: Mapping[str, pl.DataFrame]) -> Masker:
+    labels = [*(fact.label for fact in facts), *(modality.replace("_", " ") for modality in shown)]
+    texts = (one_line(text) for latest in shown.values() for text in latest["text"].explode().unique().drop_nulls())
+    return masker_of(panel, [*labels, *texts])
 
 
 def quantile_codes(values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"], count: int) -> Int[np.ndarray, "N T"]:
@@ -135,38 +141,24 @@ def _identity(panel: Panel) -> list[Fact]:
     return facts
 
 
-def _latest_texts(panel: Panel, modality: str, count: int) -> Fact:
-    """The latest texts that became known on a date, at most `count` of them, newest last."""
-    assert panel.texts is not None
-    grouped = (
-        panel.texts.filter(pl.col("modality") == modality).group_by("date", "stock", maintain_order=True).agg(pl.col("text").tail(count))
-    )
+def _latest_texts(texts: pl.DataFrame, count: int) -> dict[str, pl.DataFrame]:
+    """By modality: the latest texts that became known on each date about each stock, at most `count` of them, newest last."""
+    return {
+        modality: texts.filter(pl.col("modality") == modality)
+        .group_by("date", "stock", maintain_order=True)
+        .agg(pl.col("text").tail(count))
+        for modality in texts["modality"].unique(maintain_order=True)
+    }
+
+
+def _texts(panel: Panel, modality: str, latest: pl.DataFrame, masker: Masker | None) -> Fact:
     rows = {stock: n for n, stock in enumerate(panel.stocks)}
     columns = {date: t for t, date in enumerate(panel.dates.astype("datetime64[D]").tolist())}
     codes = np.full((len(panel.stocks), len(panel.dates)), UNKNOWN, dtype=np.int32)
     vocabulary: dict[str, int] = {}
-    for date, stock, texts in grouped.iter_rows():
+    for date, stock, texts in latest.iter_rows():
         if stock in rows and date in columns:
-            codes[rows[stock], columns[date]] = vocabulary.setdefault(quote(texts), len(vocabulary))
+            seen = texts if masker is None else [masker.mask(one_line(text), stock) for text in texts]
+            codes[rows[stock], columns[date]] = vocabulary.setdefault(quote(seen), len(vocabulary))
     codes = np.where(panel.member, codes, UNKNOWN).astype(np.int32)
     return Fact(modality, modality.replace("_", " "), codes, tuple(vocabulary))
-
-
-def quote(texts: Sequence[str]) -> str:
-    """Foreign texts as one quoted line each, with nothing in them that could end the quotation or the message."""
-    return "\n".join(f'  "{one_line(text)}"' for text in texts)
-
-
-def one_line(text: str) -> str:
-    """A foreign text without line breaks, control and invisible characters, double quotation marks and chat-template brackets.
-
-    Compatibility forms (full-width letters and the like) are brought to their plain ones first, so that none turns into a control
-    token in a tokenizer that does so. `<|`, `|>`, `<<`, `>>`, `[INST` and tags such as `</s>` or `<start_of_turn>` are broken up.
-    """
-    plain = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFKC", text))
-    quoted = " ".join(_QUOTATION.sub("'", plain).split())
-    return _CONTROL.sub(r"\g<0> ", quoted)
-
-
-_QUOTATION = re.compile('["\u201c\u201d\u201e\u201f\u00ab\u00bb]')
-_CONTROL = re.compile(r"<(?=[|<])|\|(?=>)|>(?=>)|\[(?=/?INST)|<(?=/?[a-z_]+>)", re.IGNORECASE)

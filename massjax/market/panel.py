@@ -82,6 +82,7 @@ class Panel:
         market_facts: by name, values per date.
         tradable: True where an order in the stock can be filled at the close of the date; None where every price can be traded at.
         periods_per_year: rows of the panel that make a year; worked out from `dates` where it is not given.
+        aliases, people: by stock; further names of it, and persons who stand for it, which `agents.mask` hides in texts.
         warnings: sentences about the data that its user should read.
     """
 
@@ -98,6 +99,8 @@ class Panel:
     warnings: tuple[str, ...] = ()
     tradable: Bool[np.ndarray, "N T"] | None = None
     periods_per_year: float = math.nan
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.dates.dtype != np.dtype("datetime64[D]") or self.dates.ndim != 1:
@@ -182,6 +185,8 @@ class Panel:
             texts=None if self.texts is None else self.texts.filter(pl.col("stock").is_in(list(stocks))),
             names={stock: self.names[stock] for stock in stocks if stock in self.names},
             sectors={stock: self.sectors[stock] for stock in stocks if stock in self.sectors},
+            aliases={stock: self.aliases[stock] for stock in stocks if stock in self.aliases},
+            people={stock: self.people[stock] for stock in stocks if stock in self.people},
         )
 
     def modalities(self) -> tuple[str, ...]:

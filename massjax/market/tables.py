@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -37,7 +40,7 @@ def load_tables(settings: MarketSettings) -> Panel:
             f"{source.path}: has no row with a value, so the universe is empty" + "".join(f"; {warning}" for warning in warnings)
         )
     dates, stocks = np.unique(days(base["date"])), tuple(base["stock"].unique().sort())
-    names, sectors = _read_stocks(settings.stocks, stocks) if settings.stocks is not None else ({}, {})
+    about = _read_stocks(settings.stocks, stocks) if settings.stocks is not None else AboutStocks()
     closes = None if prices is None else place(prices, "value_0", dates, stocks)
     if closes is not None:
         warnings.extend(_jumps(closes, dates, stocks, source.path))
@@ -49,8 +52,7 @@ def load_tables(settings: MarketSettings) -> Panel:
         forward_returns=_ready_made(settings, returns, dates, stocks),
         prices=closes,
         texts=_texts(settings, dates, stocks, warnings),
-        names=names,
-        sectors=sectors,
+        **about._asdict(),
         warnings=tuple(warnings),
     )
 
@@ -146,8 +148,17 @@ def _texts(settings: MarketSettings, dates: Shaped[np.ndarray, " T"], stocks: Se
     return merge(tables)
 
 
-def _read_stocks(table: StocksTable, stocks: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    wanted = [column for column in (table.name, table.sector) if column is not None]
+class AboutStocks(NamedTuple):
+    """What is known of stocks besides numbers, by stock; see `Panel`."""
+
+    names: Mapping[str, str] = MappingProxyType({})
+    sectors: Mapping[str, str] = MappingProxyType({})
+    aliases: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    people: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
+def _read_stocks(table: StocksTable, stocks: Sequence[str]) -> AboutStocks:
+    wanted = [column for column in (table.name, table.sector, table.aliases, table.people) if column is not None]
     raw = read_columns(table.path, "market.stocks", [table.stock, *wanted])
     identifiers = as_stocks(raw, table.stock, table.path)
     twice = identifiers.is_duplicated().arg_true()
@@ -161,7 +172,10 @@ def _read_stocks(table: StocksTable, stocks: Sequence[str]) -> tuple[dict[str, s
         pairs = zip(identifiers, raw[column].cast(pl.String), strict=True)
         return {stock: words for stock, words in pairs if stock in known and words not in (None, "", "-")}
 
-    return by_stock(table.name), by_stock(table.sector)
+    def several(column: str | None) -> dict[str, tuple[str, ...]]:
+        return {stock: tuple(filter(None, map(str.strip, re.split("[;；]", words)))) for stock, words in by_stock(column).items()}
+
+    return AboutStocks(by_stock(table.name), by_stock(table.sector), several(table.aliases), several(table.people))
 
 
 def _refuse_strangers(rows: pl.DataFrame, stocks: Sequence[str], path: Path) -> None:

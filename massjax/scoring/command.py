@@ -21,6 +21,7 @@ from massjax.errors import ConfigError
 from massjax.scoring.asking import Progress as Report
 from massjax.scoring.cost import Tally
 from massjax.scoring.engine import Engine, NoEngine
+from massjax.scoring.leaks import leak_warnings
 from massjax.scoring.passes import run_passes
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.plan import plan
@@ -56,6 +57,7 @@ def precompute(options: argparse.Namespace) -> int:
         *hindsight_warnings(config, work.panel.dates, work.archetypes),
         *fake_warnings(config),
         *same_prompts_warnings(work),
+        *leak_warnings(work),
     ]:
         _warn(errors, warning)
     if options.plan:
