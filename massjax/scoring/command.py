@@ -23,7 +23,7 @@ from massjax.scoring.cost import Tally
 from massjax.scoring.engine import Engine, NoEngine
 from massjax.scoring.leaks import leak_warnings
 from massjax.scoring.passes import run_passes
-from massjax.scoring.placing import open_or_create
+from massjax.scoring.placing import open_or_create, own_units
 from massjax.scoring.plan import plan
 from massjax.scoring.recording import record_run
 from massjax.scoring.sharding import parse_shard, split
@@ -81,7 +81,7 @@ def precompute(options: argparse.Namespace) -> int:
     finally:
         engine.close()
     unrecorded = record_run(work, store, tally, **({} if shard is None else {"shard": f"{shard[0]}/{shard[1]}"}))
-    return conclude(tally, store, unrecorded, console, errors, units)
+    return conclude(tally, store, unrecorded, console, errors, own_units(work, store) if units is None else units)
 
 
 def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, console: Console, errors: Console) -> int:
@@ -95,7 +95,7 @@ def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, console: 
         tally = run_on_ray(work.config, path, options.ray, report)
     store = ScoreStore.open(path, mode="r+")
     unrecorded = record_run(work, store, tally, ray_workers=options.ray)
-    return conclude(tally, store, unrecorded, console, errors)
+    return conclude(tally, store, unrecorded, console, errors, own_units(work, store))
 
 
 def engine_for(work: Work) -> Engine:
