@@ -11,6 +11,7 @@ from pathlib import Path
 
 from massjax.errors import MassjaxError
 from massjax.stopping import RESUMABLE, ending_at_once, exit_code, stoppable
+from massjax.terminal import escaped_text
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _tell(message: str, code: int) -> int:
     red, plain = ("\033[31m", "\033[0m") if sys.stderr.isatty() and code == 2 else ("", "")
-    print(f"{red}{message}{plain}", file=sys.stderr)
+    shown = escaped_text(message, keep="\n")
+    print(f"{red}{shown}{plain}", file=sys.stderr)
     return code
 
 

@@ -1,9 +1,11 @@
 """Archetypes of investors, the facts they may see, and the prompts made of both."""
 
 from massjax.agents.archetypes import resolve_archetypes
-from massjax.agents.facts import Fact, TextCounts, count_texts, facts_of, one_line, quantile_codes, quote
+from massjax.agents.facts import Fact, TextCounts, count_texts, facts_of, quantile_codes
 from massjax.agents.hindsight import hindsight_warnings
+from massjax.agents.masking import Masker, masker_of
 from massjax.agents.prompts import ARCHETYPE_FIRST, FACTS_FIRST, STAGE, ArchetypePrompts, Prompt, PromptTemplate, content_free, prompts_of
+from massjax.agents.quoting import one_line, quote
 
 __all__ = [
     "ARCHETYPE_FIRST",
@@ -11,6 +13,7 @@ __all__ = [
     "STAGE",
     "ArchetypePrompts",
     "Fact",
+    "Masker",
     "Prompt",
     "PromptTemplate",
     "TextCounts",
@@ -18,6 +21,7 @@ __all__ = [
     "count_texts",
     "facts_of",
     "hindsight_warnings",
+    "masker_of",
     "one_line",
     "prompts_of",
     "quantile_codes",

@@ -5,15 +5,16 @@ Every fact is kept as integer codes into a vocabulary of texts, so that equal fa
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 from jaxtyping import Bool, Float, Int
 
+from massjax.agents.masking import Masker, masker_of
+from massjax.agents.quoting import one_line, quote
 from massjax.agents.texts import shown_texts
 from massjax.config import AgentsSettings
 from massjax.errors import ConfigError, did_you_mean
@@ -55,17 +56,27 @@ def facts_of(panel: Panel, settings: AgentsSettings) -> tuple[Fact, ...]:
             )
     facts = [] if settings.mask else _identity(panel)
     as_fact = _as_words if settings.facts == "words" else _as_numbers
-    shown = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
-    facts += [as_fact(feature, panel.member) for feature in shown]
+    chosen = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
+    facts += [as_fact(feature, panel.member) for feature in chosen]
     facts += [
         _market_wide(fact, panel, settings.facts)
         for name, fact in panel.market_facts.items()
         if not settings.features or name in settings.features
     ]
-    if panel.texts is not None:
-        modalities = panel.texts["modality"].unique(maintain_order=True).to_list()
-        facts += [_texts(panel, modality, settings) for modality in modalities]
-    return tuple(facts)
+    shown = {modality: shown_texts(panel, modality, settings)[1] for modality in _text_modalities(panel)}
+    masker = _masker(panel, facts, shown) if settings.mask else None
+    facts += [_texts(panel, modality, texts, masker) for modality, texts in shown.items()]
+    return tuple(facts if masker is None else (replace(fact, label=masker.mask(fact.label)) for fact in facts))
+
+
+def _text_modalities(panel: Panel) -> list[str]:
+    return [] if panel.texts is None else panel.texts["modality"].unique(maintain_order=True).to_list()
+
+
+def _masker(panel: Panel, facts: Sequence[Fact], shown: Mapping[str, pl.DataFrame]) -> Masker:
+    labels = [*(fact.label for fact in facts), *(modality.replace("_", " ") for modality in shown)]
+    texts = (one_line(text) for seen in shown.values() for text in seen["text"].unique())
+    return masker_of(panel, [*labels, *texts])
 
 
 def told_of(name: str, panel: Panel) -> str:
@@ -144,13 +155,13 @@ def _identity(panel: Panel) -> list[Fact]:
     return facts
 
 
-def _texts(panel: Panel, modality: str, settings: AgentsSettings) -> Fact:
+def _texts(panel: Panel, modality: str, shown: pl.DataFrame, masker: Masker | None) -> Fact:
     """The texts of a modality that prompts show, in the order of publication."""
-    _, shown = shown_texts(panel, modality, settings)
     codes = np.full((len(panel.stocks), len(panel.dates)), UNKNOWN, dtype=np.int32)
     vocabulary: dict[str, int] = {}
     for row, column, texts in shown.group_by("row", "column", maintain_order=True).agg("text").iter_rows():
-        codes[row, column] = vocabulary.setdefault(quote(texts), len(vocabulary))
+        seen = texts if masker is None else [masker.mask(one_line(text), panel.stocks[row]) for text in texts]
+        codes[row, column] = vocabulary.setdefault(quote(seen), len(vocabulary))
     return Fact(modality, modality.replace("_", " "), codes, tuple(vocabulary))
 
 
@@ -173,30 +184,10 @@ class TextCounts(NamedTuple):
 def count_texts(panel: Panel, settings: AgentsSettings) -> TextCounts:
     """Texts known, shown and left out over all modalities of the panel, whichever an archetype sees."""
     counts = np.zeros(4, dtype=int)
-    for modality in [] if panel.texts is None else panel.texts["modality"].unique().to_list():
+    for modality in _text_modalities(panel):
         could, shown = shown_texts(panel, modality, settings)
         others = could.join(shown, on="id", how="anti")
         copies = others.join(shown, on=["row", "column", "key"], how="semi")["id"].n_unique()
         known, seen = could["id"].n_unique(), shown["id"].n_unique()
         counts += (known, seen, copies, known - seen - copies)
     return TextCounts(*counts.tolist())
-
-
-def quote(texts: Sequence[str]) -> str:
-    """Foreign texts as one quoted line each, with nothing in them that could end the quotation or the message."""
-    return "\n".join(f'  "{one_line(text)}"' for text in texts)
-
-
-def one_line(text: str) -> str:
-    """A foreign text without line breaks, control and invisible characters, double quotation marks and chat-template brackets.
-
-    Compatibility forms (full-width letters and the like) are brought to their plain ones first, so that none turns into a control
-    token in a tokenizer that does so. `<|`, `|>`, `<<`, `>>`, `[INST` and tags such as `</s>` or `<start_of_turn>` are broken up.
-    """
-    plain = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFKC", text))
-    quoted = " ".join(_QUOTATION.sub("'", plain).split())
-    return _CONTROL.sub(r"\g<0> ", quoted)
-
-
-_QUOTATION = re.compile('["\u201c\u201d\u201e\u201f\u00ab\u00bb]')
-_CONTROL = re.compile(r"<(?=[|<])|\|(?=>)|>(?=>)|\[(?=/?INST)|<(?=/?[a-z_]+>)", re.IGNORECASE)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import jinja2
 import numpy as np
 from jaxtyping import Int
-from jinja2.sandbox import SandboxedEnvironment
 
 from massjax.agents.facts import UNKNOWN, Fact
+from massjax.agents.sandbox import PromptEnvironment
 from massjax.config import Archetype
 from massjax.config.files import read_small
 from massjax.errors import ConfigError
@@ -62,11 +62,14 @@ class PromptTemplate:
         self.name = str(path) if path else ARCHETYPE_FIRST
         self.source = _read(path or ARCHETYPE_FIRST)
         self.sha256 = hashlib.sha256(self.source.encode()).hexdigest()
-        environment = SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+        self._environment = PromptEnvironment()
+        self._last: tuple[Archetype, dict[str, object]] | None = None
         try:
-            self._template = environment.from_string(self.source)
+            self._template = self._environment.compiled(self.source)
         except jinja2.TemplateSyntaxError as error:
             raise ConfigError(f"{self.name}, line {error.lineno}: {error.message}") from None
+        except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
+            raise ConfigError(f"{self.name}: is nested too deeply, or holds a number too large, for a template ({error})") from None
         missing = {"system", "user"} - set(self._template.blocks)
         if missing:
             raise ConfigError(f"{self.name}: a prompt template needs the blocks 'system' and 'user'; missing: {', '.join(sorted(missing))}")
@@ -77,25 +80,39 @@ class PromptTemplate:
         `instruction` is for the templates of stages: what to write.
 
         Raises:
-            ConfigError: the template uses a name that is not given to it.
+            ConfigError: the template uses a name that is not given to it, reaches for more than plain values, or asks for too much work.
         """
         sections: dict[str, list[dict[str, str]]] = {}
         for fact, text in lines:
             sections.setdefault(fact.modality, []).append({"label": fact.label, "text": text})
-        context = {
-            "archetype": archetype,
+        context: dict[str, object] = {
+            "archetype": self._plain(archetype),
             "modalities": [title(m) for m in archetype.modalities],
             "sections": [{"title": f"About {title(m)}:" if m else "The stock:", "lines": lines} for m, lines in sections.items()],
             "choices": list(choices),
             "instruction": instruction,
         }
+        self._environment.start()
         try:
             return Prompt(self._block("system", context), self._block("user", context))
-        except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
-            raise ConfigError(f"{self.name}: cannot be rendered for archetype {archetype.name!r}: {error}") from None
+        except Exception as error:  # the template is foreign code: whatever it raises is its fault
+            raise ConfigError(f"{self.name}: cannot be rendered for archetype {archetype.name!r}: {_reason(error)}") from None
+
+    def _plain(self, archetype: Archetype) -> dict[str, object]:
+        """An archetype as a mapping of plain values, which is all that a template is given; that of the last one is kept."""
+        if self._last is None or self._last[0] is not archetype:
+            self._last = (archetype, {"kind": archetype.kind, **archetype.model_dump()})
+        return self._last[1]
 
     def _block(self, name: str, context: dict[str, object]) -> str:
-        return "".join(self._template.blocks[name](self._template.new_context(context))).strip()
+        return self._environment.concat(self._template.blocks[name](self._template.new_context(context))).strip()
+
+
+def _reason(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:LONGEST_REASON]
+
+
+LONGEST_REASON = 300
 
 
 def title(modality: str) -> str:

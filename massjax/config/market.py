@@ -142,12 +142,19 @@ class ReturnsTable(Settings):
 
 
 class StocksTable(Settings):
-    """A table with one row per stock: its name and its sector or industry."""
+    """A table with one row per stock: its name and its sector or industry.
+
+    Attributes:
+        aliases, people: columns with further names of the company (`Google; GOOG`), and with persons who stand for it (`Tim Cook; Luca
+            Maestri`), several separated by `;`; `agents.mask` hides them in texts.
+    """
 
     path: ConfigPath
     stock: str = "stock"
     name: str | None = None
     sector: str | None = None
+    aliases: str | None = None
+    people: str | None = None
 
 
 class MarketSettings(Settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -65,7 +66,8 @@ class ScoringSettings(Settings):
     Attributes:
         engine: `vllm` in this process; `openai` for a server with the OpenAI API (`endpoint`); `fake` is a plainly named stand-in for
             tests, never a default.
-        model: a Hugging Face name, or a folder (`./…` or `../…` is relative to the config file).
+        model: a folder (relative to the config file), or a Hugging Face name. A name without `./` is looked up beside the config file
+            first; a folder of that name there is taken, one of the form `owner/name` only if it holds a model.
         endpoint: where the server is (`openai` only).
         choices: the answers in order from worst to best; each must be one token of the model.
         prefill: the beginning of the answer, put into the model's mouth before it chooses.
@@ -104,7 +106,11 @@ class ScoringSettings(Settings):
     @field_validator("model")
     @classmethod
     def _relative_to_the_file(cls, model: str, info: ValidationInfo) -> str:
-        return str(resolve_path(model, info)) if model.startswith((".", "~", "/")) else model
+        if model.startswith((".", "~", "/")):
+            return str(resolve_path(model, info))
+        folder = (info.context or {}).get("folder")
+        beside = Path(folder or ".") / model
+        return str(beside.resolve()) if folder and model and _is_model(beside, model) else model
 
     @field_validator("choices")
     @classmethod
@@ -122,6 +128,14 @@ class ScoringSettings(Settings):
                 else f"scoring.endpoint is used by scoring.engine 'openai' only, not by {self.engine!r}"
             )
         return self
+
+
+def _is_model(folder: Path, name: str) -> bool:
+    """Whether a folder is meant by a name: every one that exists, but a Hugging Face `owner/name` must hold a model there."""
+    try:
+        return folder.is_dir() and (name.count("/") != 1 or (folder / "config.json").is_file())
+    except (OSError, ValueError):
+        return False
 
 
 class StoreSettings(Settings):

@@ -85,6 +85,7 @@ class Panel:
         periods_per_year: rows of the panel that make a year; worked out from `dates` where it is not given.
         last_priced: datetime64[D] of each stock's last price in the source, also from after the last of `dates`, NaT for none; None =
             no price is known after the last of `dates`.
+        aliases, people: by stock; further names of it, and persons who stand for it, which `agents.mask` hides in texts.
         warnings: sentences about the data that its user should read.
     """
 
@@ -103,6 +104,8 @@ class Panel:
     periods_per_year: float = math.nan
     text_windows: Mapping[str, int] = field(default_factory=dict)
     last_priced: Shaped[np.ndarray, " N"] | None = None
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.dates.dtype != np.dtype("datetime64[D]") or self.dates.ndim != 1:
@@ -191,6 +194,8 @@ class Panel:
             texts=None if self.texts is None else self.texts.filter(pl.col("stock").is_in(list(stocks))),
             names={stock: self.names[stock] for stock in stocks if stock in self.names},
             sectors={stock: self.sectors[stock] for stock in stocks if stock in self.sectors},
+            aliases={stock: self.aliases[stock] for stock in stocks if stock in self.aliases},
+            people={stock: self.people[stock] for stock in stocks if stock in self.people},
         )
 
     def modalities(self) -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -48,7 +51,9 @@ def load_tables(settings: MarketSettings) -> Panel:
     warnings.extend((*weekend_rows(dates, source.path, settings.timezone), *split_histories(base, source.path)))
     member = _members(settings, base, dates, stocks, warnings)
     universe = _universe(settings, member, stocks)
-    names, sectors = _read_stocks(settings.stocks, stocks, universe, warnings, conventions) if settings.stocks is not None else ({}, {})
+    about = AboutStocks()
+    if settings.stocks is not None:
+        about = _read_stocks(settings.stocks, stocks, universe, warnings, conventions)
     if prices is not None and returns is not None and settings.forward_returns is not None:
         warnings.extend(_off(returns, dates, stocks, universe, settings.forward_returns.path, "market.forward_returns", None))
     closes = None if prices is None else place(prices, "value_0", dates, stocks)
@@ -68,9 +73,8 @@ def load_tables(settings: MarketSettings) -> Panel:
         prices=closes,
         texts=_texts(settings, dates, stocks, member, universe, warnings),
         text_windows={table.modality: table.window for table in settings.texts},
-        names=names,
-        sectors=sectors,
         tradable=tradable,
+        **about._asdict(),
         warnings=tuple(warnings),
     )
 
@@ -196,10 +200,19 @@ def _texts(
     return merge(tables)
 
 
+class AboutStocks(NamedTuple):
+    """What is known of stocks besides numbers, by stock; see `Panel`."""
+
+    names: Mapping[str, str] = MappingProxyType({})
+    sectors: Mapping[str, str] = MappingProxyType({})
+    aliases: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    people: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
 def _read_stocks(
     table: StocksTable, stocks: Sequence[str], universe: frozenset[str], warnings: list[str], conventions: Conventions
-) -> tuple[dict[str, str], dict[str, str]]:
-    wanted = [column for column in (table.name, table.sector) if column is not None]
+) -> AboutStocks:
+    wanted = [column for column in (table.name, table.sector, table.aliases, table.people) if column is not None]
     raw = read_columns(table.path, "market.stocks", [table.stock, *wanted])
     identifiers = as_stocks(raw, table.stock, table.path, conventions)
     twice = identifiers.is_duplicated().arg_true()
@@ -214,7 +227,10 @@ def _read_stocks(
         pairs = zip(identifiers, raw[column].cast(pl.String), strict=True)
         return {stock: words for stock, words in pairs if stock in known and words not in (None, "", "-")}
 
-    return by_stock(table.name), by_stock(table.sector)
+    def several(column: str | None) -> dict[str, tuple[str, ...]]:
+        return {stock: tuple(filter(None, map(str.strip, re.split("[;；]", words)))) for stock, words in by_stock(column).items()}
+
+    return AboutStocks(by_stock(table.name), by_stock(table.sector), several(table.aliases), several(table.people))
 
 
 def _refuse_empty(rows: pl.DataFrame, stocks: Sequence[str], path: Path) -> None:

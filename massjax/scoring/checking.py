@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from massjax.errors import StoreError
-from massjax.scoring.placing import archetype_of, cells
-from massjax.scoring.work import Work, definition, digests_of, prompts_key, settings_key
+from massjax.scoring.placing import archetype_of, cells, check_definitions
+from massjax.scoring.work import Work, digests_of, prompts_key, settings_key
 from massjax.store import ScoreStore, Unit
-from massjax.store.provenance import differences
 
 SAMPLED_UNITS = 24
 
@@ -48,20 +47,12 @@ def check_scores(work: Work, store: ScoreStore) -> None:
         StoreError: naming each differing setting, or the archetype and dates whose prompts differ.
     """
     check_settings(work, store)
-    definitions = {d["name"]: d for d in store.provenance.archetypes}
     for archetype in work.archetypes:
-        if archetype.kind == "rule":
-            continue
-        if archetype.name not in definitions:
+        if archetype.kind == "llm" and archetype.name not in store.archetypes:
             raise StoreError(
                 f"{store.path}: has no scores of archetype {archetype.name!r}; run python -m massjax.precompute with this config"
             )
-        differing = differences(definitions[archetype.name], definition(archetype))
-        if differing:
-            raise StoreError(
-                f"{store.path}: archetype {archetype.name!r} was scored under another definition; give it another name, or use another "
-                "store:\n  " + "\n  ".join(differing)
-            )
+    check_definitions(work, store, [a for a in work.archetypes if a.kind == "llm"])
     entries = store.entries()
     for unit in _sample(work, store, entries):
         _check_unit(work, store, unit, entries[unit].key)

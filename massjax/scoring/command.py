@@ -21,14 +21,16 @@ from massjax.errors import ConfigError
 from massjax.scoring.asking import Progress as Report
 from massjax.scoring.cost import Tally
 from massjax.scoring.engine import Engine, NoEngine
+from massjax.scoring.leaks import leak_warnings
 from massjax.scoring.passes import run_passes
-from massjax.scoring.placing import open_or_create
+from massjax.scoring.placing import open_or_create, own_units
 from massjax.scoring.plan import plan
 from massjax.scoring.recording import record_run
 from massjax.scoring.sharding import parse_shard, split
 from massjax.scoring.work import Work, prepare, same_prompts
 from massjax.stopping import RESUMABLE, ending_at_once
 from massjax.store import ScoreStore, Unit
+from massjax.terminal import escaped_text
 
 LITTLE_COVERAGE = 0.3
 """Mean coverage below which the answers say little about the choices."""
@@ -56,13 +58,14 @@ def precompute(options: argparse.Namespace) -> int:
         *hindsight_warnings(config, work.panel.dates, work.archetypes),
         *fake_warnings(config),
         *same_prompts_warnings(work),
+        *leak_warnings(work),
     ]:
         _warn(errors, warning)
     if options.plan:
         found = plan(work, path)
         console.print(found.table())
         if found.to_ask == 0 and not found.texts:
-            console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {escape(str(path))}.", soft_wrap=True)
+            console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {escape(escaped_text(path))}.", soft_wrap=True)
         if found.texts:
             console.print("Scores that follow a text are counted when all texts before them are written.", soft_wrap=True)
         return 0
@@ -79,7 +82,7 @@ def precompute(options: argparse.Namespace) -> int:
     finally:
         engine.close()
     unrecorded = record_run(work, store, tally, **({} if shard is None else {"shard": f"{shard[0]}/{shard[1]}"}))
-    return conclude(tally, store, unrecorded, console, errors, units)
+    return conclude(tally, store, unrecorded, console, errors, own_units(work, store) if units is None else units)
 
 
 def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, console: Console, errors: Console) -> int:
@@ -93,7 +96,7 @@ def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, console: 
         tally = run_on_ray(work.config, path, options.ray, report)
     store = ScoreStore.open(path, mode="r+")
     unrecorded = record_run(work, store, tally, ray_workers=options.ray)
-    return conclude(tally, store, unrecorded, console, errors)
+    return conclude(tally, store, unrecorded, console, errors, own_units(work, store))
 
 
 def engine_for(work: Work) -> Engine:
@@ -156,7 +159,7 @@ def same_prompts_warnings(work: Work) -> list[str]:
 
 def summary(tally: Tally, unscored: Mapping[str, int], path: Path | str) -> Table:
     """What was asked and what it took, as a table."""
-    table = Table(title=escape(f"Scores in {path}"), show_header=False, title_justify="left")
+    table = Table(title=escape(escaped_text(f"Scores in {path}")), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
     rate = tally.prompts / tally.seconds if tally.seconds else 0.0
@@ -172,12 +175,13 @@ def summary(tally: Tally, unscored: Mapping[str, int], path: Path | str) -> Tabl
     table.add_row("prompts a second", f"{rate:.1f}")
     table.add_row("tokens from the prefix cache", f"{tally.cached:.0%} of {tally.prompt_tokens:,}")
     for reason, count in unscored.items():
-        table.add_row(f"[yellow]no score: {escape(reason)}", f"{count:,}")
+        table.add_row(f"[yellow]no score: {escape(escaped_text(reason))}", f"{count:,}")
     return table
 
 
 def _warn(console: Console, warning: str) -> None:
-    console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
+    shown = escape(escaped_text(warning, keep="\n"))
+    console.print(f"[yellow]warning:[/] {shown}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -37,8 +37,8 @@ def model_folder(model: str, revision: str | None = None) -> Path:
         return path
     if path.exists() or model.startswith((".", "/", "~")) or model.count("/") != 1:
         raise ModelError(
-            f"scoring.model {model!r}: there is no such folder. Name a Hugging Face folder or model, "
-            "or make a small one: python -m massjax.scoring.smallmodel FOLDER"
+            f"scoring.model {model!r}: there is no such folder, neither beside the config file nor here. "
+            "Name a Hugging Face folder or model, or make a small one: python -m massjax.scoring.smallmodel FOLDER"
         )
     try:
         from huggingface_hub import snapshot_download

@@ -8,7 +8,7 @@ from dataclasses import replace
 from massjax.scoring.asking import Progress, ask_missing
 from massjax.scoring.cost import Tally
 from massjax.scoring.engine import Engine
-from massjax.scoring.placing import archetype_of
+from massjax.scoring.placing import archetype_of, own_units
 from massjax.scoring.stages import Wanted, stored_texts, write_texts
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, Unit
@@ -33,7 +33,7 @@ def run_passes(
     Raises:
         ModelError: the engine cannot answer, or a text could not be had; what was answered is stored.
     """
-    names = {archetype_of(work, store, unit).name for unit in (store.units() if units is None else units)}
+    names = {archetype_of(work, store, unit).name for unit in (own_units(work, store) if units is None else units)}
     staged = [a for a in work.archetypes if a.stages and a.name in names]
     count, seconds = 0, 0.0
     if staged:

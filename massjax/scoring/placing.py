@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from massjax.errors import StoreError
 from massjax.scoring.work import Work, definition, describe_panel, prompts_key, rule_key, settings_key
 from massjax.store import ScoreStore, Unit, exists
 from massjax.store.folder import Where
+from massjax.store.provenance import differences
 
 
 def open_or_create(work: Work, path: Where, engine_key: Mapping[str, str]) -> ScoreStore:
@@ -33,7 +34,8 @@ def open_or_create(work: Work, path: Where, engine_key: Mapping[str, str]) -> Sc
             except StoreError:
                 if not exists(path):
                     raise
-        store = ScoreStore.open(path, expect=run_key, archetypes=[definition(a) for a in work.archetypes], mode="r+")
+        store = ScoreStore.open(path, expect=run_key, mode="r+")
+        check_definitions(work, store, work.archetypes)
         check_axes(work, store)
         try:
             _extend(work, store)
@@ -68,7 +70,7 @@ def check_axes(work: Work, store: ScoreStore) -> None:
     """Refuse a store that this run could not extend to what it wants.
 
     Raises:
-        StoreError: the store holds dates, stocks or archetypes that the run has not, or begins later than it.
+        StoreError: the store holds dates or stocks that the run has not, or begins later than it.
     """
     panel, dates = work.panel, store.dates
     absent = dates[~np.isin(dates, panel.dates)]
@@ -82,11 +84,28 @@ def check_axes(work: Work, store: ScoreStore) -> None:
         raise StoreError(
             f"{store.path}: begins at {dates[0]}, the market data at {new[0]}; a store grows only at its end: use another store"
         )
-    names = tuple(a.name for a in work.archetypes)
-    for kind, held, wanted in (("stock", store.stocks, panel.stocks), ("archetype", store.archetypes, names)):
-        for name in held:
-            if name not in wanted:
-                raise StoreError(f"{store.path}: holds {kind} {name!r}, which this run has not; add it again, or use another store")
+    for name in store.stocks:
+        if name not in panel.stocks:
+            raise StoreError(f"{store.path}: holds stock {name!r}, which this run has not; add it again, or use another store")
+
+
+def check_definitions(work: Work, store: ScoreStore, archetypes: Iterable[Archetype]) -> None:
+    """Refuse an archetype that the store has under the same name and with another definition.
+
+    The store may have archetypes that the run has not, in any order, and the run may have new ones.
+
+    Raises:
+        StoreError: naming the archetype, each field that differs with both values, and how many prompts a new name would ask.
+    """
+    stored = {definition["name"]: definition for definition in store.provenance.archetypes}
+    for archetype in archetypes:
+        lines = differences(stored.get(archetype.name, definition(archetype)), definition(archetype))
+        if lines:
+            count = f"only its {work.weight(archetype):,} prompts are asked" if archetype.kind == "llm" else "a rule asks nothing"
+            raise StoreError(
+                f"{store.path}: archetype {archetype.name!r} was scored under another definition; give it a new name in agents.archetypes: "
+                f"{count}, and all scores that are there stay; or use another store:\n  " + "\n  ".join(lines)
+            )
 
 
 def _extend(work: Work, store: ScoreStore) -> None:
@@ -95,6 +114,12 @@ def _extend(work: Work, store: ScoreStore) -> None:
     archetypes = [definition(a) for a in work.archetypes if a.name not in set(store.archetypes)]
     if len(dates) or stocks or archetypes:
         store.extend(dates=dates, stocks=stocks, archetypes=archetypes, panel=describe_panel(work.panel, work.config))
+
+
+def own_units(work: Work, store: ScoreStore) -> list[Unit]:
+    """The units of the store that belong to the run's archetypes; it may have others."""
+    names = {archetype.name for archetype in work.archetypes}
+    return [unit for unit in store.units() if store.archetypes[unit.archetype] in names]
 
 
 def unit_keys(work: Work, store: ScoreStore) -> dict[Unit, str]:

@@ -13,8 +13,8 @@ from massjax.agents import Prompt, TextCounts, count_texts
 from massjax.scoring.answers import Answered, answer_log, logged_answers, stored_answers
 from massjax.scoring.checking import check_settings
 from massjax.scoring.order import CHARACTERS_PER_TOKEN, Choice, shared
-from massjax.scoring.placing import check_axes, unit_keys
-from massjax.scoring.work import Work, definition
+from massjax.scoring.placing import check_axes, check_definitions, unit_keys
+from massjax.scoring.work import Work
 from massjax.store import ScoreStore, exists
 from massjax.store.folder import Where
 
@@ -133,8 +133,9 @@ def _answered(work: Work, path: Where) -> Answered:
     answered = Answered(len(work.config.scoring.choices))
     if not exists(path):
         return answered
-    store = ScoreStore.open(path, archetypes=[definition(a) for a in work.archetypes])
+    store = ScoreStore.open(path)
     check_settings(work, store)
+    check_definitions(work, store, work.archetypes)
     check_axes(work, store)
     keys = unit_keys(work, store)
     current = [unit for unit, entry in store.entries().items() if entry.key == keys.get(unit)]

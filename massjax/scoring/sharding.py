@@ -6,7 +6,7 @@ import math
 import re
 
 from massjax.errors import ConfigError
-from massjax.scoring.placing import archetype_of
+from massjax.scoring.placing import archetype_of, own_units
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, Unit
 
@@ -25,7 +25,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def split(work: Work, store: ScoreStore, count: int) -> list[list[Unit]]:
-    """All units of the store in `count` parts of about as many distinct prompts.
+    """All units of the run's archetypes in `count` parts of about as many distinct prompts.
 
     The cut depends on the configuration, the market data and the store's axes, never on what is finished. An archetype stays whole
     unless it is more than a part's share, because prompts repeat and begin alike within it; one with stages always does, because
@@ -35,7 +35,7 @@ def split(work: Work, store: ScoreStore, count: int) -> list[list[Unit]]:
     share = sum(weights.values()) / count
     pieces: list[tuple[float, list[Unit]]] = []
     by_archetype: dict[int, list[Unit]] = {}
-    for unit in store.units():
+    for unit in own_units(work, store):
         by_archetype.setdefault(unit.archetype, []).append(unit)
     for units in by_archetype.values():
         archetype = archetype_of(work, store, units[0])

@@ -18,6 +18,7 @@ from massjax.store.printing import described, faults
 from massjax.store.repair import repair
 from massjax.store.store import ScoreStore
 from massjax.store.verify import verify
+from massjax.terminal import escaped_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options, console))
     except MassjaxError as error:
-        Console(stderr=True).print(Text(f"error: {error}", style="red"), soft_wrap=True)
+        Console(stderr=True).print(Text(escaped_text(f"error: {error}", keep="\n"), style="red"), soft_wrap=True)
         return 2
 
 
@@ -78,7 +79,9 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         console.print(shown)
     checked = f"{report.chunks} chunks, {report.units} compacted units and {report.records} records were read and checked"
     verdict = "sound" if report.ok else f"{len(report.problems)} faults: {REPAIR.replace('PATH', str(options.path))}"
-    console.print(Text(f"{options.path}: {verdict}; {checked}", style="green" if report.ok else "red"), soft_wrap=True)
+    console.print(
+        Text(escaped_text(f"{options.path}: {verdict}; {checked}", keep="\n"), style="green" if report.ok else "red"), soft_wrap=True
+    )
     return 0 if report.ok else 1
 
 
@@ -89,7 +92,7 @@ def _repair(options: argparse.Namespace, console: Console) -> int:
         console.print(shown)
     forgotten = f", {len(done.forgotten)} damaged records of runs, answers or texts deleted" if done.forgotten else ""
     text = f"{len(done.restored)} metadata files restored{forgotten}, {len(done.dropped)} units dropped, to be asked again"
-    console.print(Text(f"{options.path}: {text if done.problems else 'sound, nothing to repair'}"), soft_wrap=True)
+    console.print(Text(escaped_text(f"{options.path}: {text if done.problems else 'sound, nothing to repair'}", keep="\n")), soft_wrap=True)
     return 0
 
 
@@ -99,7 +102,7 @@ def _export(options: argparse.Namespace, console: Console) -> int:
     store = ScoreStore.open(options.path)
     with _progress("writing") as advance:
         rows = export(store, options.file, calibrated=not options.raw, replace=options.replace, progress=advance)
-    console.print(Text(f"{options.file}: {rows:,} rows of {options.path}"), soft_wrap=True)
+    console.print(Text(escaped_text(f"{options.file}: {rows:,} rows of {options.path}", keep="\n")), soft_wrap=True)
     return 0
 
 
@@ -110,7 +113,7 @@ def _merge(options: argparse.Namespace, console: Console) -> int:
         done = merge(options.path, options.sources, advance)
     missing = len(done.store.missing_units())
     text = f"{done.copied} units copied, {done.there} were there; {missing or 'none'} of {len(done.store.units())} units still to be asked"
-    console.print(Text(f"{options.path}: {text}"), soft_wrap=True)
+    console.print(Text(escaped_text(f"{options.path}: {text}", keep="\n")), soft_wrap=True)
     return 0
 
 

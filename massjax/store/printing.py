@@ -15,6 +15,7 @@ from rich.text import Text
 from massjax.store.info import StoreInfo
 from massjax.store.repair import Repair
 from massjax.store.verify import Report
+from massjax.terminal import escaped_text
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _RUNS = 5
@@ -23,9 +24,14 @@ _RUNS = 5
 
 def described(info: StoreInfo, price: float | None = None) -> list[RenderableType]:
     """A store in words and tables: what is in it, what asked and answered, how complete it is, what it cost, one prompt."""
-    prompt = Panel(Text(info.provenance.example_prompt or "none"), title="one prompt as it was sent", title_align="left")
+    prompt = Panel(_shown(info.provenance.example_prompt or "none"), title="one prompt as it was sent", title_align="left")
     runs = [_runs(info.runs)] if info.runs else []
     return [_summary(info), _model(info), _archetypes(info), _cost(info, price), *runs, prompt]
+
+
+def _shown(text: object) -> Text:
+    """Text of a store, which may be somebody else's, in which nothing can steer the terminal."""
+    return Text(escaped_text(text, keep="\n"))
 
 
 def _rows(title: str, rows: Mapping[str, object]) -> Table:
@@ -33,7 +39,7 @@ def _rows(title: str, rows: Mapping[str, object]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(Text(name), Text(str(value)))
+        table.add_row(_shown(name), _shown(value))
     return table
 
 
@@ -53,7 +59,7 @@ def _summary(info: StoreInfo) -> Table:
     }
     if info.writers:
         rows["at work now"] = "; ".join(info.writers)
-    return _rows(info.path, rows)
+    return _rows(escape(escaped_text(info.path)), rows)
 
 
 def _model(info: StoreInfo) -> Table:
@@ -95,7 +101,7 @@ def _archetypes(info: StoreInfo) -> Table:
     for archetype in info.archetypes:
         scored = archetype.status.get("scored", 0) + archetype.status.get("rule", 0)
         table.add_row(
-            Text(archetype.name),
+            _shown(archetype.name),
             "rule" if archetype.definition.get("rule") else "LLM",
             f"{archetype.finished / archetype.units:.0%}",
             f"{scored:,}",
@@ -162,9 +168,9 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> Table:
     rows = [_run_row(run) for run in latest]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     title = f"runs: the last {len(latest)} of {len(runs)}" if len(runs) > len(latest) else "runs"
-    table = Table(*map(escape, columns), title=title, title_style="bold", title_justify="left")
+    table = Table(*(escape(escaped_text(column)) for column in columns), title=title, title_style="bold", title_justify="left")
     for row in rows:
-        table.add_row(*(Text(row.get(name, "")) for name in columns))
+        table.add_row(*(_shown(row.get(name, "")) for name in columns))
     return table
 
 
@@ -196,6 +202,6 @@ def faults(found: Report | Repair) -> list[RenderableType]:
         for problem in found.problems:
             dates = "" if problem.dates is None else " to ".join(problem.dates)
             block = "" if problem.block is None else str(problem.block)
-            table.add_row(Text(problem.file), Text(problem.fault), block, dates, Text(_shorten(", ".join(problem.archetypes), 120)))
+            table.add_row(_shown(problem.file), _shown(problem.fault), block, dates, _shown(_shorten(", ".join(problem.archetypes), 120)))
         shown.append(table)
-    return shown + [Text(f"note: {note}") for note in (found.notes if isinstance(found, Report) else ())]
+    return shown + [_shown(f"note: {note}") for note in (found.notes if isinstance(found, Report) else ())]

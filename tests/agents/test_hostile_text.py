@@ -53,7 +53,8 @@ def prompt_about(text: str, **options: object) -> tuple[str, str]:
     member = np.ones((2, 1), dtype=bool)
     price = Feature("mom", "price", np.array([[1.0], [2.0]]), "momentum", "number", ("down", "up"))
     news = pl.DataFrame({"date": [DATES[0].item()], "stock": ["A"], "modality": ["news"], "text": [text]})
-    panel = Panel(DATES, ("A", "B"), member, {"mom": price}, texts=news, names={"A": text}, sectors={"A": text, "B": "Energy"})
+    names = {} if options.get("mask", True) else {"A": text}
+    panel = Panel(DATES, ("A", "B"), member, {"mom": price}, texts=news, names=names, sectors={"A": text, "B": "Energy"})
     facts = facts_of(panel, AgentsSettings(archetypes=(READER,), **options))  # type: ignore[arg-type]
     found = prompts_of(READER, facts, member, PromptTemplate(), CHOICES)
     return tuple(found.prompts[found.index[0, 0]])  # type: ignore[return-value]

@@ -49,6 +49,29 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert load_config(file, ["scoring.model=owner/name"]).scoring.model == "owner/name"
 
 
+def test_a_bare_model_name_is_a_folder_beside_the_config_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, AGENTS)
+
+    def model(name: str) -> str:
+        return load_config(file, [f"scoring.model={name}"]).scoring.model
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert model("smollm2") == "smollm2"
+    for folder in ("smollm2", "owner/name"):
+        (tmp_path / folder).mkdir(parents=True)
+    assert model("smollm2") == str(tmp_path / "smollm2")
+    assert model("owner/name") == "owner/name"
+    (tmp_path / "owner/name/config.json").write_text("{}")
+    assert model("owner/name") == str(tmp_path / "owner/name")
+    assert load_config(file).scoring.model == ""
+    (tmp_path / "file").write_text("x")
+    assert model("file") == "file"
+    config = load_config(file, ["scoring.model=smollm2"])
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
+
+
 @pytest.mark.parametrize("place", ["s3://bucket/scores.zarr", "gs://bucket/a//b.zarr", "file:///data/scores.zarr"])
 def test_a_store_at_a_url_stays_as_it_is(tmp_path: Path, place: str) -> None:
     config = load_config(write(tmp_path, AGENTS + f"store: {place}\n"))

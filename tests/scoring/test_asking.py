@@ -20,6 +20,7 @@ from massjax.scoring.engine import Answers
 from massjax.scoring.fake import FakeEngine
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.plan import plan
+from massjax.scoring.sharding import split
 from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore, Status
 from tests.scoring.conftest import written
@@ -185,11 +186,54 @@ def test_an_archetype_defined_otherwise_is_refused_with_the_fields_that_differ(s
     with pytest.raises(StoreError) as caught:
         check_scores(prepare(written(small, tmp_path)), store)
     head, *lines = str(caught.value).splitlines()
-    assert head == (f"{store.path}: archetype 'careful' was scored under another definition; give it another name, or use another store:")
+    count = len(prepare(written(small, tmp_path)).prompts["careful"].prompts)
+    assert head == (
+        f"{store.path}: archetype 'careful' was scored under another definition; give it a new name in agents.archetypes: "
+        f"only its {count} prompts are asked, and all scores that are there stay; or use another store:"
+    )
     assert lines == [
         "  horizon: the store has nothing, this run has 'days'",
         "  risk_aversion: the store has 'high', this run has 'low'",
     ]
+
+
+def test_a_changed_persona_under_a_new_name_asks_its_prompts_alone(small: dict[str, Any], tmp_path: Path) -> None:
+    _, store, _ = run(written(small, tmp_path))
+    before = store.scores(archetypes=["careful", "trend"]).copy()
+    small["agents"]["archetypes"][0]["persona"] = "You believe that winners keep winning."
+    changed = prepare(written(small, tmp_path))
+    count = len(changed.prompts["trend"].prompts)
+    for check in (lambda: run(changed.config), lambda: plan(changed, store.path)):
+        with pytest.raises(StoreError, match=rf"'trend' was .* only its {count} prompts are asked.*\n  persona: the store has nothing"):
+            check()
+    small["agents"]["archetypes"][0]["name"] = "believer"
+    config = written(small, tmp_path)
+    found = plan(prepare(config), store.path)
+    assert (found.to_ask, found.stored) == (count, 20 * 12)
+    work, store, engine = run(config)
+    assert engine.asked == count + 1
+    assert store.archetypes == ("trend", "careful", "low-volatility", "believer")
+    np.testing.assert_array_equal(store.scores(archetypes=["careful", "trend"]), before)
+    check_scores(work, store)
+
+
+def test_fewer_archetypes_in_any_order_ask_their_own_alone(small: dict[str, Any], tmp_path: Path) -> None:
+    _, store, _ = run(written(small, tmp_path))
+    all_of_them = small["agents"]["archetypes"]
+    for chosen in (all_of_them[::-1], all_of_them[1:], all_of_them[2:], all_of_them[:1]):
+        config = written(small | {"agents": small["agents"] | {"archetypes": chosen}}, tmp_path)
+        _, store, engine = run(config)
+        assert engine.asked == 0
+    small["market"]["end"] = "2022-06-24"
+    config = written(small | {"agents": small["agents"] | {"archetypes": all_of_them[:1]}}, tmp_path)
+    work = prepare(config)
+    assert all(store.archetypes[unit.archetype] == "trend" for part in split(work, store, 3) for unit in part)
+    _, store, engine = run(config)
+    assert 0 < engine.asked < len(work.prompts["trend"].prompts)
+    assert np.isfinite(store.scores(archetypes=["trend"])).all()
+    assert np.isnan(store.scores(archetypes=["careful"])[:, :, 12:]).all()
+    _, store, engine = run(written(small, tmp_path))
+    assert np.isfinite(store.scores()).all()
 
 
 def test_scores_of_another_engine_or_model_are_refused_before_use(small: dict[str, Any], tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""What masked prompts still tell is counted, with the first of it, wherever in the prompt it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from massjax.scoring.leaks import leak_warnings
+from massjax.scoring.work import prepare
+from tests.scoring.conftest import written
+
+
+def test_a_masked_run_without_texts_leaks_nothing(small: dict[str, Any], tmp_path: Path) -> None:
+    assert leak_warnings(prepare(written(small, tmp_path))) == []
+
+
+def test_a_persona_and_a_template_that_tell_are_counted(small: dict[str, Any], tmp_path: Path) -> None:
+    small["agents"]["archetypes"][0]["persona"] = "You have followed microsoft since 2008."
+    work = prepare(written(small, tmp_path))
+    count, total = len(work.prompts["trend"].prompts), sum(len(found.prompts) for found in work.prompts.values())
+    name, time = leak_warnings(work)
+    assert name.startswith(
+        f"agents.mask is on, but {count:,} of {total:,} prompts still hold a name or ticker, the first 'microsoft' of archetype 'trend'"
+    )
+    assert f"{count:,} of {total:,} prompts still hold a year or date, the first '2008' of archetype 'trend' in the line 'You have" in time
+    assert "not recognised" in time
+    template = tmp_path / "own.j2"
+    template.write_text(
+        "{% block system %}XOM and Pfizer{% endblock %}{% block user %}{{ sections[0].lines[0].text }} 5 May 2022{% endblock %}"
+    )
+    small["agents"]["template"] = str(template)
+    name, time = leak_warnings(prepare(written(small, tmp_path)))
+    assert "the first 'XOM' of archetype 'trend'" in name
+    assert "the first '5 May 2022'" in time
+    small["agents"]["mask"] = False
+    assert leak_warnings(prepare(written(small, tmp_path))) == []
+
+
+def test_texts_without_known_names_are_told(small: dict[str, Any], tmp_path: Path) -> None:
+    days = [f"2022-06-{day:02d}" for day in (1, 2, 3, 6, 7)]
+    (tmp_path / "prices.csv").write_text(
+        "date,stock,close\n" + "".join(f"{day},{stock},{10 + i}\n" for i, day in enumerate(days) for stock in ("AAPL", "MSFT"))
+    )
+    (tmp_path / "news.csv").write_text("date,stock,text\n2022-06-01,AAPL,Apple Inc rose\n2022-06-01,MSFT,Satya Nadella of MSFT spoke\n")
+    small["market"] = {
+        "source": "tables",
+        "horizons": [1],
+        "price_features": False,
+        "prices": {"path": "prices.csv"},
+        "texts": [{"path": "news.csv"}],
+    }
+    small["agents"] = {"archetypes": [{"name": "reader", "modalities": ["news"]}]}
+    (warning,) = leak_warnings(prepare(written(small, tmp_path)))
+    assert warning.startswith("agents.mask is on and texts are shown, but the market data gives no company names")
+    (tmp_path / "stocks.csv").write_text(
+        "stock,name,known,who\nAAPL,Apple Inc,,\nMSFT,Microsoft Corp,Big Redmond; Softie,Satya Nadella ; Amy Hood\n"
+    )
+    small["market"]["stocks"] = {"path": "stocks.csv", "name": "name", "aliases": "known", "people": "who"}
+    work = prepare(written(small, tmp_path))
+    assert leak_warnings(work) == []
+    assert work.panel.aliases == {"MSFT": ("Big Redmond", "Softie")}
+    assert work.panel.people == {"MSFT": ("Satya Nadella", "Amy Hood")}
+    users = "\n".join(prompt.user for prompt in work.prompts["reader"].prompts)
+    assert '"the company rose"' in users
+    assert '"a person of the company spoke"' in users
