@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from massjax.errors import MassjaxError
+from massjax.flags import add_loudness, add_version
 from massjax.stopping import RESUMABLE, ending_at_once, exit_code, stoppable
 
 
@@ -47,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plan", action="store_true", help="say what would be asked, how long it takes and what it costs; ask nothing")
     parser.add_argument("--shard", default=None, metavar="I/N", help="do the I-th of N parts of the work, I from 1 to N (array jobs)")
     parser.add_argument("--ray", type=int, default=None, metavar="WORKERS", help="share the work out to so many Ray workers")
+    add_loudness(parser)
+    add_version(parser)
     return parser
 
 
