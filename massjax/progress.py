@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from massjax.flags import Loudness
+from massjax.terminal import escaped_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -147,7 +148,7 @@ class Lines:
 
     def _say(self, text: str, now: float) -> None:
         self._spoke = now
-        self._write("".join(character if character.isprintable() else ascii(character)[1:-1] for character in text))
+        self._write(escaped_text(text))
 
 
 def duration(seconds: float) -> str:
