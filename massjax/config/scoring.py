@@ -71,7 +71,9 @@ class ScoringSettings(Settings):
         prefill: the beginning of the answer, put into the model's mouth before it chooses.
         calibrate: divide by the choice probabilities of a content-free prompt (contextual calibration, Zhao et al. 2021).
         minimum_coverage: below this raw probability mass on the choices an answer counts as invalid.
-        dtype, head_dtype, compile: numerics of the engine; part of the store's provenance.
+        dtype: numbers that the model computes in. `auto` goes on with those of the store; for a new one it takes bfloat16 where the device
+            has it, and else float16 on a GPU and float32 on a CPU, where emulated bfloat16 is slow. The store keeps what was taken.
+        head_dtype, compile: further numerics of the engine; all three are part of the store's provenance.
         max_num_seqs, max_num_batched_tokens, block_size, max_model_len: vLLM's batching; None = chosen for the platform.
         tensor_parallel_size, gpu_memory_utilization: passed to vLLM.
         knowledge_cutoff: the model's training cut-off; scoring later-known dates draws a warning.
@@ -87,7 +89,7 @@ class ScoringSettings(Settings):
     prefill: str = ""
     calibrate: bool = True
     minimum_coverage: float = Field(0.0, ge=0.0, lt=1.0)
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "bfloat16"
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     head_dtype: Literal["float32", "model"] = "float32"
     compile: bool = False
     seed: int = 0

@@ -20,6 +20,7 @@ from massjax.flags import Loudness, loudness
 from massjax.progress import Speaker, speaking
 from massjax.scoring.cost import Tally
 from massjax.scoring.engine import Engine, NoEngine
+from massjax.scoring.machine import dtype_warnings, this_machine, with_dtype
 from massjax.scoring.passes import run_passes
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.plan import plan
@@ -53,12 +54,16 @@ def precompute(options: argparse.Namespace) -> int:
         path = absolute(path)
         config = config.replace(store=path)
         speaker.detail(f"massjax {massjax_version()}, settings {options.config or default_config()}, store {path}")
+        machine = this_machine()
+        if options.ray is None:  # else each worker looks at its own machine
+            config = with_dtype(config, path, machine)
         speaker.tell("reading the market data and writing the prompts", 0, 0)
         work = prepare(config)
         for warning in [
             *work.panel.warnings,
             *hindsight_warnings(config, work.panel.dates, work.archetypes),
             *fake_warnings(config),
+            *dtype_warnings(config.scoring, machine),
             *same_prompts_warnings(work),
         ]:
             _warn(errors, warning)

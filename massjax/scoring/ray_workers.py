@@ -20,6 +20,7 @@ from massjax.progress import Tell
 from massjax.scoring.command import engine_for
 from massjax.scoring.cost import Tally
 from massjax.scoring.engine import Engine
+from massjax.scoring.machine import this_machine, with_dtype
 from massjax.scoring.passes import run_passes
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.sharding import split
@@ -49,7 +50,7 @@ class Worker:
         """Ask what is missing of a part; the tally as JSON, or what the user can mend."""
         try:
             if self.ready is None:
-                work = prepare(self.config)
+                work = prepare(with_dtype(self.config, self.path, this_machine()))
                 engine = engine_for(work)
                 store = open_or_create(work, self.path, engine.identity())
                 self.ready = work, store, engine, split(work, store, self.parts)
