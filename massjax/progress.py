@@ -22,6 +22,9 @@ Tell = Callable[[str, int, int], None]
 
 INTERVAL = 30.0
 """Seconds between two lines of one stage."""
+FIRST_PART = 16
+PARTS = 20
+"""A first part smaller than this, and than one in so many parts of the whole, tells too little of the speed."""
 BEAT = 1.0
 """Seconds between two looks at the clock while nothing is told."""
 
@@ -67,12 +70,19 @@ class Stage:
         return replace(self, done=done, total=total, first=self.first or (now, done), latest=now)
 
     def rate(self) -> float | None:
-        """How much is done in a second; None while nothing is done. Of the first part alone, its own time counts."""
+        """How much is done in a second; None while too little is. While there is no more than the first part, its own time counts."""
         if self.first is None:
             return None
         when, before = self.first
+        if self.done == before and before < FIRST_PART and before * PARTS < self.total:
+            return None
         seconds, done = (self.latest - when, self.done - before) if self.done > before else (self.latest - self.began, self.done)
         return done / seconds if seconds > 0 else None
+
+    def left(self, now: float) -> float | None:
+        """Seconds that the rest will take; None where that cannot be told, or nothing is left."""
+        rate = self.rate()
+        return None if rate is None or self.done >= self.total else max(0.0, (self.total - self.done) / rate - (now - self.latest))
 
     def line(self, now: float) -> str:
         """How far it is, how fast it goes, and how long the rest will take."""
@@ -80,10 +90,9 @@ class Stage:
         if not self.total:
             return f"{self.what}: {elapsed} so far"
         text = f"{self.what}: {self.done:,} of {self.total:,} in {elapsed}"
-        rate = self.rate()
-        if rate is None or self.done >= self.total:
+        rate, left = self.rate(), self.left(now)
+        if rate is None or left is None:
             return text
-        left = max(0.0, (self.total - self.done) / rate - (now - self.latest))
         speed = f"{rate:,.0f}" if rate >= 100 else f"{rate:.2g}"
         return f"{text}, {speed} a second, about {duration(left)} left"
 
@@ -108,7 +117,7 @@ class Lines:
     ) -> None:
         self._write, self._clock, self._verbose, self._interval = write, clock, verbose, interval
         self._stage: Stage | None = None
-        self._spoke = clock()
+        self._spoke, self._last = clock(), ""
         self._lock = threading.Lock()
 
     def tell(self, what: str, done: int, total: int) -> None:
@@ -148,16 +157,40 @@ class Lines:
 
     def _say(self, text: str, now: float) -> None:
         self._spoke = now
-        self._write(escaped_text(text))
+        if text != self._last:
+            self._last = text
+            self._write(escaped_text(text))
 
 
 def duration(seconds: float) -> str:
-    """In the unit a reader would choose: `8 s`, `4 min`, `2.5 h`, `3.1 days`."""
+    """In the unit a reader would choose: `8 s`, `4 min 10 s`, `35 min`, `2.5 h`, `3.1 days`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
+    if seconds < 600:
+        return f"{seconds // 60:.0f} min {seconds % 60 // 1:.0f} s"
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def correcting(speaker: Speaker, what: str, clock: Callable[[], float] = time.monotonic) -> Tell:
+    """Tell as `speaker` does; once the first part of the stage `what` shows its real speed, say that, where the rest takes a while."""
+    stages: list[Stage] = []
+    said: list[str] = []
+
+    def tell(told: str, done: int, total: int) -> None:
+        speaker.tell(told, done, total)
+        if told != what or said:
+            return
+        now = clock()
+        stages[:] = [(stages[0] if stages else Stage(what, now)).advanced(done, total, now)]
+        left = stages[0].left(now)
+        if done >= FIRST_PART and left is not None:
+            said.append(stages[0].line(now))
+            if left >= INTERVAL:
+                speaker.say(said[0])
+
+    return tell
 
 
 @contextmanager
@@ -232,7 +265,7 @@ def _bar(verbose: bool) -> Iterator[Speaker]:
     console = Console(stderr=True)
     say = _printer(console)
     lines = Lines(_stamped(say) if verbose else _nothing, verbose=verbose)
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
         tasks: dict[str, TaskID] = {}
 
         def tell(what: str, done: int, total: int) -> None:

@@ -78,7 +78,7 @@ class ScoringSettings(Settings):
         tensor_parallel_size, gpu_memory_utilization: passed to vLLM.
         knowledge_cutoff: the model's training cut-off; scoring later-known dates draws a warning.
         price_per_million_tokens: prompt-token price, for the cost estimate of `--plan`.
-        prompts_per_second: throughput assumed by `--plan`.
+        prompts_per_second: throughput that `--plan` reckons with; None = from the store's past runs, else from tokens and the device.
     """
 
     engine: Literal["vllm", "openai", "fake"] = "vllm"
@@ -101,7 +101,7 @@ class ScoringSettings(Settings):
     gpu_memory_utilization: float = Field(0.9, gt=0.0, le=1.0)
     knowledge_cutoff: date | None = None
     price_per_million_tokens: float | None = Field(None, ge=0.0)
-    prompts_per_second: float = Field(38.0, gt=0.0)
+    prompts_per_second: float | None = Field(None, gt=0.0)
 
     @field_validator("model")
     @classmethod

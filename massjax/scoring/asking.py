@@ -208,6 +208,9 @@ class _Run:
     def _ask(
         self, prompts: list[Prompt], digests: list[int], units: Sequence[_Pending] = ()
     ) -> tuple[Float[np.ndarray, "B C"], Float[np.ndarray, " B"], np.ndarray]:
+        self.engine.load()
+        if self.progress is not None and not self.told:
+            self.progress(0, self.to_ask)
         began = time.monotonic()
         answers = self.engine.ask(prompts)
         seconds = time.monotonic() - began

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from massjax.agents import Prompt
 from massjax.config import RunConfig
+from massjax.scoring.examples import Example, lines_of
+from massjax.scoring.machine import Machine
 from massjax.scoring.plan import plan
 from massjax.scoring.work import prepare
+from massjax.store import ScoreStore
 from tests.scoring.conftest import written
 from tests.scoring.test_asking import run
 
@@ -29,8 +33,8 @@ def test_a_price_gives_a_cost_and_a_rate_a_time(small: dict[str, Any], tmp_path:
     work = prepare(written(small, tmp_path))
     found = plan(work, tmp_path / "none.zarr")
     assert found.cost == found.tokens * 2e-6
-    assert found.seconds == found.to_ask / 10.0
-    assert found.table().row_count == 11
+    assert found.estimate.seconds == found.to_ask / 10.0
+    assert found.table().row_count == 13
 
 
 def test_a_grown_run_needs_only_the_rest(small: dict[str, Any], tmp_path: Any) -> None:
@@ -41,3 +45,42 @@ def test_a_grown_run_needs_only_the_rest(small: dict[str, Any], tmp_path: Any) -
     found = plan(prepare(config), config.store)
     assert 0 < found.to_ask < found.prompts
     assert found.stored >= 2 * 20 * 12
+
+
+def test_one_whole_prompt_an_archetype_and_nothing_in_it_steers_the_terminal(small: dict[str, Any], tmp_path: Path) -> None:
+    twin = {"name": "twin", "modalities": ["price"]}
+    small["agents"]["archetypes"].append(twin)
+    work = prepare(written(small, tmp_path))
+    examples = plan(work, tmp_path / "none.zarr").examples
+    assert [example.archetypes for example in examples] == [("trend", "twin"), ("careful",)], "the same prompt is shown once"
+    for example in examples:
+        assert example.about == f"stock {work.panel.stocks[0]} on {work.panel.dates[0]}"
+        shown = list(lines_of(example))
+        whole = [line for message in example.prompt for line in message.split("\n")]
+        assert [line[4:] for line in shown if line.startswith("    ")] == whole
+    foreign = Example(("a\x1b]0;x\x07",), "stock X", Prompt("be\x1b[2Jgin", "one\n\u202etwo"))
+    assert list(lines_of(foreign)) == [
+        "Prompt of archetype a\\x1b]0;x\\x07 about stock X",
+        *("  system:", "    be\\x1b[2Jgin", "  user:", "    one", "    \\u202etwo"),
+    ]
+
+
+def test_nothing_is_left_when_a_run_would_ask_nothing(small: dict[str, Any], tmp_path: Path) -> None:
+    config = written(small, tmp_path)
+    assert config.store is not None
+    before = plan(prepare(config), config.store)
+    assert (before.nothing_left, before.calibrating) == (False, 2)
+    run(config)
+    after = plan(prepare(config), config.store)
+    assert (after.nothing_left, after.calibrating, after.time()) == (True, 0, "none: nothing is left to ask")
+
+
+def test_a_plan_reckons_with_what_the_runs_of_its_store_took(small: dict[str, Any], tmp_path: Path) -> None:
+    config = written(small, tmp_path)
+    _, store, _ = run(config)
+    took = {"prompts": 100, "prompt_tokens": 1000, "cached_tokens": 0, "seconds": 10.0, "machine": "2 CPU cores"}
+    ScoreStore.open(store.path, mode="r+").add_run(took)
+    small["market"]["end"] = "2022-06-24"
+    found = plan(prepare(written(small, tmp_path)), store.path, Machine(0, 2, False))
+    assert found.estimate.seconds == found.tokens / 100
+    assert "100 tokens a second, as in 1 past run of this store on 2 CPU cores" in found.time()
