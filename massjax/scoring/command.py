@@ -121,7 +121,8 @@ def show_plan(found: Plan, path: Path | str, console: Console, errors: Console) 
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(found.table())
     if found.nothing_left:
-        console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {escape(str(path))}.", soft_wrap=True)
+        needs = " A run needs the model's files all the same, to compare them with those that answered." if found.model.faults else ""
+        console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {escape(str(path))}.{needs}", soft_wrap=True)
     if found.texts:
         console.print("Scores that follow a text are counted when all texts before them are written.", soft_wrap=True)
     for warning in found.warnings:
