@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Tell = Callable[[str, int, int], None]
 """Called with what is being done, and with how much of how much of it is done; 0 of 0 where that cannot be told."""
 
+NO_TERMINAL = ("dumb", "unknown")
+"""Values of TERM under which nothing can be drawn over."""
 INTERVAL = 30.0
 """Seconds between two lines of one stage."""
 FIRST_PART = 16
@@ -200,7 +203,7 @@ def speaking(loudness: Loudness) -> Iterator[Speaker]:
         yield Speaker(_nothing, _nothing, _nothing)
         return
     verbose = loudness is Loudness.VERBOSE
-    if sys.stderr is not None and sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in NO_TERMINAL:
         with _bar(verbose) as speaker:
             yield speaker
         return
@@ -215,8 +218,9 @@ def _nothing(*told: object) -> None:
 
 
 def _to_stderr(line: str) -> None:
-    with suppress(OSError, ValueError):  # whoever read it is gone
-        print(line, file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # as it is where it was closed
+        with suppress(OSError, ValueError):  # whoever read it is gone
+            print(line, file=sys.stderr, flush=True)
 
 
 def _stamped(write: Callable[[str], None]) -> Callable[[str], None]:

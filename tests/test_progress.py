@@ -161,6 +161,21 @@ def test_a_terminal_has_its_bar_and_no_lines(monkeypatch: pytest.MonkeyPatch) ->
     assert "\x1b" in terminal.getvalue()
 
 
+@pytest.mark.parametrize("gone", ["closed", "dumb", "broken"])
+def test_where_a_bar_cannot_be_drawn_there_are_lines_or_nothing(gone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: gone == "dumb"  # type: ignore[method-assign]
+    if gone == "broken":
+        stream.close()
+        stream.isatty = lambda: False  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", None if gone == "closed" else stream)
+    monkeypatch.setenv("TERM", "dumb")
+    with speaking(Loudness.NORMAL) as speaker:
+        speaker.tell("reading", 0, 0)
+    if gone == "dumb":
+        assert stream.getvalue() == "reading\n"
+
+
 @pytest.mark.parametrize("command", [optimize, precompute, store])
 def test_every_command_has_a_version(command, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
