@@ -10,20 +10,21 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from massjax.errors import MassjaxError, blaming
+from massjax.flags import add_loudness, add_version, loudness
+from massjax.progress import speaking
 from massjax.stopping import end_process, exit_code, interruptible, stoppable
 from massjax.terminal import escaped_text
+from massjax.version import massjax_version
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from massjax.config import RunConfig
 
 Result = TypeVar("Result")
@@ -60,29 +61,32 @@ def optimize(options: argparse.Namespace) -> Path:
     Returns:
         The run directory.
     """
-    interruptible(lambda: import_module("massjax.config"))
-    from massjax.config import default_config, load_config
+    with speaking(loudness(options)) as speaker:
+        interruptible(lambda: import_module("massjax.config"))
+        from massjax.config import default_config, load_config
 
-    file = options.config or default_config()
-    config = load_config(file, [*options.set, *([] if options.seed is None else [f"seed={options.seed}"])])
-    out = _out(options, config)
-    config = config.replace(out=out, store=_store(options, config))
-    interruptible(_import_rooms)
-    from rich.console import Console
+        file = options.config or default_config()
+        config = load_config(file, [*options.set, *([] if options.seed is None else [f"seed={options.seed}"])])
+        out = _out(options, config)
+        config = config.replace(out=out, store=_store(options, config))
+        speaker.detail(f"massjax {massjax_version()}, settings {file}, store {config.store}, run directory {out}")
+        interruptible(_import_rooms)
+        from rich.console import Console
 
-    from massjax.evaluate.pipeline import run
-    from massjax.report.console import print_summary
-    from massjax.report.run_directory import REPORT, run_directory, write_run
+        from massjax.evaluate.pipeline import run
+        from massjax.report.console import print_summary
+        from massjax.report.run_directory import REPORT, run_directory, write_run
 
-    console = Console()
-    with run_directory(out, overwrite=options.overwrite) as folder:
-        with _bar(Console(stderr=True)) as report, blaming(file):
-            result = interruptible(lambda: _over_devices(options.devices, lambda: run(config, report)))
-        try:
-            write_run(result, folder)
-        except MassjaxError:
-            print_summary(result, console)
-            raise
+        console = Console()
+        with run_directory(out, overwrite=options.overwrite) as folder:
+            with blaming(file):
+                result = interruptible(lambda: _over_devices(options.devices, lambda: run(config, speaker.tell)))
+            speaker.tell("writing the run directory", 0, 0)
+            try:
+                write_run(result, folder)
+            except MassjaxError:
+                print_summary(result, console)
+                raise
     print_summary(result, console)
     console.print(f"\nReport: {escaped_text(os.path.normpath(out / REPORT))}", highlight=False, markup=False, soft_wrap=True)
     return out
@@ -123,45 +127,6 @@ def _store(options: argparse.Namespace, config: RunConfig) -> Path | str | None:
     return config.store if options.store is None else absolute(options.store)
 
 
-@contextmanager
-def _bar(console: Console) -> Iterator[Callable[[str, int, int], None] | None]:
-    """Progress on a terminal: one bar for the stage that is under way."""
-    if not console.is_terminal:
-        yield None
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                for earlier in tasks.values():
-                    progress.update(earlier, total=1, completed=1, visible=False)
-                tasks[what] = progress.add_task(what, total=None)
-            if total:
-                progress.update(tasks[what], completed=done, total=total)
-
-        yield tell
-
-
 def _tell(error: MassjaxError) -> None:
     from rich.console import Console
     from rich.markup import escape
@@ -179,6 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; may be repeated")
     parser.add_argument("--devices", type=int, default=None, metavar="N", help="search on N GPUs, or on N cores of the CPU (default: all)")
     parser.add_argument("--seed", type=int, default=None, help="seed of all randomness (default: the config's)")
+    add_loudness(parser)
+    add_version(parser)
     return parser
 
 

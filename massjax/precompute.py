@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from massjax.errors import MassjaxError
+from massjax.flags import add_loudness, add_version
 from massjax.stopping import RESUMABLE, ending_at_once, exit_code, stoppable
 from massjax.terminal import escaped_text
 
@@ -46,9 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=None, help="settings (default: configs/demo.yaml)")
     parser.add_argument("--store", type=str, default=None, help="score store to write (default: the config's)")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; may be repeated")
-    parser.add_argument("--plan", action="store_true", help="say what would be asked, how long it takes and what it costs; ask nothing")
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="print a whole prompt an archetype, what would be asked, how long it takes and what it costs; check the model; ask nothing",
+    )
     parser.add_argument("--shard", default=None, metavar="I/N", help="do the I-th of N parts of the work, I from 1 to N (array jobs)")
     parser.add_argument("--ray", type=int, default=None, metavar="WORKERS", help="share the work out to so many Ray workers")
+    add_loudness(parser)
+    add_version(parser)
     return parser
 
 

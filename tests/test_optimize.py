@@ -34,7 +34,15 @@ def test_one_command_from_a_config_to_a_run_directory(config: Path, tmp_path: Pa
     printed = capsys.readouterr()
     for words in ("Annealing", "Gradient", "Uniform weights", "Best single archetype", "report.html"):
         assert words in printed.out
-    assert printed.err == "", "no progress bar where there is no terminal"
+    assert [line for line in printed.err.splitlines() if " of " not in line] == [
+        "reading the market data",
+        "reading the scores",
+        "searching walk-forward: annealing",
+        "searching walk-forward: gradient",
+        "judging against the controls",
+        "writing the run directory",
+    ]
+    assert "\033" not in printed.err
     metrics = json.loads((out / "metrics.json").read_text())
     assert list(metrics["strategies"]) == ["annealing", "gradient", "uniform", "best_single"]
     resolved = yaml.safe_load((out / "config.yaml").read_text())
@@ -89,7 +97,9 @@ def test_a_run_can_be_stopped_while_it_searches(config: Path, tmp_path: Path, nu
     process = _start(config, out)
     _wait_for(lambda: out.is_dir() and any(out.iterdir()), process)
     time.sleep(3)
-    assert _stop(process, number) == (code, "stopped; nothing half-written is left\n")
+    ended, told = _stop(process, number)
+    assert (ended, told.splitlines()[-1]) == (code, "stopped; nothing half-written is left")
+    assert told.startswith("reading the market data\n"), "each stage is told as it begins"
     assert list(out.iterdir()) == []
 
 

@@ -73,12 +73,14 @@ class ScoringSettings(Settings):
         prefill: the beginning of the answer, put into the model's mouth before it chooses.
         calibrate: divide by the choice probabilities of a content-free prompt (contextual calibration, Zhao et al. 2021).
         minimum_coverage: below this raw probability mass on the choices an answer counts as invalid.
-        dtype, head_dtype, compile: numerics of the engine; part of the store's provenance.
+        dtype: numbers that the model computes in. `auto` goes on with those of the store; for a new one it takes bfloat16 where the device
+            has it, and else float16 on a GPU and float32 on a CPU, where emulated bfloat16 is slow. The store keeps what was taken.
+        head_dtype, compile: further numerics of the engine; all three are part of the store's provenance.
         max_num_seqs, max_num_batched_tokens, block_size, max_model_len: vLLM's batching; None = chosen for the platform.
         tensor_parallel_size, gpu_memory_utilization: passed to vLLM.
         knowledge_cutoff: the model's training cut-off; scoring later-known dates draws a warning.
         price_per_million_tokens: prompt-token price, for the cost estimate of `--plan`.
-        prompts_per_second: throughput assumed by `--plan`.
+        prompts_per_second: throughput that `--plan` reckons with; None = from the store's past runs, else from tokens and the device.
     """
 
     engine: Literal["vllm", "openai", "fake"] = "vllm"
@@ -89,7 +91,7 @@ class ScoringSettings(Settings):
     prefill: str = ""
     calibrate: bool = True
     minimum_coverage: float = Field(0.0, ge=0.0, lt=1.0)
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "bfloat16"
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     head_dtype: Literal["float32", "model"] = "float32"
     compile: bool = False
     seed: int = 0
@@ -101,7 +103,7 @@ class ScoringSettings(Settings):
     gpu_memory_utilization: float = Field(0.9, gt=0.0, le=1.0)
     knowledge_cutoff: date | None = None
     price_per_million_tokens: float | None = Field(None, ge=0.0)
-    prompts_per_second: float = Field(38.0, gt=0.0)
+    prompts_per_second: float | None = Field(None, gt=0.0)
 
     @field_validator("model")
     @classmethod

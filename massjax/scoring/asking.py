@@ -30,7 +30,7 @@ from massjax.store import ClaimedError, ScoreStore, Status, Unit, UnitScores
 from massjax.store.log import Log
 
 Progress = Callable[[int, int], None]
-"""Called with the cells finished and the cells wanted."""
+"""Called with the prompts answered and the prompts to ask."""
 
 CALLS_AT_ONCE = 4
 """An engine is given at most this many times `prompts_at_once` prompts in one call: what a kill can lose."""
@@ -89,7 +89,8 @@ def ask_missing(
     wanted = wanted_digests(work, store, missing)
     stored_answers(work, store, current, answered, wanted)
     logged_answers(log, answered, wanted)
-    run = _Run(work, store, engine, keys, answered, log, progress, sum(unit.shape[0] * unit.shape[1] for unit in missing), claim)
+    to_ask = sum(digest not in answered for digest in wanted)
+    run = _Run(work, store, engine, keys, answered, log, progress, to_ask, claim)
     with run.claims:
         run.calibrate([archetype_of(work, store, unit) for unit in missing], stored_priors(store, current))
         for group in groups(store, missing, work.order.layout):
@@ -121,7 +122,7 @@ class _Run:
     answered: Answered
     log: Log
     progress: Progress | None
-    wanted_cells: int
+    to_ask: int
     claim: bool
     tally: Tally = field(default_factory=Tally)
     claims: ExitStack = field(default_factory=ExitStack)
@@ -131,6 +132,7 @@ class _Run:
     pending: list[_Pending] = field(default_factory=list)
     queued: set[int] = field(default_factory=set)
     asked: int = 0
+    told: int = 0
     block: int = -1
 
     def calibrate(self, archetypes: Iterable[Archetype], known: Mapping[str, Float[np.ndarray, " C"]]) -> None:
@@ -206,6 +208,9 @@ class _Run:
     def _ask(
         self, prompts: list[Prompt], digests: list[int], units: Sequence[_Pending] = ()
     ) -> tuple[Float[np.ndarray, "B C"], Float[np.ndarray, " B"], np.ndarray]:
+        self.engine.load()
+        if self.progress is not None and not self.told:
+            self.progress(0, self.to_ask)
         began = time.monotonic()
         answers = self.engine.ask(prompts)
         seconds = time.monotonic() - began
@@ -220,6 +225,9 @@ class _Run:
             pending.cost.prompt_tokens += int(answers.prompt_tokens[row])
             pending.cost.cached_tokens += int(answers.cached_tokens[row])
             pending.cost.seconds += seconds / len(prompts)
+        self.told += len(prompts)
+        if self.progress is not None:
+            self.progress(self.told, self.to_ask)
         return choices.probability, choices.coverage, answered
 
     def _write_finished(self) -> None:
@@ -259,8 +267,6 @@ class _Run:
             self.tally.add(cost)
         self.tally.units += 1
         self.tally.cells += unit.shape[0] * unit.shape[1]
-        if self.progress is not None:
-            self.progress(self.tally.cells, self.wanted_cells)
 
 
 def _rule_unit(work: Work, store: ScoreStore, unit: Unit, archetype: Archetype) -> UnitScores:

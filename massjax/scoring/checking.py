@@ -25,6 +25,8 @@ def check_settings(work: Work, store: ScoreStore) -> None:
     """
     expected = settings_key(work.config, work.template)
     held = {name: store.provenance.run_key.get(name) for name in expected}
+    if work.config.scoring.dtype == "auto":
+        expected["dtype"] = held["dtype"]
     if any(archetype.kind == "llm" for archetype in work.archetypes):
         scoring = work.config.scoring
         expected["engine"], held["engine"] = scoring.engine, str(store.provenance.run_key.get("engine.engine", "")).partition(" ")[0]

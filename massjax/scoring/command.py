@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from massjax.agents import hindsight_warnings
-from massjax.config import RunConfig, ScoringSettings, load_config
+from massjax.config import RunConfig, ScoringSettings, default_config, load_config
 from massjax.config.base import absolute
 from massjax.errors import ConfigError
-from massjax.scoring.asking import Progress as Report
+from massjax.flags import Loudness, loudness
+from massjax.progress import Speaker, correcting, speaking
 from massjax.scoring.cost import Tally
 from massjax.scoring.engine import Engine, NoEngine
+from massjax.scoring.examples import lines_of
 from massjax.scoring.leaks import leak_warnings
-from massjax.scoring.passes import run_passes
+from massjax.scoring.machine import Machine, dtype_warnings, this_machine, with_dtype
+from massjax.scoring.passes import ASKING, run_passes
 from massjax.scoring.placing import open_or_create, own_units
-from massjax.scoring.plan import plan
+from massjax.scoring.plan import Plan, plan
 from massjax.scoring.recording import record_run
 from massjax.scoring.sharding import parse_shard, split
 from massjax.scoring.work import Work, prepare, same_prompts
 from massjax.stopping import RESUMABLE, ending_at_once
 from massjax.store import ScoreStore, Unit
 from massjax.terminal import escaped_text
+from massjax.version import massjax_version
 
 LITTLE_COVERAGE = 0.3
 """Mean coverage below which the answers say little about the choices."""
@@ -45,58 +47,91 @@ def precompute(options: argparse.Namespace) -> int:
     Raises:
         MassjaxError: whatever the user can mend.
     """
-    console, errors = Console(), Console(stderr=True)
-    config = load_config(options.config, options.set)
-    path = options.store or config.store
-    if path is None:
-        raise ConfigError(f"{options.config}: names no store; add `store: FOLDER.zarr` or give --store")
-    path = absolute(path)
-    config = config.replace(store=path)
-    work = prepare(config)
-    for warning in [
-        *work.panel.warnings,
-        *hindsight_warnings(config, work.panel.dates, work.archetypes),
-        *fake_warnings(config),
-        *same_prompts_warnings(work),
-        *leak_warnings(work),
-    ]:
-        _warn(errors, warning)
+    console, how = Console(), loudness(options)
+    errors = console if how is Loudness.QUIET else Console(stderr=True)  # what warns of the result belongs to it
+    units = None
+    with speaking(how) as speaker:
+        config = load_config(options.config, options.set)
+        path = options.store or config.store
+        if path is None:
+            raise ConfigError(f"{options.config}: names no store; add `store: FOLDER.zarr` or give --store")
+        path = absolute(path)
+        config = config.replace(store=path)
+        speaker.detail(f"massjax {massjax_version()}, settings {options.config or default_config()}, store {path}")
+        machine, asked = this_machine(), config.scoring
+        if options.plan or options.ray is None:  # else each worker looks at its own machine
+            config = with_dtype(config, path, machine)
+        speaker.tell("reading the market data and writing the prompts", 0, 0)
+        work = prepare(config)
+        for warning in [
+            *work.panel.warnings,
+            *hindsight_warnings(config, work.panel.dates, work.archetypes),
+            *fake_warnings(config),
+            *dtype_warnings(config.scoring, machine),
+            *same_prompts_warnings(work),
+            *leak_warnings(work),
+        ]:
+            _warn(errors, warning)
+        if options.plan:
+            speaker.tell("counting what is left to ask", 0, 0)
+            found = plan(work, path, machine, asked)
+        elif options.ray is not None:
+            store, tally, part = _on_ray(options, work, path, speaker)
+        else:
+            store, tally, part, units = _here(options, work, path, machine, speaker, errors)
     if options.plan:
-        found = plan(work, path)
-        console.print(found.table())
-        if found.to_ask == 0 and not found.texts:
-            console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {escape(escaped_text(path))}.", soft_wrap=True)
-        if found.texts:
-            console.print("Scores that follow a text are counted when all texts before them are written.", soft_wrap=True)
-        return 0
-    if options.ray is not None:
-        return _on_ray(options, work, path, console, errors)
+        return show_plan(found, path, console, errors)
+    judged = own_units(work, store) if units is None else units
+    return conclude(tally, store, record_run(work, store, tally, **part), console, errors, judged)
+
+
+def _here(
+    options: argparse.Namespace, work: Work, path: Path | str, machine: Machine, speaker: Speaker, errors: Console
+) -> tuple[ScoreStore, Tally, dict[str, str | int], list[Unit] | None]:
+    """Ask in this process; with the store and the tally, which part of the work it was, and its units (None: all)."""
     shard = None if options.shard is None else parse_shard(options.shard)
+    speaker.tell("starting the engine", 0, 0)
     with ending_at_once(RESUMABLE):
         engine = engine_for(work)
     try:
         store = open_or_create(work, path, engine.identity())
         units = None if shard is None else split(work, store, shard[1])[shard[0] - 1]
-        with _bar(errors) as report:
-            tally = run_passes(work, store, engine, units=None if units is None else frozenset(units), progress=report)
+        expected = plan(work, path, machine)
+        if shard is None and expected.to_ask:
+            speaker.say(f"{expected.to_ask:,} prompts to ask take about {expected.time()}")
+        for warning in expected.warnings:
+            _warn(errors, warning)
+        progress = correcting(speaker, ASKING)
+        tally = run_passes(work, store, engine, units=None if units is None else frozenset(units), progress=progress)
     finally:
         engine.close()
-    unrecorded = record_run(work, store, tally, **({} if shard is None else {"shard": f"{shard[0]}/{shard[1]}"}))
-    return conclude(tally, store, unrecorded, console, errors, own_units(work, store) if units is None else units)
+    return store, tally, {} if shard is None else {"shard": f"{shard[0]}/{shard[1]}"}, units
 
 
-def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, console: Console, errors: Console) -> int:
+def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, speaker: Speaker) -> tuple[ScoreStore, Tally, dict[str, str | int]]:
     if options.shard is not None:
         raise ConfigError("--shard and --ray: give one of them; Ray shares the work out by itself")
     if options.ray < 1:
         raise ConfigError(f"--ray {options.ray}: expected at least 1 worker")
     from massjax.scoring.ray_workers import run_on_ray
 
-    with _bar(errors) as report:
-        tally = run_on_ray(work.config, path, options.ray, report)
-    store = ScoreStore.open(path, mode="r+")
-    unrecorded = record_run(work, store, tally, ray_workers=options.ray)
-    return conclude(tally, store, unrecorded, console, errors, own_units(work, store))
+    tally = run_on_ray(work.config, path, options.ray, speaker.tell)
+    return ScoreStore.open(path, mode="r+"), tally, {"ray_workers": options.ray}
+
+
+def show_plan(found: Plan, path: Path | str, console: Console, errors: Console) -> int:
+    """Print a plan: one whole prompt an archetype, the counts, and what stands in the way; the exit code."""
+    for line in (line for example in found.examples for line in (*lines_of(example), "")):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(found.table())
+    if found.nothing_left:
+        needs = " A run needs the model's files all the same, to compare them with those that answered." if found.model.faults else ""
+        console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {escape(escaped_text(path))}.{needs}", soft_wrap=True)
+    if found.texts:
+        console.print("Scores that follow a text are counted when all texts before them are written.", soft_wrap=True)
+    for warning in found.warnings:
+        _warn(errors, warning)
+    return 0
 
 
 def engine_for(work: Work) -> Engine:
@@ -182,14 +217,3 @@ def summary(tally: Tally, unscored: Mapping[str, int], path: Path | str) -> Tabl
 def _warn(console: Console, warning: str) -> None:
     shown = escape(escaped_text(warning, keep="\n"))
     console.print(f"[yellow]warning:[/] {shown}", highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _bar(console: Console) -> Iterator[Report | None]:
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("scoring")
-        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -64,6 +64,10 @@ class Engine(Protocol):
         """Everything about the engine that answers depend on: model weights, tokenizer, chat template, numerics, versions."""
         ...
 
+    def load(self) -> None:
+        """Load the model, if it is not; else the first to ask or write does, and its time counts as theirs."""
+        ...
+
     def ask(self, prompts: Sequence[Prompt]) -> Answers:
         """Answer every prompt, in order. A prompt that cannot be answered is a failure of its row, not an error."""
         ...
@@ -85,6 +89,9 @@ class NoEngine:
     def identity(self) -> dict[str, str]:
         """Says that no model is involved."""
         return {"engine": "none: rules only"}
+
+    def load(self) -> None:
+        """Nothing to load."""
 
     def ask(self, prompts: Sequence[Prompt]) -> Answers:
         """Refuses: a rule is never asked.

@@ -32,6 +32,9 @@ class FakeEngine:
             "seed": str(self.settings.seed),
         }
 
+    def load(self) -> None:
+        """Nothing to load."""
+
     def ask(self, prompts: Sequence[Prompt]) -> Answers:
         """Log-probabilities drawn from a generator seeded with each prompt."""
         self.asked += len(prompts)

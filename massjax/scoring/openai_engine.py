@@ -76,6 +76,9 @@ class OpenAIEngine:
             + ("full-vocabulary logprobs of the choice tokens" if self._chat else f"top {self.endpoint.top_logprobs} logprobs"),
         }
 
+    def load(self) -> None:
+        """Nothing to load: the server has the model."""
+
     def ask(self, prompts: Sequence[Prompt]) -> Answers:
         """One request a prompt; a prompt that stays unanswered is a failure of its row.
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from massjax.scoring.asking import Progress, ask_missing
+from massjax.progress import Tell
+from massjax.scoring.asking import ask_missing
 from massjax.scoring.cost import Tally
 from massjax.scoring.engine import Engine
 from massjax.scoring.placing import archetype_of, own_units
 from massjax.scoring.stages import Wanted, stored_texts, write_texts
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, Unit
+
+WRITING = "writing the texts before the scores"
+ASKING = "asking prompts"
 
 
 def run_passes(
@@ -20,14 +24,14 @@ def run_passes(
     engine: Engine,
     *,
     units: Collection[Unit] | None = None,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     claim: bool = True,
 ) -> Tally:
     """Write the texts that the units' archetypes lack, then ask for their scores.
 
     Args:
         units: only these, where given.
-        progress: called with (done, wanted), of texts and then of cells.
+        progress: called with what is done, how much of it, and of how much: texts, then prompts.
         claim: see `ask_missing`.
 
     Raises:
@@ -41,8 +45,12 @@ def run_passes(
         def missing(texts: Mapping[str, str]) -> list[Wanted]:
             return [wanted for archetype in staged for wanted in work.missing_texts(archetype, texts)]
 
-        texts, count, seconds = write_texts(engine, store.root, stored_texts(store.root), missing, progress)
+        texts, count, seconds = write_texts(engine, store.root, stored_texts(store.root), missing, _of(WRITING, progress))
         work = replace(work, texts=texts)
-    tally = ask_missing(work, store, engine, progress, units=units, claim=claim)
+    tally = ask_missing(work, store, engine, _of(ASKING, progress), units=units, claim=claim)
     tally.texts, tally.text_seconds = count, round(seconds, 3)
     return tally
+
+
+def _of(what: str, progress: Tell | None) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(what, done, total)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
-from massjax.agents import Prompt, TextCounts, count_texts
-from massjax.scoring.answers import Answered, answer_log, logged_answers, stored_answers
+from massjax.agents import TextCounts, count_texts
+from massjax.config import ScoringSettings
+from massjax.progress import duration
+from massjax.scoring.answers import Answered, answer_log, logged_answers, stored_answers, stored_priors
 from massjax.scoring.checking import check_settings
-from massjax.scoring.order import CHARACTERS_PER_TOKEN, Choice, shared
+from massjax.scoring.estimate import Estimate, Load, estimate
+from massjax.scoring.examples import Example, examples_of
+from massjax.scoring.machine import Machine, said_dtype, this_machine
+from massjax.scoring.model_check import ModelCheck, check_model, parameters_of, tokens_per_character, too_long
+from massjax.scoring.order import Choice, shared
 from massjax.scoring.placing import check_axes, check_definitions, unit_keys
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, exists
 from massjax.store.folder import Where
-
-SAMPLED_PROMPTS = 200
+from massjax.store.info import add_up
+from massjax.terminal import escaped_text
 
 
 @dataclass(frozen=True)
@@ -31,11 +39,16 @@ class Plan:
         prompts: distinct prompts among all cells; `to_ask` of them are not answered yet.
         tokens: prompt tokens of those to ask; `shared` of them repeat the text before (the prefix cache can answer them).
         tokens_from: how tokens were counted.
-        seconds: at `scoring.prompts_per_second`, the start of the engine not counted.
+        estimate: the time to ask them, and what it rests on.
         cost: at `scoring.price_per_million_tokens`; None without a price.
         order: prompt layout and order of asking, and why.
         texts: texts to be written before the scores that need them, of the first stage that lacks any.
         given: texts of the market data, known and shown; None without any.
+        calibrating: prompts without facts to ask besides, whose answers calibrate the others'.
+        model: what is known of the model before it is loaded.
+        dtype: the numbers it would compute in, and why.
+        warnings: what would stop the run, or leave prompts without a score.
+        examples: one whole prompt an archetype.
     """
 
     scores: int
@@ -46,11 +59,21 @@ class Plan:
     tokens: int
     shared: int
     tokens_from: str
-    seconds: float
+    estimate: Estimate
     cost: float | None
     order: Choice
     texts: int
-    given: TextCounts | None = None
+    given: TextCounts | None
+    calibrating: int
+    model: ModelCheck
+    dtype: str
+    warnings: tuple[str, ...]
+    examples: tuple[Example, ...]
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether a run would ask no model anything."""
+        return self.to_ask == 0 and self.calibrating == 0 and not self.texts
 
     def table(self) -> Table:
         """The plan as a table for a terminal."""
@@ -62,18 +85,20 @@ class Plan:
             "already stored": f"{self.stored:,}",
             "rule scores (no model)": f"{self.rule_scores:,}",
             "distinct prompts": f"{self.prompts:,}",
-            "prompts to ask": f"{self.to_ask:,}",
+            "prompts to ask": f"{self.to_ask:,}" + (f", and {self.calibrating:,} to calibrate" if self.calibrating else ""),
             f"prompt tokens ({self.tokens_from})": f"{self.tokens:,}",
             "of them shared with the prompt before": f"{self.shared:,}",
             "prompt layout": self._layout(),
             "order of asking": "by archetype" if self.order.layout == "archetype-first" else "by stock and date, archetypes together",
-            "estimated time": _duration(self.seconds),
+            "model": self.model.said,
+            "its numbers (scoring.dtype)": self.dtype,
+            "estimated time": self.time(),
             "estimated cost": "no price given (scoring.price_per_million_tokens)" if self.cost is None else f"{self.cost:,.2f}",
         }
         if self.texts:
             rows = {"texts to write first": f"{self.texts:,}", **rows}
         for name, value in {**rows, **self._given()}.items():
-            table.add_row(name, value)
+            table.add_row(name, escape(escaped_text(value)))
         return table
 
     def _given(self) -> dict[str, str]:
@@ -84,6 +109,13 @@ class Plan:
         left = {"left out: copies of one shown": self.given.repeated, "left out: beyond agents.texts_per_prompt": self.given.left_out}
         return {name: f"{count:,}" for name, count in {**rows, **left}.items()}
 
+    def time(self) -> str:
+        """How long asking takes, and what that rests on, in words."""
+        if self.to_ask == 0:
+            return "none: nothing is left to ask"
+        start = f", and {duration(self.estimate.start)} for the model to start" if self.estimate.start else ""
+        return f"{duration(self.estimate.seconds)}{start} ({self.estimate.basis})"
+
     def _layout(self) -> str:
         layout = self.order.layout.replace("-", " ")
         if not self.order.computed:
@@ -92,21 +124,29 @@ class Plan:
         return f"{layout}: on a sample {own:,} of {self.order.total:,} tokens are computed, else {other:,}"
 
 
-def plan(work: Work, path: Where) -> Plan:
+def plan(work: Work, path: Where, machine: Machine | None = None, asked: ScoringSettings | None = None) -> Plan:
     """Work out what `massjax.precompute` would do; reads the store at `path`, if there is one, and writes nothing.
+
+    Args:
+        machine: where the model would run; this one by default.
+        asked: the settings as they were given, where `work` has `scoring.dtype` resolved.
 
     Raises:
         StoreError: the store there is damaged, or was made with other settings or archetypes.
     """
+    machine = machine or this_machine()
     digests = {name: digest[digest > 0] for name, digest in work.digests.items()}
-    done = _answered(work, path)
+    done, priors, runs, units = _answered(work, path)
     texts = {digest: prompt for name, prompts in work.prompts.items() for digest, prompt in ((p.digest(), p) for p in prompts.prompts)}
     to_ask = sorted(prompt for digest, prompt in texts.items() if digest not in done)
     scores = sum(len(d) for d in digests.values())
     stored = sum(int(np.isfinite(done.look_up(d[None, :])[1]).sum()) for d in digests.values())
     scoring = work.config.scoring
-    per_character, source = _tokens_per_character(scoring.model, to_ask)
+    check = check_model(scoring) if any(a.kind == "llm" for a in work.archetypes) else ModelCheck("none: rules only")
+    per_character, source = tokens_per_character(check, to_ask)
     tokens = int(per_character * sum(len(p.system) + len(p.user) for p in to_ask))
+    repeated = int(per_character * sum(shared(a, b) for a, b in pairwise(to_ask)))
+    long = too_long(check, scoring, to_ask)
     return Plan(
         scores=scores,
         stored=stored,
@@ -114,52 +154,74 @@ def plan(work: Work, path: Where) -> Plan:
         prompts=len(texts),
         to_ask=len(to_ask),
         tokens=tokens,
-        shared=int(per_character * sum(shared(a, b) for a, b in pairwise(to_ask))),
+        shared=repeated,
         tokens_from=source,
-        seconds=len(to_ask) / scoring.prompts_per_second,
+        estimate=estimate(Load(len(to_ask), tokens, repeated), scoring, machine, parameters_of(check), runs, units),
         cost=None if scoring.price_per_million_tokens is None else tokens * scoring.price_per_million_tokens / 1e6,
         order=work.order,
         given=None if work.panel.texts is None else count_texts(work.panel, work.config.agents),
         texts=len({wanted.key for a in work.archetypes if a.stages for wanted in work.missing_texts(a, work.texts)}),
+        calibrating=_calibrating(work, done, priors),
+        model=check,
+        dtype=said_dtype(asked or scoring, scoring.dtype, machine) if scoring.engine == "vllm" else "the engine's own",
+        warnings=(*check.faults, *_too_long_warnings(work, long, check)),
+        examples=examples_of(work),
     )
 
 
-def _answered(work: Work, path: Where) -> Answered:
-    """The answers that the store, or the log of a run that was stopped, has to this run's prompts.
+def _calibrating(work: Work, done: Answered, priors: Collection[str]) -> int:
+    if not work.config.scoring.calibrate:
+        return 0
+    ready = [a for a in work.archetypes if a.kind == "llm" and a.name in work.prompts and a.name not in priors]
+    return len({digest for digest in (work.content_free(a).digest() for a in ready) if digest not in done})
+
+
+def _too_long_warnings(work: Work, long: Mapping[int, int], check: ModelCheck) -> list[str]:
+    """Which prompts have no room for an answer: how many, and the first of them by date and stock."""
+    if not long:
+        return []
+    found = []
+    for name, digests in work.digests.items():
+        cells = np.argwhere(np.isin(digests, np.array(list(long), dtype=np.uint64)).T)
+        found += [(int(t), int(n), name) for t, n in cells[:1]]
+    t, n, name = min(found)
+    tokens, limit = long[int(work.digests[name][n, t])], work.config.scoring.max_model_len
+    about = "" if check.count is not None else "about "
+    return [
+        f"{about}{len(long):,} prompts are too long for scoring.max_model_len ({limit} tokens, one of them the answer's) and would have no "
+        f"score, the first that of archetype {name!r} about stock {work.panel.stocks[n]} on {work.panel.dates[t]} "
+        f"({about}{tokens:,} tokens); raise scoring.max_model_len, or show fewer or shorter texts"
+    ]
+
+
+class _Stored(NamedTuple):
+    """What a store has for a plan: answers to its prompts, archetypes that are calibrated, and what its past runs and units took."""
+
+    answered: Answered
+    priors: Collection[str] = ()
+    runs: Sequence[Mapping[str, Any]] = ()
+    units: Mapping[str, Any] | None = None
+
+
+def _answered(work: Work, path: Where) -> _Stored:
+    """What the store, or the log of a run that was stopped, has of this run's prompts.
 
     Raises:
         StoreError: precompute would refuse the store.
     """
     answered = Answered(len(work.config.scoring.choices))
     if not exists(path):
-        return answered
+        return _Stored(answered)
     store = ScoreStore.open(path)
     check_settings(work, store)
     check_definitions(work, store, work.archetypes)
     check_axes(work, store)
-    keys = unit_keys(work, store)
-    current = [unit for unit, entry in store.entries().items() if entry.key == keys.get(unit)]
+    keys, entries = unit_keys(work, store), store.entries()
+    current = [unit for unit, entry in entries.items() if entry.key == keys.get(unit)]
     wanted = {int(digest) for digests in work.digests.values() for digest in np.unique(digests)} - {0}
+    ready = [a for a in work.archetypes if a.kind == "llm" and a.name in work.prompts]
+    priors = {work.content_free(a).digest() for a in ready} if work.config.scoring.calibrate else set()
     stored_answers(work, store, current, answered, wanted)
-    logged_answers(answer_log(store), answered, wanted)
-    return answered
-
-
-def _tokens_per_character(model: str, prompts: list[Prompt]) -> tuple[float, str]:
-    """Counted on a sample with the model's own tokenizer where it is at hand."""
-    file = Path(model) / "tokenizer.json"
-    sample = prompts[:: max(1, len(prompts) // SAMPLED_PROMPTS)]
-    try:
-        from tokenizers import Tokenizer
-    except ImportError:
-        return 1.0 / CHARACTERS_PER_TOKEN, f"{CHARACTERS_PER_TOKEN} characters each"
-    if not file.is_file() or not sample:
-        return 1.0 / CHARACTERS_PER_TOKEN, f"{CHARACTERS_PER_TOKEN} characters each"
-    encoded = Tokenizer.from_file(str(file)).encode_batch(["\n".join(prompt) for prompt in sample])
-    return sum(len(e.ids) for e in encoded) / sum(len("\n".join(p)) for p in sample), "counted on a sample"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    logged_answers(answer_log(store), answered, wanted | priors)
+    runs = [run["statistics"] for run in store.runs()]
+    return _Stored(answered, stored_priors(store, current).keys(), runs, add_up(entry.stats for entry in entries.values()))

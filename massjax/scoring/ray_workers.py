@@ -16,9 +16,11 @@ from typing import Any
 from massjax import errors
 from massjax.config import RunConfig
 from massjax.errors import MassjaxError, ModelError
+from massjax.progress import Tell
 from massjax.scoring.command import engine_for
 from massjax.scoring.cost import Tally
 from massjax.scoring.engine import Engine
+from massjax.scoring.machine import this_machine, with_dtype
 from massjax.scoring.passes import run_passes
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.sharding import split
@@ -27,6 +29,7 @@ from massjax.store import ScoreStore, Unit
 
 PARTS_PER_WORKER = 4
 """So that little is done again when a worker dies, and that the last one to finish keeps the others waiting for little."""
+SHARING = "asking prompts on Ray, in parts"
 STARTS = 3
 DEATHS_PER_WORKER = 3
 """A worker that dies more often than this (out of memory, say) ends the run."""
@@ -47,7 +50,7 @@ class Worker:
         """Ask what is missing of a part; the tally as JSON, or what the user can mend."""
         try:
             if self.ready is None:
-                work = prepare(self.config)
+                work = prepare(with_dtype(self.config, self.path, this_machine()))
                 engine = engine_for(work)
                 store = open_or_create(work, self.path, engine.identity())
                 self.ready = work, store, engine, split(work, store, self.parts)
@@ -61,14 +64,14 @@ def run_on_ray(
     config: RunConfig,
     path: Path | str,
     workers: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tell | None = None,
     started: Callable[[int], None] | None = None,
 ) -> Tally:
     """Do all the work of a configuration on a Ray cluster (the one `RAY_ADDRESS` names, else one started on this machine).
 
     Args:
         workers: engines at work at once; each takes `scoring.tensor_parallel_size` GPUs where the cluster has any.
-        progress: called with (parts finished, parts).
+        progress: called with what is done, the parts finished, and the parts.
         started: called with the process number of every worker that starts.
 
     Raises:
@@ -119,7 +122,7 @@ def run_on_ray(
             _merge(tally, result)
             idle.append(worker)
             if progress is not None:
-                progress(done, parts)
+                progress(SHARING, done, parts)
         return tally
     finally:
         if own:

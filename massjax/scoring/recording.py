@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from massjax.errors import StoreError
 from massjax.scoring.cost import Tally
+from massjax.scoring.machine import this_machine
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore
 
@@ -22,7 +23,7 @@ def record_run(work: Work, store: ScoreStore, tally: Tally, **part: str | int) -
     price = work.config.scoring.price_per_million_tokens
     known = {} if price is None else {"price_per_million_tokens": price}
     try:
-        store.add_run({**tally.statistics(), "order": work.order.layout, **part, **known})
+        store.add_run({**tally.statistics(), "order": work.order.layout, "machine": str(this_machine()), **part, **known})
     except StoreError as error:
         return f"{error}; every score is stored, but what this run took is not (`python -m massjax.store info` will not list it)"
     return None

@@ -138,6 +138,7 @@ def write_texts(
         ModelError: a text could not be had.
     """
     log, known, count, seconds = text_log(store), dict(texts), 0, 0.0
+    engine.load()
     while wanted := {one.key: one for one in missing(known)}:
         ordered = sorted(wanted.values(), key=lambda one: (one.sampling, one.prompt))
         done, failed = 0, []

@@ -90,6 +90,10 @@ class VLLMEngine:
         except (ValueError, RuntimeError, OSError) as error:
             raise ModelError(f"{self.folder}: vLLM could not load the model: {error}") from None
 
+    def load(self) -> None:
+        """Load the model, if it is not."""
+        _ = self._llm
+
     def ask(self, prompts: Sequence[Prompt]) -> Answers:
         """One forward pass a prompt; a prompt longer than the model's context is a failure of its row."""
         limit = self.settings.max_model_len - 1

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from massjax.errors import MassjaxError
+from massjax.flags import add_version
 from massjax.store.files import REPAIR
 from massjax.store.printing import described, faults
 from massjax.store.repair import repair
@@ -42,6 +43,7 @@ _WIDTH = 140
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m massjax.store", description=__doc__)
+    add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="info|verify|repair|export|merge")
 
     def command(name: str, run: Callable[[argparse.Namespace, Console], int], text: str) -> argparse.ArgumentParser:

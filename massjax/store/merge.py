@@ -20,6 +20,7 @@ from massjax.store.provenance import Provenance
 from massjax.store.scores import content_checksum
 from massjax.store.selection import select
 from massjax.store.store import ScoreStore
+from massjax.version import massjax_version
 
 _LISTED = 10
 """Conflicts that an error lists."""
@@ -208,7 +209,7 @@ def _joined_provenance(stores: Sequence[ScoreStore], layout: Layout) -> Provenan
         panel=panel,
         example_prompt=next((provenance.example_prompt for provenance in made if provenance.example_prompt), ""),
         created=min(provenance.created for provenance in made),
-        version=prov.massjax_version(),
+        version=massjax_version(),
     )
 
 

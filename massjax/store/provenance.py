@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any
 
 from massjax.errors import StoreError
@@ -42,14 +41,6 @@ LEDGER = files.canonical({"zarr_format": 3, "node_type": "group", "attributes": 
 
 COPY = "ledger/group.json"
 """The second copy of the group's metadata."""
-
-
-def massjax_version() -> str:
-    """The installed version, `unknown` from a bare checkout."""
-    try:
-        return metadata.version("massjax")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def encode_group(layout: Layout, provenance: Provenance) -> bytes:

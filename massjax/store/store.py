@@ -21,6 +21,7 @@ from massjax.store.scores import (
     status_counts,
     stored_form,
 )
+from massjax.version import massjax_version
 
 
 class ScoreStore(StoreReader):
@@ -66,7 +67,7 @@ class ScoreStore(StoreReader):
             raise StoreError(f"{root}: is there already; open it to go on with it, or give another path")
         layout = new_layout(dates, stocks, [_name(a) for a in archetypes], choices, dates_per_unit, chunk)
         definitions = [dict(archetype) for archetype in archetypes]
-        provenance = Provenance(dict(run_key), definitions, dict(panel or {}), example_prompt, journal.now(), prov.massjax_version())
+        provenance = Provenance(dict(run_key), definitions, dict(panel or {}), example_prompt, journal.now(), massjax_version())
         encoded = prov.encode_group(layout, provenance)
         with root.create() as new:
             prov.write_group(new, layout, provenance)

@@ -1,0 +1,92 @@
+"""`scoring.dtype: auto` takes what the device is fast with, goes on with what a store has, and is never kept as `auto` for a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from massjax.config import ScoringSettings
+from massjax.scoring.checking import check_settings
+from massjax.scoring.machine import Machine, _gpus, cpu_has_bfloat16, dtype_warnings, resolved_dtype, said_dtype, this_machine, with_dtype
+from massjax.scoring.work import prepare
+from massjax.store import ScoreStore
+from tests.scoring.conftest import written
+from tests.scoring.test_asking import run
+
+MODEL = ScoringSettings(model="m")
+FAST, SLOW, OLD = Machine(0, 2, True), Machine(0, 2, False), Machine(1, 2, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        ("processor : 0\nflags\t\t: fpu avx512f avx512_bf16 amx_tile\n" * 2, True),
+        ("flags : fpu avx512f amx_bf16\n", True),
+        ("flags : fpu avx2 avx512f avx512_vnni\n", False),
+        ("flags : avx512_bf16\nflags : avx2\n", False),
+        ("Features\t: fp asimd i8mm bf16 svebf16\n", True),
+        ("Features\t: fp asimd aes\n", False),
+        ("vendor_id : IBM/S390\nfeatures : esan3 zarch\n", False),
+        ("", False),
+    ],
+    ids=["avx512", "amx", "avx512 alone", "one core without", "arm", "older arm", "s390x", "empty"],
+)
+def test_a_cpu_has_bfloat16_when_all_its_processors_list_it(tmp_path: Path, text: str, has: bool) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text(text)
+    assert cpu_has_bfloat16(file) is has
+    assert not cpu_has_bfloat16(tmp_path / "none"), "no such file: macOS, Windows"
+
+
+@pytest.mark.parametrize(
+    ("settings", "machine", "held", "dtype"),
+    [
+        ({}, FAST, None, "bfloat16"),
+        ({}, SLOW, None, "float32"),
+        ({}, OLD, None, "float16"),
+        ({}, Machine(1, 2, True), None, "bfloat16"),
+        ({}, SLOW, "bfloat16", "bfloat16"),
+        ({}, FAST, "auto", "auto"),
+        ({"dtype": "bfloat16"}, SLOW, None, "bfloat16"),
+        ({"dtype": "float32"}, FAST, "bfloat16", "float32"),
+        ({"engine": "fake"}, FAST, None, "auto"),
+        ({"engine": "openai", "endpoint": {"url": "http://127.0.0.1:8000/v1"}}, SLOW, None, "auto"),
+    ],
+)
+def test_what_auto_comes_to(settings: dict[str, Any], machine: Machine, held: str | None, dtype: str) -> None:
+    assert resolved_dtype(ScoringSettings(**{"model": "m", **settings}), machine, held) == dtype
+
+
+def test_a_reason_and_a_warning_go_with_it() -> None:
+    assert said_dtype(MODEL, "float32", SLOW) == "float32: this CPU emulates bfloat16, which is slow"
+    assert said_dtype(MODEL, "bfloat16", SLOW) == "bfloat16, as in the store"
+    assert said_dtype(MODEL, "bfloat16", FAST) == "bfloat16"
+    emulated = MODEL.model_copy(update={"dtype": "bfloat16"})
+    assert "emulates it" in dtype_warnings(emulated, SLOW)[0]
+    assert not dtype_warnings(emulated, FAST)
+    assert not dtype_warnings(MODEL, SLOW)
+
+
+def test_gpus_are_counted_by_their_files(tmp_path: Path) -> None:
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert _gpus(tmp_path) == 2
+    assert _gpus(tmp_path / "none") == 0
+    assert (str(Machine(2, 4, True)), str(Machine(0, 1, True))) == ("2 GPUs", "1 CPU core")
+    assert str(this_machine(devices=tmp_path / "none")).endswith(("CPU core", "CPU cores"))
+
+
+def test_a_store_is_gone_on_with_in_its_own_numbers_on_any_machine(small: dict[str, Any], tmp_path: Path) -> None:
+    small["scoring"]["dtype"] = "bfloat16"
+    run(written(small, tmp_path))
+    small["scoring"]["dtype"] = "auto"
+    config = written(small, tmp_path)
+    assert config.store is not None
+    check_settings(prepare(config), ScoreStore.open(config.store))
+    resumed = with_dtype(config, config.store, SLOW)
+    assert resumed.scoring.dtype == "bfloat16"
+    run(resumed)
+    assert ScoreStore.open(config.store).provenance.run_key["dtype"] == "bfloat16"
+    assert with_dtype(config, tmp_path / "none.zarr", SLOW).scoring.dtype == "auto", "the fake engine computes in no numbers"
