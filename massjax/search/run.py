@@ -46,7 +46,7 @@ class SearchResult(NamedTuple):
         fitness: its exact fitness, the one `massjax.fitness` gives it; NaN where no date of the window can be judged.
         chain_weights: the best of each chain.
         chain_fitness: their exact fitness.
-        history: best fitness of all chains, at the start and after each step; level after an early stop.
+        history: best fitness of all chains, at the start and after each step, NaN while none was defined; level after an early stop.
         steps: steps taken, fewer than asked for where the search ran out of patience.
     """
 
@@ -126,8 +126,8 @@ class Running(NamedTuple):
     Attributes:
         state: of the method.
         step: steps taken.
-        stalled: steps since the best of all chains improved.
-        history: its fitness after each step; NaN in what is to come.
+        stalled: steps since the best of all chains improved; 0 while none is defined.
+        history: its fitness after each step, NaN while none was defined; what is to come, from `step` on, means nothing.
     """
 
     state: Any
