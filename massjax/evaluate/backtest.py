@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from massjax.config import BacktestSettings
+from massjax.engine.labels import check_labels, plain
 from massjax.errors import DataError
 
 TRADING_DAYS = 252
@@ -61,6 +62,8 @@ def backtest(
     Raises:
         DataError: the arrays do not fit together, or no decision can be filled within them.
     """
+    check_labels(member=member, signal=signal, returns=returns)
+    signal, returns, member = (np.asarray(plain(what, it)) for what, it in (("signal", signal), ("returns", returns), ("member", member)))
     if not signal.shape == returns.shape == member.shape:
         raise DataError(f"backtest: signal {signal.shape}, returns {returns.shape} and member {member.shape} must have one shape")
     stocks, dates = signal.shape

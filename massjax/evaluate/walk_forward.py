@@ -38,6 +38,7 @@ from massjax.engine.inputs import (
     check_whole,
     in_float32,
 )
+from massjax.engine.labels import check_labels
 from massjax.engine.ranks import rank_correlation
 from massjax.engine.signals import balance, choose, moments
 from massjax.errors import ConfigError, DataError, LeakageError
@@ -130,6 +131,7 @@ def walk_forward(
     """
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
+    check_labels(dates=dates, scores=scores, member=member, forward_returns=forward_returns)
     checked = check_scores(scores)
     panel = jax.device_put((checked, check_member(member, checked), check_panel("forward_returns", forward_returns, checked)))
     labels = np.arange(checked.shape[2]) if dates is None else np.asarray(dates)

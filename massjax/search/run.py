@@ -29,6 +29,7 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
+from massjax.engine.labels import check_labels
 from massjax.errors import DataError
 from massjax.search.protocol import Judged, Objective, Search, check_search
 
@@ -93,6 +94,7 @@ def search_window(
     """
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
+    check_labels(scores=scores, member=member, forward_returns=forward_returns, start=start)
     checked = check_scores(scores)
     checked_member, checked_returns = check_member(member, checked), check_panel("forward_returns", forward_returns, checked)
     check_search(settings)
