@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, ValidationInfo, field_validator
@@ -19,7 +19,23 @@ LONGEST_SHOWN = 100
 """Characters of a wrong value that a message repeats."""
 
 
-class Settings(BaseModel):
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _Named(ModelMetaclass):
+    """Settings made in Python name their faults as those of a file do; pydantic's own `model_validate` and its like are left alone."""
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            raise ConfigError(describe(error, cls, cls.__name__)) from None  # type: ignore[arg-type]
+
+
+class Settings(BaseModel, metaclass=_Named):
     """Base of all settings: immutable, hashable, unknown keys refused, and nothing taken for what it is not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, protected_namespaces=())

@@ -33,6 +33,11 @@ class Backtest:
     rebalances: int
     unpriced: int
 
+    def __repr__(self) -> str:
+        held = self.equity[np.isfinite(self.equity)]
+        value = held[-1] if held.size else np.nan
+        return f"Backtest({held.size} of {self.equity.size} dates, equity {value:.4f}, {self.rebalances} rebalances)"
+
 
 def backtest(
     signal: Float[np.ndarray, "N T"],

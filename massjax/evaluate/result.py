@@ -50,6 +50,9 @@ class Portfolio:
     performance: Performance
     other_sharpes: tuple[float, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Portfolio(CAGR {self.performance.cagr:.2%}, Sharpe {self.performance.sharpe:.2f}, {self.backtest!r})"
+
 
 @dataclass(frozen=True, eq=False)
 class Strategy:
@@ -91,6 +94,11 @@ class Strategy:
     shrinkage: Shrinkage
     portfolio: Portfolio | None
     seconds: float = 0.0
+
+    def __repr__(self) -> str:
+        means = ", ".join(f"{horizon}: {metrics.rank_ic.mean:.4f}" for horizon, metrics in self.metrics.items())
+        dates = int(self.evaluated.sum())
+        return f"Strategy({self.name!r}, {self.kind}, {dates} dates, mean RankIC by horizon {{{means}}})"
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,10 @@ class RunResult:
     store: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        names = ", ".join(strategy.name for strategy in self.strategies)
+        return f"RunResult({self.config.name!r}, {self.panel!r}, {int(self.evaluated.sum())} dates evaluated, {names})"
 
     @property
     def horizon(self) -> int:

@@ -77,6 +77,12 @@ class WalkForward(NamedTuple):
     searched: Bool[np.ndarray, " T"]
     leaks: bool
 
+    def __repr__(self) -> str:
+        (dates, archetypes), known = self.weights.shape, self.rank_ic[self.searched & np.isfinite(self.rank_ic)]
+        found = f", mean RankIC {known.mean():.4f} on {known.size}" if known.size else ""
+        leaks = ", leaks" if self.leaks else ""
+        return f"WalkForward({archetypes} archetypes × {dates} dates, {int(self.searched.sum())} searched{found}{leaks})"
+
 
 @in_float32
 def walk_forward(

@@ -58,6 +58,12 @@ class SearchResult(NamedTuple):
     history: Float[Array, " steps+1"]
     steps: Int[Array, ""]
 
+    def __repr__(self) -> str:
+        chains, archetypes = jnp.shape(self.chain_weights)[-2:]
+        told = isinstance(self.fitness, jax.core.Tracer) or jnp.ndim(self.fitness)
+        found = "" if told else f"fitness {float(self.fitness):.4f}, {int(self.steps)} steps, "
+        return f"SearchResult({found}{chains} chains, {archetypes} archetypes)"
+
 
 @in_float32
 def search_window(

@@ -229,3 +229,8 @@ def test_every_date_leaves_weights_that_cancel(panel, warm_start):
     assert found.searched[FIRST:].all()
     assert np.isfinite(found.chain_fitness[FIRST:]).all()
     assert np.isfinite(found.rank_ic[FIRST:]).all()
+
+
+def test_a_walk_prints_a_line(result):
+    known = result.rank_ic[result.searched & np.isfinite(result.rank_ic)]
+    assert repr(result) == f"WalkForward(4 archetypes × 24 dates, 14 searched, mean RankIC {known.mean():.4f} on {known.size})"
