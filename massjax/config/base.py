@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
@@ -22,7 +22,23 @@ LONGEST_CONFIG = 2**20
 """Bytes of a configuration file."""
 
 
-class Settings(BaseModel):
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _Named(ModelMetaclass):
+    """Settings made in Python name their faults as those of a file do; pydantic's own `model_validate` and its like are left alone."""
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            raise ConfigError(describe(error, cls, cls.__name__)) from None  # type: ignore[arg-type]
+
+
+class Settings(BaseModel, metaclass=_Named):
     """Base of all settings: immutable, hashable, unknown keys refused, and nothing taken for what it is not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, protected_namespaces=())

@@ -26,6 +26,7 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
+from massjax.engine.labels import check_labels
 from massjax.engine.pairs import Groups, group_stocks, pair_covariance, pair_gains
 from massjax.engine.ranks import PAIRS_UP_TO, Returns, correlation, rank_correlation, rank_returns
 from massjax.engine.signals import (
@@ -109,6 +110,7 @@ def fitness(
     """
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
+    check_labels(scores=scores, member=member, forward_returns=forward_returns, weights=weights)
     checked = check_scores(scores)
     checked_member, checked_returns = check_member(member, checked), check_panel("forward_returns", forward_returns, checked)
     candidates = check_weights(weights, checked.shape[0])

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
+from massjax.engine.labels import plain
 from massjax.errors import ConfigError, DataError, did_you_mean
 
 SignalName: TypeAlias = Literal["combined", "mean", "disagreement"]
@@ -222,7 +223,7 @@ def as_array(what: str, values: Any) -> jax.Array | np.ndarray:
     if np.ma.isMaskedArray(values):
         raise DataError(f"{what} are a masked array; fill what is masked first, with .filled(np.nan) where it is missing")
     try:
-        return np.asarray(values)
+        return np.asarray(plain(what, values))
     except ValueError as error:
         raise DataError(f"{what} are not an array: {error}") from None
 

@@ -22,6 +22,7 @@ from massjax.engine.inputs import (
     check_whole,
     in_float32,
 )
+from massjax.engine.labels import check_labels
 from massjax.engine.lots import threefry, uniform
 from massjax.engine.picking import largest, plackett_luce_keys
 from massjax.engine.ranks import rank_sums
@@ -131,6 +132,7 @@ def draw_agents(
         DataError, ConfigError: see `sample_agents`.
     """
     check_choice("attention", attention, ATTENTION)
+    check_labels(scores=probabilities_or_scores, member=member, groups=groups, agents_per_archetype=last)
     scores = check_scores(expected_score(probabilities_or_scores), may_be_empty=True)
     checked_member = check_member(member, scores)
     _check_numbers(watchlist, picks, temperature)

@@ -26,6 +26,7 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
+from massjax.engine.labels import check_labels
 
 Sums: TypeAlias = tuple[Array, ...]
 Result = TypeVar("Result")
@@ -121,6 +122,7 @@ def aggregate(
         ([0.5, 0.5], [-0.0, -0.5])
     """
     check_choice("missing", missing, MISSING)
+    check_labels(scores=scores, member=member, weights=weights)
     checked = check_scores(scores)
     return _aggregate(checked, check_member(member, checked), check_weights(weights, checked.shape[0]), check_alpha(alpha), missing)
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from massjax.config import BacktestSettings
+from massjax.engine.labels import check_labels, plain
 from massjax.errors import DataError
 from massjax.evaluate.orders import Orders, fill, orders_to
 
@@ -50,6 +51,11 @@ class Backtest:
     holdings: Float[np.ndarray, "N T"]
     unfilled: int = 0
     ended: tuple[Ended, ...] = ()
+
+    def __repr__(self) -> str:
+        held = self.equity[np.isfinite(self.equity)]
+        value = held[-1] if held.size else np.nan
+        return f"Backtest({held.size} of {self.equity.size} dates, equity {value:.4f}, {self.rebalances} rebalances)"
 
 
 def backtest(
@@ -94,6 +100,8 @@ def backtest(
     Raises:
         DataError: the arrays do not fit together, or no decision can be filled within them.
     """
+    check_labels(member=member, signal=signal, returns=returns)
+    signal, returns, member = (np.asarray(plain(what, it)) for what, it in (("signal", signal), ("returns", returns), ("member", member)))
     if not signal.shape == returns.shape == member.shape:
         raise DataError(f"backtest: signal {signal.shape}, returns {returns.shape} and member {member.shape} must have one shape")
     stocks, dates = signal.shape

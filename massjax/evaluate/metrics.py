@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
+from massjax.engine.labels import check_labels, plain
+
 FEWEST_DATES, FEWEST_HORIZONS = 30, 12
 """Dates, and times the horizon in dates, under which a t-statistic tells nothing; see `telling_dates`."""
 
@@ -134,10 +136,14 @@ def telling_dates(horizon: int) -> int:
 def _common(
     signal: Float[np.ndarray, "N T"], forward_returns: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"] | None
 ) -> tuple[Float[np.ndarray, "N T"], Float[np.ndarray, "N T"]]:
-    signal, forward_returns = np.asarray(signal, np.float64), np.asarray(forward_returns, np.float64)
+    check_labels(member=member, signal=signal, forward_returns=forward_returns)
+    signal, forward_returns = (
+        np.asarray(plain("signal", signal), np.float64),
+        np.asarray(plain("forward_returns", forward_returns), np.float64),
+    )
     known = np.isfinite(signal) & np.isfinite(forward_returns)
     if member is not None:
-        known &= member
+        known &= np.asarray(plain("member", member))
     return np.where(known, signal, np.nan), np.where(known, forward_returns, np.nan)
 
 

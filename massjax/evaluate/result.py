@@ -56,6 +56,9 @@ class Portfolio:
         known = [sharpe for sharpe in self.other_sharpes if np.isfinite(sharpe)]
         return (min(known), max(known)) if known else (np.nan, np.nan)
 
+    def __repr__(self) -> str:
+        return f"Portfolio(CAGR {self.performance.cagr:.2%}, Sharpe {self.performance.sharpe:.2f}, {self.backtest!r})"
+
 
 @dataclass(frozen=True, eq=False)
 class Strategy:
@@ -99,6 +102,11 @@ class Strategy:
     portfolio: Portfolio | None
     seconds: float = 0.0
     daily_rank_ic: Mapping[str, Mapping[int, Float[np.ndarray, " T"]]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        means = ", ".join(f"{horizon}: {metrics.rank_ic.mean:.4f}" for horizon, metrics in self.metrics.items())
+        dates = int(self.evaluated.sum())
+        return f"Strategy({self.name!r}, {self.kind}, {dates} dates, mean RankIC by horizon {{{means}}})"
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,10 @@ class RunResult:
     store: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        names = ", ".join(strategy.name for strategy in self.strategies)
+        return f"RunResult({self.config.name!r}, {self.panel!r}, {int(self.evaluated.sum())} dates evaluated, {names})"
 
     @property
     def horizon(self) -> int:

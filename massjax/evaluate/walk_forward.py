@@ -38,6 +38,7 @@ from massjax.engine.inputs import (
     check_whole,
     in_float32,
 )
+from massjax.engine.labels import check_labels
 from massjax.engine.ranks import rank_correlation
 from massjax.engine.signals import balance, choose, moments
 from massjax.errors import ConfigError, DataError, LeakageError
@@ -54,9 +55,10 @@ class WalkForward(NamedTuple):
     """Weights and signals as they applied on each date, and how the signals did.
 
     Attributes:
-        weights: agent distribution applied on each date, found `delay` dates before; equal where there was too little history.
+        weights: agent distribution applied on each date, found `delay` dates before; equal where there was too little history, or
+            no rank correlation in the window.
         mean, disagreement, combined: the signals of those weights (see `massjax.aggregate`).
-        fitness: exact in-sample fitness of those weights on their look-back window; NaN where they are equal for want of history.
+        fitness: exact in-sample fitness of those weights on their look-back window; NaN where they are equal for want of one.
         rank_ic: Spearman's correlation of the signal with the forward return of the date; NaN where undefined or unknown.
         ic: Pearson's correlation likewise.
         chain_fitness: in-sample fitness of the best of each chain, aligned with `fitness`: what a test of overfitting needs.
@@ -74,6 +76,12 @@ class WalkForward(NamedTuple):
     chain_fitness: Float[np.ndarray, "T P"]
     searched: Bool[np.ndarray, " T"]
     leaks: bool
+
+    def __repr__(self) -> str:
+        (dates, archetypes), known = self.weights.shape, self.rank_ic[self.searched & np.isfinite(self.rank_ic)]
+        found = f", mean RankIC {known.mean():.4f} on {known.size}" if known.size else ""
+        leaks = ", leaks" if self.leaks else ""
+        return f"WalkForward({archetypes} archetypes × {dates} dates, {int(self.searched.sum())} searched{found}{leaks})"
 
 
 @in_float32
@@ -112,7 +120,7 @@ def walk_forward(
         delay: dates from a search to the first date its weights apply on.
         key: a `jax.random.key`; each date draws from its own.
         alpha, signal, missing: see `massjax.fitness`.
-        warm_start: start the first chain of each search from the weights of the date before; the others start equal.
+        warm_start: start the first chain of each search from the weights last found before; the others start equal.
         horizon: dates over which the forward returns run.
         execution_lag: dates from a decision to its fill, 0 = at the close of the date of the decision (the default).
         leakage_ablation: let a gap pass that is too short for `horizon`; the result is marked with `leaks`.
@@ -129,6 +137,7 @@ def walk_forward(
     """
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
+    check_labels(dates=dates, scores=scores, member=member, forward_returns=forward_returns)
     checked = check_scores(scores)
     panel = jax.device_put((checked, check_member(member, checked), check_panel("forward_returns", forward_returns, checked)))
     labels = np.arange(checked.shape[2]) if dates is None else np.asarray(dates)
@@ -249,7 +258,7 @@ def _search_block(
 
     def after_another(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _Found]:
         found = search(previous, date, panel, key, alpha)
-        return found.weights, found
+        return jnp.where(jnp.isnan(found.fitness), previous, found.weights), found
 
     def apart(today: Int[Array, " B"], *data: Any) -> _Found:
         return lax.map(lambda date: search(previous, date, *data), today)

@@ -44,6 +44,10 @@ class Feature:
     style: Style = "number"
     words: tuple[str, ...] = LEVELS
 
+    def __repr__(self) -> str:
+        stocks, dates = self.values.shape
+        return f"Feature({self.name!r}, {self.modality!r}, {stocks} stocks × {dates} dates, {np.isfinite(self.values).mean():.0%} known)"
+
 
 @dataclass(frozen=True, eq=False)
 class MarketFact:
@@ -60,6 +64,9 @@ class MarketFact:
     style: Style = "number"
     words: tuple[str, ...] = LEVELS
     standing: Float[np.ndarray, " T"] | None = None
+
+    def __repr__(self) -> str:
+        return f"MarketFact({self.name!r}, {self.modality!r}, {len(self.values)} dates, {np.isfinite(self.values).mean():.0%} known)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +140,11 @@ class Panel:
             object.__setattr__(self, "periods_per_year", periods_per_year(self.dates))
         if self.texts is not None and self.texts.schema != TEXT_SCHEMA:
             raise DataError(f"panel: texts must have the columns {dict(TEXT_SCHEMA)}, not {dict(self.texts.schema)}")
+
+    def __repr__(self) -> str:
+        prices, count = "prices" if self.prices is not None else "no prices", len(self.modalities())
+        modalities = "1 modality" if count == 1 else f"{count} modalities"
+        return f"Panel({len(self.stocks)} stocks × {len(self.dates)} dates, {prices}, {modalities})"
 
     def between(self, start: date | np.datetime64 | str | None = None, end: date | np.datetime64 | str | None = None) -> Panel:
         """The panel from `start` to `end`, both included; None leaves that side as it is.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import erf, erfinv
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 from pydantic import Field
 
 from massjax.search.draws import fraction, index, words
@@ -17,10 +17,11 @@ SQRT_TWO = 2.0**0.5
 
 
 class AnnealingState(NamedTuple):
-    """Where each chain is; fitness is NaN until it is judged where it is.
+    """Where each chain is.
 
     Attributes:
-        weights, fitness: where the chain is; weights have a mean of 1.
+        weights, fitness: where the chain is; weights have a mean of 1, and a fitness that was judged and is NaN is undefined.
+        judged: True where the chain has been judged where it is.
         temperature: how hot it is.
         start: where it began.
         stalled: steps since its best improved.
@@ -29,6 +30,7 @@ class AnnealingState(NamedTuple):
 
     weights: Float[Array, "P K"]
     fitness: Float[Array, " P"]
+    judged: Bool[Array, " P"]
     temperature: Float[Array, " P"]
     start: Float[Array, "P K"]
     stalled: Int[Array, " P"]
@@ -41,7 +43,8 @@ class Annealing(Search):
     Each step a chain draws two archetypes and moves an amount of weight from one to the other, drawn from a normal distribution
     truncated so that both stay positive. A better distribution is taken; one that is worse by `loss` is taken with probability
     `exp(-loss_scale * loss / temperature)`, and the temperature is multiplied by `cooling` after each step. MASS's code is one chain
-    of 20 steps.
+    of 20 steps. Where a chain's fitness is undefined, as where equal weights of a factor and its mirror cancel, every move is taken and
+    nothing cools.
 
     Attributes:
         chains: number of independent chains.
@@ -68,27 +71,30 @@ class Annealing(Search):
     def init(self, objective: Objective, start: Float[Array, "P K"], key: Key[Array, ""]) -> AnnealingState:
         """All chains at their start, scaled to a mean weight of 1; hot enough that the first step only judges them there."""
         del objective, key
-        best, chains = unjudged(start), start.shape[0]
+        best, chains = unjudged(start), len(start)
         hot = jnp.full(chains, self.temperature / self.cooling)
-        return AnnealingState(start * start.shape[1], best.fitness, hot, start, jnp.zeros(chains, jnp.int32), best)
+        nowhere, stalled = jnp.zeros(chains, bool), jnp.zeros(chains, jnp.int32)
+        return AnnealingState(start * start.shape[1], best.fitness, nowhere, hot, start, stalled, best)
 
     def step(self, objective: Objective, state: AnnealingState, key: Key[Array, ""]) -> AnnealingState:
         """One move of every chain; a chain that has not been judged yet stays and is."""
         move_key, accept_key = jax.random.split(key)
-        fresh = jnp.isnan(state.fitness)
-        proposal = jnp.where(fresh[:, None], state.weights, move_weight(state.weights, self.step_size, move_key))
+        proposal = jnp.where(state.judged[:, None], move_weight(state.weights, self.step_size, move_key), state.weights)
         weights, fitness = objective.judge(proposal)
         loss = self.loss_scale * (state.fitness - fitness) / state.temperature
         lucky = fraction(words(accept_key, loss.shape[0], 1)[0]) < jnp.exp(-loss)
-        accept = beats(fitness, state.fitness) | lucky
+        accept = (fitness > state.fitness) | jnp.isnan(state.fitness) | lucky
         best = state.best.improved(weights, fitness)
         stalled = jnp.where(beats(fitness, state.best.fitness), 0, state.stalled + 1)
         over = jnp.zeros(stalled.shape, bool) if self.restart_after is None else stalled >= self.restart_after
         reached = jnp.where(accept[:, None], proposal, state.weights)
+        fitness = jnp.where(accept, fitness, state.fitness)
+        cooled = jnp.where(jnp.isnan(fitness), state.temperature, state.temperature * self.cooling)
         return AnnealingState(
             weights=jnp.where(over[:, None], state.start * state.start.shape[1], reached),
-            fitness=jnp.where(over, jnp.nan, jnp.where(accept, fitness, state.fitness)),
-            temperature=jnp.where(over, self.temperature / self.cooling, state.temperature * self.cooling),
+            fitness=jnp.where(over, jnp.nan, fitness),
+            judged=~over,
+            temperature=jnp.where(over, self.temperature / self.cooling, cooled),
             start=state.start,
             stalled=jnp.where(over, 0, stalled),
             best=best,

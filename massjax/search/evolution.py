@@ -20,10 +20,11 @@ SINGLE_WORDS = 7
 
 
 class EvolutionState(NamedTuple):
-    """The population; fitness is NaN until a chain is judged where it is.
+    """The population.
 
     Attributes:
-        weights, fitness: where each chain is.
+        weights, fitness: where each chain is; a fitness that was judged and is NaN is undefined.
+        judged: True once the chains have been judged where they are.
         start: where the population began, and begins again.
         stalled: steps since the population's best improved.
         best: the best each chain has met.
@@ -31,6 +32,7 @@ class EvolutionState(NamedTuple):
 
     weights: Float[Array, "P K"]
     fitness: Float[Array, " P"]
+    judged: Bool[Array, ""]
     start: Float[Array, "P K"]
     stalled: Int[Array, ""]
     best: Judged
@@ -45,8 +47,9 @@ class DifferentialEvolution(Search):
 
     with b drawn from the best of the population, a and c from all of it, and scales F and crossover rates C that it draws anew: steps
     are as long as the population is wide, and shrink with it. A weight below 0 becomes 0 or half of what b or p had, so that sparse mixes
-    are within reach. The chain moves where it is no worse: plateaus, of which the exact RankIC is made, are crossed. A population that
-    no longer improves is drawn anew; the best of each chain is kept.
+    are within reach. The chain moves where it is no worse: plateaus, of which the exact RankIC is made, are crossed, and so is where it is
+    undefined; where all of it is, it is drawn anew, nearer to equal weights. A population that no longer improves is drawn anew too; the
+    best of each chain is kept.
 
     Attributes:
         chains: size of the population.
@@ -81,24 +84,28 @@ class DifferentialEvolution(Search):
         """The starts that differ from the one before them, and the others spread around theirs."""
         del objective
         best = unjudged(start)
-        return EvolutionState(spread(start, key), best.fitness, start, jnp.zeros((), jnp.int32), best)
+        return EvolutionState(spread(start, key), best.fitness, jnp.zeros((), bool), start, jnp.zeros((), jnp.int32), best)
 
     def step(self, objective: Objective, state: EvolutionState, key: Key[Array, ""]) -> EvolutionState:
         """One generation; chains that have not been judged yet stay and are."""
         move_key, start_key = jax.random.split(key)
-        fresh = jnp.isnan(state.fitness)
-        proposal = jnp.where(fresh[:, None], state.weights, self._propose(state.weights, state.fitness, move_key))
+        proposal = jnp.where(state.judged, self._propose(state.weights, state.fitness, move_key), state.weights)
         weights, fitness = objective.judge(proposal)
-        accept = beats(fitness, state.fitness) | (fitness == state.fitness)
+        accept = (fitness >= state.fitness) | jnp.isnan(state.fitness)
         moved, reached = jnp.where(accept[:, None], weights, state.weights), jnp.where(accept, fitness, state.fitness)
         improved = (beats(fitness, state.fitness) & ~(fitness <= jnp.nanmax(state.fitness))).any()
         stalled = jnp.where(improved, 0, state.stalled + 1)
-        best = state.best.improved(weights, fitness)
-        if self.restart_after is not None:
-            over = stalled >= self.restart_after
-            moved = lax.cond(over, lambda: spread(state.start, start_key), lambda: moved)
-            reached, stalled = jnp.where(over, jnp.nan, reached), jnp.where(over, 0, stalled)
-        return EvolutionState(moved, reached, state.start, stalled, best)
+        lost = jnp.isnan(reached).all()
+        over = lost if self.restart_after is None else lost | (stalled >= self.restart_after)
+        source = jnp.where(lost, 0.5 * state.start + 0.5 / state.start.shape[1], state.start)
+        return EvolutionState(
+            weights=lax.cond(over, lambda: spread(source, start_key), lambda: moved),
+            fitness=jnp.where(over, jnp.nan, reached),
+            judged=~over,
+            start=state.start,
+            stalled=jnp.where(over, 0, stalled),
+            best=state.best.improved(weights, fitness),
+        )
 
     def _propose(self, weights: Float[Array, "P K"], fitness: Float[Array, " P"], key: Key[Array, ""]) -> Float[Array, "P K"]:
         chains, archetypes = weights.shape

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 from pydantic import Field, field_validator
 
 from massjax.engine.devices import spread
@@ -21,15 +21,19 @@ from massjax.search.soft import SoftObjective, soft_fitness
 OPTIMIZERS = ("adabelief", "adam", "adamw", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
 """optax optimizers that take a learning rate and treat every number alike."""
 
+LEAST_SPREAD = 0.1
+"""Standard deviation of the logits of a restart that begins again, where `spread` is less: it must not begin where it was lost."""
+
 TILE = 32
 """Restarts whose gradients are taken together, always: so that none depends on how many others there are, here or on other devices."""
 
 
 class GradientState(NamedTuple):
-    """The logits of each restart, its optimizer, and the best it has met."""
+    """The logits of each restart, its optimizer, whether the start has been judged, and the best that each has met."""
 
     logits: Float[Array, "P K"]
     optimizer: Any
+    judged: Bool[Array, ""]
     best: Judged
 
 
@@ -37,6 +41,7 @@ class GradientSearch(Search):
     """Maximise `soft fitness - kl_strength * KL(w || prior) + entropy_strength * H(w)` over w = softmax(logits).
 
     Each step follows the gradient of a smooth objective and judges where it leads by the exact fitness, which alone decides the result.
+    A restart that comes where the exact fitness or the gradient is undefined begins again around the best it has met, at first its start.
 
     Attributes:
         restarts: number of starts; the first from the start weights, the others from `spread` around them.
@@ -91,18 +96,38 @@ class GradientSearch(Search):
             raise ConfigError(f"prior has {len(self.prior)} weights, the scores {start.shape[1]} archetypes; expected one for each")
         noise = self.spread * jax.random.normal(key, start.shape).at[0].set(0.0)
         logits = jnp.log(jnp.maximum(start, jnp.finfo(jnp.float32).tiny)) + noise
-        return GradientState(logits, jax.vmap(self._optimizer().init)(logits), unjudged(start))
+        return GradientState(logits, jax.vmap(self._optimizer().init)(logits), jnp.zeros((), bool), unjudged(start))
 
     def step(self, objective: Objective, state: GradientState, key: Key[Array, ""]) -> GradientState:
         """Judge where every restart is, its start the first time, and take one optimizer step from there."""
-        unmoved = jnp.isnan(state.best.fitness)[:, None]
-        best = state.best.improved(*objective.judge(jnp.where(unmoved, state.best.weights, jax.nn.softmax(state.logits))))
+        here = objective.judge(jnp.where(state.judged, jax.nn.softmax(state.logits), state.best.weights))
+        best = state.best.improved(*here)
         slopes = spread(self.slopes, state.logits, objective)
         if self.objective == "perturbed_rank_ic":
             slopes = slopes + perturbed_slopes(objective, state.logits, self.noise, self.pairs, key)
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers
             updates, optimizer = jax.vmap(self._optimizer().update)(-slopes, state.optimizer, state.logits)
-        return GradientState(state.logits + updates, optimizer, best)
+        lost = ~jnp.isfinite(slopes).all(axis=1) | (state.judged & jnp.isnan(here.fitness))
+        logits, optimizer = self._begin_again(lost, state.logits + updates, optimizer, best, jax.random.fold_in(key, 1))
+        return GradientState(logits, optimizer, jnp.ones((), bool), best)
+
+    def _begin_again(
+        self, lost: Bool[Array, " P"], logits: Float[Array, "P K"], optimizer: Any, best: Judged, key: Key[Array, ""]
+    ) -> tuple[Float[Array, "P K"], Any]:
+        """The restarts that are lost at random around their best with a new optimizer, the others as they are.
+
+        A best that is undefined is half mixed with equal weights: those of a start may be so small that no noise would tell.
+        """
+
+        def anew() -> tuple[Float[Array, "P K"], Any]:
+            mixed = 0.5 * best.weights + 0.5 / logits.shape[1]
+            around = jnp.where(jnp.isnan(best.fitness)[:, None], mixed, best.weights)
+            noise = max(self.spread, LEAST_SPREAD) * jax.random.normal(key, logits.shape)
+            begun = jnp.log(jnp.maximum(around, jnp.finfo(jnp.float32).tiny)) + noise
+            new = begun, jax.vmap(self._optimizer().init)(begun)
+            return jax.tree.map(lambda a, b: jnp.where(lost.reshape(-1, *[1] * (a.ndim - 1)), a, b), new, (logits, optimizer))
+
+        return lax.cond(lost.any(), anew, lambda: (logits, optimizer))
 
     def slopes(self, logits: Float[Array, "P K"], objective: Objective) -> Float[Array, "P K"]:
         """The gradient of the smooth objective and its penalties."""

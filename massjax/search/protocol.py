@@ -45,7 +45,11 @@ class Objective:
 
 
 class Judged(NamedTuple):
-    """Agent distributions, each summing to 1, and their exact fitness (NaN where undefined or not yet known)."""
+    """Agent distributions, each summing to 1, and their exact fitness: NaN where it is undefined.
+
+    That a candidate has not been judged yet is no value of its fitness: a search keeps it apart, as a flag in its state. As the best of a
+    chain, NaN says that nothing defined has been met, judged or not: whatever is defined takes its place.
+    """
 
     weights: Float[Array, "P K"]
     fitness: Float[Array, " P"]
@@ -60,11 +64,13 @@ class Search(Settings):
     """Settings of a search, with its algorithm as two pure functions; both run under `jax.jit` and `jax.vmap`.
 
     The state is any pytree with a field `best`, the `Judged` best of each chain so far. `init` only sets up; `step` is applied
-    `steps + 1` times, and the first time judges the start. So the exact fitness is compiled once.
+    `steps + 1` times, and the first time judges the start. So the exact fitness is compiled once. The fitness of the start may be
+    undefined, as where equal weights of a factor and its mirror cancel: `step` must move on from there.
 
     Attributes:
         steps: moves of each chain.
-        patience: stop when the best of all chains has not improved for this many steps; None to take them all.
+        patience: stop when the best of all chains has not improved for this many steps, counted from the first that is defined; None
+            to take them all.
     """
 
     steps: int = Field(200, ge=0, le=10_000_000)
@@ -103,7 +109,7 @@ def check_search(settings: object) -> None:
 
 
 def unjudged(weights: Float[Array, "P K"]) -> Judged:
-    """The best of chains that have not been judged: where they start."""
+    """The best of chains that have met nothing yet: where they start."""
     return Judged(normalise(weights), jnp.full(weights.shape[0], jnp.nan))
 
 

@@ -29,6 +29,7 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
+from massjax.engine.labels import check_labels
 from massjax.errors import DataError
 from massjax.search.protocol import Judged, Objective, Search, check_search
 
@@ -46,7 +47,7 @@ class SearchResult(NamedTuple):
         fitness: its exact fitness, the one `massjax.fitness` gives it; NaN where no date of the window can be judged.
         chain_weights: the best of each chain.
         chain_fitness: their exact fitness.
-        history: best fitness of all chains, at the start and after each step; level after an early stop.
+        history: best fitness of all chains, at the start and after each step, NaN while none was defined; level after an early stop.
         steps: steps taken, fewer than asked for where the search ran out of patience.
     """
 
@@ -56,6 +57,12 @@ class SearchResult(NamedTuple):
     chain_fitness: Float[Array, " P"]
     history: Float[Array, " steps+1"]
     steps: Int[Array, ""]
+
+    def __repr__(self) -> str:
+        chains, archetypes = jnp.shape(self.chain_weights)[-2:]
+        told = isinstance(self.fitness, jax.core.Tracer) or jnp.ndim(self.fitness)
+        found = "" if told else f"fitness {float(self.fitness):.4f}, {int(self.steps)} steps, "
+        return f"SearchResult({found}{chains} chains, {archetypes} archetypes)"
 
 
 @in_float32
@@ -93,6 +100,7 @@ def search_window(
     """
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
+    check_labels(scores=scores, member=member, forward_returns=forward_returns, start=start)
     checked = check_scores(scores)
     checked_member, checked_returns = check_member(member, checked), check_panel("forward_returns", forward_returns, checked)
     check_search(settings)
@@ -126,8 +134,8 @@ class Running(NamedTuple):
     Attributes:
         state: of the method.
         step: steps taken.
-        stalled: steps since the best of all chains improved.
-        history: its fitness after each step; NaN in what is to come.
+        stalled: steps since the best of all chains improved; 0 while none is defined.
+        history: its fitness after each step, NaN while none was defined; what is to come, from `step` on, means nothing.
     """
 
     state: Any

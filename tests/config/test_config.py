@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from massjax.config import (
     AgentsSettings,
+    BacktestSettings,
     EvaluateSettings,
     FeaturesTable,
     MarketSettings,
@@ -18,6 +22,7 @@ from massjax.config import (
 )
 from massjax.config.base import absolute, override
 from massjax.errors import ConfigError
+from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Search
 
 AGENTS = "agents: {archetypes: [{name: a, modalities: [price]}]}\n"
 
@@ -205,3 +210,32 @@ def test_sections_stand_on_their_own() -> None:
     assert ScoringSettings().engine == "vllm"
     with pytest.raises(ConfigError, match="here"):
         validate(AgentsSettings, {}, "here")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Annealing(chain=5), r"Annealing: unknown key 'chain' \(did you mean 'chains'\?\); known here: chains, cooling"),
+        (lambda: Annealing(chains="many"), r"Annealing: chains: .*integer.*given: 'many'"),
+        (lambda: Annealing(chains=True), "Annealing: chains: expected a number, found true"),
+        (lambda: GradientSearch(optimizer="adm"), "GradientSearch: optimizer.*did you mean 'adam'"),
+        (lambda: BacktestSettings(quantil=0.1), "BacktestSettings: unknown key 'quantil' .did you mean 'quantile'"),
+        (lambda: EvaluateSettings(backtest={"evry": 3}), "EvaluateSettings: unknown key 'backtest.evry' .did you mean 'every'"),
+        (lambda: DifferentialEvolution(smallest_scale=2.0), "smallest_scale 2.0 is above largest_scale 1.0"),
+        (lambda: RunConfig(), "RunConfig: 'agents' is missing"),
+    ],
+)
+def test_a_fault_made_in_python_is_named_as_in_a_file(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_pydantic_stays_pydantic() -> None:
+    with pytest.raises(ValidationError):
+        Annealing.model_validate({"chain": 5})
+    settings = Annealing(chains=5)
+    assert Annealing.model_validate(settings.model_dump()) == settings == Annealing.model_validate_json(settings.model_dump_json())
+    assert settings.model_copy(update={"chains": 6}).chains == 6
+    assert pickle.loads(pickle.dumps(settings)) == settings
+    with pytest.raises(TypeError, match="abstract"):
+        Search()  # type: ignore[abstract]

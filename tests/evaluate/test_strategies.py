@@ -95,3 +95,11 @@ def test_the_portfolio_of_everyone_holds_every_member(arena: Arena) -> None:
     cost = 1 - arena.settings.backtest.cost / 2
     assert held.backtest.equity[first + 1] == pytest.approx(cost * growth.mean())
     assert len(held.other_sharpes) == 2
+
+
+def test_a_strategy_and_its_portfolio_print_a_line(arena: Arena) -> None:
+    for strategy in judge(arena, controls(arena), None):
+        assert repr(strategy).startswith(f"Strategy({strategy.name!r}, control, 26 dates, mean RankIC by horizon {{1: ")
+        assert repr(strategy.portfolio).startswith("Portfolio(CAGR ")
+        assert "\n" not in repr(strategy) + repr(strategy.portfolio)
+        assert len(repr(strategy.portfolio)) < 140

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
@@ -11,7 +14,7 @@ from massjax.engine import aggregate, fitness
 from massjax.errors import ConfigError, DataError, LeakageError
 from massjax.evaluate import walk_forward as module
 from massjax.evaluate.walk_forward import walk_forward
-from massjax.search import Annealing, search_window
+from massjax.search import Annealing, Judged, Search, search_window, unjudged
 from tests.compilations import count_compilations
 
 LOOKBACK, GAP, DELAY = 5, 4, 1
@@ -180,3 +183,54 @@ def test_stocks_outside_the_universe_change_nothing(panel, warm_start):
     if not warm_start:
         alone = search_window(*window, SEARCH, key=jax.random.fold_in(KEY, date - DELAY))
         np.testing.assert_array_equal(result.weights[date], alone.weights)
+
+
+class KeepsItsStart(Search):
+    """Judges where it starts; where that is undefined it has nothing to give, not even weights."""
+
+    @property
+    def population(self) -> int:
+        return 1
+
+    def init(self, objective, start, key):
+        return DrawState(start, unjudged(start))
+
+    def step(self, objective, state, key):
+        weights, fitness = objective.judge(state.start)
+        return DrawState(state.start, Judged(jnp.where(jnp.isnan(fitness)[:, None], jnp.nan, weights), fitness))
+
+
+class DrawState(NamedTuple):
+    start: jax.Array
+    best: Judged
+
+
+def test_an_undefined_yesterday_does_not_poison_a_warm_start(panel):
+    scores, member, returns = panel
+    unknown = returns.copy()
+    unknown[:, 6 : 6 + LOOKBACK] = np.nan
+    found = walk((scores, member, unknown), search=KeepsItsStart(steps=0), warm_start=True)
+    undefined = FIRST + 6
+    np.testing.assert_array_equal(np.flatnonzero(~found.searched), [*range(FIRST), undefined])
+    np.testing.assert_array_equal(found.weights[undefined], np.full(4, 0.25))
+    assert np.isfinite(found.weights).all()
+    np.testing.assert_allclose(found.weights, 0.25, rtol=1e-6)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_every_date_leaves_weights_that_cancel(panel, warm_start):
+    scores, _, returns = panel
+    factor = np.random.default_rng(3).integers(0, 64, scores.shape[1:]).astype(np.float32) / 64
+    flat = np.full_like(factor, 0.5)
+    mirrored = np.stack([factor, 1 - factor, flat, flat])
+    everyone = np.ones(factor.shape, bool)
+    assert np.isnan(fitness(mirrored, everyone, returns, np.ones((1, 4)), signal="mean"))
+    found = walk((mirrored, everyone, returns), warm_start=warm_start, signal="mean")
+    assert found.searched[FIRST:].all()
+    assert np.isfinite(found.chain_fitness[FIRST:]).all()
+    assert np.isfinite(found.rank_ic[FIRST:]).all()
+
+
+def test_a_walk_prints_a_line(result):
+    known = result.rank_ic[result.searched & np.isfinite(result.rank_ic)]
+    assert repr(result) == f"WalkForward(4 archetypes × 24 dates, 14 searched, mean RankIC {known.mean():.4f} on {known.size})"

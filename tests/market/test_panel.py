@@ -77,3 +77,14 @@ def test_modalities_are_those_of_features_and_texts(panel: Panel) -> None:
 def test_malformed_panels_are_refused(panel: Panel, field: str, value: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
         replace(panel, **{field: value})
+
+
+def test_everything_that_holds_arrays_prints_a_line() -> None:
+    rng, dates = np.random.default_rng(0), np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
+    values = rng.normal(size=(20, 60))
+    panel = Panel(
+        dates, tuple(f"S{n}" for n in range(20)), np.ones((20, 60), bool), {"f": Feature("f", "mine", values, "f")}, prices=values
+    )
+    assert repr(panel) == "Panel(20 stocks × 60 dates, prices, 1 modality)"
+    assert repr(panel.features["f"]) == "Feature('f', 'mine', 20 stocks × 60 dates, 100% known)"
+    assert repr(MarketFact("m", "mine", values[0], "m")) == "MarketFact('m', 'mine', 60 dates, 100% known)"

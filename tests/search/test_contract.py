@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 
@@ -86,6 +87,54 @@ def test_a_window_that_cannot_be_judged_has_no_winner(search, window):
     assert np.isnan(nothing.fitness)
     assert np.isnan(nothing.chain_fitness).all()
     np.testing.assert_allclose(np.asarray(nothing.chain_weights).sum(axis=1), 1, atol=1e-6)
+
+
+UP = np.linspace(0, 1, 12, dtype=np.float32)[:, None].repeat(3, axis=1)
+NOISE = np.random.default_rng(1).integers(0, 256, (12, 3)).astype(np.float32) / 256
+FLAT = np.full_like(UP, 0.5)
+DEALT = np.array(list(itertools.permutations([0.0, 0.5, 1.0])) * 2, np.float32).T[:, :, None].repeat(3, axis=2)
+UNDEFINED = {
+    "a factor and its mirror": (np.stack([UP, 1 - UP, FLAT, FLAT]), None),
+    "another factor every date and its mirror": (np.stack([NOISE, 1 - NOISE, FLAT, FLAT]), None),
+    "two factors and their mirrors": (np.stack([UP, 1 - UP, UP[::-1] ** 2, 1 - UP[::-1] ** 2]), None),
+    "the same scores dealt to other archetypes": (np.concatenate([DEALT, FLAT[None]]), None),
+    "all weight on a constant archetype": (np.stack([FLAT, UP, FLAT, 1 - UP]), np.array([1.0, 0.0, 0.0, 0.0])),
+}
+"""Scores and starts (None = equal weights) at which the mean ranks nothing."""
+
+
+@pytest.mark.parametrize("kind", UNDEFINED)
+def test_an_undefined_start_moves(search, window, kind):
+    scores, start = UNDEFINED[kind]
+    if start is not None and type(search).__name__ == "HillClimber":
+        pytest.skip("it multiplies weights, and leaves those of 0 alone")
+    panel = scores, np.ones((12, 3), bool), window[2]
+    assert np.isnan(fitness(*panel, np.ones((1, 4)) if start is None else start[None], signal="mean"))
+    found = search_window(*panel, search, key=jax.random.key(0), signal="mean", start=start)
+    assert np.isfinite(found.chain_fitness).all(), "no chain stays where it is undefined"
+    np.testing.assert_array_equal(fitness(*panel, found.chain_weights, signal="mean"), found.chain_fitness)
+    assert found.fitness == found.chain_fitness.max()
+    history = np.asarray(found.history)
+    known = np.isfinite(history)
+    assert known[np.argmax(known) :].all(), "once known, the best stays known"
+    assert (np.diff(history[known]) >= 0).all()
+    if kind == "a factor and its mirror":
+        better = max(float(f) for f in fitness(*panel, np.eye(4)[:2], signal="mean"))
+        assert float(found.fitness) == pytest.approx(better, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [
+        Annealing(chains=1, steps=12, restart_after=2, patience=3),
+        GradientSearch(restarts=1, steps=12, spread=0.0, objective="ic"),
+        DifferentialEvolution(chains=4, steps=12, restart_after=None),
+    ],
+)
+def test_a_single_chain_leaves_an_undefined_start(window, alone):
+    panel = DEALT, np.ones((12, 3), bool), window[2]
+    assert np.isnan(fitness(*panel, np.ones((1, 3)), signal="disagreement"))
+    assert np.isfinite(search_window(*panel, alone, key=jax.random.key(0), signal="disagreement").fitness)
 
 
 def test_no_start_is_lost(search, window, result):

@@ -76,3 +76,18 @@ def test_penalties_hold_the_weights_near_the_prior(panel):
     spread_out = walk(settings.replace(entropy_strength=50.0))
     np.testing.assert_allclose(spread_out, np.full(5, 0.2), atol=0.05)
     assert walk(settings)[0] > 0.5
+
+
+def test_a_gradient_that_is_no_number_does_not_poison_its_restart(panel):
+    objective = Objective(prepare_window(*map(jnp.asarray, panel), "renormalize"), jnp.float32(0.5), "mean")
+    settings = GradientSearch(restarts=3, steps=5, objective="ic")
+    state = settings.init(objective, jnp.full((3, 5), 0.2), jax.random.key(0))
+    state = settings.step(objective, state, jax.random.key(1))
+    poisoned = state._replace(logits=state.logits.at[1].set(jnp.nan))
+    after, other = (settings.step(objective, before, jax.random.key(2)) for before in (poisoned, state))
+    assert np.isfinite(after.logits).all()
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after.optimizer))
+    np.testing.assert_array_equal(after.logits[::2], other.logits[::2])
+    again = settings.step(objective, after, jax.random.key(3))
+    assert (np.asarray(again.logits[1]) != np.asarray(after.logits[1])).any()
+    assert (again.best.fitness >= state.best.fitness).all()

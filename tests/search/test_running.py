@@ -92,3 +92,11 @@ def test_many_windows_stop_each_in_its_own_time():
         alone = search(settings, key=key)
         assert together.steps[number] == alone.steps
         np.testing.assert_array_equal(together.history[number], alone.history)
+
+
+def test_a_result_prints_a_line():
+    found = search(Dice(steps=3))
+    assert repr(found) == f"SearchResult(fitness {float(found.fitness):.4f}, 3 steps, 3 chains, 4 archetypes)"
+    told = []
+    jax.jit(lambda key: told.append(repr(search(Dice(steps=3), key=key))))(jax.random.key(0))
+    assert told == ["SearchResult(3 chains, 4 archetypes)"]
