@@ -80,7 +80,8 @@ def _off(
     carry: int | None,
 ) -> tuple[str, ...]:
     """What of a table of values meets no stock or date of the panel."""
-    return (*misaligned(rows["stock"], stocks, universe, path), *rows_off(rows, dates, path, setting, carry))
+    valued = rows.filter(pl.any_horizontal(pl.col("^value_.*$").is_not_null() & pl.col("^value_.*$").is_not_nan()))
+    return (*misaligned(rows["stock"], stocks, universe, path), *rows_off(valued, dates, path, setting, carry))
 
 
 def _read_prices(table: PricesTable, warnings: list[str], conventions: Conventions) -> pl.DataFrame:

@@ -249,16 +249,9 @@ def shift(days: list[date], by: int) -> list[date]:
     ("days", "carry", "message"),
     [
         (FRIDAYS, 0, r"7 days apart, .* \(market.features\[0\].carry is 0\), so they are known on 18.2% of the dates; set .*carry to 7"),
-        (shift(FRIDAYS, 2)[:-1], 0, r"left out 12 rows on dates without market data \(first 2020-01-12, all Saturdays or Sundays\)"),
-        (shift(FRIDAYS, 2)[:-1], 0, "known on 0.0% of the dates; set market.features"),
         (shift(DAYS, -1), 0, r"left out 16 rows .* a day later nearly all would be on dates with it: .* See market.timezone"),
         (shift(DAYS, -1), 5, r"has 16 rows .* a day later nearly all would be on dates with it: .* See market.timezone"),
         (shift(DAYS, 1), 0, "a day earlier nearly all would be"),
-        (
-            shift(DAYS, 700),
-            0,
-            "its rows are dated 2021-12-06 to 2022-01-04, none within the dates of the market data, 2020-01-06 to",
-        ),
         (
             sorted([*DAYS, date(2020, 1, 18)]),
             0,
@@ -269,6 +262,29 @@ def shift(days: list[date], by: int) -> list[date]:
 def test_rows_on_other_days_are_told_with_their_cause(market: Market, days: list[date], carry: int, message: str) -> None:
     panel = market.load(frame(TICKERS), frame(TICKERS, days), carry)
     assert any(pl.Series([s]).str.contains("feats.parquet: .*" + message).item() for s in market.said(panel)), market.said(panel)
+
+
+@pytest.mark.parametrize(
+    ("days", "carry", "message"),
+    [
+        (
+            shift(FRIDAYS, 2)[:-1],
+            0,
+            r"left out 12 rows .* all Saturdays or Sundays\); the values .* known on 0.0% of the dates; set .*carry to 7",
+        ),
+        (shift(DAYS, 700), 0, "its rows are dated 2021-12-06 to 2022-01-04, none within the dates of the market data, 2020-01-06 to"),
+        (shift(DAYS, -60), 5, "its rows are dated 2019-11-07 to 2019-12-06, none within the dates"),
+    ],
+)
+def test_a_table_of_which_no_row_meets_a_date_is_refused(market: Market, days: list[date], carry: int, message: str) -> None:
+    with pytest.raises(DataError, match=f"feats.parquet: {message}"):
+        market.load(frame(TICKERS), frame(TICKERS, days), carry)
+
+
+def test_a_daily_grid_that_is_filled_on_fridays_alone_is_weekly(market: Market) -> None:
+    sparse = frame(TICKERS).with_columns(close=pl.when(pl.col("date").dt.weekday() == 5).then("close"))
+    said = market.said(market.load(frame(TICKERS), sparse))
+    assert any("7 days apart" in sentence and "market.features[0].carry" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize(
