@@ -100,6 +100,23 @@ def rows_off(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path, se
     return tuple(sentences)
 
 
+def refuse_snapshots(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path) -> None:
+    """Refuse a table of members that lists them now and then only, such as at the ends of months.
+
+    Args:
+        rows: columns date and stock, one row for each date on which a stock is a member.
+        dates: those of the panel.
+        path: the table.
+    """
+    listed = np.unique(days(rows["date"]))
+    between = dates[(dates >= listed[0]) & (dates <= listed[-1])]
+    if len(listed) > 1 and 2 * len(listed) < len(between):
+        raise DataError(
+            f"{path}: lists members on {len(listed):,} dates, and the market data has {len(between):,} from {listed[0]} to {listed[-1]}; a "
+            "row is needed for each stock and date: repeat each list on every date until the next"
+        )
+
+
 def _moved(when: Shaped[np.ndarray, " M"], dates: Shaped[np.ndarray, " T"], off: int) -> str:
     """Words if nearly all rows would be on dates of the panel had they been dated a day later, or earlier."""
     if off < 5 or off < 0.1 * len(when):

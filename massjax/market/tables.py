@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Shaped
 from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.errors import ConfigError, DataError
 from massjax.market.alignment import misaligned, split_histories
-from massjax.market.days_off import rows_off, weekend_rows
+from massjax.market.days_off import refuse_snapshots, rows_off, weekend_rows
 from massjax.market.grid import days, occurs, place
 from massjax.market.identifiers import Conventions
 from massjax.market.panel import Feature, Panel
@@ -140,6 +140,7 @@ def _members(
     rows = read_long(table.path, "market.membership", table.date, table.stock, conventions=Conventions.of(settings))
     _refuse_empty(rows, stocks, table.path)
     warnings.extend(misaligned(rows["stock"], stocks, stocks, table.path, expects_all=False, names_others=True))
+    refuse_snapshots(rows, dates, table.path)
     member = occurs(rows, dates, stocks) & listed
     lost = len(rows) - int(member.sum())
     if lost:

@@ -106,6 +106,24 @@ def test_codes_without_their_zeros_are_refused(market: Market, numbers: list[int
     assert market.load(features, frame(CODES), ticker_map=mapped).stocks[0] == "000001"
 
 
+@pytest.mark.parametrize("numbers", [["1.0", "2.0", "600000.0", "600036.0"], ["000001", "000002", "600000.0", "600036"]])
+def test_codes_with_a_decimal_point_are_refused(market: Market, numbers: list[str]) -> None:
+    with pytest.raises(DataError, match=r"in this table the codes were read as numbers and got a decimal point; .*'\d+.0': '\d{6}'"):
+        market.load(frame(CODES), frame(numbers))
+    with pytest.raises(DataError, match="in the market data the codes were read as numbers and got a decimal point"):
+        market.load(frame(numbers), frame(CODES))
+    with pytest.raises(DataError, match="codes that were read as numbers lose their leading zeros: write them as text"):
+        market.load(frame(CODES).with_columns(stock=pl.col("stock").cast(pl.Float64)))
+
+
+def test_members_listed_at_the_ends_of_weeks_are_refused(market: Market) -> None:
+    members = MembershipTable(path=market.write(frame(TICKERS, FRIDAYS), "members"))
+    with pytest.raises(
+        DataError, match=r"members.parquet: lists members on 4 dates, and the market data has 16 .* repeat each list on every"
+    ):
+        market.load(frame(TICKERS), membership=members)
+
+
 def test_blanks_at_the_ends_are_taken_off_everywhere(market: Market) -> None:
     panel = market.load(frame(["AAPL ", "\u00a0BRK.B", "MSFT", "T"]), frame(["AAPL", "BRK.B\u3000", " MSFT", "T\u200b"]))
     assert panel.stocks == tuple(TICKERS)
