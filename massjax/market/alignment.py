@@ -81,14 +81,15 @@ def _refuse_lost_zeros(near: Sequence[Pair], counts: dict[str, int], path: Path)
     if not zeros:
         return
     here, there = zeros[0].here, zeros[0].there
-    short, code = sorted((here, there), key=len)
-    side = "this table" if here == short else "the market data"
+    number, code = (here, there) if here.endswith(".0") or (len(here) < len(there) and not there.endswith(".0")) else (there, here)
+    side = "this table" if here == number else "the market data"
+    fault = "got a decimal point" if number.endswith(".0") else "lost their leading zeros"
     stocks = "stock" if len(zeros) == 1 else "stocks"
     raise DataError(
         f"{path}: has stock {here!r} where the market data has {there!r} ({len(zeros):,} such {stocks}, "
-        f"{sum(counts[pair.here] for pair in zeros):,} rows): in {side} the codes were read as numbers and lost their leading zeros; "
+        f"{sum(counts[pair.here] for pair in zeros):,} rows): in {side} the codes were read as numbers and {fault}; "
         f"write them as text, as with dtype=str or .str.zfill({len(code)}) in pandas, or map each: "
-        f"market.ticker_map: {{{_quoted(short)}: {_quoted(code)}}}"
+        f"market.ticker_map: {{{_quoted(number)}: {_quoted(code)}}}"
     )
 
 

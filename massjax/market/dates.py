@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -167,10 +168,12 @@ def _in_range(found: Moments, given: pl.Series, path: Path, expected: str) -> Mo
 def _cause(text: str) -> str:
     """What a field that is no date may be instead, and how to make a date of it."""
     stripped = text.strip()
-    if stripped.isdecimal() and len(stripped) < 20:
-        return _counted(int(stripped))
-    if len(pieces := stripped.replace("-", "/").replace(".", "/").split(" ")[0].split("/")) == 3 and all(p.isdecimal() for p in pieces):
+    if re.fullmatch(r"\d{1,19}(\.\d+)?", stripped):
+        return _counted(int(stripped.partition(".")[0]))
+    if re.match(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}(\D|$)", stripped):
         return ": whether the day or the month comes first cannot be told; write the year first"
+    if re.search(r"\d ?[A-Z]{3,4}$", stripped):
+        return ": write the zone as an offset, such as -05:00"
     return ""
 
 
@@ -210,7 +213,7 @@ def _not_midnight(given: pl.Series, found: Moments, row: int, path: Path, zone: 
     if found.zoned[row]:
         return (
             f"{given[row]} is {local:%Y-%m-%d %H:%M:%S} in {zone} (market.timezone), and a row belongs to a whole day, so midnight is "
-            f"expected{_fitting(given, path) or '; keep one row a day'}; if each stands for its own date, write the date alone"
+            f"expected{_fitting(given, path)}; keep one row a day, and where each stands for its own date, write the date alone"
         )
     if local.year == 1970:
         return f"{given[row]} looks like a count of seconds that was read in another unit; in pandas, pd.to_datetime takes unit="

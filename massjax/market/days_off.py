@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Shaped
 
+from massjax.errors import DataError
 from massjax.market.calendar import weekdays
 from massjax.market.grid import days
 
@@ -63,34 +64,57 @@ def rows_off(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path, se
         path: the table.
         setting: what names it in the configuration.
         carry: calendar days for which a value stands; None for a table without that setting.
+
+    Raises:
+        DataError: no row is on a date of the panel, or stands until one.
     """
     if rows.is_empty():
         return ()
     when = days(rows["date"])
     inside = (when >= dates[0]) & (when <= dates[-1])
-    if not inside.any():
+    reach = np.timedelta64(carry or 0, "D")
+    if not ((when + reach >= dates[0]) & (when <= dates[-1])).any():
         span = f"{when.min()} to {when.max()}"
-        return (f"{path}: its rows are dated {span}, none within the dates of the market data, {dates[0]} to {dates[-1]}",)
+        raise DataError(f"{path}: its rows are dated {span}, none within the dates of the market data, {dates[0]} to {dates[-1]}")
     off = inside & ~np.isin(when, dates)
+    count, usable = int(off.sum()), int((inside & ~off).sum())
     apart = _usual_gap(rows)
-    moved = _moved(when[inside], dates, int(off.sum())) if not apart else ""
+    moved = _moved(when[inside], dates, count) if not apart else ""
     sentences = []
-    if off.any() and (not carry or moved):
+    if count and (not carry or moved):
         ends = int(np.isin(weekdays(when[off]), (SATURDAY, SUNDAY)).sum())
-        weekend = f", {'all' if ends == off.sum() else f'{ends:,} of them'} Saturdays or Sundays" if ends else ""
-        verb = "left out" if not carry else "has"
-        first = when[off].min()
-        sentences.append(f"{path}: {verb} {int(off.sum()):,} rows on dates without market data (first {first}{weekend}){moved}")
+        weekend = f", {'all' if ends == count else f'{ends:,} of them'} Saturdays or Sundays" if ends else ""
+        what = f"{count:,} {'row' if count == 1 else 'rows'} on dates without market data (first {when[off].min()}{weekend}){moved}"
+        sentences.append(f"{path}: {'has' if carry else 'left out'} {what}")
     step = float(np.median(np.diff(dates).astype(int))) if len(dates) > 1 else 1.0
     if carry == 0 and apart >= 3 * step:
-        shown = (inside & ~off).sum() / (rows["stock"].n_unique() * len(dates))
+        shown = usable / (rows["stock"].n_unique() * len(dates))
         sentences.append(
             f"{path}: the values of a stock are {apart} days apart, and each stands on its own date only ({setting}.carry is 0), so they "
             f"are known on {shown:.1%} of the dates; set {setting}.carry to {apart}, or more, for a value to stand until the next"
         )
-    elif off.any() and carry == 0 and not moved:
+    elif count and carry == 0 and not moved:
         sentences[-1] += f"; see {setting}.carry, the days for which a value stands"
+    if not carry and not usable:
+        raise DataError("; ".join(sentences).replace(f"; {path}:", ";"))
     return tuple(sentences)
+
+
+def refuse_snapshots(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path) -> None:
+    """Refuse a table of members that lists them now and then only, such as at the ends of months.
+
+    Args:
+        rows: columns date and stock, one row for each date on which a stock is a member.
+        dates: those of the panel.
+        path: the table.
+    """
+    listed = np.unique(days(rows["date"]))
+    between = dates[(dates >= listed[0]) & (dates <= listed[-1])]
+    if len(listed) > 1 and 2 * len(listed) < len(between):
+        raise DataError(
+            f"{path}: lists members on {len(listed):,} dates, and the market data has {len(between):,} from {listed[0]} to {listed[-1]}; a "
+            "row is needed for each stock and date: repeat each list on every date until the next"
+        )
 
 
 def _moved(when: Shaped[np.ndarray, " M"], dates: Shaped[np.ndarray, " T"], off: int) -> str:

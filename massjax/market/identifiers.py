@@ -106,8 +106,13 @@ def twins(stocks: Iterable[str]) -> list[tuple[str, str]]:
 
 def _bare(stock: str) -> str:
     """Letters and digits alone, in small letters and plain digits; a number without its leading zeros."""
-    letters = "".join(c for c in unicodedata.normalize("NFKC", stock).casefold() if c.isalnum())
+    letters = "".join(c for c in _as_text(unicodedata.normalize("NFKC", stock)).casefold() if c.isalnum())
     return letters.lstrip("0") or "0" if letters.isdecimal() else letters or stock
+
+
+def _as_text(stock: str) -> str:
+    """A code without the `.0` that it gets where it is read as a number beside empty fields."""
+    return re.sub(r"^(\d+)\.0+$", r"\1", stock)
 
 
 def _parts(stock: str) -> set[str]:
@@ -132,4 +137,4 @@ def _first(found: Iterable[str | None]) -> str | None:
 def _difference(here: str, there: str) -> Difference:
     if here.upper() == there.upper():
         return "case"
-    return "zeros" if here.isdecimal() and there.isdecimal() else "marks"
+    return "zeros" if _as_text(here).isdecimal() and _as_text(there).isdecimal() else "marks"

@@ -24,6 +24,7 @@ NUMBER_HINTS = (
     (r"[-+]?[\d.]+\s*%", "write a percentage as a fraction, as 0.05 for 5 %"),
     (r"#?n/?a|null|none|nil|-+|\.|#[\w/]+[!?]?", "leave the field empty where a value is unknown"),
     (r"[$€£¥]\s*[\d.,]+|[\d.,]+\s*[$€£¥]", "leave the sign of the currency out"),
+    (r"[-+]?[\d.,]+\s*[KMBT](n|ln)?", "write the number out, as 68180 for 68.18K"),
     (r"\([\d.,]+\)|[−–][\d.,]+", "write a negative number with a minus sign, as -1.5"),
 )
 """What else may stand for a number, and how to write it."""
@@ -160,7 +161,10 @@ def as_stocks(frame: pl.DataFrame, column: str, path: Path, conventions: Convent
     """A column of stock identifiers in the panel's spelling; whole numbers become strings."""
     series = frame[column]
     if not (series.dtype.is_integer() or series.dtype in (pl.String, pl.Categorical, pl.Enum)):
-        raise DataError(f"{path}: column {column!r} holds {series.dtype}, expected stock identifiers (strings)")
+        raise DataError(
+            f"{path}: column {column!r} holds {series.dtype}, expected stock identifiers (strings)"
+            + ("; codes that were read as numbers lose their leading zeros: write them as text" if series.dtype.is_float() else "")
+        )
     stocks = spelled(series.cast(pl.String), conventions)
     _refuse_nulls(stocks.replace("", None), series, column, path, "a stock identifier")
     return stocks.alias("stock")

@@ -15,8 +15,12 @@ from jaxtyping import Bool, Float, Shaped
 from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.errors import ConfigError, DataError
 from massjax.market.alignment import misaligned, split_histories
+<<<<<<< HEAD
 from massjax.market.carried import carried
 from massjax.market.days_off import rows_off, weekend_rows
+=======
+from massjax.market.days_off import refuse_snapshots, rows_off, weekend_rows
+>>>>>>> h-reading
 from massjax.market.grid import days, occurs, place
 from massjax.market.identifiers import Conventions
 from massjax.market.impossible import refuse_impossible
@@ -95,7 +99,8 @@ def _off(
     carry: int | None,
 ) -> tuple[str, ...]:
     """What of a table of values meets no stock or date of the panel."""
-    return (*misaligned(rows["stock"], stocks, universe, path), *rows_off(rows, dates, path, setting, carry))
+    valued = rows.filter(pl.any_horizontal(pl.col("^value_.*$").is_not_null() & pl.col("^value_.*$").is_not_nan()))
+    return (*misaligned(rows["stock"], stocks, universe, path), *rows_off(valued, dates, path, setting, carry))
 
 
 def _read_prices(table: PricesTable, warnings: list[str], conventions: Conventions) -> pl.DataFrame:
@@ -151,6 +156,7 @@ def _members(
     rows = read_long(table.path, "market.membership", table.date, table.stock, conventions=Conventions.of(settings))
     _refuse_empty(rows, stocks, table.path)
     warnings.extend(misaligned(rows["stock"], stocks, stocks, table.path, expects_all=False, names_others=True))
+    refuse_snapshots(rows, dates, table.path)
     member = occurs(rows, dates, stocks) & listed
     lost = len(rows) - int(member.sum())
     if lost:

@@ -98,6 +98,7 @@ def test_wrong_type(tables, change: pl.Expr, message: str) -> None:
         ("1,234", "; leave the commas between thousands out (or write a decimal comma as a point)"),
         ("5 %", "; write a percentage as a fraction, as 0.05 for 5 %"),
         ("$12.5", "; leave the sign of the currency out"),
+        ("68.18K", "; write the number out, as 68180 for 68.18K"),
         ("(1.5)", "; write a negative number with a minus sign, as -1.5"),
         ("−1.5", "; write a negative number with a minus sign, as -1.5"),
         ("N/A", "; leave the field empty where a value is unknown"),

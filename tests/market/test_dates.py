@@ -133,6 +133,23 @@ def test_day_or_month_first_is_refused(text: str) -> None:
         days([text])
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("2021-01-04 00:00:00 EST", ": write the zone as an offset, such as -05:00$"),
+        ("1609718400.5", "seconds since 1970"),
+        ("44200.0", "a spreadsheet's count of days"),
+        ("2021-02-30", "found '2021-02-30'$"),
+        ("2021-01-04T24:00:00", "found '2021-01-04T24:00:00'$"),
+        ("2021-01-04T00:00:00+25:00", r"found '2021-01-04T00:00:00\+25:00'$"),
+        ("Jan 4, 2021", "found 'Jan 4, 2021'$"),
+    ],
+)
+def test_what_is_no_date_is_refused(text: str, cause: str) -> None:
+    with pytest.raises(DataError, match="prices.csv: column 'date', row 2: expected a date such as 2022-01-03 or 20220103, .*" + cause):
+        days(["2021-01-04", text], "America/New_York")
+
+
 @pytest.mark.parametrize("values", [[datetime(1970, 1, 1, 0, 0, 1, 609718)], [datetime(1970, 1, 1, 0, 0, 0, 20210)]])
 def test_a_count_read_in_the_wrong_unit_is_told(values: list[datetime]) -> None:
     with pytest.raises(DataError, match="count of seconds that was read in another unit"):
