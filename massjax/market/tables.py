@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.errors import ConfigError, DataError
+from massjax.market.calendar import mixed_calendars
 from massjax.market.carried import carried
 from massjax.market.grid import days, occurs, place
 from massjax.market.impossible import refuse_impossible
@@ -43,6 +44,7 @@ def load_tables(settings: MarketSettings) -> Panel:
     dates, stocks = np.unique(days(base["date"])), tuple(base["stock"].unique().sort())
     names, sectors = _read_stocks(settings.stocks, stocks) if settings.stocks is not None else ({}, {})
     closes = None if prices is None else place(prices, "value_0", dates, stocks)
+    warnings.extend(mixed_calendars(occurs(base, dates, stocks), dates, stocks, source.path))
     tradable = None
     if closes is not None and prices is not None and settings.prices is not None:
         tradable = tradable_of(prices, settings.prices, dates, stocks)

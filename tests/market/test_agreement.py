@@ -36,7 +36,7 @@ def test_nothing_is_said_where_they_agree(horizon: int, lag: int) -> None:
 @pytest.mark.parametrize(
     ("horizon", "true", "lag", "said"),
     [
-        (1, 1, 0, "the returns over 1 rows fit those of the prices from t+1 to t+2 (rank correlation 1.00), not from t to t+1"),
+        (1, 1, 0, "the returns over 1 row fit those of the prices from t+1 to t+2 (rank correlation 1.00), not from t to t+1"),
         (1, 0, 1, "fit those of the prices from t to t+1 (rank correlation 1.00), not from t+1 to t+2 as market.execution_lag 1 says"),
         (5, 2, 1, "from t+2 to t+7"),
         (10, 0, 1, "from t to t+10"),
