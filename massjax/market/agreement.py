@@ -12,8 +12,8 @@ from scipy.stats import rankdata
 
 from massjax.market.calendar import rows
 
-MOST_DATES = 250
-"""Dates that are compared, spread over all."""
+MOST_DATES, LEAST_DATES, MOST_VALUES = 250, 60, 200_000
+"""Dates that are compared, spread over all: at most the first, and fewer of many stocks, down to the second."""
 OTHER_HORIZONS = (1, 5, 10, 20, 21)
 """Usual horizons, one of which a column may hold in place of its own."""
 BETTER, SURE = 0.02, 3.0
@@ -84,7 +84,8 @@ def _disagreement(
     usable = np.flatnonzero(np.isfinite(returns).sum(axis=0) > 1)
     if not usable.size:
         return ""
-    columns = usable[np.unique(np.linspace(0, usable.size - 1, min(MOST_DATES, usable.size)).round().astype(int))]
+    count = min(usable.size, MOST_DATES, max(LEAST_DATES, MOST_VALUES // len(returns)))
+    columns = usable[np.unique(np.linspace(0, usable.size - 1, count).round().astype(int))]
     ready = returns[:, columns]
     said = _fit(Span(lag, horizon), ready, prices, columns)
     fits = [said, *(_fit(span, ready, prices, columns) for span in _others(horizon, lag, horizons))]
