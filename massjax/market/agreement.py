@@ -98,6 +98,8 @@ def _disagreement(
             return f"{about} have little to do with those of the prices {said.span}, or of other dates (rank correlation {said.mean:.2f})"
         unit = _unit(said, ready)
         return f"{about} fit those of the prices {unit}; simple returns as fractions are expected" if unit and said.mean > 0.5 else ""
+    if best is said:
+        return f"{about} are those of the prices {said.span} with their sign reversed (rank correlation {said.mean:.2f}); turn their sign"
     sign = " with their sign reversed" if best.mean < 0 else ""
     unit = _unit(best, ready)
     return (
@@ -137,6 +139,8 @@ def _better(best: Fit, said: Fit, ready: Float[np.ndarray, "N D"]) -> bool:
     """Whether a fit is better than that of the settings beyond chance; overlapping returns count as fewer dates."""
     if _same(best, ready) >= SAME and _same(said, ready) < OTHERWISE:
         return True
+    if abs(best.mean) < RELATED:
+        return False
     gain = np.sign(best.mean) * best.correlation - said.correlation
     gain = gain[np.isfinite(gain)]
     independent = gain.size / best.span.length
