@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
-MOST_DATES = 250
-"""Dates that are compared, spread over all."""
+from massjax.market.calendar import rows
+
+MOST_DATES, LEAST_DATES, MOST_VALUES = 250, 60, 200_000
+"""Dates that are compared, spread over all: at most the first, and fewer of many stocks, down to the second."""
 OTHER_HORIZONS = (1, 5, 10, 20, 21)
 """Usual horizons, one of which a column may hold in place of its own."""
 BETTER, SURE = 0.02, 3.0
@@ -82,19 +84,22 @@ def _disagreement(
     usable = np.flatnonzero(np.isfinite(returns).sum(axis=0) > 1)
     if not usable.size:
         return ""
-    columns = usable[np.unique(np.linspace(0, usable.size - 1, min(MOST_DATES, usable.size)).round().astype(int))]
+    count = min(usable.size, MOST_DATES, max(LEAST_DATES, MOST_VALUES // len(returns)))
+    columns = usable[np.unique(np.linspace(0, usable.size - 1, count).round().astype(int))]
     ready = returns[:, columns]
     said = _fit(Span(lag, horizon), ready, prices, columns)
     fits = [said, *(_fit(span, ready, prices, columns) for span in _others(horizon, lag, horizons))]
     most = max(fit.dates for fit in fits)
     best = max((fit for fit in fits if 2 * fit.dates >= most), key=lambda fit: (_same(fit, ready) >= SAME, abs(fit.mean)))
-    about = f"{path}: the returns over {horizon} rows"
+    about = f"{path}: the returns over {rows(horizon)}"
     if (best is said and best.mean > 0.0) or not _better(best, said, ready):
         unrelated = abs(best.mean) < RELATED and np.isfinite(said.values * ready).sum() >= ENOUGH and np.isfinite(said.correlation).any()
         if unrelated:
             return f"{about} have little to do with those of the prices {said.span}, or of other dates (rank correlation {said.mean:.2f})"
         unit = _unit(said, ready)
         return f"{about} fit those of the prices {unit}; simple returns as fractions are expected" if unit and said.mean > 0.5 else ""
+    if best is said:
+        return f"{about} are those of the prices {said.span} with their sign reversed (rank correlation {said.mean:.2f}); turn their sign"
     sign = " with their sign reversed" if best.mean < 0 else ""
     unit = _unit(best, ready)
     return (
@@ -134,6 +139,8 @@ def _better(best: Fit, said: Fit, ready: Float[np.ndarray, "N D"]) -> bool:
     """Whether a fit is better than that of the settings beyond chance; overlapping returns count as fewer dates."""
     if _same(best, ready) >= SAME and _same(said, ready) < OTHERWISE:
         return True
+    if abs(best.mean) < RELATED:
+        return False
     gain = np.sign(best.mean) * best.correlation - said.correlation
     gain = gain[np.isfinite(gain)]
     independent = gain.size / best.span.length
@@ -169,7 +176,7 @@ def _unit(fit: Fit, ready: Float[np.ndarray, "N D"]) -> str:
 def _cure(best: Fit, horizon: int) -> str:
     start, length = best.span
     if length != horizon:
-        return f"; does the column hold returns over {length} rows?"
+        return f"; does the column hold returns over {rows(length)}?"
     if start < 0:
         return "; they begin before their date, so a decision would know them: shift the table"
     return "" if best.mean < 0 else f"; set market.execution_lag to {start}"

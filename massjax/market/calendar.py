@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 
 DAYS_A_YEAR = 365.25
 CONVENTIONS = ((252, 249.0, 255.0), (52, 51.0, 53.0), (12, 11.5, 12.5), (4, 3.8, 4.2))
@@ -21,6 +23,11 @@ DAILY = 190
 TRADING_YEAR = 252
 FIVE_DAY_WEEK = (230.0, 270.0)
 """Rows a year of markets that open from Monday to Friday, less or with their holidays: a year is 252 rows in all of them."""
+FULL, OFTEN, ALWAYS = 0.8, 0.1, 0.9
+"""Two calendars are mixed where less than the first share of the stocks has a row on at least the second share of the dates, and some
+stocks have one on none of these and on all others, the third share taken for all."""
+MOST_GAPS = 5
+"""Long stretches without a date that are named."""
 LEAST_SHARE = 0.75
 """A window that is shorter than this share of a row is not one of its length."""
 
@@ -98,7 +105,7 @@ def periods_per_year(dates: Shaped[np.ndarray, " T"]) -> float:
     for convention, low, high in CONVENTIONS:
         if low <= rate <= high:
             return float(convention)
-    return float(round(rate)) if rate >= 1 else rate
+    return float(round(rate)) if rate > 0.95 else rate
 
 
 def calendar_warnings(dates: Shaped[np.ndarray, " T"], periods_per_year: float) -> tuple[str, ...]:
@@ -116,6 +123,47 @@ def calendar_warnings(dates: Shaped[np.ndarray, " T"], periods_per_year: float) 
     )
 
 
+def mixed_calendars(listed: Bool[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> tuple[str, ...]:
+    """A sentence where some stocks have rows on dates on which others never do, as coins beside stocks have on Saturdays.
+
+    Args:
+        listed: True where the stock has a row.
+        dates: by column.
+        stocks: by row.
+        path: the file of the rows.
+    """
+    begun = np.maximum.accumulate(listed, axis=1)
+    alive = begun & np.flip(np.maximum.accumulate(np.flip(listed, axis=1), axis=1), axis=1)
+    count = alive.sum(axis=0)
+    thin = (count > 1) & (listed.sum(axis=0) < FULL * count)
+    if thin.mean() < OFTEN or thin.all():
+        return ()
+    absent = (alive & ~listed)[:, thin].sum(axis=1) >= ALWAYS * np.maximum(alive[:, thin].sum(axis=1), 1)
+    present = listed[:, ~thin].sum(axis=1) >= ALWAYS * alive[:, ~thin].sum(axis=1)
+    closed = [stock for stock, flag in zip(stocks, absent & present, strict=True) if flag]
+    if not closed or len(closed) == len(stocks):
+        return ()
+    named = ", ".join(closed[:3]) + (", ..." if len(closed) > 3 else "")
+    where = f"{thin.sum():,} of {len(dates):,} dates"
+    return (
+        f"{path}: {len(closed)} of {len(stocks)} stocks ({named}) have no row on {where} on which others have "
+        f"(first {dates[thin][0]}): two calendars are mixed; horizons and windows count the dates of both, and features that need four "
+        "fifths of a window may be unknown; give each market a run of its own, or leave these dates out",
+    )
+
+
+def long_gaps(dates: Shaped[np.ndarray, " T"]) -> tuple[str, ...]:
+    """A sentence for each of the first stretches without a date of more than a month and more than twice the usual step."""
+    steps = np.diff(dates).astype(int)
+    usual = float(np.median(steps)) if steps.size else 0.0
+    long = np.flatnonzero(steps > max(LONG_GAP, 2.5 * usual)).tolist()
+    found = [
+        f"no dates between {dates[i]} and {dates[i + 1]} ({steps[i]} days): windows and horizons reach across" for i in long[:MOST_GAPS]
+    ]
+    more = len(long) - len(found)
+    return (*found, *([f"{more:,} more stretches of more than a month without a date"] if more > 0 else []))
+
+
 def _frequency(dates: Shaped[np.ndarray, " T"]) -> str:
     steps = np.diff(dates).astype(np.float64)
     usual, short, long = float(np.median(steps)), *np.quantile(steps, (0.1, 0.9))
@@ -130,6 +178,11 @@ def _regular_weekdays(dates: Shaped[np.ndarray, " T"]) -> list[int]:
     """Days of the week with at least half as many rows as the busiest, so that a rare Saturday's session is none."""
     counts = np.bincount(weekdays(dates), minlength=7)
     return np.flatnonzero(counts > counts.max() / 2).tolist()
+
+
+def rows(count: int) -> str:
+    """`1 row`, `5 rows`: a horizon in words, whatever a row is."""
+    return f"{count} row{'s' if count > 1 else ''}"
 
 
 def weekdays(dates: Shaped[np.ndarray, " T"]) -> Shaped[np.ndarray, " T"]:

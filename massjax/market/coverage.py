@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
+from massjax.market.calendar import rows
 from massjax.market.panel import Panel
 
 LEAST_KNOWN = 0.9
@@ -34,7 +35,7 @@ def lost_returns(panel: Panel, dates: slice, execution_lag: int, ready_made: fro
         unknown = wanted & ~np.isfinite(returns)
         if unknown.any():
             why = "" if horizon in ready_made else _reasons(panel, unknown, execution_lag, ahead)
-            found += _sentences(panel.stocks, wanted, unknown, f"forward returns over {horizon} rows", ahead, why, source)
+            found += _sentences(panel.stocks, wanted, unknown, f"forward returns over {rows(horizon)}", ahead, why, source)
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from massjax.market.calendar import rows
 from massjax.market.reading import refuse
 
 ROUNDING = 1e-6
@@ -32,10 +33,10 @@ def refuse_impossible(returns: pl.Series, keys: pl.DataFrame, path: Path, column
         DataError: a return is below -1, more than the whole stake lost; the message names the file, column, row, date and stock.
     """
     faulty = (returns < -1.0 - ROUNDING) & returns.is_not_nan()
-    rows = faulty.fill_null(False).arg_true()
-    if len(rows):
+    lost = faulty.fill_null(False).arg_true()
+    if len(lost):
         why = (
-            f"a return of {returns[rows[0]]:g} loses more than everything (a simple return is at least -1); are the returns in percent, "
+            f"a return of {returns[lost[0]]:g} loses more than everything (a simple return is at least -1); are the returns in percent, "
             "logarithmic or standardised? They are fractions: write -0.05 for a loss of 5 %"
         )
         refuse(faulty, keys, path, f"column {column!r}", why)
@@ -56,7 +57,7 @@ def percent_sized(returns: Mapping[int, Float[np.ndarray, "N T"]], periods_per_y
         volatility = typical / QUARTILE * np.sqrt(periods_per_year / horizon)
         if volatility > MOST_VOLATILE:
             found.append(
-                f"{path}: half of the returns over {horizon} rows are larger than {typical:.0%}, a volatility of {volatility:,.0%} a year; "
+                f"{path}: half of the returns over {rows(horizon)} exceed {typical:.0%}, a volatility of {volatility:,.0%} a year; "
                 "are they in percent? They are fractions: write 0.05 for 5 %"
             )
     return tuple(found)

@@ -25,6 +25,8 @@ ALONE = 2.25
 """A jump at a rarer ratio is at least so many times the largest other move of the data."""
 CRASH = 0.1
 """Share of the stocks that jump on the same date from which that is the market's doing."""
+DAYS = 3
+"""Median step between dates up to which rows are daily."""
 STILL = 5
 """Dates in a row on which a stock's close stays the same from which it looks filled forward."""
 ALL_STILL = 0.95
@@ -51,9 +53,10 @@ class Move(NamedTuple):
 def jumps(prices: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> tuple[str, ...]:
     """A sentence if prices jump from one known close to the next as unadjusted ones do at a split.
 
-    A jump is a close that doubles or halves (across dates without one: by more than five times the stock's usual move over as many
-    dates), one near a usual ratio that is far beyond the stock's usual moves, or one near a rarer ratio beside which no other move of
-    the data comes near. Where a tenth of the stocks jump on one date, only closes that double or halve count.
+    A jump is a close that doubles or halves (across dates without one, and where rows are not days: by more than five times the
+    stock's usual move over as many dates), one near a usual ratio that is far beyond the stock's usual moves, or one near a rarer ratio
+    beside which no other move of the data comes near. Where a tenth of the stocks jump on one date, only closes that double or halve
+    count.
 
     Args:
         prices: closes, positive, NaN where there is none.
@@ -62,7 +65,9 @@ def jumps(prices: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], sto
         path: the file of the prices, for the sentence.
     """
     move = moves(prices)
-    found = np.argwhere(jumped(move).T)
+    if len(dates) < 2:
+        return ()
+    found = np.argwhere(jumped(move, daily=float(np.median(np.diff(dates).astype(int))) <= DAYS).T)
     if not len(found):
         return ()
     examples = "; ".join(_example(prices, move, dates, stocks, int(row), int(column)) for column, row in found[:NAMED])
@@ -94,11 +99,11 @@ def _median(values: Float[np.ndarray, "N T"], axis: int) -> Float[np.ndarray, " 
     return np.nanmedian(np.where(some, values, 0.0), axis=axis)
 
 
-def jumped(move: Move) -> Bool[np.ndarray, "N T"]:
-    """Which moves look like a split."""
+def jumped(move: Move, daily: bool) -> Bool[np.ndarray, "N T"]:
+    """Which moves look like a split; a close that doubles from one date to the next does in any case where rows are daily."""
     size, own = np.nan_to_num(np.abs(move.size)), np.nan_to_num(np.abs(move.own))
     usual = np.nan_to_num(move.usual)
-    doubled = (size >= DOUBLED - 1e-9) & ((move.gap == 1.0) | (own > np.maximum(DOUBLED, 5.0 * usual)))
+    doubled = (size >= DOUBLED - 1e-9) & ((daily & (move.gap == 1.0)) | (own > np.maximum(DOUBLED, 5.0 * usual)))
     tolerance = np.minimum(CLOSE, np.maximum(CLOSEST * usual, 1e-3))
     near = (_distance(own, RATIOS) <= tolerance) & (own > RARE * usual)
     fell = own > RARER_RATIOS[0] - CLOSE

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from massjax.config import MarketSettings, RunConfig, load_config
 from massjax.errors import ConfigError, DataError, blaming, did_you_mean
 from massjax.market.agreement import disagreements
-from massjax.market.calendar import calendar_warnings
+from massjax.market.calendar import calendar_warnings, long_gaps
 from massjax.market.coverage import lost_returns
 from massjax.market.features import not_computed, price_features
 from massjax.market.fills import with_fills
@@ -25,8 +25,6 @@ from massjax.market.panel import Panel
 from massjax.market.returns import forward_returns
 from massjax.market.sp500 import load_sp500
 from massjax.market.tables import load_tables
-
-LONG_GAP = np.timedelta64(31, "D")
 
 
 def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
@@ -77,7 +75,7 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     _check_members(panel, settings)
     first = int(np.searchsorted(everything.dates, panel.dates[0]))
     lost = lost_returns(everything, slice(first, first + panel.dates.size), settings.execution_lag, ready_made, _returns_source(settings))
-    return replace(panel, warnings=(*panel.warnings, *_gaps(panel), *_unknown_throughout(panel), *lost))
+    return replace(panel, warnings=(*panel.warnings, *long_gaps(panel.dates), *_unknown_throughout(panel), *lost))
 
 
 def _read(settings: MarketSettings) -> Panel:
@@ -163,15 +161,6 @@ def _universe_source(settings: MarketSettings) -> str:
     """What says who is a member."""
     table = settings.membership or settings.prices or settings.forward_returns
     return f"market.source {settings.source!r}" if table is None else str(table.path)
-
-
-def _gaps(panel: Panel) -> list[str]:
-    """A sentence for each stretch of more than a month without a date."""
-    steps = np.diff(panel.dates)
-    return [
-        f"no dates between {panel.dates[i]} and {panel.dates[i + 1]} ({steps[i].astype(int)} days): windows and horizons reach across"
-        for i in np.flatnonzero(steps > LONG_GAP)
-    ]
 
 
 def _unknown_throughout(panel: Panel) -> list[str]:

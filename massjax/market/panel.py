@@ -83,8 +83,8 @@ class Panel:
         forward_returns: by horizon h in trading days: simple return from the first close one can trade at after the decision
             at the close of t (t + execution lag) to the close h trading days later.
         prices: adjusted closes; None where only ready-made forward returns exist.
-        texts: columns date (the first date at whose close the text is known), stock, modality, text; sorted by date and stock,
-            and within those by the time of publication.
+        texts: columns date (the first date at whose close the text is known and its stock a member), stock, modality, text; sorted
+            by date and stock, and within those by the time of publication.
         names, sectors: by stock; stocks of which they are unknown are absent.
         market_facts: by name, values per date.
         tradable: True where an order in the stock can be filled at the close of the date; None where every price can be traded at.

@@ -15,12 +15,9 @@ from jaxtyping import Bool, Float, Shaped
 from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.errors import ConfigError, DataError
 from massjax.market.alignment import misaligned, split_histories
-<<<<<<< HEAD
+from massjax.market.calendar import mixed_calendars
 from massjax.market.carried import carried
-from massjax.market.days_off import rows_off, weekend_rows
-=======
 from massjax.market.days_off import refuse_snapshots, rows_off, weekend_rows
->>>>>>> h-reading
 from massjax.market.grid import days, occurs, place
 from massjax.market.identifiers import Conventions
 from massjax.market.impossible import refuse_impossible
@@ -61,6 +58,7 @@ def load_tables(settings: MarketSettings) -> Panel:
     if prices is not None and returns is not None and settings.forward_returns is not None:
         warnings.extend(_off(returns, dates, stocks, universe, settings.forward_returns.path, "market.forward_returns", None))
     closes = None if prices is None else place(prices, "value_0", dates, stocks)
+    warnings.extend(mixed_calendars(occurs(base, dates, stocks), dates, stocks, source.path))
     tradable = None
     if closes is not None and prices is not None and settings.prices is not None:
         tradable = tradable_of(prices, settings.prices, dates, stocks)

@@ -36,7 +36,7 @@ def test_nothing_is_said_where_they_agree(horizon: int, lag: int) -> None:
 @pytest.mark.parametrize(
     ("horizon", "true", "lag", "said"),
     [
-        (1, 1, 0, "the returns over 1 rows fit those of the prices from t+1 to t+2 (rank correlation 1.00), not from t to t+1"),
+        (1, 1, 0, "the returns over 1 row fit those of the prices from t+1 to t+2 (rank correlation 1.00), not from t to t+1"),
         (1, 0, 1, "fit those of the prices from t to t+1 (rank correlation 1.00), not from t+1 to t+2 as market.execution_lag 1 says"),
         (5, 2, 1, "from t+2 to t+7"),
         (10, 0, 1, "from t to t+10"),
@@ -65,7 +65,7 @@ def test_returns_that_are_past_on_their_date_are_told(horizon: int, rows: int, s
         (np.log1p, "as logarithms;"),
         (lambda r: 100.0 * np.log1p(r), "in percent and as logarithms;"),
         (lambda r: np.round(np.log1p(r), 6), "as logarithms;"),
-        (lambda r: -r, "with their sign reversed"),
+        (lambda r: -r, "are those of the prices from t+1 to t+2 with their sign reversed (rank correlation -1.00); turn their sign"),
     ],
 )
 def test_units_logarithms_and_signs_are_told(form: Callable[[np.ndarray], np.ndarray], said: str) -> None:
@@ -126,6 +126,12 @@ def test_returns_of_something_else_are_told() -> None:
     closes, other = prices(), prices(seed=9)
     sentences = disagreements({1: forward_returns(other, 1, 1)}, closes, 1, FILE)
     assert "have little to do with those of the prices from t+1 to t+2" in sentences[0]
+
+
+def test_returns_of_other_stocks_are_told() -> None:
+    closes = prices(stocks=8, dates=120)
+    (sentence,) = disagreements({1: forward_returns(closes, 1, 1)[::-1]}, closes, 1, FILE)
+    assert "have little to do with those of the prices from t+1 to t+2" in sentence
 
 
 def test_what_cannot_be_compared_is_not_judged() -> None:

@@ -333,10 +333,5 @@ EVERY = [date(2020, 1, 6) + timedelta(days=i) for i in range(30)]
     ],
 )
 def test_weekends_among_the_prices(market: Market, days: list[date], timezone: str | None, message: str | None) -> None:
-<<<<<<< HEAD
-    said = [s for s in market.said(market.load(frame(TICKERS, days), timezone=timezone)) if "adjusted" not in s and "rows are" not in s]
-    assert [s for s in said if message and message in s] if message else said == []
-=======
     said = [s for s in market.said(market.load(frame(TICKERS, days), timezone=timezone)) if "Saturday" in s or "Sunday" in s]
     assert [s for s in said if message in s] if message else said == []
->>>>>>> h-reading

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from massjax.market.calendar import calendar_warnings, periods_per_year, spans, weekdays
+from massjax.market.calendar import calendar_warnings, long_gaps, mixed_calendars, periods_per_year, spans, weekdays
 
 
 def business_days(first: str, last: str) -> np.ndarray:
@@ -101,3 +103,37 @@ def test_rows_that_are_not_days_are_told(dates: np.ndarray, said: str) -> None:
 def test_nothing_is_said_of_days() -> None:
     for dates in (business_days("2020-01-01", "2022-01-01"), np.arange("2020-01-01", "2022-01-01", dtype="datetime64[D]")):
         assert calendar_warnings(dates, periods_per_year(dates)) == ()
+
+
+def test_coins_beside_stocks_are_told() -> None:
+    dates = np.arange("2020-01-01", "2020-12-31", dtype="datetime64[D]")
+    listed = np.ones((5, len(dates)), dtype=bool)
+    listed[3:, weekdays(dates) >= 5] = False
+    listed[4, :100] = False
+    (warning,) = mixed_calendars(listed, dates, tuple("ABCDE"), Path("prices.csv"))
+    assert warning.startswith("prices.csv: 2 of 5 stocks (D, E) have no row on 104 of 365 dates on which others have (first 2020-01-04)")
+
+
+@pytest.mark.parametrize("kind", ["full", "random holes", "late and early", "few holidays", "one suspended"])
+def test_one_calendar_with_holes_is_one(kind: str) -> None:
+    dates = np.arange("2020-01-01", "2020-12-31", dtype="datetime64[D]")
+    listed, rng = np.ones((5, len(dates)), dtype=bool), np.random.default_rng(0)
+    match kind:
+        case "random holes":
+            listed &= rng.random(listed.shape) < 0.7
+        case "late and early":
+            listed[3:, :200], listed[:2, 300:] = False, False
+        case "few holidays":
+            listed[2:, ::40] = False
+        case "one suspended":
+            listed[4, 100:250] = False
+    assert mixed_calendars(listed, dates, tuple("ABCDE"), Path("prices.csv")) == ()
+
+
+def test_a_month_is_no_gap_of_monthly_rows() -> None:
+    monthly = np.arange("2015-01", "2022-01", dtype="datetime64[M]").astype("datetime64[D]")
+    assert long_gaps(monthly) == long_gaps(monthly[:1]) == ()
+    assert len(long_gaps(np.delete(monthly, [20, 21, 22]))) == 1
+    spread = np.sort(np.concatenate([np.arange(f"{year}-01-01", f"{year}-06-01", dtype="datetime64[D]") for year in range(2000, 2010)]))
+    assert len(long_gaps(spread)) == 6
+    assert long_gaps(spread)[-1] == "4 more stretches of more than a month without a date"

@@ -98,6 +98,4 @@ def test_ready_made_returns_with_holes_are_told(tmp_path: Path) -> None:
     pl.DataFrame(rows, schema=["date", "stock", "r"], orient="row").write_parquet(path)
     settings = MarketSettings(source="tables", forward_returns=ReturnsTable(path=path, columns={1: "r"}), horizons=(1,))
     (warning,) = [warning for warning in load_panel(settings).warnings if "unknown" in warning]
-    assert warning.startswith(
-        f"{path}: 132 of 392 forward returns over 1 rows of members are unknown (33.7%, the last 2 dates aside); most"
-    )
+    assert warning.startswith(f"{path}: 132 of 392 forward returns over 1 row of members are unknown (33.7%, the last 2 dates aside); most")

@@ -107,3 +107,10 @@ def test_nothing_is_said_of_ordinary_prices() -> None:
     prices[4, :200], prices[6, 400:] = np.nan, np.nan
     assert jumps(prices, DATES, STOCKS, FILE) == ()
     assert still(prices, DATES, STOCKS, FILE, flagged=False) == ()
+
+
+def test_monthly_prices_of_wild_stocks_double() -> None:
+    months = np.arange("2000-01", "2020-01", dtype="datetime64[M]").astype("datetime64[D]")
+    prices = 100.0 * np.exp(np.cumsum(np.random.default_rng(0).normal(0.0, 0.3, (8, len(months))), axis=1))
+    assert (prices[:, 1:] > 2.0 * prices[:, :-1]).any()
+    assert jumps(prices, months, STOCKS, FILE) == ()
