@@ -18,8 +18,8 @@ class BacktestSettings(Settings):
         cost: cost of a round trip, as a share of the value traded (MASS: 0.1 %).
         unfilled: what becomes of an order in a stock without a price on the date of its fill: `wait` for the stock's next price, until
             the next rebalance decides anew, or `lapse`.
-        delisting_return: return of a holding whose stock is never priced again, taken on the first date without a price, on which its
-            last price and this pay it out in cash: 0 = at the last price, -1 = nothing is left (CRSP's average is about -0.3).
+        delisting_return: return of a holding whose stock is never priced again (for five dates or more, to the end of the data), taken on
+            the first date without a price, on which its last price and this pay it out in cash: 0 = at the last price, -1 = nothing left.
     """
 
     quantile: float = Field(0.2, gt=0.0, le=1.0)

@@ -106,7 +106,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
         strategies = judge(arena, [*contenders, *compared], benchmark.backtest if benchmark else None)
         facts = _archetype_facts(arena, archetypes, strategies)
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
-        untraded = untraded_warnings(panel, held, settings.backtest)
+        untraded = untraded_warnings(panel, held, settings.backtest, lag)
     return RunResult(
         config=config,
         panel=panel,

@@ -124,7 +124,9 @@ def _judge_one(
     fitness = _lookback_fitness(arena, own[settings.horizon]) if contender.fitness is None else contender.fitness
     kept = {h: np.where(evaluated, own[h], np.nan) for h in own}
     by_signal = {
-        name: {h: np.where(evaluated, daily, np.nan) for h, daily in _by_horizon(daily_rank_ic, values, arena).items()}
+        name: kept
+        if name == contender.ranked_by
+        else {h: np.where(evaluated, daily, np.nan) for h, daily in _by_horizon(daily_rank_ic, values, arena).items()}
         for name, values in signals.items()
     }
     return Strategy(

@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from massjax.config import BacktestSettings
 from massjax.evaluate.backtest import Backtest
 from massjax.market import Panel
+from massjax.market.fills import last_prices, priced
 
 MOST_NAMED = 50
 """Stocks named in a warning at most."""
 
 
-def untraded_warnings(panel: Panel, backtests: Sequence[Backtest], settings: BacktestSettings) -> tuple[str, ...]:
-    """A sentence on the holdings that were never priced again, by stock and last date, and one on the orders that were not filled.
+def untraded_warnings(panel: Panel, backtests: Sequence[Backtest], settings: BacktestSettings, execution_lag: int) -> tuple[str, ...]:
+    """Sentences on holdings whose prices ended, on those without a price on the last date, and on orders that were not filled.
 
     Args:
         panel: whose stocks and dates are named.
         backtests: of all portfolios of a run, the benchmark's too.
         settings: under which they were made.
+        execution_lag: trading days from decision to fill.
     """
     found = []
-    if last := {ended.stock: ended.last for result in backtests for ended in result.ended}:
-        named = [f"{panel.stocks[stock]} (last price {panel.dates[at]})" for stock, at in sorted(last.items(), key=lambda pair: pair[::-1])]
-        listed = ", ".join(named[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else "")
-        stocks, they = ("1 stock was", "its prices") if len(named) == 1 else (f"{len(named)} stocks were", "their prices")
+    if ended := {ended.stock: ended.last for result in backtests for ended in result.ended}:
+        stocks = "1 stock was held when its" if len(ended) == 1 else f"{len(ended)} stocks were held when their"
         found.append(
-            f"{stocks} held when {they} ended, delisted or suspended until after the data ends: {listed}; such a holding is paid out "
+            f"{stocks} prices ended, delisted or suspended until after the data ends: {_named(panel, ended)}; such a holding is paid out "
             f"{_loss(settings.delisting_return)} on the date after"
+        )
+    if silent := _silent(panel, backtests, execution_lag):
+        stocks = "1 stock is" if len(silent) == 1 else f"{len(silent)} stocks are"
+        found.append(
+            f"{stocks} held without a price on the last date, {panel.dates[-1]}, suspended or delivered late, and valued at the last price "
+            f"there is: {_named(panel, silent)}"
         )
     if unfilled := sum(result.unfilled for result in backtests):
         became = {"wait": "waited for the stock's next price or the next rebalance", "lapse": "lapsed"}[settings.unfilled]
         orders = "1 order" if unfilled == 1 else f"{unfilled:,} orders"
         found.append(
-            f"{orders} of all portfolios together had no price to be filled at on the date of the fill and {became} "
-            "(evaluate.backtest.unfilled)"
+            f"{orders} of all portfolios together could not be filled on the date of the fill, on which the stock had no price or was not "
+            f"tradable, and {became} (evaluate.backtest.unfilled)"
         )
     return tuple(found)
+
+
+def _silent(panel: Panel, backtests: Sequence[Backtest], execution_lag: int) -> dict[int, int]:
+    """Index of the last price of each stock that is held to the end without one on the last date."""
+    known = priced(panel, execution_lag)
+    if known is None or not backtests:
+        return {}
+    last = last_prices(known)
+    held = np.any([result.holdings[:, -1] > 0 for result in backtests], axis=0)
+    return {int(stock): int(last[stock]) for stock in np.flatnonzero(held & ~known[:, -1])}
+
+
+def _named(panel: Panel, last: Mapping[int, int]) -> str:
+    """`AAA (last price 2021-01-04), BBB (last price 2021-02-04) and 3 more`, the earliest first."""
+    named = [f"{panel.stocks[stock]} (last price {panel.dates[at]})" for stock, at in sorted(last.items(), key=lambda pair: pair[::-1])]
+    return ", ".join(named[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else "")
 
 
 def _loss(delisting_return: float) -> str:

@@ -12,6 +12,9 @@ from massjax.market.panel import Panel
 FEW_PRICES = 0.1
 """Share of the usual number of priced stocks below which a last date is half delivered data, and ends no stock."""
 
+SHORT_SILENCE = 4
+"""Dates without a price at the end of the data that do not yet end a stock: less than a week of trading."""
+
 
 def priced(panel: Panel, execution_lag: int) -> Bool[np.ndarray, "N T"] | None:
     """True where the stock has a price of the date.
@@ -47,24 +50,29 @@ def fillable(panel: Panel, execution_lag: int) -> Bool[np.ndarray, "N T"] | None
     return known if known is None or panel.tradable is None else known & panel.tradable
 
 
-def ends_of_prices(panel: Panel, execution_lag: int) -> Int[np.ndarray, " N"] | None:
-    """Index of the last date with a price of each stock; the number of dates T for a stock that is priced until the data ends.
+def last_prices(known: Bool[np.ndarray, "N T"]) -> Int[np.ndarray, " N"]:
+    """Index of the last date with a price of each stock, -1 for one without any; `known` as of `priced`."""
+    return np.where(known.any(axis=1), known.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1), -1)
 
-    A stock that is priced again after the panel's last date (`Panel.last_priced`) is suspended, and goes on. -1 for one without any
-    price. None where the panel tells of no price.
+
+def ends_of_prices(panel: Panel, execution_lag: int) -> Int[np.ndarray, " N"] | None:
+    """Index of the last date with a price of each stock whose prices have ended; the number of dates T where they go on.
+
+    Prices go on where one is known after the panel's last date (`Panel.last_priced`), and where the last few dates alone
+    (`SHORT_SILENCE`) lack one: that is a suspension or a late delivery as far as anyone can tell.
+
+    Returns:
+        None where the panel tells of no price.
     """
     known = priced(panel, execution_lag)
     if known is None:
         return None
-    dates = panel.dates.size
-    count = known.sum(axis=0)
-    usual = np.flatnonzero(count >= max(FEW_PRICES * np.median(count), 1))
-    last_usual = usual[-1] if usual.size else -1
-    ends = np.where(known.any(axis=1), dates - 1 - np.argmax(known[:, ::-1], axis=1), -1)
-    goes_on = ends >= last_usual
+    count, last = known.sum(axis=0), last_prices(known)
+    delivered = np.flatnonzero(count >= max(FEW_PRICES * np.median(count), 1))
+    goes_on = last >= (delivered[-1] if delivered.size else -1) - SHORT_SILENCE
     if panel.last_priced is not None:
         goes_on |= panel.last_priced > panel.dates[-1]
-    return np.where(goes_on, dates, ends)
+    return np.where(goes_on, panel.dates.size, last)
 
 
 def judged_returns(panel: Panel, execution_lag: int) -> dict[int, Float[np.ndarray, "N T"]]:
@@ -72,24 +80,26 @@ def judged_returns(panel: Panel, execution_lag: int) -> dict[int, Float[np.ndarr
 
     So a rank correlation leaves out what a portfolio could not have bought. Decisions whose fill lies after the panel stay.
     """
-    can = None if panel.prices is None and panel.tradable is None else fillable(panel, execution_lag)
-    if can is None:
-        return dict(panel.forward_returns)
-    decided = np.ones_like(can)
-    decided[:, : max(panel.dates.size - execution_lag, 0)] = can[:, execution_lag:]
-    return {horizon: np.where(decided, values, np.nan) for horizon, values in panel.forward_returns.items()}
+    can = panel.tradable if panel.prices is None else fillable(panel, execution_lag)
+    return dict(panel.forward_returns) if can is None else _of_decisions(panel, can, execution_lag)
 
 
 def with_fills(panel: Panel, execution_lag: int) -> Panel:
-    """The whole panel of a source with `last_priced`, and with forward returns of fillable decisions alone where it has prices.
+    """The whole panel of a source with `last_priced`, and with its forward returns NaN where `tradable` forbids the fill.
 
-    To be called before the panel is cut to its dates: what lies after its last date tells a suspension from an end.
+    To be called before the panel is cut to its dates: what lies after its last date tells a suspension from an end. A panel without
+    prices keeps its forward returns, of which those of its portfolios are made.
     """
     known = priced(panel, execution_lag)
     if known is None:
         return panel
-    last = panel.dates.size - 1 - np.argmax(known[:, ::-1], axis=1)
-    last_priced = np.where(known.any(axis=1), panel.dates[last], np.datetime64("NaT", "D"))
-    if panel.prices is None:
+    last_priced = np.where(known.any(axis=1), panel.dates[last_prices(known)], np.datetime64("NaT", "D"))
+    if panel.prices is None or panel.tradable is None:
         return replace(panel, last_priced=last_priced)
-    return replace(panel, last_priced=last_priced, forward_returns=judged_returns(panel, execution_lag))
+    return replace(panel, last_priced=last_priced, forward_returns=_of_decisions(panel, panel.tradable, execution_lag))
+
+
+def _of_decisions(panel: Panel, can: Bool[np.ndarray, "N T"], execution_lag: int) -> dict[int, Float[np.ndarray, "N T"]]:
+    decided = np.ones_like(can)
+    decided[:, : max(panel.dates.size - execution_lag, 0)] = can[:, execution_lag:]
+    return {horizon: np.where(decided, values, np.nan) for horizon, values in panel.forward_returns.items()}

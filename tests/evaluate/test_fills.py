@@ -109,43 +109,53 @@ def test_a_date_on_which_a_stock_may_not_be_traded_moves_its_value_and_fills_not
 
 
 def test_a_holding_whose_prices_end_is_paid_out_and_named() -> None:
-    panel = panel_of([[10, 8, NAN, NAN, NAN], [10, 10, 10, 10, 30]])
-    signal = np.array([[2.0, 2, NAN, NAN, NAN], [1.0] * 5])
+    panel = panel_of([[10, 8, *[NAN] * 7], [10, 10, 10, 10, 30, 30, 30, 30, 30]])
+    signal = np.array([[2.0, 2, *[NAN] * 7], [1.0] * 9])
     for loss, left in ((0.0, 0.8), (-0.5, 0.4), (-1.0, 0.0)):
         result = hold(panel, signal, every=3, quantile=0.5, delisting_return=loss)
-        np.testing.assert_allclose(result.equity, [1, 0.8, left, left, 3 * left])
+        np.testing.assert_allclose(result.equity, [1, 0.8, left, left, *[3 * left] * 5])
         assert [(ended.stock, ended.last, ended.share) for ended in result.ended] == [(0, 1, 1.0)]
         assert result.turnover[2] == 0.0
-    (told,) = untraded_warnings(panel, [result, result], BacktestSettings(delisting_return=-0.5))
-    assert told.startswith(
-        "1 stock was held when its prices ended, delisted or suspended until after the data ends: A (last price 2021-01-05)"
+    (told,) = untraded_warnings(panel, [result, result], BacktestSettings(delisting_return=-0.5), 0)
+    assert told == (
+        "1 stock was held when its prices ended, delisted or suspended until after the data ends: A (last price 2021-01-05); such a "
+        "holding is paid out at its last price and a return of -50% (evaluate.backtest.delisting_return) on the date after"
     )
-    assert "a return of -50%" in told
 
 
 def test_a_stock_that_is_priced_after_the_panel_is_suspended_and_the_last_date_ends_nothing() -> None:
-    whole = with_fills(panel_of([[10, 10, NAN, NAN, 12], [10, 10, 10, 10, 10], [10, 10, 10, NAN, NAN]]), 0)
-    cut = whole.between(None, date(2021, 1, 7))
-    np.testing.assert_array_equal(ends_of_prices(cut, 0), [4, 4, 2])
-    np.testing.assert_array_equal(ends_of_prices(cut.only(["C", "B", "A"]), 0), [2, 4, 4])
-    result = hold(cut, constant([2, 1, 0], 4), every=99, quantile=0.3, delisting_return=-1.0)
+    gone = [10, 10, 10, *[NAN] * 8]
+    whole = with_fills(panel_of([[10, 10, *[NAN] * 8, 12], [10] * 11, gone]), 0)
+    cut = whole.between(None, date(2021, 1, 13))
+    np.testing.assert_array_equal(ends_of_prices(cut, 0), [10, 10, 2])
+    np.testing.assert_array_equal(ends_of_prices(cut.only(["C", "B", "A"]), 0), [2, 10, 10])
+    result = hold(cut, constant([2, 1, 0], 10), every=99, quantile=0.3, delisting_return=-1.0)
     np.testing.assert_allclose(result.equity, 1.0)
-    assert untraded_warnings(cut, [result], BacktestSettings()) == ()
+    (told,) = untraded_warnings(cut, [result], BacktestSettings(), 0)
+    assert told.startswith("1 stock is held without a price on the last date, 2021-01-13")
+    assert told.endswith(": A (last price 2021-01-05)")
 
 
-def test_a_last_date_with_next_to_no_prices_ends_no_stock() -> None:
-    prices = np.full((30, 6), 10.0)
-    prices[1:, 5] = NAN
-    prices[3, 2:] = NAN
-    np.testing.assert_array_equal(ends_of_prices(panel_of(prices), 0), [6, 6, 6, 1, *[6] * 26])
+def test_a_few_last_dates_without_a_price_end_no_stock() -> None:
+    """Nor do they where next to no stock is delivered on the last date; a stock that is silent for five dates has ended."""
+    prices = np.full((30, 12), 10.0)
+    prices[1:, 11] = prices[3, 7:] = prices[4, 6:] = prices[5, 2:] = NAN
+    np.testing.assert_array_equal(ends_of_prices(panel_of(prices), 0), [12, 12, 12, 12, 5, 1, *[12] * 24])
 
 
 def test_a_price_filled_forward_while_it_may_not_be_traded_is_none() -> None:
-    tradable = np.array([[True, True, False, False, False, False], [True] * 6])
-    panel = panel_of([[10, 9, 9, 9, 9, 9], [10, 10, 10, 10, 10, 10]], tradable=tradable)
-    np.testing.assert_array_equal(ends_of_prices(panel, 0), [1, 6])
-    limit_down = panel_of([[10, 9, 8, 7, 6, 5], [10, 10, 10, 10, 10, 10]], tradable=tradable)
-    np.testing.assert_array_equal(ends_of_prices(limit_down, 0), [6, 6])
+    tradable = np.array([[True, True, *[False] * 6], [True] * 8])
+    panel = panel_of([[10, *[9] * 7], [10] * 8], tradable=tradable)
+    np.testing.assert_array_equal(ends_of_prices(panel, 0), [1, 8])
+    limit_down = panel_of([[10, 9, 8, 7, 6, 5, 4, 3], [10] * 8], tradable=tradable)
+    np.testing.assert_array_equal(ends_of_prices(limit_down, 0), [8, 8])
+
+
+def test_forward_returns_of_a_source_leave_out_fills_that_are_forbidden() -> None:
+    tradable = np.array([[True, False, True, True], [True] * 4])
+    prices = np.array([[10.0, 11, 12, 13], [10.0, 10, 10, 10]])
+    panel = with_fills(panel_of(prices, tradable=tradable, forward_returns={1: forward_returns(prices, 1, 1)}), 1)
+    np.testing.assert_allclose(panel.forward_returns[1], [[NAN, 1 / 12, NAN, NAN], [0, 0, NAN, NAN]])
 
 
 @pytest.mark.parametrize("lag", [0, 1, 2])

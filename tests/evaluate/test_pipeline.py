@@ -247,3 +247,29 @@ def test_archetypes_are_judged_alone(small_run: RunResult) -> None:
 def test_a_search_of_ones_own_does_not_take_the_name_of_a_control_or_a_column() -> None:
     methods = [{"method": "own:uniform"}, {"method": "own:date"}, {"method": "own:Climber"}]
     assert _names(small_config().model_copy(update={"search": tuple(methods)})) == ["uniform-search", "date-search", "Climber"]
+
+
+def test_a_run_on_weekly_prices_with_a_suspension_and_a_delisting_says_both_and_annualises_by_weeks(tmp_path: Path) -> None:
+    rng, weeks = np.random.default_rng(0), [date.fromordinal(date(2021, 1, 1).toordinal() + 7 * week) for week in range(45)]
+    close = 100 * np.exp(np.cumsum(0.002 * rng.standard_normal((6, 45)), axis=1))
+    close[4, 17:22] = close[5, 30:] = np.nan
+    rows = [(weeks[t], f"S{n}", close[n, t], float(n)) for n in range(6) for t in range(45)]
+    table = pl.DataFrame(rows, schema=["date", "stock", "close", "sig"], orient="row")
+    table.filter(pl.col("close").is_not_nan()).write_parquet(tmp_path / "prices.parquet")
+    table.write_parquet(tmp_path / "features.parquet")
+    features = {"path": str(tmp_path / "features.parquet"), "modality": "mine", "columns": {"sig": "sig"}}
+    market = {"source": "tables", "prices": {"path": str(tmp_path / "prices.parquet")}, "features": [features], "horizons": [1]}
+    evaluate = {"horizon": 1, "lookback": 5, "signal": "mean", "backtest": {"every": 5, "quantile": 0.3, "delisting_return": -0.5}}
+    agents = {"archetypes": [{"name": "high", "rule": {"sig": 1}}]}
+    search = [{"method": "annealing", "chains": 2, "steps": 1}]
+    values = {"name": "weekly", "market": {**market, "price_features": False}, "agents": agents, "evaluate": evaluate, "search": search}
+    result = run(validate(RunConfig, values, source="weekly"))
+    held = result.strategy("uniform").portfolio
+    assert held is not None
+    assert held.performance.periods_per_year == 52.0
+    assert [(result.panel.stocks[ended.stock], ended.last) for ended in held.backtest.ended] == [("S5", 29)]
+    assert held.performance.total_return == pytest.approx(-0.25, abs=0.02), "half of the money was in it"
+    assert held.performance.unfilled == 1, "the rebalance on the suspension of S4"
+    assert (np.diff(held.backtest.holdings[4, 17:22]) == 0).all()
+    assert any("S5 (last price 2021-07-23)" in told for told in result.warnings)
+    assert any("could not be filled on the date of the fill" in told for told in result.warnings)
