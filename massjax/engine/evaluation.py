@@ -88,8 +88,13 @@ def fitness(
     """Mean RankIC of each candidate agent distribution over the dates given.
 
     On each date the signal of `massjax.aggregate` and the forward return are rank-correlated (Spearman, average ranks on ties) over
-    the members that have both. Dates on which either is constant over those members are skipped. Ranks have no gradient:
-    `massjax.GradientSearch` climbs a smooth stand-in.
+    the members that have both. Dates on which either is constant over those members are skipped: their RankIC is NaN, not 0. Ranks have
+    no gradient: `massjax.GradientSearch` climbs a smooth stand-in.
+
+    Everything is computed in float32, whatever the type of the input or `jax_enable_x64`: scores that differ by less than about 6e-8 of
+    their size tie, and a mean over dates is good to about 1e-6. The reports of a run correlate the ranks of such signals in float64.
+
+    Frames of pandas and polars and arrays of xarray are taken by position, after their labels were found to agree.
 
     Args:
         scores: [archetypes K, stocks N, dates D]; NaN where an archetype has none.
@@ -105,8 +110,17 @@ def fitness(
         differs by less than about a part in ten million is a tie.
 
     Raises:
-        DataError: arrays that do not fit together, infinite values, or invalid weights.
+        DataError: arrays that do not fit together, labels that disagree, infinite values, or invalid weights.
         ConfigError: an unknown `signal` or `missing`, or an alpha outside [0, 1].
+
+    Examples:
+        Two archetypes, the first of which orders three stocks as they returned afterwards:
+
+        >>> import numpy as np, massjax as mj
+        >>> scores = np.array([[[0.1], [0.5], [0.9]], [[0.7], [0.2], [0.1]]])
+        >>> returns, member = np.array([[-0.02], [0.0], [0.03]]), np.ones((3, 1), bool)
+        >>> mj.fitness(scores, member, returns, np.array([[1.0, 0.0], [0.0, 1.0]]), signal="mean").round(3).tolist()
+        [1.0, -1.0]
     """
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)

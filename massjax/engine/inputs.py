@@ -66,6 +66,17 @@ def check_whole(what: str, value: object, least: int) -> int:
     return int(value)  # type: ignore[call-overload]
 
 
+def check_flag(what: str, value: object) -> bool:
+    """`value` as True or False.
+
+    Raises:
+        ConfigError: it is something that Python merely takes for one of them, such as the text "false".
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ConfigError(f"{what}={value!r}: expected True or False")
+    return bool(value)
+
+
 def check_alpha(alpha: ArrayLike) -> Float[Array, ""]:
     """`alpha` as a float32 scalar (always an array, so that changing it never recompiles).
 

@@ -71,7 +71,7 @@ def sample_agents(
         picks: stocks an agent picks, at most `watchlist`; all that it attends to where these are fewer.
         attention: how watch lists are drawn: `random`, or balanced over the `groups`, one stock of each group in turn, which are
             industries (`industry`) or size classes (`size`).
-        groups: [N] group of each stock, whole numbers from 0.
+        groups: [N] group of each stock, whole numbers from 0; for `industry` and `size` only.
         temperature: 0 picks the highest scores (ties by lot); larger is more random.
         key: a `jax.random.key`; the same key draws the same agents.
 
@@ -80,7 +80,7 @@ def sample_agents(
 
     Raises:
         DataError: arrays that do not fit together, or groups missing or negative.
-        ConfigError: an unknown `attention`, or numbers out of range.
+        ConfigError: an unknown `attention`, groups that it does not look at, or numbers out of range.
 
     Examples:
         A thousand agents that look at two of three stocks and pick the better one, nearly always:
@@ -139,6 +139,8 @@ def draw_agents(
     key = check_key(key)
     span = (_check_agents(first, scores.shape), _check_agents(last, scores.shape))
     stocks = scores.shape[1]
+    if attention == "random" and groups is not None:
+        raise ConfigError("groups are given, and attention='random' looks at none; set attention='industry' or 'size', or leave them out")
     group_of = np.zeros(stocks, np.int32) if attention == "random" else _check_groups(groups, attention, stocks)
     if 0 in scores.shape:
         return Drawn(jnp.zeros(scores.shape, jnp.int32), jnp.zeros(scores.shape, jnp.int32))

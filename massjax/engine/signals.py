@@ -95,7 +95,7 @@ def aggregate(
        \text{combined} = \alpha \mu - (1 - \alpha) \sigma $$
 
     (MASS, arXiv 2505.10278, section 3: infinitely many agents drawn from `weights`.) The deviation is exactly 0 where the archetypes
-    agree, and stocks with the same scores get bitwise the same signals.
+    agree, and stocks with the same scores get bitwise the same signals. Everything is computed in float32, whatever the type of the input.
 
     Args:
         scores: [archetypes K, stocks N, dates D], in any unit (massjax stores [0, 1]), 1e15 at most; NaN where an archetype has none.

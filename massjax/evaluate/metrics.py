@@ -20,11 +20,12 @@ class SeriesSummary:
 
     Attributes:
         mean: mean over the dates (RankIC or IC).
-        ratio: mean / standard deviation over the dates, ddof 1, not annualised (RankICIR or ICIR).
+        ratio: mean / standard deviation over the dates, ddof 1, not annualised (RankICIR or ICIR); NaN at zero spread.
         hit_rate: share of the dates on which the correlation is above 0.
         dates: number of dates with a correlation.
-        standard_error: of the mean, allowing for the overlap of the forward returns; see `standard_error`.
-        t_statistic: mean / standard_error.
+        standard_error: of the mean, allowing for the overlap of the forward returns: the larger of Hansen and Hodrick's and Newey and
+            West's; see `standard_error`.
+        t_statistic: mean / standard_error; NaN where that is 0.
     """
 
     mean: float

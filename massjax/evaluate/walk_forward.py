@@ -31,6 +31,7 @@ from massjax.engine.inputs import (
     SignalName,
     check_alpha,
     check_choice,
+    check_flag,
     check_key,
     check_member,
     check_panel,
@@ -108,7 +109,7 @@ def walk_forward(
     """Search on each date over a window of the past and apply the weights from `delay` dates on.
 
     The search on date t uses the dates `[t - gap - lookback, t - gap)` and nothing later. Their forward returns are all known at the
-    close of t if `gap >= horizon + execution_lag - 1`; pass `horizon` to have that checked.
+    close of t if `gap >= horizon + execution_lag - 1`; pass `horizon` to have that checked. Everything is computed in float32.
 
     Args:
         scores: [archetypes K, stocks N, dates T]; NaN where an archetype has none.
@@ -122,7 +123,7 @@ def walk_forward(
         alpha, signal, missing: see `massjax.fitness`.
         warm_start: start the first chain of each search from the weights last found before; the others start equal.
         horizon: dates over which the forward returns run.
-        execution_lag: dates from a decision to its fill, 0 = at the close of the date of the decision (the default).
+        execution_lag: dates from a decision to its fill, 0 = at the close of the date of the decision (the default); needs `horizon`.
         leakage_ablation: let a gap pass that is too short for `horizon`; the result is marked with `leaks`.
         dates: labels of the T dates, for messages.
         progress: called as `progress(done, total)` with numbers of dates.
@@ -132,7 +133,8 @@ def walk_forward(
 
     Raises:
         LeakageError: a gap too short for the horizon; the message names a date whose return would leak.
-        ConfigError: a negative gap or delay, a look-back below 1 or longer than the history, or an unknown name.
+        ConfigError: a negative gap or delay, a look-back below 1, dates too few for them, an execution lag without a horizon, or an
+            unknown name.
         DataError: arrays that do not fit together, or infinite values.
     """
     check_choice("signal", signal, SIGNALS)
@@ -146,7 +148,8 @@ def walk_forward(
     check_search(settings)
     key = check_key(key)
     _check_timing(lookback, gap, delay, labels)
-    leaks = _check_leakage(lookback, gap, horizon, execution_lag or 0, leakage_ablation, labels)
+    warm_start, ablation = check_flag("warm_start", warm_start), check_flag("leakage_ablation", leakage_ablation)
+    leaks = _check_leakage(lookback, gap, horizon, execution_lag, ablation, labels)
     found = _search_dates(_members_first(panel), settings, lookback, gap, key, check_alpha(alpha), signal, missing, warm_start, progress)
     applied = _apply_from(found, checked.shape[2], checked.shape[0], lookback + gap, delay)
     return _judge(panel, applied, check_alpha(alpha), signal, missing, leaks)
@@ -160,13 +163,20 @@ def _check_timing(lookback: int, gap: int, delay: int, labels: np.ndarray) -> No
             f"lookback={lookback} and gap={gap} need {lookback + gap} dates before the first search; there are {len(labels)} dates "
             f"({labels[0] if len(labels) else 'none'} to {labels[-1] if len(labels) else 'none'}). Give more dates or a shorter look-back"
         )
+    if lookback + gap + delay >= len(labels):
+        raise ConfigError(
+            f"delay={delay}: the weights of the first search, on {labels[lookback + gap]}, would apply only after the last of the "
+            f"{len(labels)} dates ({labels[-1]}); take a delay of {len(labels) - lookback - gap - 1} at most, or give more dates"
+        )
 
 
-def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: int, ablation: bool, labels: np.ndarray) -> bool:
+def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: int | None, ablation: bool, labels: np.ndarray) -> bool:
     if horizon is None:
+        if execution_lag is not None:
+            raise ConfigError(f"execution_lag={execution_lag} without a horizon checks nothing; give horizon, the dates a return runs over")
         return False
     check_whole("horizon", horizon, 1)
-    check_whole("execution_lag", execution_lag, 0)
+    execution_lag = check_whole("execution_lag", 0 if execution_lag is None else execution_lag, 0)
     needed = horizon + execution_lag - 1
     if gap >= needed:
         return False

@@ -79,7 +79,7 @@ def search_window(
     start: Float[ArrayLike, "*P K"] | None = None,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> SearchResult:
-    """Search the agent distribution with the highest fitness on one window (MASS's backward optimization).
+    """Search the agent distribution with the highest fitness on one window (MASS's backward optimization), in float32.
 
     Args:
         scores: [archetypes K, stocks N, dates D]; NaN where an archetype has none.

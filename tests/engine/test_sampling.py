@@ -274,3 +274,10 @@ def test_bad_settings_are_named(panel, changes, error, message):
     settings = {"agents": 1, "watchlist": 6, "picks": 2, "temperature": 0.5, "key": KEY} | changes
     with pytest.raises(error, match=message):
         sample_agents(*panel, settings.pop("agents"), **settings)
+
+
+def test_groups_that_nobody_looks_at_are_refused() -> None:
+    with pytest.raises(ConfigError, match="groups are given, and attention='random' looks at none"):
+        sample_agents(
+            np.zeros((1, 4, 1)), np.ones((4, 1), bool), 2, watchlist=2, picks=1, temperature=0.0, key=jax.random.key(0), groups=[0, 0, 1, 1]
+        )

@@ -234,3 +234,17 @@ def test_every_date_leaves_weights_that_cancel(panel, warm_start):
 def test_a_walk_prints_a_line(result):
     known = result.rank_ic[result.searched & np.isfinite(result.rank_ic)]
     assert repr(result) == f"WalkForward(4 archetypes × 24 dates, 14 searched, mean RankIC {known.mean():.4f} on {known.size})"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"delay": 15}, "delay=15: the weights of the first search, on 9, would apply only after the last of the 24 dates .*delay of 14"),
+        ({"execution_lag": 1}, "execution_lag=1 without a horizon checks nothing"),
+        ({"warm_start": "false"}, "warm_start='false': expected True or False"),
+        ({"leakage_ablation": 1}, "leakage_ablation=1: expected True or False"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(panel, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        walk(panel, **changes)
