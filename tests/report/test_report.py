@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -133,13 +134,43 @@ def test_every_archetype_is_in_one_band(small_run: RunResult) -> None:
     assert all(label.endswith("· rule") for label, _, _ in bands)
 
 
+def in_browser(html: str, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    (folder / "report.html").write_text(html)
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+               "--disable-sync", "--no-first-run", f"--user-data-dir={folder / 'profile'}", "--enable-logging=stderr",
+               "--virtual-time-budget=8000", "--dump-dom", *flags, f"file://{folder / 'report.html'}"]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
 def test_a_browser_draws_every_figure(html: str, tmp_path: Path) -> None:
-    (tmp_path / "report.html").write_text(html)
-    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-               "--disable-sync", "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr",
-               "--virtual-time-budget=8000", "--dump-dom", f"file://{tmp_path / 'report.html'}"]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    shown = in_browser(html, tmp_path)
     assert len(re.findall(r'<svg class="main-svg"[^>]*style="[^"]*"', shown.stdout)) >= 4
     assert "Uncaught" not in shown.stderr
     assert "Content Security Policy" not in shown.stderr
+
+
+MEASURE = """<script>
+const right = (place) => Math.max(0, ...[...document.querySelectorAll(place)].map((one) => one.getBoundingClientRect().right));
+const plot = document.querySelector("[data-source=figure-weights] .nsewdrag").getBoundingClientRect().width;
+const tables = [...document.querySelectorAll(".scroll")];
+const signs = tables.map((one) => one.scrollWidth > one.clientWidth + 1 === one.classList.contains("wide"));
+document.body.dataset.measured = JSON.stringify({
+  width: innerWidth, page: document.documentElement.scrollWidth, facts: right("dl.facts dd"), plot: plot,
+  wide: document.querySelectorAll(".scroll.wide").length, signs: signs.every(Boolean),
+});
+</script></body>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_page_fits_a_phone_and_says_which_tables_scroll(html: str, tmp_path: Path, width: int) -> None:
+    shown = in_browser(html.replace("</body>", MEASURE), tmp_path, f"--window-size={width},2400")
+    (found,) = re.findall(r'data-measured="([^"]*)"', shown.stdout)
+    measured = json.loads(unescape(found))
+    assert measured["width"] <= width + 110, "some browsers open no window below 500 pixels"
+    assert measured["page"] <= measured["width"]
+    assert measured["facts"] <= measured["width"]
+    assert measured["plot"] > 0.6 * measured["width"]
+    assert measured["signs"]
+    assert (measured["wide"] > 0) is (width < 600)
