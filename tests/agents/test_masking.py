@@ -177,6 +177,12 @@ def test_forms_of_names() -> None:
     assert "American" not in company_forms("American International Group, Inc.")
     assert "Southern" not in company_forms("The Southern Company")
     assert "Bank" not in company_forms("Bank of America")
+    assert {"Apple", "APPLE", "Apple Inc", "APPLE INC"} <= company_forms("APPLE INC") & company_forms("apple inc") | {"APPLE INC"}
+    assert {"NVIDIA", "Nvidia"} <= company_forms("NVIDIA Corporation")
+    assert {"Amazon", "Amazon.com", "AMAZON"} <= company_forms("Amazon.com, Inc.")
+    assert {"Nestlé", "Nestle", "NESTLE"} <= company_forms("Nestlé S.A.")
+    assert {"Walt Disney", "Disney"} <= company_forms("The Walt Disney Company")
+    assert company_forms("") == company_forms("A") == set()
     assert {"Lilly", "Eli Lilly and Co"} <= company_forms("Eli Lilly & Co")
     assert person_forms("Warren E. Buffett Jr.") == {"Warren E. Buffett Jr.", "Warren E. Buffett", "Warren Buffett", "Buffett"}
     assert ticker_forms("F").isdisjoint({"F"})
