@@ -85,6 +85,7 @@ def masked(text: str, stock: str | None) -> str:
             "American workers of another company in Southern California; another company",
         ),
         ("600519.SH", "贵州茅台发布公告，丁雄军出席；茅台600519上涨", "the company 发布公告，a person 出席；the company  the company 上涨"),
+        ("AAPL", "$ aapl and $googl, made $ in berkshire hathaway", "the company and another company, made $ in another company"),
         (None, "growth of Apple", "growth of a company"),
         ("AAPL", "see https://www.apple.com/2021/03/05 now", "see a link now"),
     ],
