@@ -1,7 +1,7 @@
 """Hides in texts what would tell a language model which company and which time they are about.
 
-One regular expression a panel finds links, tickers, names, people and dates. Names and tickers are those of all stocks of the panel, in
-their whole words (Chinese names anywhere, since Chinese has no spaces). A name of five letters or more is found in any case, unless it is a
+One regular expression a panel finds links, tickers, names, people and dates. Names and tickers are those of all stocks of the panel,
+as whole words (Chinese names anywhere, since Chinese has no spaces). A name of five letters or more is found in any case, unless it is a
 word of its own: Target is hidden where it has its capital, for a word too many hidden costs less than a name shown, and target is not.
 Not recognised: products, places, weekdays, quarters without a year, nicknames and people that the stocks table does not list.
 """
