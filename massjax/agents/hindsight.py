@@ -22,5 +22,7 @@ def hindsight_warnings(config: RunConfig, dates: Shaped[np.ndarray, " T"], arche
     if cutoff is None or dates[0].item() > cutoff or all(archetype.kind == "rule" for archetype in archetypes):
         return []
     known = int((dates <= np.datetime64(cutoff)).sum())
-    masked = "names and dates are masked, which helps" if config.agents.mask else "set agents.mask: true to hide names and dates"
+    helps = "names and dates are masked, in texts as far as market.stocks knows them, which helps"
+    helps = helps if config.market.texts else "names and dates are masked, which helps"
+    masked = helps if config.agents.mask else "set agents.mask: true to hide names and dates"
     return [f"the model's knowledge ends {cutoff}, so it may remember what happened on {known} of {len(dates)} dates; {masked}"]

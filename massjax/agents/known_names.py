@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import re
+from unicodedata import combining, normalize
 
 _LEGAL = re.compile(
     r"(?:,? (?:Incorporated|Inc|Corporation|Corp|Company|Co|Companies|Cos|Limited|Ltd|LLC|L\.L\.C|LP|L\.P|PLC|plc|P\.L\.C|S\.A|SA|AG|SE|"
     r"N\.V|NV|A/S|ASA|AB|Oyj|KGaA|GmbH|SpA|S\.p\.A|Common Stock|"
-    r"Ordinary Shares|Class [A-C]|Cl [A-C]|ADR|ADS|N\.A|& Co|\((?:The|DE|Delaware)\))\.?)+$"
+    r"Ordinary Shares|Class [A-C]|Cl [A-C]|ADR|ADS|N\.A|& Co|\((?:The|DE|Delaware)\))\.?)+$",
+    re.IGNORECASE,
 )
-_KIND = re.compile(r"(?: (?:Holdings|Holding|Hldgs|Hldg|Group|Grp|Trust|REIT|Bancorp|International|Intl|Technologies|Technology))+$")
+_KIND = re.compile(
+    r"(?: (?:Holdings|Holding|Hldgs|Hldg|Group|Grp|Trust|REIT|Bancorp|International|Intl|Technologies|Technology))+$", re.IGNORECASE
+)
 _HAN_LEGAL = re.compile("(?:股份有限公司|有限责任公司|有限公司|集团|股份|控股|[ABH]股?)+$")
 _HAN_PLACE = re.compile(
     "^(?:北京|上海|天津|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|"
@@ -51,6 +55,10 @@ _SHOUTED = frozenset(
 """Tickers that are words or abbreviations in capitals: alone they mean no company."""
 
 
+_GIVEN_NAMES = ("Walt", "Ralph", "Charles", "Estee", "Estée", "Jack")
+"""First words of names whose second word alone means the company."""
+
+
 def company_forms(name: str) -> set[str]:
     """All forms of a company's name, such as Apple Inc., Apple and APPLE; Johnson & Johnson and J&J; ExxonMobil and Exxon Mobil."""
     name = " ".join(name.split())
@@ -58,6 +66,12 @@ def company_forms(name: str) -> set[str]:
         return set()
     if re.search("[㐀-鿿]", name):
         return _chinese_forms(name)
+    if name.isupper() or name.islower():
+        return _mixed_forms(name) | _mixed_forms(name.title())
+    return _mixed_forms(name)
+
+
+def _mixed_forms(name: str) -> set[str]:
     bare = re.sub(r"^The ", "", name)
     for ending in (_LEGAL, _KIND):
         shorter = ending.sub("", bare).strip(" ,.&")
@@ -73,8 +87,11 @@ def company_forms(name: str) -> set[str]:
         forms.add("".join(parts))
     if len(parts) > 1 and _distinctive(parts[0]):
         forms.add(parts[0].rstrip(","))
-    if len(parts) == 2 and len(parts[0]) <= 3 and _distinctive(parts[1]):
+    if len(parts) == 2 and (len(parts[0]) <= 3 or parts[0] in _GIVEN_NAMES) and _distinctive(parts[1]):
         forms.add(parts[1])
+    forms |= {form.removesuffix(".com") for form in forms}
+    forms |= {"".join(c for c in normalize("NFKD", form) if not combining(c)) for form in forms}
+    forms |= {form.title() for form in forms if form.isupper() and form.isalpha() and len(form) > 4}
     single = {form for form in forms if len(form) > 3}
     domains = {f"{bare.lower().replace(' ', '')}.{end}" for end in ("com", "cn", "net", "org")} if len(bare) > 2 else set()
     return {form for form in forms | {form.upper() for form in single} | domains if len(form) > 1}

@@ -1,8 +1,8 @@
 """Hides in texts what would tell a language model which company and which time they are about.
 
-One regular expression a panel finds links, tickers, names, people and dates. Names and tickers are those of all stocks of the panel, in
-their own spelling (case counts, whole words; Chinese names anywhere, since Chinese has no spaces); a common noun that is also a name,
-such as Target, is hidden where it is written with a capital, for a word too many hidden costs less than a name shown.
+One regular expression a panel finds links, tickers, names, people and dates. Names and tickers are those of all stocks of the panel,
+as whole words (Chinese names anywhere, since Chinese has no spaces). A name of five letters or more is found in any case, unless it is a
+word of its own: Target is hidden where it has its capital, for a word too many hidden costs less than a name shown, and target is not.
 Not recognised: products, places, weekdays, quarters without a year, nicknames and people that the stocks table does not list.
 """
 
@@ -61,7 +61,7 @@ _EXCHANGES = (
     "NASDAQ|Nasdaq|NYSE|NYSE American|AMEX|OTC|OTCMKTS|TSX|LSE|LON|ETR|EPA|HKG|HKEX|SEHK|SSE|SZSE|SHA|SHE|TYO|TSE|KRX|ASX|NSE|BSE|BOM"
 )
 _QUOTED_TICKER = (
-    rf"\$(?P<cashtag>[A-Z]{{1,5}}(?:[.\-/][A-Z])?){_AFTER}"
+    rf"\$(?P<space> ?)(?P<cashtag>[A-Za-z]{{1,5}}(?:[.\-/][A-Za-z])?){_AFTER}"
     rf"|{_BEFORE}(?:{_EXCHANGES}) ?: ?(?P<listed>[A-Z0-9]{{1,6}}(?:[.\-/][A-Z])?){_AFTER}"
 )
 
@@ -91,14 +91,21 @@ class Masker:
 
     def left(self, line: str) -> tuple[str, str]:
         """The first name (in any case) and the first year or date that a line still holds; empty where there is none."""
-        name = self.loose.search(line)
+        name = next((found for found in self.loose.finditer(line) if not self._is_no_ticker(found)), None)
         time = next((found[0] for found in self.pattern.finditer(line) if found.lastgroup in ("date", "handate", "year")), "")
         return name[0] if name else "", time
 
     def _neutral(self, found: re.Match[str], stock: str | None) -> str:
+        if self._is_no_ticker(found):
+            return found[0]
         words = self._words(found, stock)
         before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
         return f"{' ' if before.isalnum() else ''}{words}{' ' if after.isalnum() else ''}"
+
+    def _is_no_ticker(self, found: re.Match[str]) -> bool:
+        """Whether a dollar sign stands before a word, as in `made $ in a day`: apart, in lower case, and no ticker of the panel."""
+        tag = found["cashtag"]
+        return bool(tag and found["space"] and not tag.isupper() and tag.upper() not in self.companies)
 
     def _words(self, found: re.Match[str], stock: str | None) -> str:
         kind = found.lastgroup
@@ -106,10 +113,11 @@ class Masker:
             return "a date"
         if kind in ("year", "link", "person"):
             return f"a {kind}"
-        form = found["cashtag"] or found["listed"] or found[0]
+        form = (found["cashtag"] or "").upper() or found["listed"] or found[0]
         if stock is None:
             return "a company"
-        return "the company" if stock in self.companies.get(form, ()) else "another company"
+        meant = self.companies.get(form) or self.companies.get(form.lower(), frozenset())
+        return "the company" if stock in meant else "another company"
 
 
 def masker_of(panel: Panel, corpus: Iterable[str]) -> Masker:
@@ -131,20 +139,22 @@ def masker_of(panel: Panel, corpus: Iterable[str]) -> Masker:
             people |= person_forms(one_line(person))
     known = {form: frozenset(stocks) for form, stocks in companies.items()}
     known |= {form: known.get(form, frozenset()) | {stock} for stock in panel.stocks for form in (stock, bare_ticker(stock))}
+    for form in [*known]:
+        known[form.lower()] = known.get(form.lower(), frozenset()) | known[form]
     there = _occurring({*companies, *people}, corpus)
     names, persons = companies.keys() & there, (people & there) - companies.keys()
+    exact = {form for form in names if form in panel.stocks or len(form) < 5 or form.lower() in WORDS or _CJK.search(form)}
+    any_case = _whole({form.lower() for form in names - exact})
+    loose = [_whole(exact | persons), f"(?i:{any_case})" if any_case else "", _QUOTED_TICKER]
     groups = {
         "link": _LINK,
         "quoted": _QUOTED_TICKER,
-        "company": _whole(names),
+        "company": "|".join(filter(None, (_whole(names), f"(?i:{any_case})" if any_case else ""))),
         "person": _whole(persons),
         "handate": _HAN_DATES,
         "date": f"{_BEFORE}(?:{'|'.join(_DATES)}){_AFTER}",
         "year": f"(?<![A-Za-z0-9])(?:{'|'.join(_YEARS)})(?![A-Za-z0-9])",
     }
-    exact = {form for form in names if form in panel.stocks or len(form) < 5 or form.lower() in WORDS or _CJK.search(form)}
-    any_case = _whole({form.lower() for form in names - exact})
-    loose = [_whole(exact | persons), f"(?i:{any_case})" if any_case else "", _QUOTED_TICKER]
     pattern = "|".join(f"(?P<{kind}>{expression})" for kind, expression in groups.items() if expression)
     return Masker(re.compile(pattern), known, re.compile("|".join(filter(None, loose))))
 

@@ -210,6 +210,8 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         for kind, names in METHODS.items():
             if isinstance(obj, kind) and attribute in names:
                 return getattr(obj, attribute)
+        if isinstance(obj, tuple) and attribute in getattr(obj, "_fields", ()):
+            return getattr(obj, attribute)
         if isinstance(obj, str) and attribute in GUARDED_METHODS:
             return partial(GUARDED_METHODS[attribute], LONGEST_TEXT, obj)
         if isinstance(obj, dict | TemplateReference):
@@ -254,6 +256,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Arithmetic whose result is measured before it is made."""
         if operator == "%" and isinstance(left, str):
+            self.checked(right)
             check_percent(left, right)
         elif operator == "*":
             for value, times in ((left, right), (right, left)):

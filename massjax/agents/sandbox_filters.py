@@ -28,8 +28,9 @@ def check_percent(form: str, values: Any) -> None:
     """
     for width, precision in _CONVERSION.findall(form):
         _check_widths((width, precision))
-    room = sum(len(value) for value in (values if isinstance(values, tuple) else (values,)) if isinstance(value, str))
-    _check_length(2**20, len(form) + form.count("%") * (room + WIDEST))
+    conversions = form.count("%")
+    widths = sum(int(width or 0) + int(precision or 0) for width, precision in _CONVERSION.findall(form))
+    _check_length(2**20, len(form) + widths + (conversions * len(repr(values)) if isinstance(values, dict) else 4 * len(repr(values))))
 
 
 def _check_widths(widths: tuple[str, ...]) -> None:
@@ -121,7 +122,7 @@ def _replace(eval_ctx: Any, text: str, old: str, new: str, count: int | None = N
 
 
 def _format(form: str, *args: Any, **kwargs: Any) -> str:
-    check_percent(form, tuple(map(str, (*args, *kwargs.values()))))
+    check_percent(form, kwargs or args)
     return filters.do_format(form, *args, **kwargs)
 
 

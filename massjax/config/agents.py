@@ -135,13 +135,15 @@ class AgentsSettings(Settings):
 
     Attributes:
         facts: `words` names the cross-sectional quantile of a fact, `numbers` prints its value.
-        mask: hide tickers, company names and dates, because a model may remember what happened.
+        mask: hide tickers, company names, people and dates, in texts too, because a model may remember what happened; names, aliases and
+            people are those of `market.stocks`. precompute counts the prompts that still tell.
         features: names of the features that prompts show; empty = all.
         texts_per_prompt: at most this many texts of a modality are shown; texts of a stock that differ in case, blanks or punctuation
             alone count once.
         texts_order: which of more are shown: the `latest` to be published, the `first`, or the `longest`; always in the order of
             publication.
-        template: file with the prompt template; a packaged one by default.
+        template: file with the prompt template, in jinja; a packaged one by default. It is given plain values alone (`archetype`,
+            `modalities`, `sections`, `choices`), and its loops, macros and texts are bounded.
         layout: which packaged template: one that begins with the archetype, so that prompts about many stocks share it, or one that
             begins with the facts, so that many archetypes share them; `auto` takes what leaves fewer tokens to compute.
         stages: texts that archetypes with the protocol `staged` have written before their scores.

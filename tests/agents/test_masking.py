@@ -85,6 +85,7 @@ def masked(text: str, stock: str | None) -> str:
             "American workers of another company in Southern California; another company",
         ),
         ("600519.SH", "贵州茅台发布公告，丁雄军出席；茅台600519上涨", "the company 发布公告，a person 出席；the company  the company 上涨"),
+        ("AAPL", "$ aapl and $googl, made $ in berkshire hathaway", "the company and another company, made $ in another company"),
         (None, "growth of Apple", "growth of a company"),
         ("AAPL", "see https://www.apple.com/2021/03/05 now", "see a link now"),
     ],
@@ -177,6 +178,12 @@ def test_forms_of_names() -> None:
     assert "American" not in company_forms("American International Group, Inc.")
     assert "Southern" not in company_forms("The Southern Company")
     assert "Bank" not in company_forms("Bank of America")
+    assert {"Apple", "APPLE", "Apple Inc", "APPLE INC"} <= company_forms("APPLE INC") & company_forms("apple inc") | {"APPLE INC"}
+    assert {"NVIDIA", "Nvidia"} <= company_forms("NVIDIA Corporation")
+    assert {"Amazon", "Amazon.com", "AMAZON"} <= company_forms("Amazon.com, Inc.")
+    assert {"Nestlé", "Nestle", "NESTLE"} <= company_forms("Nestlé S.A.")
+    assert {"Walt Disney", "Disney"} <= company_forms("The Walt Disney Company")
+    assert company_forms("") == company_forms("A") == set()
     assert {"Lilly", "Eli Lilly and Co"} <= company_forms("Eli Lilly & Co")
     assert person_forms("Warren E. Buffett Jr.") == {"Warren E. Buffett Jr.", "Warren E. Buffett", "Warren Buffett", "Buffett"}
     assert ticker_forms("F").isdisjoint({"F"})

@@ -118,6 +118,9 @@ DOUBLED = "{% set a = 'a' %}" + "{% set a = a ~ a %}" * 60 + "{{ a|length }}"
         "{{ 'a'.zfill(1000000000) }}",
         "{{ '\t'.expandtabs(1000000000) }}",
         "{{ '%1000000000d'|format(1) }}",
+        "{{ ('%(a)s' * 10000) % {'a': 'x' * 100000} }}",
+        "{{ ('%(a)s' * 10000)|format(a='x' * 100000) }}",
+        "{{ ('{0}' * 10000).format('x' * 100000) }}",
         "{{ '%*d'|format(1000000000, 1) }}",
         "{{ '%.1000000000f' % 1 }}",
         "{{ '%1000000000d' % 1 }}",
@@ -203,6 +206,7 @@ def test_a_render_ends_in_an_error_in_time_and_memory(tmp_path: Path, user: str)
         ("{% for i in range(3) %}{{ i * 2 }}{{ ',' if not loop.last }}{% endfor %}", "0,2,4"),
         ("{{ '%.2f'|format(1.234) }} {{ '%5s' % 'a' }} {{ '{:>4}|{x}'.format('b', x=1) }}", "1.23     a    b|1"),
         ("{{ 'abc'.replace('b', 'x') }} {{ 'a-b'|replace('-', '+') }} {{ ', '.join(choices) }}", "axc a+b 1, 2, 3"),
+        ("{% for g in [{'a': 1}, {'a': 2}]|groupby('a') %}{{ g.grouper }}:{{ g.list|length }} {% endfor %}", "1:1 2:1"),
         ("{{ choices|map('int')|sum }} {{ choices|length }} {{ choices[-1] }} {{ choices[:2]|join }}", "6 3 3 12"),
         ("{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}{% endfor %}{% set x = choices + ['4'] %}{{ x|last }}", "a14"),
         (
