@@ -187,10 +187,11 @@ def _too_long_warnings(work: Work, long: Mapping[int, int], check: ModelCheck) -
     t, n, name = min(found)
     tokens, limit = long[int(work.digests[name][n, t])], work.config.scoring.max_model_len
     about = "" if check.count is not None else "about "
+    are = "prompt is" if len(long) == 1 else "prompts are"
     return [
-        f"{about}{len(long):,} prompts are too long for scoring.max_model_len ({limit} tokens, one of them the answer's) and would have no "
-        f"score, the first that of archetype {name!r} about stock {work.panel.stocks[n]} on {work.panel.dates[t]} "
-        f"({about}{tokens:,} tokens); raise scoring.max_model_len, or show fewer or shorter texts"
+        f"{about}{len(long):,} {are} too long for scoring.max_model_len ({limit} tokens, answer included) and would have no score, "
+        f"the first that of archetype {name!r} about stock {work.panel.stocks[n]} on {work.panel.dates[t]} ({about}{tokens:,} tokens); "
+        "raise scoring.max_model_len, or show fewer or shorter texts"
     ]
 
 

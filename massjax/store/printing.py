@@ -186,7 +186,7 @@ def _run_row(run: Mapping[str, Any]) -> dict[str, str]:
         row["not asked again"] = _share(reused, reused + prompts)
     if cached is not None and tokens is not None:
         row["prefix cache"] = _share(cached, tokens)
-    shown = {*_COUNTED, "prefix_cache_share", "duplicate_share", "price_per_million_tokens", "reasons"}
+    shown = {*_COUNTED, "prefix_cache_share", "duplicate_share", "price_per_million_tokens", "reasons", "machine"}
     return row | _flat({name: value for name, value in statistics.items() if name not in shown})
 
 

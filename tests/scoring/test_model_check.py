@@ -108,5 +108,5 @@ def test_the_first_prompt_that_is_too_long_is_named_by_stock_and_date(small: dic
     digest = work.prompts["careful"].prompts[last].digest()
     t, n = min(zip(*reversed((work.digests["careful"] == digest).nonzero()), strict=True))
     (told,) = _too_long_warnings(work, {digest: 999}, ModelCheck("", count=words))
-    assert told.startswith("1 prompts are too long")
+    assert told.startswith("1 prompt is too long")
     assert f"archetype 'careful' about stock {work.panel.stocks[n]} on {work.panel.dates[t]} (999 tokens)" in told

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from massjax.precompute import main
+from massjax.scoring.machine import this_machine
 from massjax.store import ScoreStore
 from massjax.store.__main__ import main as store_command
 from tests.test_precompute import config_file
@@ -28,6 +29,7 @@ def test_every_run_that_did_something_is_recorded_with_its_part(tmp_path: Path, 
     for run in runs:
         assert run["seconds"] >= 0
         assert run["order"] == "archetype-first"
+        assert run["machine"] == str(this_machine()), "for the estimate of the next plan"
         assert run["price_per_million_tokens"] == 2.0
         assert run["prefix_cache_share"] == round(run["cached_tokens"] / run["prompt_tokens"], 4)
         assert run["duplicate_share"] == round(run["reused"] / (run["reused"] + run["prompts"]), 4) > 0
