@@ -1,0 +1,37 @@
+"""Foreign text made safe to show: labels, file names and what a server said cannot steer a terminal or reorder a line."""
+
+from __future__ import annotations
+
+import unicodedata
+
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories without a shape of their own: control, format (bidirectional and zero-width), surrogate, private, unassigned,
+and the line and paragraph separators."""
+
+
+def escaped_text(text: object, *, keep: str = "") -> str:
+    r"""Text in which every character that is not seen, or acts on what is seen, is written as Python would escape it.
+
+    For whatever is printed or put into a page and comes from outside: a label of an archetype or a stock, a path, a message of a
+    server. An escape sequence could clear the screen, retitle the window or hide a line; a bidirectional control could show a
+    name backwards. Letters of all scripts, combining marks, emoji and spaces of any width stay as they are.
+
+    Args:
+        text: anything with a `str`.
+        keep: characters to leave alone all the same, such as `"\n"` in a message of several lines.
+
+    Returns:
+        One line, unless `keep` has a line break.
+
+    Example:
+        >>> escaped_text("momentum\x1b[2J")
+        'momentum\\x1b[2J'
+    """
+    plain = str(text)
+    if plain.isprintable():
+        return plain
+    return "".join(c if c in keep or unicodedata.category(c) not in HIDDEN else _escape(c) for c in plain)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
