@@ -28,7 +28,7 @@ from massjax.scoring.recording import record_run
 from massjax.scoring.sharding import parse_shard, split
 from massjax.scoring.work import Work, prepare, same_prompts
 from massjax.stopping import RESUMABLE, ending_at_once
-from massjax.store import ScoreStore, Unit
+from massjax.store import Reason, ScoreStore, Unit, by_kind
 
 LITTLE_COVERAGE = 0.3
 """Mean coverage below which the answers say little about the choices."""
@@ -106,14 +106,22 @@ def conclude(
 ) -> int:
     """Say what was asked and what is missing, of all units or of those given, and that the run could not be recorded; the exit code."""
     unscored = without_score(store, units)
-    console.print(summary(tally, unscored, store.path))
+    console.print(summary(tally, unscored, store, units))
+    for reason in unscored:
+        words = tally.examples.get(reason)
+        if words:
+            console.print(f"[yellow]{reason}[/], for example: {escape(words)}", highlight=False, soft_wrap=True)
     if unrecorded is not None:
         _warn(errors, unrecorded)
+    _warn_of_little_coverage(store, errors)
+    return 1 if unscored else 0
+
+
+def _warn_of_little_coverage(store: ScoreStore, errors: Console) -> None:
     coverage = store.coverage()
     if np.isfinite(coverage).any() and np.nanmean(coverage) < LITTLE_COVERAGE:
         share = f"the model put only {np.nanmean(coverage):.0%} of its probability on the choices"
         _warn(errors, f'{share}; a prefill such as "Rating: " (scoring.prefill) makes it choose')
-    return 1 if unscored else 0
 
 
 def make_engine(settings: ScoringSettings) -> Engine:
@@ -131,13 +139,13 @@ def make_engine(settings: ScoringSettings) -> Engine:
     return VLLMEngine(settings)
 
 
-def without_score(store: ScoreStore, units: Collection[Unit] | None = None) -> dict[str, int]:
-    """How many cells were asked and have no score, by reason, over the whole store or some of its units."""
+def without_score(store: ScoreStore, units: Collection[Unit] | None = None) -> dict[Reason, int]:
+    """How many cells were asked and have no score, by kind of reason, over the whole store or some of its units."""
     reasons: Counter[str] = Counter()
     for unit, entry in store.entries().items():
         if units is None or unit in units:
             reasons.update(entry.stats.get("reasons", {}))
-    return dict(reasons)
+    return by_kind(reasons)
 
 
 def fake_warnings(config: RunConfig) -> list[str]:
@@ -154,18 +162,29 @@ def same_prompts_warnings(work: Work) -> list[str]:
     ]
 
 
-def summary(tally: Tally, unscored: Mapping[str, int], path: Path | str) -> Table:
-    """What was asked and what it took, as a table."""
-    table = Table(title=escape(f"Scores in {path}"), show_header=False, title_justify="left")
+def summary(tally: Tally, unscored: Mapping[Reason, int], store: ScoreStore, units: Collection[Unit] | None = None) -> Table:
+    """What was asked and what it took, and what the store holds of all units or of those given, as a table."""
+    table = Table(title=escape(f"Scores in {store.path}"), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
     rate = tally.prompts / tally.seconds if tally.seconds else 0.0
     table.add_row("units written", f"{tally.units:,}")
     if tally.others:
         table.add_row("units left to other processes", f"{tally.others:,}")
-    table.add_row("scores written", f"{tally.cells:,}")
+    table.add_row("scores written", f"{tally.scores:,}")
+    held = sum(entry.counts.get("scored", 0) for unit, entry in store.entries().items() if units is None or unit in units)
+    table.add_row("scores in the store now", f"{held:,}")
+    if tally.rule_scores:
+        table.add_row("rule scores written (no model)", f"{tally.rule_scores:,}")
+    if tally.reasons:
+        table.add_row("asked, without a score", f"{sum(tally.reasons.values()):,}")
+    if tally.empty:
+        table.add_row("cells with nothing to ask", f"{tally.empty:,}")
     if tally.texts:
         table.add_row("texts written before the scores", f"{tally.texts:,} in {tally.text_seconds:,.0f} s")
+    if tally.distinct:
+        table.add_row("distinct prompts", f"{tally.distinct:,}")
+        table.add_row("of them answered before", f"{tally.distinct - tally.prompts:,}")
     table.add_row("prompts asked", f"{tally.prompts:,}")
     table.add_row("prompts asked to calibrate", f"{tally.content_free:,}")
     table.add_row("scores from a prompt asked before", f"{tally.reused:,} ({tally.duplicates:.1%})")
