@@ -25,10 +25,11 @@ from massjax.scoring.passes import run_passes
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.plan import plan
 from massjax.scoring.recording import record_run
+from massjax.scoring.settled import settled
 from massjax.scoring.sharding import parse_shard, split
 from massjax.scoring.work import Work, prepare, same_prompts
 from massjax.stopping import RESUMABLE, ending_at_once
-from massjax.store import Reason, ScoreStore, Unit, by_kind
+from massjax.store import Reason, ScoreStore, Status, Unit, by_kind
 
 LITTLE_COVERAGE = 0.3
 """Mean coverage below which the answers say little about the choices."""
@@ -66,6 +67,9 @@ def precompute(options: argparse.Namespace) -> int:
         if found.texts:
             console.print("Scores that follow a text are counted when all texts before them are written.", soft_wrap=True)
         return 0
+    stored = settled(work, path)
+    if stored is not None:
+        return nothing_to_ask(stored, console, errors)
     if options.ray is not None:
         return _on_ray(options, work, path, console, errors)
     shard = None if options.shard is None else parse_shard(options.shard)
@@ -94,6 +98,18 @@ def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, console: 
     store = ScoreStore.open(path, mode="r+")
     unrecorded = record_run(work, store, tally, ray_workers=options.ray)
     return conclude(tally, store, unrecorded, console, errors)
+
+
+def nothing_to_ask(store: ScoreStore, console: Console, errors: Console) -> int:
+    """Say that a store holds all that is wanted, and what has no score; the exit code as of `conclude`."""
+    status = store.status()
+    known, unscored = int(np.isin(status, (Status.SCORED, Status.RULE)).sum()), without_score(store)
+    which = f"{known:,} scores" if unscored else f"all {known:,} scores"
+    console.print(f"Nothing is left to ask: {which} are in {escape(str(store.path))}.", soft_wrap=True, highlight=False)
+    for reason, count in unscored.items():
+        console.print(f"[yellow]no score: {reason}[/]  {count:,}", soft_wrap=True, highlight=False)
+    _warn_of_little_coverage(store, errors)
+    return 1 if unscored else 0
 
 
 def engine_for(work: Work) -> Engine:
