@@ -154,7 +154,8 @@ def main() -> None:
         children = {}
         for name, dtype in options.defaults.items():
             ids = [engine.chat.ids(prompt) for prompt in prompts]
-            job = {"model": str(engine.folder), "dtype": dtype or work.config.scoring.dtype, "choices": engine.choice_ids, "ids": ids}
+            choices = [tokens[0] for tokens in engine.choice_ids]
+            job = {"model": str(engine.folder), "dtype": dtype or work.config.scoring.dtype, "choices": choices, "ids": ids}
             children[name] = running.enter_context(start_defaults(job, Path(folder) / f"{len(children)}.json"))
         for number in range(options.rounds):
             taken = {"bare loop, best settings": bare_loop(engine, prompts)}

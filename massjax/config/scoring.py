@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from massjax.config.base import Settings, resolve_path
+
+OWN_FIELDS = frozenset(
+    (
+        *("model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "seed", "n", "stream", "echo"),
+        *("logprobs", "top_logprobs", "logprob_token_ids", "return_tokens_as_token_ids", "add_special_tokens"),
+    )
+)
+"""Fields of a request that `scoring.endpoint.extra` cannot replace."""
 
 
 class EndpointSettings(Settings):
@@ -26,11 +35,15 @@ class EndpointSettings(Settings):
             likeliest tokens (hosted models).
         key_variable: environment variable with the API key; None sends none.
         concurrency: requests under way at once.
-        timeout: seconds until a request counts as lost.
+        timeout: seconds from the sending of a request until the last byte of its reply; after that it counts as lost.
         attempts: how often a request is made before its prompt counts as failed; after 429, 5xx and lost connections.
         first_wait, longest_wait: seconds before the second attempt, and at most before any; doubled each time, with jitter. A server's
             Retry-After is honoured up to `longest_wait`.
-        top_logprobs: likeliest tokens asked for by `chat`; hosted models allow 20 at most.
+        top_logprobs: likeliest tokens asked for by `chat`; hosted models allow 20 at most, some 5.
+        system_role: False puts the system text before the user's, for models whose chat has no system role (`chat` only).
+        token_limit: the name of the field that limits a reply's length; newer hosted models take `max_completion_tokens`.
+        leave_out: fields that the server refuses: `seed`, `temperature`. Neither changes the log-probabilities that a score is read from.
+        extra: further fields of every request, such as `{chat_template_kwargs: {enable_thinking: false}}`; part of the store's provenance.
     """
 
     url: str
@@ -43,6 +56,22 @@ class EndpointSettings(Settings):
     first_wait: float = Field(0.5, ge=0.0)
     longest_wait: float = Field(60.0, ge=0.0)
     top_logprobs: int = Field(20, ge=1)
+    system_role: bool = True
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    leave_out: tuple[Literal["seed", "temperature"], ...] = ()
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("extra")
+    @classmethod
+    def _not_what_massjax_sends(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        own = sorted(OWN_FIELDS & extra.keys())
+        if own:
+            raise ValueError(f"{own[0]} is a field that massjax sends itself; the other settings of scoring.endpoint shape it")
+        try:
+            json.dumps(extra, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ValueError("holds something that JSON has not, such as a date; put text into quotes") from None
+        return extra
 
     @model_validator(mode="after")
     def _no_secrets(self) -> EndpointSettings:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float, Shaped, UInt64
 
+from massjax.scoring.choice import ROUNDING
 from massjax.scoring.placing import archetype_of, cells
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, Unit
@@ -14,6 +15,10 @@ from massjax.store.log import ANSWERS, Log
 
 CELLS_READ_AT_ONCE = 20_000_000
 """Choice probabilities read from the store at once."""
+
+
+_MOST = 1.0 + ROUNDING
+"""A stored answer with more probability than this on its choices is asked for again; earlier versions kept what a server made up."""
 
 
 class Answered:
@@ -67,7 +72,7 @@ def logged_answers(log: Log, answered: Answered, wanted: set[int]) -> None:
         count, choices = (int(v) for v in np.frombuffer(body, dtype="<u8", count=2))
         digests = np.frombuffer(body, dtype="<u8", count=count, offset=16).tolist()
         table = np.frombuffer(body, dtype="<f2", offset=16 + 8 * count).reshape(count, choices + 1)
-        known = [row for row, digest in enumerate(digests) if digest in wanted]
+        known = [row for row, digest in enumerate(digests) if digest in wanted and table[row, -1] <= _MOST]
         answered.add([digests[row] for row in known], table[known, :-1], table[known, -1])
 
 
@@ -106,7 +111,7 @@ def _add_cells(
     coverage: Float[np.ndarray, "D N"],
     wanted: Shaped[np.ndarray, " W"],
 ) -> None:
-    known = np.isfinite(coverage) & np.isin(digests, wanted)
+    known = np.isfinite(coverage) & (coverage <= _MOST) & np.isin(digests, wanted)
     distinct, first = np.unique(digests[known], return_index=True)
     answered.add(distinct.tolist(), probability[known][first], coverage[known][first])
 

@@ -20,13 +20,13 @@ from massjax.agents import Prompt
 from massjax.config import Archetype
 from massjax.errors import ModelError
 from massjax.scoring.answers import Answered, answer_log, log_answers, logged_answers, stored_answers, stored_priors
-from massjax.scoring.choice import SMALLEST_PRIOR, calibrated, choices_of, expected_score
+from massjax.scoring.choice import SMALLEST_PRIOR, calibrated, choices_of, expected_score, impossible
 from massjax.scoring.cost import Cost, Tally
 from massjax.scoring.engine import Engine
 from massjax.scoring.order import groups
 from massjax.scoring.placing import archetype_of, cells, unit_keys
 from massjax.scoring.work import Work
-from massjax.store import ClaimedError, ScoreStore, Status, Unit, UnitScores
+from massjax.store import ClaimedError, Failure, Reason, ScoreStore, Status, Unit, UnitScores
 from massjax.store.log import Log
 
 Progress = Callable[[int, int], None]
@@ -96,21 +96,27 @@ def ask_missing(
         for group in groups(store, missing, work.order.layout):
             run.take(group)
         run.ask_waiting(everything=True)
+    run.tally.distinct = len(_digests(work, store, keys if units is None else units))
     store.compact()
     if len(keys) == len(store.units()) and not store.missing_units(keys):
         log.clear()
     return run.tally
 
 
+def _digests(work: Work, store: ScoreStore, units: Iterable[Unit]) -> set[int]:
+    """Fingerprints of all prompts of the given units, those that calibrate aside."""
+    found: set[int] = set()
+    for unit in units:
+        digests = work.digests.get(store.archetypes[unit.archetype])
+        if digests is not None:
+            found.update(np.unique(cells(work, store, unit, digests)).tolist())
+    return found - {0}
+
+
 def wanted_digests(work: Work, store: ScoreStore, units: Iterable[Unit]) -> set[int]:
     """Fingerprints of all prompts of the given units, and of the content-free prompts that calibrate them."""
-    wanted: set[int] = set()
-    for unit in units:
-        archetype = archetype_of(work, store, unit)
-        if archetype.kind == "llm":
-            wanted.update(np.unique(cells(work, store, unit, work.digests[archetype.name])).tolist())
-            wanted.add(work.content_free(archetype).digest())
-    return wanted - {0}
+    llm = {unit: archetype for unit in units if (archetype := archetype_of(work, store, unit)).kind == "llm"}
+    return _digests(work, store, llm) | {work.content_free(archetype).digest() for archetype in llm.values()}
 
 
 @dataclass
@@ -127,7 +133,7 @@ class _Run:
     tally: Tally = field(default_factory=Tally)
     claims: ExitStack = field(default_factory=ExitStack)
     priors: dict[str, Float[np.ndarray, " C"] | None] = field(default_factory=dict)
-    failures: dict[int, str] = field(default_factory=dict)
+    failures: dict[int, Failure] = field(default_factory=dict)
     waiting: list[_Waiting] = field(default_factory=list)
     pending: list[_Pending] = field(default_factory=list)
     queued: set[int] = field(default_factory=set)
@@ -219,7 +225,7 @@ class _Run:
         rows = np.flatnonzero(answered)
         self.answered.add([digests[row] for row in rows], choices.probability[rows], choices.coverage[rows])
         for row in np.flatnonzero(~answered).tolist():
-            self.failures[digests[row]] = answers.failures.get(row, "the engine gave no finite log-probabilities")
+            self.failures[digests[row]] = answers.failures.get(row) or _unsaid(answers.logprobs[row])
         for row, pending in enumerate(units):
             pending.cost.prompts += 1
             pending.cost.prompt_tokens += int(answers.prompt_tokens[row])
@@ -249,9 +255,12 @@ class _Run:
         prior = self.priors[pending.archetype.name]
         score = expected_score(calibrated(probability, prior))
         score[status != Status.SCORED] = np.nan
-        reasons = Counter(self.failures[int(digest)] for digest in pending.digests[failed])
+        why = [self.failures[int(digest)] for digest in pending.digests[failed]]
+        for failure in why:
+            self.tally.examples.setdefault(failure.reason, failure.words)
+        reasons = Counter(str(failure.reason.value) for failure in why)
         if (status == Status.INVALID).any():
-            reasons["coverage below scoring.minimum_coverage"] = int((status == Status.INVALID).sum())
+            reasons[Reason.LOW_COVERAGE.value] = int((status == Status.INVALID).sum())
         pending.cost.reused = int(pending.asked.sum()) - pending.cost.prompts
         pending.cost.seconds = round(pending.cost.seconds, 3)
         pending.cost.reasons = dict(reasons)
@@ -267,6 +276,18 @@ class _Run:
             self.tally.add(cost)
         self.tally.units += 1
         self.tally.cells += unit.shape[0] * unit.shape[1]
+        self.tally.scores += int((scores.status == Status.SCORED).sum())
+        self.tally.rule_scores += int((scores.status == Status.RULE).sum())
+        self.tally.empty += int((scores.status == Status.NOT_APPLICABLE).sum())
+
+
+def _unsaid(logprobs: Float[np.ndarray, " C"]) -> Failure:
+    """Why an answer cannot be used of which its engine says nothing."""
+    if np.isnan(logprobs).all():
+        return Failure(Reason.OTHER, "the engine gave no log-probabilities and no reason")
+    if impossible(logprobs[None, :])[0]:
+        return Failure(Reason.IMPOSSIBLE, ", ".join(f"{value:g}" for value in logprobs))
+    return Failure(Reason.NO_CHOICE)
 
 
 def _rule_unit(work: Work, store: ScoreStore, unit: Unit, archetype: Archetype) -> UnitScores:

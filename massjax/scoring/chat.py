@@ -12,6 +12,7 @@ import jinja2
 
 from massjax.agents import Prompt
 from massjax.errors import ModelError
+from massjax.scoring.spelling import choice_of
 
 WELL_KNOWN_TOKENS = (
     *("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>"),
@@ -112,9 +113,9 @@ class Chat:
         """Break up the tokenizer's control tokens, so that text from data cannot end its message."""
         return defuse(text, self._control_tokens)
 
-    def choice_ids(self, choices: Sequence[str]) -> list[int]:
-        """The token of each choice as the answer's next one; see `choice_ids`."""
-        return choice_ids(self.tokenizer, choices, self.rendered)
+    def choice_ids(self, choices: Sequence[str]) -> list[list[int]]:
+        """The tokens that spell each choice as the answer's next one, the usual one first; see `choice_ids` and `spellings`."""
+        return spellings(self.tokenizer, choices, choice_ids(self.tokenizer, choices, self.rendered))
 
 
 def control_tokens(tokenizer: Any) -> list[str]:
@@ -153,3 +154,32 @@ def choice_ids(tokenizer: Any, choices: Sequence[str], before: str) -> list[int]
     if len(set(ids)) != len(ids):
         raise ModelError(f"scoring.choices: two of {list(choices)} are the same token of this model")
     return ids
+
+
+MOST_TOKENS = 128
+"""What vLLM gives log-probabilities of in one reply."""
+
+
+def spellings(tokenizer: Any, choices: Sequence[str], usual: Sequence[int]) -> list[list[int]]:
+    """All tokens of a vocabulary that spell each choice ("5", " 5", "５"), the usual one first, the others in order.
+
+    Raises:
+        ModelError: these are more tokens than vLLM gives log-probabilities of at once.
+    """
+    special = set(tokenizer.all_special_ids)
+    found = [[token] for token in usual]
+    for token, text in enumerate(tokenizer.batch_decode([[token] for token in range(len(tokenizer))])):
+        number = choice_of(text, choices)
+        if number is not None and token not in usual and token not in special:
+            found[number].append(token)
+    count = sum(map(len, found))
+    if count > MOST_TOKENS:
+        raise ModelError(
+            f"scoring.choices: {count} tokens of this model spell them, of which {MOST_TOKENS} can be asked for; use fewer choices"
+        )
+    return found
+
+
+def written_ids(ids: Sequence[Sequence[int]]) -> str:
+    """The tokens of all choices as a store keeps them: `33 34,216 35`, a choice's joined by commas."""
+    return " ".join(",".join(map(str, tokens)) for tokens in ids)

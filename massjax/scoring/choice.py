@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 
 class Choices(NamedTuple):
@@ -20,13 +21,37 @@ class Choices(NamedTuple):
     coverage: Float[np.ndarray, " B"]
 
 
+ROUNDING = 0.01
+"""By how much log-probabilities may exceed 0, and probabilities add up to more than 1, in what an engine or server computes."""
+
+SENTINEL = -9000.0
+"""Servers and vLLM write about -9999 for minus infinity: no token has a log-probability this low."""
+
+
+def impossible(logprobs: Float[np.ndarray, "B C"]) -> Bool[np.ndarray, " B"]:
+    """Rows that are no log-probabilities of different tokens: NaN or above 0 somewhere, or adding up to more than 1, beyond rounding."""
+    values = np.asarray(logprobs, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        total = np.exp(np.minimum(values, 1.0)).sum(axis=1)
+    return ~((values <= ROUNDING).all(axis=1) & (total <= 1.0 + ROUNDING))
+
+
+def log_sums(found: Iterable[tuple[int, float]], choices: int) -> Float[np.ndarray, " C"]:
+    """Log-probability of each choice from those of its tokens, as (choice, log-probability) pairs; minus infinity without a token."""
+    sums = np.full(choices, -np.inf)
+    for number, value in found:
+        sums[number] = np.logaddexp(sums[number], value)
+    return sums
+
+
 def choices_of(logprobs: Float[np.ndarray, "B C"]) -> Choices:
-    """Renormalise full-vocabulary log-probabilities over the choices; rows with a NaN stay NaN."""
-    logprobs = np.asarray(logprobs, dtype=np.float64)
+    """Renormalise full-vocabulary log-probabilities over the choices; rows that are `impossible`, or without any choice, are NaN."""
+    logprobs = np.array(logprobs, dtype=np.float64)
+    logprobs[impossible(logprobs) | (logprobs <= SENTINEL).all(axis=1)] = np.nan
     top = np.max(logprobs, axis=1, keepdims=True, initial=-np.inf)
     mass = np.exp(logprobs - top)
     probability = mass / mass.sum(axis=1, keepdims=True)
-    coverage = np.exp(top[:, 0]) * mass.sum(axis=1)
+    coverage = np.minimum(np.exp(top[:, 0]) * mass.sum(axis=1), 1.0)
     return Choices(probability.astype(np.float16), coverage.astype(np.float16))
 
 

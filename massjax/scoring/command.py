@@ -27,10 +27,11 @@ from massjax.scoring.passes import ASKING, run_passes
 from massjax.scoring.placing import open_or_create, own_units
 from massjax.scoring.plan import Plan, plan
 from massjax.scoring.recording import record_run
+from massjax.scoring.settled import Settled, settled
 from massjax.scoring.sharding import parse_shard, split
 from massjax.scoring.work import Work, prepare, same_prompts
 from massjax.stopping import RESUMABLE, ending_at_once
-from massjax.store import ScoreStore, Unit
+from massjax.store import Reason, ScoreStore, Unit, by_kind
 from massjax.terminal import escaped_text
 from massjax.version import massjax_version
 
@@ -72,15 +73,20 @@ def precompute(options: argparse.Namespace) -> int:
             *leak_warnings(work),
         ]:
             _warn(errors, warning)
+        stored = None if options.plan else settled(work, path)
         if options.plan:
             speaker.tell("counting what is left to ask", 0, 0)
             found = plan(work, path, machine, asked)
+        elif stored is not None:
+            pass
         elif options.ray is not None:
             store, tally, part = _on_ray(options, work, path, speaker)
         else:
             store, tally, part, units = _here(options, work, path, machine, speaker, errors)
     if options.plan:
         return show_plan(found, path, console, errors)
+    if stored is not None:
+        return nothing_to_ask(stored, own_units(work, stored.store), console, errors)
     judged = own_units(work, store) if units is None else units
     return conclude(tally, store, record_run(work, store, tally, **part), console, errors, judged)
 
@@ -125,13 +131,27 @@ def show_plan(found: Plan, path: Path | str, console: Console, errors: Console) 
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(found.table())
     if found.nothing_left:
-        needs = " A run needs the model's files all the same, to compare them with those that answered." if found.model.faults else ""
-        console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {escape(escaped_text(path))}.{needs}", soft_wrap=True)
+        console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {escape(escaped_text(path))}.", soft_wrap=True)
     if found.texts:
         console.print("Scores that follow a text are counted when all texts before them are written.", soft_wrap=True)
     for warning in found.warnings:
         _warn(errors, warning)
     return 0
+
+
+def nothing_to_ask(found: Settled, units: Sequence[Unit], console: Console, errors: Console) -> int:
+    """Say that a store holds all that is wanted of some of its units, and what has no score; the exit code as of `conclude`."""
+    store, unscored = found.store, without_score(found.store, units)
+    entries = store.entries()
+    known = sum(entries[unit].counts.get(kind, 0) for unit in units for kind in ("scored", "rule"))
+    which = f"{known:,} scores" if unscored else f"all {known:,} scores"
+    console.print(f"Nothing is left to ask: {which} are in {escape(escaped_text(store.path))}.", soft_wrap=True, highlight=False)
+    if found.unread:
+        _warn(errors, found.unread)
+    for reason, count in unscored.items():
+        console.print(f"[yellow]no score: {reason}[/]  {count:,}", soft_wrap=True, highlight=False)
+    _warn_of_little_coverage(store, errors)
+    return 1 if unscored else 0
 
 
 def engine_for(work: Work) -> Engine:
@@ -144,14 +164,22 @@ def conclude(
 ) -> int:
     """Say what was asked and what is missing, of all units or of those given, and that the run could not be recorded; the exit code."""
     unscored = without_score(store, units)
-    console.print(summary(tally, unscored, store.path))
+    console.print(summary(tally, unscored, store, units))
+    for reason in unscored:
+        words = tally.examples.get(reason)
+        if words:
+            console.print(f"[yellow]{reason}[/], for example: {escape(escaped_text(words))}", highlight=False, soft_wrap=True)
     if unrecorded is not None:
         _warn(errors, unrecorded)
+    _warn_of_little_coverage(store, errors)
+    return 1 if unscored else 0
+
+
+def _warn_of_little_coverage(store: ScoreStore, errors: Console) -> None:
     coverage = store.coverage()
     if np.isfinite(coverage).any() and np.nanmean(coverage) < LITTLE_COVERAGE:
         share = f"the model put only {np.nanmean(coverage):.0%} of its probability on the choices"
         _warn(errors, f'{share}; a prefill such as "Rating: " (scoring.prefill) makes it choose')
-    return 1 if unscored else 0
 
 
 def make_engine(settings: ScoringSettings) -> Engine:
@@ -169,13 +197,13 @@ def make_engine(settings: ScoringSettings) -> Engine:
     return VLLMEngine(settings)
 
 
-def without_score(store: ScoreStore, units: Collection[Unit] | None = None) -> dict[str, int]:
-    """How many cells were asked and have no score, by reason, over the whole store or some of its units."""
+def without_score(store: ScoreStore, units: Collection[Unit] | None = None) -> dict[Reason, int]:
+    """How many cells were asked and have no score, by kind of reason, over the whole store or some of its units."""
     reasons: Counter[str] = Counter()
     for unit, entry in store.entries().items():
         if units is None or unit in units:
             reasons.update(entry.stats.get("reasons", {}))
-    return dict(reasons)
+    return by_kind(reasons)
 
 
 def fake_warnings(config: RunConfig) -> list[str]:
@@ -192,18 +220,29 @@ def same_prompts_warnings(work: Work) -> list[str]:
     ]
 
 
-def summary(tally: Tally, unscored: Mapping[str, int], path: Path | str) -> Table:
-    """What was asked and what it took, as a table."""
-    table = Table(title=escape(escaped_text(f"Scores in {path}")), show_header=False, title_justify="left")
+def summary(tally: Tally, unscored: Mapping[Reason, int], store: ScoreStore, units: Collection[Unit] | None = None) -> Table:
+    """What was asked and what it took, and what the store holds of all units or of those given, as a table."""
+    table = Table(title=escape(escaped_text(f"Scores in {store.path}")), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
     rate = tally.prompts / tally.seconds if tally.seconds else 0.0
     table.add_row("units written", f"{tally.units:,}")
     if tally.others:
         table.add_row("units left to other processes", f"{tally.others:,}")
-    table.add_row("scores written", f"{tally.cells:,}")
+    table.add_row("scores written", f"{tally.scores:,}")
+    held = sum(entry.counts.get("scored", 0) for unit, entry in store.entries().items() if units is None or unit in units)
+    table.add_row("scores in the store now", f"{held:,}")
+    if tally.rule_scores:
+        table.add_row("rule scores written (no model)", f"{tally.rule_scores:,}")
+    if tally.reasons:
+        table.add_row("asked, without a score", f"{sum(tally.reasons.values()):,}")
+    if tally.empty:
+        table.add_row("cells with nothing to ask", f"{tally.empty:,}")
     if tally.texts:
         table.add_row("texts written before the scores", f"{tally.texts:,} in {tally.text_seconds:,.0f} s")
+    if tally.distinct:
+        table.add_row("distinct prompts", f"{tally.distinct:,}")
+        table.add_row("of them answered before", f"{tally.distinct - tally.prompts:,}")
     table.add_row("prompts asked", f"{tally.prompts:,}")
     table.add_row("prompts asked to calibrate", f"{tally.content_free:,}")
     table.add_row("scores from a prompt asked before", f"{tally.reused:,} ({tally.duplicates:.1%})")

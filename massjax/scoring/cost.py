@@ -16,7 +16,7 @@ class Cost:
         reused: cells answered by a prompt that was asked for another cell or before.
         prompt_tokens: tokens in its prompts; `cached_tokens` of them came from the prefix cache.
         seconds: its share of the time that the engine took.
-        reasons: cells without a score, by reason.
+        reasons: cells without a score, by the value of their `massjax.store.Reason`.
     """
 
     prompts: int = 0
@@ -32,23 +32,32 @@ class Tally:
     """What a run of asking did, all units together; fields as in `Cost`.
 
     Attributes:
+        cells: all cells of the units written: `scores` of models, `rule_scores`, cells that had nothing to ask (`empty`), and those
+            that were asked and have no score (`reasons`).
+        distinct: different prompts of all cells that were wanted; those not among `prompts` had been answered before.
         content_free: prompts asked to calibrate; not among `prompts`.
         others: units left to other processes that were at work on them.
+        examples: of every reason the words of one server or engine; not kept in the store.
         texts, text_seconds: texts written before the scores, and how long the engine took for them.
     """
 
     units: int = 0
     cells: int = 0
+    scores: int = 0
+    rule_scores: int = 0
+    empty: int = 0
     prompts: int = 0
     reused: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     seconds: float = 0.0
+    distinct: int = 0
     content_free: int = 0
     others: int = 0
     texts: int = 0
     text_seconds: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
 
     def add(self, cost: Cost) -> None:
         """Count one more unit's cost."""
@@ -64,7 +73,7 @@ class Tally:
         shares = {"prefix_cache_share": round(self.cached, 4), "duplicate_share": round(self.duplicates, 4)}
         always = ("units", "cells", "prompts", "reused", "prompt_tokens", "cached_tokens", "seconds", *shares)
         plain = {**asdict(self), "seconds": round(self.seconds, 3), "reasons": dict(self.reasons), **shares}
-        return {name: value for name, value in plain.items() if value or name in always}
+        return {name: value for name, value in plain.items() if (value or name in always) and name != "examples"}
 
     @property
     def cached(self) -> float:

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from massjax.agents import Prompt
 from massjax.errors import ModelError
+from massjax.store import Failure
 
 
 class Answers(NamedTuple):
@@ -17,13 +18,13 @@ class Answers(NamedTuple):
 
     Attributes:
         logprobs: [B, C] natural-log probability of each choice as the next token, over the whole vocabulary; NaN = no answer.
-        failures: row to reason, for the rows without an answer.
+        failures: row to why, for the rows without an answer.
         prompt_tokens: [B] tokens of each prompt.
         cached_tokens: [B] how many of them came from the prefix cache.
     """
 
     logprobs: Float[np.ndarray, "B C"]
-    failures: Mapping[int, str]
+    failures: Mapping[int, Failure]
     prompt_tokens: Int[np.ndarray, " B"]
     cached_tokens: Int[np.ndarray, " B"]
 
@@ -41,11 +42,11 @@ class Texts(NamedTuple):
 
     Attributes:
         texts: [B] None = no text.
-        failures: row to reason, for the rows without a text.
+        failures: row to why, for the rows without a text.
     """
 
     texts: Sequence[str | None]
-    failures: Mapping[int, str]
+    failures: Mapping[int, Failure]
 
 
 class Engine(Protocol):

@@ -22,8 +22,8 @@ TOKENIZER = (
 CHAT_TEMPLATE = ("chat_template.jinja", "chat_template.json")
 
 
-def model_folder(model: str, revision: str | None = None) -> Path:
-    """The local folder of a model given as a folder or as a Hugging Face name (fetched where the machine can).
+def model_folder(model: str, revision: str | None = None, *, fetch: bool = True) -> Path:
+    """The local folder of a model given as a folder or as a Hugging Face name (fetched where the machine can, unless `fetch` is off).
 
     Raises:
         ModelError: the folder does not exist or holds no model, or the name cannot be fetched.
@@ -46,7 +46,8 @@ def model_folder(model: str, revision: str | None = None) -> Path:
     except ImportError:
         raise ModelError(f"scoring.model {model!r} is not a folder, and huggingface_hub, which would fetch it, is not installed") from None
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=["*.json", "*.jinja", "*.model", "*.txt", *WEIGHTS]))
+        wanted = ["*.json", "*.jinja", "*.model", "*.txt", *WEIGHTS]
+        return Path(snapshot_download(model, revision=revision, allow_patterns=wanted, local_files_only=not fetch))
     except (RepositoryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
         raise ModelError(
             f"scoring.model {model!r}: is no folder here and could not be fetched from Hugging Face ({type(error).__name__}: {error})"

@@ -6,6 +6,7 @@ concurrency and the honouring of Retry-After that a shared endpoint needs.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from massjax.agents import Prompt
-from massjax.config import ScoringSettings
-from massjax.errors import ConfigError, ModelError, did_you_mean
-from massjax.scoring.chat import WELL_KNOWN_TOKENS, Chat, defuse
+from massjax.config import EndpointSettings, ScoringSettings
+from massjax.errors import ConfigError, ModelError
+from massjax.scoring.chat import WELL_KNOWN_TOKENS, Chat, defuse, written_ids
 from massjax.scoring.engine import Answers, Sampling, Texts
 from massjax.scoring.model_files import model_folder, tokenizer_fingerprints
-
-TOKEN = "token_id:"
+from massjax.scoring.spelling import SUMMED
+from massjax.store import Failure, Reason
 
 
 class OpenAIEngine:
@@ -34,7 +35,7 @@ class OpenAIEngine:
         assert settings.endpoint is not None
         self.settings, self.endpoint = settings, settings.endpoint
         self._chat: Chat | None = None
-        self.choice_ids: list[int] = []
+        self.choice_ids: list[list[int]] = []
         if self.endpoint.api == "completions":
             if not settings.model:
                 raise ConfigError(
@@ -48,11 +49,13 @@ class OpenAIEngine:
         secret = key_from_environment(self.endpoint.key_variable)
         try:
             from massjax.scoring.http import Requests
+            from massjax.scoring.serving import served_model
         except ImportError as error:
             raise ModelError(f"{error.name} is not installed; install massjax[openai]") from None
         self._requests = Requests(self.endpoint, {"authorization": f"Bearer {secret}"} if secret else {}, secret)
+        self._answered = False
         try:
-            self.model = self._served_model()
+            self.model = served_model(self._requests)
         except BaseException:
             self._requests.close()
             raise
@@ -64,16 +67,16 @@ class OpenAIEngine:
 
     def identity(self) -> dict[str, str]:
         """API, served model, and what renders the prompts. A server's weights cannot be verified: the served name stands for them."""
-        known = {} if self._chat is None else tokenizer_fingerprints(self._chat.folder) | {"chat_template_rendered": self._chat.rendered}
+        from massjax.scoring.serving import server_version
+
+        rendered = {} if self._chat is None else {"chat_template_rendered": self._chat.rendered}
         return {
-            "engine": f"openai {self.endpoint.api}",
+            **settings_identity(self.settings, None if self._chat is None else self._chat.folder),
             "served_model": self.model,
-            "server": self._server_version(),
+            "server": server_version(self._requests),
             "weights": "not verified: whatever the server serves under this name",
-            **known,
-            "choice_token_ids": " ".join(map(str, self.choice_ids)),
-            "sampling": "greedy, one token, "
-            + ("full-vocabulary logprobs of the choice tokens" if self._chat else f"top {self.endpoint.top_logprobs} logprobs"),
+            **rendered,
+            "choice_token_ids": written_ids(self.choice_ids),
         }
 
     def load(self) -> None:
@@ -83,134 +86,144 @@ class OpenAIEngine:
         """One request a prompt; a prompt that stays unanswered is a failure of its row.
 
         Raises:
-            ModelError: not one prompt of several was answered.
+            ModelError: not one prompt of several was answered, or the first replies show that none will be.
         """
+        from massjax.scoring.replies import Scored, read_chat, read_completion
+
         logprobs = np.full((len(prompts), len(self.settings.choices)), np.nan)
-        failures: dict[int, str] = {}
+        failures: dict[int, Failure] = {}
         tokens, cached = np.zeros(len(prompts), dtype=np.int64), np.zeros(len(prompts), dtype=np.int64)
         bodies, rows = [], []
         encoded = [None] * len(prompts) if self._chat is None else self._chat.all_ids(prompts)
         for row, (prompt, ids) in enumerate(zip(prompts, encoded, strict=True)):
             if isinstance(ids, str):
-                failures[row] = ids
+                failures[row] = Failure(Reason.CONTROL_TOKEN)
             elif ids is not None and len(ids) > self.settings.max_model_len - 1:
-                failures[row] = f"the prompt has {len(ids)} tokens, more than {self.settings.max_model_len - 1}"
+                words = f"it has {len(ids)} tokens, more than {self.settings.max_model_len - 1} (scoring.max_model_len)"
+                failures[row] = Failure(Reason.TOO_LONG, words)
             else:
                 bodies.append(self._body(prompt, ids))
                 rows.append(row)
-        path = "/completions" if self._chat else "/chat/completions"
-        replies = self._requests.post(path, bodies, self._fault)
-        for row, reply in zip(rows, replies, strict=True):
-            if reply.document is None:
-                failures[row] = reply.failure
+
+        def read(body: bytes) -> Scored | Failure:
+            if self._chat is None:
+                return read_chat(body, self.settings.choices)
+            return read_completion(body, self.settings.choices, self.choice_ids)
+
+        for row, found in zip(rows, self._replies(bodies, read), strict=True):
+            if isinstance(found, Failure):
+                failures[row] = found
                 continue
-            logprobs[row] = self._logprobs(reply.document)
-            usage = reply.document.get("usage") or {}
-            tokens[row] = int(usage.get("prompt_tokens") or 0)
-            cached[row] = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-        if bodies and all(reply.document is None for reply in replies):
-            raise ModelError(
-                f"{self.endpoint.url}: answered none of {len(bodies)} prompts; the first: {replies[0].failure}. "
-                "What is scored is stored; start again when the server answers"
-            )
+            logprobs[row], tokens[row], cached[row] = found.logprobs, found.prompt_tokens, found.cached_tokens
+            if not (found.logprobs > -np.inf).any():
+                logprobs[row] = np.nan
+                failures[row] = Failure(Reason.NO_CHOICE, self._requests.plain(found.likeliest))
         return Answers(logprobs, failures, tokens, cached)
 
     def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
-        """One request a text."""
+        """One request a text.
+
+        Raises:
+            ModelError: as `ask`.
+        """
+        from massjax.scoring.replies import read_text
+        from massjax.terminal import escaped_text
+
         texts: list[str | None] = [None] * len(prompts)
-        failures: dict[int, str] = {}
+        failures: dict[int, Failure] = {}
         bodies, rows = [], []
         for row, (prompt, how) in enumerate(zip(prompts, sampling, strict=True)):
-            common = {"model": self.model, "max_tokens": how.max_tokens, "temperature": how.temperature, "seed": how.seed}
             try:
-                asked = self._messages(prompt) if self._chat is None else {"prompt": self._chat.ids(prompt, prefill="")}
+                ids = None if self._chat is None else self._chat.ids(prompt, prefill="")
             except ValueError as error:
-                failures[row] = str(error)
+                failures[row] = Failure(Reason.CONTROL_TOKEN, str(error))
                 continue
-            bodies.append({**common, **asked})
+            bodies.append({**self._common(how.max_tokens, how.temperature, how.seed), **self._asked(prompt, ids)})
             rows.append(row)
-        path = "/completions" if self._chat else "/chat/completions"
-        replies = self._requests.post(path, bodies, lambda document: None if self._text(document) else "an empty text")
-        for row, reply in zip(rows, replies, strict=True):
-            if reply.document is None:
-                failures[row] = reply.failure
+        found = self._replies(bodies, lambda body: read_text(body, chat=self._chat is None))
+        for row, text in zip(rows, found, strict=True):
+            if isinstance(text, Failure):
+                failures[row] = text
             else:
-                texts[row] = self._text(reply.document)
+                texts[row] = escaped_text(self._requests.redacted(text), keep="\n\t")
         return Texts(texts, failures)
-
-    def _text(self, document: Mapping[str, Any]) -> str:
-        choice = document["choices"][0]
-        return str((choice["text"] if self._chat else choice["message"]["content"]) or "").strip()
 
     def close(self) -> None:
         """Close all connections."""
         self._requests.close()
 
-    def _body(self, prompt: Prompt, ids: list[int] | None) -> dict[str, Any]:
-        common = {"model": self.model, "max_tokens": 1, "temperature": 0, "seed": self.settings.seed}
-        if ids is None:
-            return {**common, **self._messages(prompt), "logprobs": True, "top_logprobs": self.endpoint.top_logprobs}
-        asked = {"logprobs": 1, "logprob_token_ids": self.choice_ids, "return_tokens_as_token_ids": True}
-        return {**common, "prompt": ids, "add_special_tokens": False, **asked}
+    def _replies(self, bodies: Sequence[Mapping[str, Any]], read: Any) -> list[Any]:
+        """What was read of the reply to each body, or why nothing was; until a first reply is of use, one body after the other."""
+        from massjax.scoring.opening import nothing_answered, opened
 
-    @staticmethod
-    def _messages(prompt: Prompt) -> dict[str, Any]:
+        path = "/completions" if self._chat else "/chat/completions"
+        replies = {} if self._answered else opened(self._requests, path, bodies, read)
+        rest = [row for row in range(len(bodies)) if row not in replies]
+        replies |= dict(zip(rest, self._requests.post(path, [bodies[row] for row in rest], read), strict=True))
+        self._answered = self._answered or any(reply.failure is None for reply in replies.values())
+        found = [replies[row].value if replies[row].failure is None else replies[row].failure for row in range(len(bodies))]
+        nothing_answered(self.endpoint.url, found, bodies, answered_before=self._answered)
+        return found
+
+    def _common(self, max_tokens: int, temperature: float, seed: int) -> dict[str, Any]:
+        shaped = {"temperature": temperature, "seed": seed}
+        kept = {name: value for name, value in shaped.items() if name not in self.endpoint.leave_out}
+        return {"model": self.model, self.endpoint.token_limit: max_tokens, **kept, **self.endpoint.extra}
+
+    def _body(self, prompt: Prompt, ids: list[int] | None) -> dict[str, Any]:
+        common = {**self._common(1, 0, self.settings.seed), **self._asked(prompt, ids)}
+        if ids is None:
+            return {**common, "logprobs": True, "top_logprobs": self.endpoint.top_logprobs}
+        tokens = [token for tokens in self.choice_ids for token in tokens]
+        return {**common, "logprobs": 1, "logprob_token_ids": tokens, "return_tokens_as_token_ids": True}
+
+    def _asked(self, prompt: Prompt, ids: list[int] | None) -> dict[str, Any]:
+        """The prompt as the API takes it."""
+        if ids is not None:
+            return {"prompt": ids, "add_special_tokens": False}
         system, user = (defuse(part, WELL_KNOWN_TOKENS) for part in prompt)
+        if not self.endpoint.system_role:
+            return {"messages": [{"role": "user", "content": f"{system}\n\n{user}" if system else user}]}
         return {"messages": [{"role": "system", "content": system}, {"role": "user", "content": user}]}
 
-    def _fault(self, document: Mapping[str, Any]) -> str | None:
-        found = self._likeliest(document)
-        if self._chat is None:
-            return None if found else "the server sent no log-probabilities (it may not support logprobs)"
-        missing = [choice for choice, token in zip(self.settings.choices, self.choice_ids, strict=True) if f"{TOKEN}{token}" not in found]
-        return f"the server sent no log-probability of {', '.join(missing)} (it needs vLLM's logprob_token_ids)" if missing else None
 
-    def _likeliest(self, document: Mapping[str, Any]) -> dict[str, float]:
-        logprobs = document["choices"][0]["logprobs"] or {}
-        if self._chat is not None:
-            return {str(token): float(value) for token, value in (logprobs["top_logprobs"][0] or {}).items()}
-        return {str(entry["token"]): float(entry["logprob"]) for entry in logprobs["content"][0]["top_logprobs"]}
+def settings_identity(settings: ScoringSettings, folder: Any) -> dict[str, str]:
+    """The part of the engine's identity that settings and the tokenizer's files determine, without a server.
 
-    def _logprobs(self, document: Mapping[str, Any]) -> list[float]:
-        """Of each choice; minus infinity for one that is not among the likeliest, NaN for all if none is."""
-        found = self._likeliest(document)
-        if self._chat is not None:
-            return [found[f"{TOKEN}{token}"] for token in self.choice_ids]
-        values = [max((v for t, v in found.items() if t.strip() == choice), default=-np.inf) for choice in self.settings.choices]
-        return values if max(values) > -np.inf else [np.nan] * len(values)
-
-    def _server_version(self) -> str:
-        return _version(self._requests.probe(self.endpoint.url.rstrip("/").removesuffix("/v1") + "/version"))
-
-    def _served_model(self) -> str:
-        reply = self._requests.get("/models")
-        if reply.document is None:
-            raise ModelError(f"{self.endpoint.url}: cannot be asked which models it serves: {reply.failure}; is the server running?")
-        served = [str(model.get("id")) for model in reply.document.get("data", [])]
-        if not self.endpoint.model:
-            if len(served) != 1:
-                raise ModelError(f"{self.endpoint.url}: serves {len(served)} models; name one as scoring.endpoint.model")
-            return served[0]
-        if self.endpoint.model not in served:
-            hint = did_you_mean(self.endpoint.model, served)
-            raise ModelError(f"scoring.endpoint.model: {self.endpoint.url} does not serve {self.endpoint.model!r}{hint}")
-        return self.endpoint.model
-
-
-def _version(document: Mapping[str, Any] | None) -> str:
-    version = None if document is None else document.get("version")
-    return f"vllm {version}" if isinstance(version, str) else "unknown: the server does not say its version"
+    Args:
+        folder: of the tokenizer; None for `api: chat`.
+    """
+    assert settings.endpoint is not None
+    endpoint: EndpointSettings = settings.endpoint
+    how = f"top {endpoint.top_logprobs} logprobs" if folder is None else "full-vocabulary logprobs of the choice tokens"
+    shaped = {
+        "messages": "" if endpoint.system_role or folder is not None else "the system text before the user's",
+        "left_out": " ".join(sorted(endpoint.leave_out)),
+        "extra": json.dumps(endpoint.extra, sort_keys=True, ensure_ascii=False) if endpoint.extra else "",
+    }
+    return {
+        "engine": f"openai {endpoint.api}",
+        **({} if folder is None else tokenizer_fingerprints(folder)),
+        "sampling": f"greedy, one token, {how}",
+        **({"choice_mass": SUMMED} if folder is None else {}),
+        **{name: value for name, value in shaped.items() if value},
+    }
 
 
 def key_from_environment(variable: str | None) -> str | None:
     """The API key in an environment variable; None where no variable is named.
 
     Raises:
-        ConfigError: the variable is not set or empty.
+        ConfigError: the variable is not set or empty, or holds what no HTTP header can.
     """
     if variable is None:
         return None
     key = os.environ.get(variable, "").strip()
     if not key:
         raise ConfigError(f"scoring.endpoint.key_variable: the environment variable {variable} is not set; put the API key into it")
+    if not key.isascii() or not key.isprintable():
+        raise ConfigError(
+            f"scoring.endpoint.key_variable: the environment variable {variable} holds characters that no API key has "
+            "(a line break, a typographic dash or quote); copy the key again"
+        )
     return key

@@ -143,7 +143,11 @@ def _start(ray: Any) -> None:
 
 def _merge(tally: Tally, other: dict[str, Any]) -> None:
     for name, value in other.items():
+        if name == "distinct":
+            continue
         if name == "reasons":
             tally.reasons.update(value)
+        elif name == "examples":
+            tally.examples = {**value, **tally.examples}
         else:
             setattr(tally, name, getattr(tally, name) + value)

@@ -13,9 +13,11 @@ import numpy as np
 from massjax.agents import Prompt
 from massjax.config import ScoringSettings
 from massjax.errors import ModelError
-from massjax.scoring.chat import Chat
+from massjax.scoring.chat import Chat, written_ids
+from massjax.scoring.choice import log_sums
 from massjax.scoring.engine import Answers, Sampling, Texts
 from massjax.scoring.model_files import fingerprints, model_folder
+from massjax.store import Failure, Reason
 
 CPU_SETTINGS = {"max_num_seqs": 64, "max_num_batched_tokens": 4096, "block_size": 32}
 """Measured best on the CPU: many short prompts, both cores, small cache blocks (16 is refused there)."""
@@ -48,7 +50,8 @@ class VLLMEngine:
         self._platform = current_platform
         self.chat = Chat(self.folder, settings.prefill)
         self.choice_ids = self.chat.choice_ids(settings.choices)
-        self._sampling = vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=self.choice_ids, detokenize=False)
+        self._tokens = [token for tokens in self.choice_ids for token in tokens]
+        self._sampling = vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=self._tokens, detokenize=False)
 
     def identity(self) -> dict[str, str]:
         """Engine and version, platform, fingerprints of the model's files, the rendered chat template, and the choice tokens."""
@@ -57,7 +60,7 @@ class VLLMEngine:
             "platform": str(self._platform.device_name or self._platform.device_type),
             **fingerprints(self.folder),
             "chat_template_rendered": self.chat.rendered,
-            "choice_token_ids": " ".join(map(str, self.choice_ids)),
+            "choice_token_ids": written_ids(self.choice_ids),
             "sampling": "greedy, one token, full-vocabulary logprobs of the choice tokens",
             "tensor_parallel_size": str(self.settings.tensor_parallel_size),
         }
@@ -83,7 +86,7 @@ class VLLMEngine:
                 enforce_eager=not s.compile,
                 enable_prefix_caching=True,
                 tensor_parallel_size=s.tensor_parallel_size,
-                max_logprobs=max(20, len(s.choices)),
+                max_logprobs=max(20, len(self._tokens)),
                 hf_overrides={"head_dtype": "float32"} if s.head_dtype == "float32" else {},
                 **batching,
             )
@@ -97,14 +100,14 @@ class VLLMEngine:
     def ask(self, prompts: Sequence[Prompt]) -> Answers:
         """One forward pass a prompt; a prompt longer than the model's context is a failure of its row."""
         limit = self.settings.max_model_len - 1
-        failures: dict[int, str] = {}
+        failures: dict[int, Failure] = {}
         ids: list[list[int]] = []
         for row, found in enumerate(self.chat.all_ids(prompts)):
             ids.append([] if isinstance(found, str) else found)
             if isinstance(found, str):
-                failures[row] = found
+                failures[row] = Failure(Reason.CONTROL_TOKEN)
             elif len(found) > limit:
-                failures[row] = f"the prompt has {len(found)} tokens, more than {limit}"
+                failures[row] = Failure(Reason.TOO_LONG, f"it has {len(found)} tokens, more than {limit} (scoring.max_model_len)")
         rows = [row for row in range(len(ids)) if row not in failures]
         outputs = self._llm.generate([{"prompt_token_ids": ids[row]} for row in rows], self._sampling, use_tqdm=False) if rows else []
         logprobs = np.full((len(prompts), len(self.choice_ids)), np.nan)
@@ -114,24 +117,27 @@ class VLLMEngine:
             cached[row] = output.num_cached_tokens or 0
             found = output.outputs[0].logprobs[0]
             try:
-                logprobs[row] = [found[token].logprob for token in self.choice_ids]
+                values = [(number, found[token].logprob) for number, tokens in enumerate(self.choice_ids) for token in tokens]
             except KeyError as missing:
-                failures[row] = f"the engine returned no log-probability for token {missing}"
+                failures[row] = Failure(Reason.NO_LOGPROBS, f"the engine returned none for token {missing}")
+            else:
+                logprobs[row] = log_sums(values, len(self.choice_ids))
         return Answers(logprobs, failures, tokens, cached)
 
     def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
         """A text for every prompt, each with its own sampling; the scores' prefill is left out."""
         texts: list[str | None] = [None] * len(prompts)
-        failures: dict[int, str] = {}
+        failures: dict[int, Failure] = {}
         requests, params, rows = [], [], []
         for row, (prompt, how) in enumerate(zip(prompts, sampling, strict=True)):
             try:
                 ids = self.chat.ids(prompt, prefill="")
             except ValueError as error:
-                failures[row] = str(error)
+                failures[row] = Failure(Reason.CONTROL_TOKEN, str(error))
                 continue
             if len(ids) + how.max_tokens > self.settings.max_model_len:
-                failures[row] = f"the prompt has {len(ids)} tokens, with {how.max_tokens} more than {self.settings.max_model_len}"
+                words = f"it has {len(ids)} tokens, with {how.max_tokens} more than {self.settings.max_model_len}"
+                failures[row] = Failure(Reason.TOO_LONG, words)
                 continue
             seed = how.seed if how.temperature else None
             requests.append({"prompt_token_ids": ids})

@@ -7,7 +7,7 @@ keys = {unit: hash_of_prompts(unit) for unit in store.units()}           # Unit:
 for unit in store.missing_units(keys):                                   # archetype by archetype
     with store.claim(unit, key=keys[unit]):                              # with several writers only; on ClaimedError leave it out
         scores = UnitScores(status=..., score=..., probability=..., coverage=..., calibration=...)
-        store.write_unit(unit, scores, key=keys[unit], stats={"prompts": 400, "seconds": 9.5, "reasons": {"low coverage": 3}})
+        store.write_unit(unit, scores, key=keys[unit], stats={"prompts": 400, "seconds": 9.5, "reasons": {Reason.LOW_COVERAGE: 3}})
 store.compact()                                                          # moves finished blocks into the Zarr chunks
 
 store.scores(dates=("2020-01-01", "2020-03-31"), archetypes=None, stocks=None)   # float32 [K, N, T], NaN = missing
@@ -32,6 +32,7 @@ from massjax.store.journal import Entry
 from massjax.store.layout import Layout, Status, Unit
 from massjax.store.merge import Merged, merge
 from massjax.store.provenance import Provenance
+from massjax.store.reasons import Failure, Reason, by_kind
 from massjax.store.repair import Repair, repair
 from massjax.store.scores import UnitScores
 from massjax.store.store import ScoreStore
@@ -41,10 +42,12 @@ from massjax.store.windows import Window
 __all__ = [
     "ClaimedError",
     "Entry",
+    "Failure",
     "Layout",
     "Merged",
     "Problem",
     "Provenance",
+    "Reason",
     "Repair",
     "Report",
     "ScoreStore",
@@ -53,6 +56,7 @@ __all__ = [
     "Unit",
     "UnitScores",
     "Window",
+    "by_kind",
     "exists",
     "export",
     "merge",

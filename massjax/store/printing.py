@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from massjax.store.info import StoreInfo
+from massjax.store.reasons import by_kind
 from massjax.store.repair import Repair
 from massjax.store.verify import Report
 from massjax.terminal import escaped_text
@@ -133,7 +134,7 @@ def _cost(info: StoreInfo, price: float | None) -> Table:
         rows["price"] = f"{tokens * price / 1e6:,.2f}, at {price:,.2f} for a million prompt tokens"
     reasons = info.stats.get("reasons")
     if reasons:
-        rows["cells without a score"] = ", ".join(f"{count:,.0f} {reason}" for reason, count in reasons.items())
+        rows["cells without a score"] = ", ".join(f"{count:,} {reason}" for reason, count in by_kind(reasons).items())
     others = {name: value for name, value in info.stats.items() if name not in (*_COUNTED, "reasons")}
     return _rows("cost", rows | _flat(others) if rows or others else {"counted": "nothing: no prompt was asked, or its writer did not say"})
 
@@ -186,7 +187,8 @@ def _run_row(run: Mapping[str, Any]) -> dict[str, str]:
         row["not asked again"] = _share(reused, reused + prompts)
     if cached is not None and tokens is not None:
         row["prefix cache"] = _share(cached, tokens)
-    shown = {*_COUNTED, "prefix_cache_share", "duplicate_share", "price_per_million_tokens", "reasons", "machine"}
+    costs = {"prefix_cache_share", "duplicate_share", "price_per_million_tokens"}
+    shown = {*_COUNTED, *costs, "reasons", "machine", "rule_scores", "empty", "distinct"}
     return row | _flat({name: value for name, value in statistics.items() if name not in shown})
 
 

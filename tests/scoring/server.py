@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Fault = Callable[[int, str], tuple[int, dict[str, str], str] | float | None]
+Wire = Callable[[BaseHTTPRequestHandler], None]
+"""Writes to the connection itself."""
+Fault = Callable[[int, str], tuple[int, dict[str, str], str | bytes] | float | Wire | None]
 """From the number of the request and its user message: status, headers and body; or seconds to sleep first; or None for an answer."""
 
 
@@ -26,6 +28,7 @@ class Served:
         messages: the user message of each request, in order of arrival.
         times: when each came.
         keys: Authorization headers seen.
+        bodies: what was posted.
         most: requests under way at once, at most.
     """
 
@@ -33,6 +36,7 @@ class Served:
     messages: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     keys: set[str | None] = field(default_factory=set)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
     most: int = 0
     under_way: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -52,15 +56,21 @@ def hash_of(message: str) -> int:
 
 
 @contextmanager
-def serving(fault: Fault = lambda number, message: None, seconds: float = 0.0) -> Iterator[Served]:
-    """Serve the model `small` on loopback until the block ends."""
+def serving(
+    fault: Fault = lambda number, message: None, seconds: float = 0.0, models: Any = None, models_status: int = 200, version: Any = None
+) -> Iterator[Served]:
+    """Serve the model `small` on loopback until the block ends; `models` stands in place of a good document (or text) at `/models`."""
     served = Served()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.reply(200, {}, json.dumps({"data": [{"id": "small"}]}))
+            document = {"data": [{"id": "small"}]} if models is None else models
+            if self.path.endswith("/version"):
+                document = {"version": version} if version is not None else {}
+            status = 200 if self.path.endswith("/version") else models_status
+            self.reply(status, {}, document if isinstance(document, str | bytes) else json.dumps(document))
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -69,6 +79,7 @@ def serving(fault: Fault = lambda number, message: None, seconds: float = 0.0) -
                 number = len(served.messages)
                 served.messages.append(message)
                 served.times.append(time.monotonic())
+                served.bodies.append(body)
                 served.keys.add(self.headers.get("authorization"))
                 served.under_way += 1
                 served.most = max(served.most, served.under_way)
@@ -79,6 +90,8 @@ def serving(fault: Fault = lambda number, message: None, seconds: float = 0.0) -
                     time.sleep(found)
                 if isinstance(found, tuple):
                     self.reply(*found)
+                elif callable(found):
+                    found(self)
                 else:
                     self.reply(200, {}, json.dumps(answer(message)))
             except (BrokenPipeError, ConnectionResetError):
@@ -87,8 +100,8 @@ def serving(fault: Fault = lambda number, message: None, seconds: float = 0.0) -
                 with served.lock:
                     served.under_way -= 1
 
-        def reply(self, status: int, headers: dict[str, str], text: str) -> None:
-            data = text.encode()
+        def reply(self, status: int, headers: dict[str, str], text: str | bytes) -> None:
+            data = text if isinstance(text, bytes) else text.encode()
             self.send_response(status)
             for name, value in {"content-type": "application/json", "content-length": str(len(data)), **headers}.items():
                 self.send_header(name, value)

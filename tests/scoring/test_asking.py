@@ -22,7 +22,7 @@ from massjax.scoring.placing import open_or_create
 from massjax.scoring.plan import plan
 from massjax.scoring.sharding import split
 from massjax.scoring.work import Work, prepare
-from massjax.store import ScoreStore, Status
+from massjax.store import Failure, Reason, ScoreStore, Status
 from tests.scoring.conftest import written
 
 
@@ -31,7 +31,8 @@ class FailingEngine(FakeEngine):
 
     def ask(self, prompts: Sequence[Prompt]) -> Answers:
         answers = super().ask(prompts)
-        failures = {row: "refused" for row, prompt in enumerate(prompts) if "month: sharp fall" in prompt.user}
+        falling = [row for row, prompt in enumerate(prompts) if "month: sharp fall" in prompt.user]
+        failures = {row: Failure(Reason.REFUSED, f"request {row} refused") for row in falling}
         answers.logprobs[list(failures)] = np.nan
         return answers._replace(failures=failures)
 
@@ -84,7 +85,7 @@ def test_a_sharp_content_free_answer_still_calibrates(small_config: RunConfig) -
 def test_an_unanswered_content_free_prompt_is_an_error_not_an_uncalibrated_score(small_config: RunConfig) -> None:
     class Mute(FakeEngine):
         def ask(self, prompts: Sequence[Prompt]) -> Answers:
-            return super().ask(prompts)._replace(logprobs=np.full((len(prompts), 5), np.nan), failures={0: "refused"})
+            return super().ask(prompts)._replace(logprobs=np.full((len(prompts), 5), np.nan), failures={0: Failure(Reason.REFUSED)})
 
     with pytest.raises(ModelError, match=r"'trend'.*refused"):
         run(small_config, Mute(small_config.scoring))
@@ -119,7 +120,8 @@ def test_failures_are_missing_scores_with_a_counted_reason(small_config: RunConf
     np.testing.assert_array_equal(status == Status.FAILED, falling)
     assert np.isnan(store.scores(archetypes=["trend"])[0][falling]).all()
     reasons = [entry.stats.get("reasons", {}) for unit, entry in store.entries().items() if unit.archetype == 0]
-    assert sum(r.get("refused", 0) for r in reasons) == falling.sum()
+    assert {name for r in reasons for name in r} == {"refused by the server"}
+    assert sum(r.get("refused by the server", 0) for r in reasons) == falling.sum()
     failed = {p.digest() for prompts in work.prompts.values() for p in prompts.prompts if "month: sharp fall" in p.user}
     assert plan(work, store.path).to_ask == len(failed)
     _, store, engine = run(small_config)
@@ -252,3 +254,64 @@ def test_a_store_of_other_dates_is_refused(small: dict[str, Any], tmp_path: Path
         changed = {**small, "market": {**small["market"], "start": start}}
         with pytest.raises(StoreError, match=message):
             run(written(changed, tmp_path))
+
+
+class Stopping(FakeEngine):
+    """Stops after so many prompts, as a kill would."""
+
+    prompts_at_once = 5
+
+    def ask(self, prompts: Sequence[Prompt]) -> Answers:
+        if self.asked >= 40:
+            raise KeyboardInterrupt
+        return super().ask(prompts)
+
+
+def test_numbers_of_one_thing_agree_in_plan_run_and_resumed_run(small: dict[str, Any], tmp_path: Path) -> None:
+    config = written(small, tmp_path)
+    work, path = prepare(config), tmp_path / "scores.zarr"
+    planned = plan(work, path)
+    whole = ask_missing(work, open_or_create(work, tmp_path / "whole.zarr", {"engine": "fake"}), FakeEngine(config.scoring))
+    assert (planned.prompts, planned.to_ask) == (whole.distinct, whole.prompts)
+    assert planned.scores == whole.scores == 2 * 20 * 12
+    assert planned.rule_scores == whole.rule_scores
+    assert whole.cells == whole.scores + whole.rule_scores + whole.empty + sum(whole.reasons.values())
+    store = open_or_create(work, path, {"engine": "fake"})
+    with pytest.raises(KeyboardInterrupt):
+        ask_missing(work, store, Stopping(config.scoring))
+    left = plan(work, path)
+    resumed = ask_missing(work, ScoreStore.open(path, mode="r+"), FakeEngine(config.scoring))
+    assert 0 < resumed.prompts == left.to_ask < planned.to_ask
+    assert (resumed.distinct, left.prompts) == (whole.distinct, planned.prompts)
+    assert sum(entry.counts.get("scored", 0) for entry in ScoreStore.open(path).entries().values()) == planned.scores
+
+
+def test_scores_written_are_scores(small_config: RunConfig) -> None:
+    work = prepare(small_config)
+    member = work.panel.member.copy()
+    member[3, 2:6] = False
+    work = replace(work, panel=replace(work.panel, member=member))
+    assert small_config.store is not None
+    store = open_or_create(work, small_config.store, {"engine": "fake"})
+    tally = ask_missing(work, store, FailingEngine(small_config.scoring))
+    status = store.status()
+    counted = (tally.scores, tally.rule_scores, tally.empty, tally.reasons["refused by the server"])
+    kinds = (Status.SCORED, Status.RULE, Status.NOT_APPLICABLE, Status.FAILED)
+    assert counted == tuple(int((status == kind).sum()) for kind in kinds)
+    assert tally.scores == np.isfinite(store.scores(archetypes=["trend", "careful"])).sum()
+    assert list(tally.examples) == ["refused by the server"]
+
+
+@pytest.mark.parametrize("logprobs", [[0.5, -1, -1, -1, -1], [-0.1] * 5, [np.inf] * 5])
+def test_impossible_probabilities_calibrate_nothing(small_config: RunConfig, logprobs: list[float]) -> None:
+    class Impossible(FakeEngine):
+        def ask(self, prompts: Sequence[Prompt]) -> Answers:
+            answers = super().ask(prompts)
+            answers.logprobs[["N/A" in prompt.user for prompt in prompts]] = logprobs
+            return answers
+
+    with pytest.raises(ModelError, match=r"content-free prompt .* was not answered \(log-probabilities that cannot be"):
+        run(small_config, Impossible(small_config.scoring))
+    _, store, _ = run(small_config)
+    assert np.isfinite(store.scores()).all()
+    assert (store.calibration()[:2] > 1e-6).all()

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 
-from massjax.scoring.choice import calibrated, choices_of, expected_score
+from massjax.scoring.choice import calibrated, choices_of, expected_score, impossible, log_sums
 
-LOGPROBS = st.lists(st.floats(-30, -0.01), min_size=2, max_size=6)
+
+def possible(logprobs: list[float]) -> list[float]:
+    """Lowered alike until their probabilities add up to at most 1."""
+    return list(np.array(logprobs) - max(0.0, np.logaddexp.reduce(logprobs)))
+
+
+LOGPROBS = st.lists(st.floats(-30, -0.01), min_size=2, max_size=6).map(possible)
 
 
 @settings(deadline=None)
@@ -36,6 +43,29 @@ def test_the_score_is_the_expected_choice_between_0_and_1(logprobs: list[float])
     p = probability[0].astype(float)
     assert abs(score - sum(i * q for i, q in enumerate(p)) / (len(p) - 1)) < 1e-6 or score in (0.0, 1.0)
     assert 0.0 <= score <= 1.0
+
+
+@pytest.mark.parametrize("logprobs", [[np.nan, -1], [0.5, -1], [np.inf, -1], [-0.1, -0.1], [800.0, -1], [0.02, -9]])
+def test_what_cannot_be_probabilities_is_no_answer(logprobs: list[float]) -> None:
+    assert impossible(np.array([logprobs]))[0]
+    assert np.isnan(choices_of(np.array([logprobs])).probability).all()
+
+
+def test_rounding_is_no_impossibility_and_never_more_than_1() -> None:
+    found = choices_of(np.array([[0.004, -30.0], [-np.inf, np.log(0.5)]]))
+    assert found.coverage.tolist() == [1.0, 0.5]
+    assert found.probability.tolist() == [[1.0, 0.0], [0.0, 1.0]]
+
+
+def test_a_server_that_writes_a_large_number_for_minus_infinity_has_not_answered() -> None:
+    assert np.isnan(choices_of(np.array([[-9999.0, -9999.0]])).probability).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.floats(-40, 0)), max_size=12))
+def test_a_choice_has_the_mass_of_all_its_tokens(found: list[tuple[int, float]]) -> None:
+    sums = np.exp(log_sums(found, 3))
+    np.testing.assert_allclose(sums, [sum(np.exp(value) for number, value in found if number == c) for c in range(3)], rtol=1e-9)
 
 
 def test_the_ends_of_the_scale() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,7 +20,7 @@ from massjax.errors import ModelError, StoreError
 from massjax.precompute import main
 from massjax.scoring.http import retry_after
 from massjax.scoring.openai_engine import OpenAIEngine
-from massjax.store import ScoreStore, Status
+from massjax.store import Failure, Reason, ScoreStore, Status
 from tests.scoring.conftest import SMALL
 from tests.scoring.server import Fault, Served, answer, serving
 from tests.test_precompute import config_file
@@ -96,13 +97,14 @@ def test_a_lost_connection_and_a_late_answer_are_asked_again() -> None:
     assert served.messages.count(slow) == served.messages.count(torn) == 2
 
 
-@pytest.mark.parametrize("body", ["not json", "{}", '{"choices": []}', '{"choices": [{"logprobs": null}]}', "[1]"])
+@pytest.mark.parametrize("body", ["not json", "{}", '{"choices": []}', '{"choices": [{"logprobs": []}]}', "[1]"])
 def test_a_reply_that_is_not_understood_is_asked_again_then_a_failure(body: str) -> None:
     bad = PROMPTS[4].user
     answers, served = asked(lambda number, message: (200, {}, body) if message == bad else None, attempts=3)
     assert served.messages.count(bad) == 3
     assert set(answers.failures) == {4}
-    assert "3 attempts" in answers.failures[4]
+    assert answers.failures[4].reason is Reason.MALFORMED
+    assert "3 attempts" in answers.failures[4].words
     assert np.isnan(answers.logprobs[4]).all()
     assert np.isfinite(np.delete(answers.logprobs, 4, axis=0)).all()
 
@@ -134,7 +136,7 @@ def test_waits_grow_and_stay_below_the_longest(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_prompt_the_server_refuses_is_a_failure_at_once() -> None:
     answers, served = asked(lambda number, message: (400, {}, "too long") if message == PROMPTS[0].user else None)
-    assert answers.failures == {0: "HTTP 400: too long"}
+    assert answers.failures == {0: Failure(Reason.TOO_LONG, "HTTP 400: too long")}
     assert served.messages.count(PROMPTS[0].user) == 1
 
 
@@ -166,11 +168,10 @@ def test_a_choice_that_is_not_among_the_likeliest_has_probability_zero() -> None
         top = [{"token": token, "logprob": math.log(0.5)}]
         return {"choices": [{"logprobs": {"content": [{"top_logprobs": top}]}}]}
 
-    with serving() as served:
-        client = engine(served)
-        client.close()
-    assert client._logprobs(only(" 2")) == [-np.inf, math.log(0.5), -np.inf, -np.inf, -np.inf]
-    assert np.isnan(client._logprobs(only("The"))).all()
+    answers, _ = asked(lambda number, message: (200, {}, json.dumps(only("The" if message == PROMPTS[3].user else " 2"))))
+    assert answers.logprobs[0].tolist() == [-np.inf, math.log(0.5), -np.inf, -np.inf, -np.inf]
+    assert np.isnan(answers.logprobs[3]).all()
+    assert answers.failures == {3: Failure(Reason.NO_CHOICE, "likeliest was 'The'")}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from massjax.scoring.plan import plan
 from massjax.scoring.sharding import split
 from massjax.scoring.stages import stored_texts
 from massjax.scoring.work import Work, prepare
-from massjax.store import ScoreStore, Status
+from massjax.store import Failure, Reason, ScoreStore, Status
 from tests.scoring.conftest import written
 
 STRATEGY = {"name": "strategy", "scope": "archetype", "instruction": "Write your strategy in two sentences.", "temperature": 0.8}
@@ -143,10 +143,10 @@ def test_a_text_that_cannot_be_had_is_told_and_the_others_kept(staged: dict[str,
 
         def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
             texts, _ = super().write(prompts, sampling)
-            return Texts([None, *texts[1:]], {0: "refused"}) if len(prompts) > 1 else Texts(texts, {})
+            return Texts([None, *texts[1:]], {0: Failure(Reason.REFUSED)}) if len(prompts) > 1 else Texts(texts, {})
 
     config = written(staged, tmp_path)
-    with pytest.raises(ModelError, match=r"stage 'analyst_note': 1 of \d+ texts.*'advised' \(refused\)"):
+    with pytest.raises(ModelError, match=r"stage 'analyst_note': 1 of \d+ texts.*'advised' \(refused by the server\)"):
         run(config, Failing(config.scoring))
     _, store, engine = run(config)
     assert engine.written == 1

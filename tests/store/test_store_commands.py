@@ -67,7 +67,7 @@ def test_info_is_a_readme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         "scores from a prompt asked before 70 (25.0% of the answered cells)",
         "from the prefix cache 7,000 (25.0% of the prompt tokens)",
         "seconds 17.5 (12.0 prompts a second)",
-        "cells without a score 21 low coverage",
+        "cells without a score 21 coverage below scoring.minimum_coverage",
         "Rate [bold]it[/bold].",
     ):
         assert row in rows, f"{row!r} is not in\n{output}"

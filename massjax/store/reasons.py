@@ -1,0 +1,67 @@
+"""Why a cell that was asked has no score: a closed set, so that reasons can be counted whatever numbers a server's words hold."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """Every reason for which a prompt has no score; its value is what is printed and stored."""
+
+    TOO_LONG = "the prompt is longer than the model's context"
+    CONTROL_TOKEN = "the prompt holds a control token of the model's chat"
+    REFUSED = "refused by the server"
+    TIMED_OUT = "no answer in time"
+    UNAVAILABLE = "the server failed, was busy or was not reached"
+    MALFORMED = "a reply that is not understood"
+    NO_LOGPROBS = "no log-probabilities in the reply"
+    IMPOSSIBLE = "log-probabilities that cannot be"
+    THINKING = "the model thinks before it answers"
+    NO_CHOICE = "no choice among the likeliest tokens"
+    NO_TEXT = "an empty text"
+    LOW_COVERAGE = "coverage below scoring.minimum_coverage"
+    OTHER = "another reason"
+
+
+class Failure(NamedTuple):
+    """Why one prompt has no answer: the kind, which is counted, and the words of the server or engine, of which one is shown."""
+
+    reason: Reason
+    words: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.words}" if self.words else str(self.reason)
+
+
+_BEFORE_THERE_WERE_KINDS = (
+    (r"the prompt has \d+ tokens|context length|too long|maximum context", Reason.TOO_LONG),
+    (r"control token", Reason.CONTROL_TOKEN),
+    (r"no answer within", Reason.TIMED_OUT),
+    (r"HTTP (408|409|425|429|5\d\d)\b|^[A-Za-z]+(Error|Timeout): ", Reason.UNAVAILABLE),
+    (r"HTTP \d+|^refused", Reason.REFUSED),
+    (r"not understood", Reason.MALFORMED),
+    (r"no log-probabilit", Reason.NO_LOGPROBS),
+    (r"no finite log-probabilities", Reason.NO_CHOICE),
+    (r"coverage", Reason.LOW_COVERAGE),
+    (r"empty text", Reason.NO_TEXT),
+)
+
+
+def reason_of(text: str) -> Reason:
+    """The kind that a stored reason belongs to: itself, or for the free text that older stores hold the kind it speaks of."""
+    try:
+        return Reason(text)
+    except ValueError:
+        return next((kind for pattern, kind in _BEFORE_THERE_WERE_KINDS if re.search(pattern, text)), Reason.OTHER)
+
+
+def by_kind(counts: Mapping[str, float]) -> dict[Reason, int]:
+    """Counts of stored reasons added up by kind, the most frequent first."""
+    kinds: Counter[Reason] = Counter()
+    for text, count in counts.items():
+        kinds[reason_of(text)] += int(count)
+    return dict(kinds.most_common())
