@@ -66,6 +66,6 @@ def _reasons(panel: Panel, unknown: Bool[np.ndarray, "N T"], execution_lag: int,
         "without a price on the date of entry": int((no_entry & ~ended).sum()),
         "without a price on the date of exit": int((no_exit & ~no_entry & ~ended).sum()),
         "of stocks that have no price any more": int(ended.sum()),
-        "not tradable at entry or exit": int((~no_entry & ~no_exit).sum()),
+        "not tradable at entry, or filled forward at exit": int((~no_entry & ~no_exit).sum()),
     }
     return ": " + ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)

@@ -153,7 +153,8 @@ def _drawdown(history: PriceHistory, window: int) -> Float[np.ndarray, "N T"]:
 
 
 def _downside(history: PriceHistory, window: int) -> Float[np.ndarray, "N T"]:
-    return np.sqrt(rolling_mean(np.minimum(history.returns, 0.0) ** 2, window) * history.spans.periods_per_year)
+    variance = np.maximum(rolling_mean(np.minimum(history.returns, 0.0) ** 2, window), 0.0)
+    return np.sqrt(variance * history.spans.periods_per_year)
 
 
 def _beta(history: PriceHistory, _: int) -> Float[np.ndarray, "N T"]:

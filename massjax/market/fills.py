@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from massjax.market.panel import Panel
+from massjax.market.returns import own_prices
 
 FEW_PRICES = 0.1
 """Share of the usual number of priced stocks below which a last date is half delivered data, and ends no stock."""
@@ -30,18 +31,15 @@ def priced(panel: Panel, execution_lag: int) -> Bool[np.ndarray, "N T"] | None:
         None where the panel has neither prices nor one-day forward returns.
     """
     if panel.prices is not None:
-        known = np.isfinite(panel.prices)
-        repeated = np.zeros_like(known)
-        repeated[:, 1:] = panel.prices[:, 1:] == panel.prices[:, :-1]
-    elif 1 in panel.forward_returns:
+        return np.isfinite(panel.prices) if panel.tradable is None else own_prices(panel.prices, panel.tradable)
+    if 1 in panel.forward_returns:
         one_day, dates = panel.forward_returns[1], panel.dates.size
         known, repeated = np.zeros((2, *one_day.shape), bool)
         known[:, execution_lag:] = np.isfinite(one_day[:, : dates - execution_lag])
         known[:, execution_lag + 1 :] |= np.isfinite(one_day[:, : max(dates - execution_lag - 1, 0)])
         repeated[:, execution_lag + 1 :] = one_day[:, : max(dates - execution_lag - 1, 0)] == 0.0
-    else:
-        return None
-    return known if panel.tradable is None else known & (panel.tradable | ~repeated)
+        return known if panel.tradable is None else known & (panel.tradable | ~repeated)
+    return None
 
 
 def fillable(panel: Panel, execution_lag: int) -> Bool[np.ndarray, "N T"] | None:

@@ -19,8 +19,9 @@ RARER_RATIOS = np.log([6 / 5, 5 / 4, 13 / 10, 4 / 3, 7 / 5, 8 / 5, 5 / 3, 7 / 4,
 DOUBLED = np.log(2.0)
 CLOSE, CLOSEST = 0.04, 2.0
 """How far from a usual ratio a jump may lie: at most the first, and so many of the stock's usual moves."""
-RARE = 10.0
-"""A jump at a usual ratio is at least so many of the stock's usual moves."""
+RARE, RARE_ACROSS = 10.0, 6.0
+"""A jump at a usual ratio is at least so many of the stock's usual moves; fewer across dates without a price,
+when shares are often split."""
 ALONE = 2.25
 """A jump at a rarer ratio is at least so many times the largest other move of the data."""
 CRASH = 0.1
@@ -105,12 +106,13 @@ def jumped(move: Move, daily: bool) -> Bool[np.ndarray, "N T"]:
     usual = np.nan_to_num(move.usual)
     doubled = (size >= DOUBLED - 1e-9) & ((daily & (move.gap == 1.0)) | (own > np.maximum(DOUBLED, 5.0 * usual)))
     tolerance = np.minimum(CLOSE, np.maximum(CLOSEST * usual, 1e-3))
-    near = (_distance(own, RATIOS) <= tolerance) & (own > RARE * usual)
+    far = own > np.where(move.gap > 1.0, RARE_ACROSS, RARE) * usual
+    near = (_distance(own, RATIOS) <= tolerance) & far
     fell = own > RARER_RATIOS[0] - CLOSE
     crash = fell.sum(axis=0) > max(2.0, CRASH * len(size))
     split = doubled | (near & ~crash)
     others = np.where(split, 0.0, own)
-    rarer = (_distance(own, RARER_RATIOS) <= tolerance) & ~split & ~crash & (own > RARE * usual)
+    rarer = (_distance(own, RARER_RATIOS) <= tolerance) & ~split & ~crash & far
     largest = float(np.where(rarer, 0.0, others).max(initial=0.0))
     return split | (rarer & (own > ALONE * largest))
 

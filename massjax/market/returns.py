@@ -25,8 +25,9 @@ def forward_returns(
         tradable: True where an order in the stock can be filled at the close of the date; None where every price can be traded at.
 
     Returns:
-        Returns as fractions by decision date, NaN where either price is missing, not tradable or not yet known. A stock that
-        stops trading has no return over its last `execution_lag + horizon` days.
+        Returns as fractions by decision date, NaN where either price is missing or not yet known, where the first cannot be traded at,
+        and where the last was filled forward (see `own_prices`): a stock that closes limit-down has lost what its price says, though
+        nobody could sell it. A stock that stops trading has no return over its last `execution_lag + horizon` days.
 
     Raises:
         DataError: there are not more than `execution_lag + horizon` dates, so no return is known at all.
@@ -38,7 +39,15 @@ def forward_returns(
             f"market.horizons: a horizon of {horizon} trading days with an execution lag of {execution_lag} needs at least "
             f"{ahead + 1} dates of prices, the data has {dates}; shorten the horizon or bring more data"
         )
-    fills = prices if tradable is None else np.where(tradable, prices, np.nan)
+    entry = prices if tradable is None else np.where(tradable, prices, np.nan)
+    last = prices if tradable is None else np.where(own_prices(prices, tradable), prices, np.nan)
     result = np.full(prices.shape, np.nan)
-    result[:, : dates - ahead] = fills[:, ahead:] / fills[:, execution_lag : dates - horizon] - 1.0
+    result[:, : dates - ahead] = last[:, ahead:] / entry[:, execution_lag : dates - horizon] - 1.0
     return result
+
+
+def own_prices(prices: Float[np.ndarray, "N T"], tradable: Bool[np.ndarray, "N T"]) -> Bool[np.ndarray, "N T"]:
+    """True where a price is one of its date: known, and no mere copy of the one before on a date that is not tradable."""
+    repeated = np.zeros(prices.shape, bool)
+    repeated[:, 1:] = prices[:, 1:] == prices[:, :-1]
+    return np.isfinite(prices) & (tradable | ~repeated)

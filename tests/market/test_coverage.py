@@ -69,7 +69,7 @@ def test_delisted_and_untradable_stocks_have_reasons_of_their_own() -> None:
     tradable[6:, 20:60] = False
     (sentence,) = said(panel(prices, tradable=tradable))
     assert "36 of stocks that have no price any more" in sentence
-    assert "180 not tradable at entry or exit" in sentence
+    assert "160 not tradable at entry, or filled forward at exit" in sentence
     member = np.ones(prices.shape, dtype=bool)
     assert "300 of stocks that have no price any more" in said(panel(prices, member=member))[0]
 

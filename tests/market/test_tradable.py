@@ -96,11 +96,15 @@ def test_a_negative_volume_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("lag", "horizon"), [(0, 1), (1, 1), (1, 2), (2, 1)])
-def test_a_return_needs_a_fill_at_both_ends(lag: int, horizon: int) -> None:
+def test_a_return_needs_a_fill_at_its_start_and_a_price_of_its_own_at_its_end(lag: int, horizon: int) -> None:
     rng = np.random.default_rng(0)
     prices, tradable = rng.uniform(1.0, 2.0, (4, 30)), rng.random((4, 30)) < 0.7
+    filled_forward = ~tradable & (rng.random((4, 30)) < 0.5)
+    filled_forward[:, 0] = False
+    for t in range(1, 30):
+        prices[:, t] = np.where(filled_forward[:, t], prices[:, t - 1], prices[:, t])
     returns = forward_returns(prices, horizon, lag, tradable)
     for n, t in np.ndindex(4, 30 - lag - horizon):
-        filled = tradable[n, t + lag] and tradable[n, t + lag + horizon]
-        expected = prices[n, t + lag + horizon] / prices[n, t + lag] - 1.0 if filled else np.nan
+        known = tradable[n, t + lag] and not filled_forward[n, t + lag + horizon]
+        expected = prices[n, t + lag + horizon] / prices[n, t + lag] - 1.0 if known else np.nan
         assert returns[n, t] == pytest.approx(expected, nan_ok=True)
