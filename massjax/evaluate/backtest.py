@@ -12,6 +12,7 @@ from massjax.config import BacktestSettings
 from massjax.engine.labels import check_labels, plain
 from massjax.errors import DataError
 from massjax.evaluate.orders import Orders, fill, orders_to
+from massjax.market.history import forward_fill, shift
 
 
 class Ended(NamedTuple):
@@ -175,11 +176,7 @@ def returns_from_prices(prices: Float[np.ndarray, "N T"]) -> Float[np.ndarray, "
     Over a gap in the prices the whole return falls on the date on which the price is known again; NaN in the gap, before the
     first price and after the last one.
     """
-    known = np.isfinite(prices)
-    last_seen = np.maximum.accumulate(np.where(known, np.arange(prices.shape[1]), -1), axis=1)
-    before = np.concatenate([np.full((prices.shape[0], 1), -1), last_seen[:, :-1]], axis=1)
-    earlier = np.take_along_axis(prices, np.maximum(before, 0), axis=1)
-    return np.where(known & (before >= 0), prices / earlier - 1.0, np.nan)
+    return prices / shift(forward_fill(prices), 1) - 1.0
 
 
 def returns_from_forward(one_day: Float[np.ndarray, "N T"], execution_lag: int) -> Float[np.ndarray, "N T"]:

@@ -36,12 +36,10 @@ from massjax.evaluate.untraded import untraded_warnings
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns
-from massjax.market.row_words import counted, row_unit
+from massjax.market.row_words import counted, first_few, row_unit
+from massjax.progress import Tell
 from massjax.scoring.work import prepare
 from massjax.search import Search, settings_from_mapping
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, and with how much of how much of it is done; 0 of 0 where that cannot be told."""
 
 LITTLE_COVERAGE = 0.9
 """Share of members with a score under which a run warns."""
@@ -49,7 +47,7 @@ TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "dat
 """Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
 
 
-def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
+def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     """Do everything that `python -m massjax.optimize` does, short of writing files.
 
     Args:
@@ -280,9 +278,8 @@ def _warnings(
         )
     gappy = [f"{fact.archetype.name} ({fact.coverage:.1%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
     if gappy:
-        listed = ", ".join(gappy[:5]) + (", ..." if len(gappy) > 5 else "")
-        scoring = f"{len(gappy)} archetypes score" if len(gappy) > 1 else "1 archetype scores"
-        found.append(f"{scoring} less than {LITTLE_COVERAGE:.0%} of the members: {listed}")
+        score = "scores" if len(gappy) == 1 else "score"
+        found.append(f"{counted(len(gappy), 'archetype')} {score} less than {LITTLE_COVERAGE:.0%} of the members: {first_few(gappy, 5)}")
     found += [] if fake else hindsight_warnings(config, panel.dates, [fact.archetype for fact in facts])
     return (*found, *panel.warnings)
 
@@ -290,7 +287,7 @@ def _warnings(
 class _Clock:
     """Tells of each stage as it begins and remembers how long it took."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Tell | None) -> None:
         self.progress = progress
         self.seconds: dict[str, float] = {}
 

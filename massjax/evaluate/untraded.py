@@ -10,6 +10,7 @@ from massjax.config import BacktestSettings
 from massjax.evaluate.backtest import Backtest
 from massjax.market import Panel
 from massjax.market.fills import last_prices, priced
+from massjax.market.row_words import counted, first_few
 
 MOST_NAMED = 50
 """Stocks named in a warning at most."""
@@ -39,10 +40,9 @@ def untraded_warnings(panel: Panel, backtests: Sequence[Backtest], settings: Bac
         )
     if unfilled := sum(result.unfilled for result in backtests):
         became = {"wait": "waited for the stock's next price or the next rebalance", "lapse": "lapsed"}[settings.unfilled]
-        orders = "1 order" if unfilled == 1 else f"{unfilled:,} orders"
         found.append(
-            f"{orders} of all portfolios together could not be filled on the date of the fill, on which the stock had no price or was not "
-            f"tradable, and {became} (evaluate.backtest.unfilled)"
+            f"{counted(unfilled, 'order')} of all portfolios together could not be filled on the date of the fill, on which the stock had "
+            f"no price or was not tradable, and {became} (evaluate.backtest.unfilled)"
         )
     return tuple(found)
 
@@ -60,7 +60,7 @@ def _silent(panel: Panel, backtests: Sequence[Backtest], execution_lag: int) -> 
 def _named(panel: Panel, last: Mapping[int, int]) -> str:
     """`AAA (last price 2021-01-04), BBB (last price 2021-02-04) and 3 more`, the earliest first."""
     named = [f"{panel.stocks[stock]} (last price {panel.dates[at]})" for stock, at in sorted(last.items(), key=lambda pair: pair[::-1])]
-    return ", ".join(named[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else "")
+    return first_few(named, MOST_NAMED)
 
 
 def _loss(delisting_return: float) -> str:
