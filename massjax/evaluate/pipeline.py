@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from massjax.agents import hindsight_warnings
 from massjax.config import Archetype, RunConfig
@@ -276,12 +276,35 @@ def _warnings(
             f"{counted(skipped, 'date')} with a full look-back {'is' if skipped == 1 else 'are'} left out, because no search had a rank "
             "correlation in the window"
         )
+    found += left_out_warnings(strategies, evaluated, panel.dates)
     gappy = [f"{fact.archetype.name} ({fact.coverage:.1%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
     if gappy:
         score = "scores" if len(gappy) == 1 else "score"
         found.append(f"{counted(len(gappy), 'archetype')} {score} less than {LITTLE_COVERAGE:.0%} of the members: {first_few(gappy, 5)}")
     found += [] if fake else hindsight_warnings(config, panel.dates, [fact.archetype for fact in facts])
     return (*found, *panel.warnings)
+
+
+def left_out_warnings(
+    strategies: Sequence[Strategy], evaluated: Bool[np.ndarray, " T"], dates: Shaped[np.ndarray, " T"]
+) -> tuple[str, ...]:
+    """A sentence for each strategy that is judged on fewer dates than the run is about.
+
+    Args:
+        strategies: each with its own `evaluated`.
+        evaluated: True on the dates that the run is about.
+        dates: datetime64[D], by column.
+    """
+    found = []
+    for strategy in strategies:
+        lacking = evaluated & ~strategy.evaluated
+        if lacking.any():
+            found.append(
+                f"{strategy.label} has no weights of its own on {lacking.sum():,} of {counted(int(evaluated.sum()), 'evaluated date')} "
+                f"(first {dates[lacking][0]}), whose look-back windows allowed it no rank correlation: its correlations leave them out, "
+                "its portfolio ranks by equal weights there"
+            )
+    return tuple(found)
 
 
 class _Clock:
