@@ -189,8 +189,8 @@ class MarketSettings(Settings):
         source: `sp500` (20 stocks, 1990–2022, carried by the skfolio package), `tables` (your own), `mass` (MASS's published layout).
         start, end: first and last date of the panel; earlier data is used only as history for features.
         horizons: forward-return horizons, in rows of the data: trading days, where these are daily.
-        execution_lag: rows from a decision to its fill: 1 = at the close after that of the decision; 0 = at that same close. Ready-made forward
-            returns are taken as they are: set it to what they contain (0 for `mass`).
+        execution_lag: rows from a decision to its fill: 1 = at the close after that of the decision; 0 = at that same close. Ready-made
+            forward returns are taken as they are: set it to what they contain (0 for `mass`).
         price_features: compute the standard price features when prices are present.
         periods_per_year: rows that make a year: 252 or 365 for daily data, 52 for weekly, 12 for monthly. Worked out from the dates by
             default. It sets how many rows the windows of price features have, and what is annualised.

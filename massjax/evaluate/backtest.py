@@ -70,7 +70,7 @@ def backtest(
     fillable: Bool[np.ndarray, "N T"] | None = None,
     ends: Int[np.ndarray, " N"] | None = None,
 ) -> Backtest:
-    """Hold the top quantile of the signal in equal weights, rebalanced every `settings.every` trading days.
+    """Hold the top quantile of the signal in equal weights, rebalanced every `settings.every` dates.
 
     A decision taken from the signal of date t is due at the close of t + `execution_lag`: orders bring the holdings h, worth V with the
     cash, to the target weights w. Between fills the holdings drift with their returns. Trading costs `settings.cost / 2` · Σ|w V − h|
@@ -89,7 +89,7 @@ def backtest(
             in the prices the whole return falls on the date on which the price is known again.
         member: True where the stock may be bought.
         start: index of the first decision date; the next ones are `settings.every` dates apart.
-        execution_lag: trading days from decision to fill.
+        execution_lag: dates from decision to fill.
         fillable: True where the stock has a price and may be traded (`massjax.market.fills.fillable`); None = where the return is
             known, and on the first date if that of the second is.
         ends: index of the last date with a price of each stock, T where prices go on (`massjax.market.fills.ends_of_prices`); None =

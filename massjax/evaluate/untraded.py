@@ -23,7 +23,7 @@ def untraded_warnings(panel: Panel, backtests: Sequence[Backtest], settings: Bac
         panel: whose stocks and dates are named.
         backtests: of all portfolios of a run, the benchmark's too.
         settings: under which they were made.
-        execution_lag: trading days from decision to fill.
+        execution_lag: dates from decision to fill.
     """
     found = []
     if ended := {ended.stock: ended.last for result in backtests for ended in result.ended}:
