@@ -18,6 +18,7 @@ from massjax.market.alignment import misaligned, split_histories
 from massjax.market.calendar import mixed_calendars
 from massjax.market.carried import carried
 from massjax.market.days_off import refuse_snapshots, rows_off, weekend_rows
+from massjax.market.doubles import doubles
 from massjax.market.grid import days, occurs, place
 from massjax.market.identifiers import Conventions
 from massjax.market.impossible import refuse_impossible
@@ -59,6 +60,8 @@ def load_tables(settings: MarketSettings) -> Panel:
         warnings.extend(_off(returns, dates, stocks, universe, settings.forward_returns.path, "market.forward_returns", None))
     closes = None if prices is None else place(prices, "value_0", dates, stocks)
     warnings.extend(mixed_calendars(occurs(base, dates, stocks), dates, stocks, source.path))
+    values, what = (place(base, "value_0", dates, stocks), "return") if closes is None else (closes, "close")
+    warnings.extend(doubles(values, stocks, source.path, what))
     tradable = None
     if closes is not None and prices is not None and settings.prices is not None:
         tradable = tradable_of(prices, settings.prices, dates, stocks)
