@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from massjax.market.identifiers import twins
 
-LEAST_SHARED, LEAST_DIFFERENT = 10, 5
+LEAST_SHARED, LEAST_DIFFERENT = 30, 10
 """Dates that both must share, and different values on them, for equal series to tell of one stock; a stablecoin stays at 1."""
 PROBES = 20
 """Dates on which equal values are looked for at first."""

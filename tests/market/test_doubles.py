@@ -25,7 +25,7 @@ def test_prices_that_meet_now_and_then_are_those_of_different_stocks() -> None:
     assert doubles(walks(), STOCKS, FILE, "close") == ()
 
 
-@pytest.mark.parametrize("lacks", [slice(0, 0), slice(0, 230), slice(100, 250), slice(3, 250, 7)])
+@pytest.mark.parametrize("lacks", [slice(0, 0), slice(0, 210), slice(100, 250), slice(3, 250, 7)])
 def test_a_copy_is_named_although_it_begins_late_ends_early_or_has_holes(lacks: slice) -> None:
     prices = walks()
     prices[7] = prices[2]
