@@ -101,7 +101,7 @@ def _off(
 ) -> tuple[str, ...]:
     """What of a table of values meets no stock or date of the panel."""
     valued = rows.filter(pl.any_horizontal(pl.col("^value_.*$").is_not_null() & pl.col("^value_.*$").is_not_nan()))
-    return (*misaligned(rows["stock"], stocks, universe, path), *rows_off(valued, dates, path, setting, carry))
+    return (*misaligned(rows["stock"], stocks, universe, path, dates=rows["date"]), *rows_off(valued, dates, path, setting, carry))
 
 
 def _read_prices(table: PricesTable, warnings: list[str], conventions: Conventions) -> pl.DataFrame:
@@ -156,7 +156,7 @@ def _members(
         return listed
     rows = read_long(table.path, "market.membership", table.date, table.stock, conventions=Conventions.of(settings))
     _refuse_empty(rows, stocks, table.path)
-    warnings.extend(misaligned(rows["stock"], stocks, stocks, table.path, expects_all=False, names_others=True))
+    warnings.extend(misaligned(rows["stock"], stocks, stocks, table.path, expects_all=False, names_others=True, dates=rows["date"]))
     refuse_snapshots(rows, dates, table.path)
     member = occurs(rows, dates, stocks) & listed
     lost = len(rows) - int(member.sum())
@@ -225,7 +225,8 @@ def _read_stocks(
     twice = identifiers.is_duplicated().arg_true()
     if len(twice):
         raise DataError(f"{table.path}: column {table.stock!r}, row {twice[0] + 1}: stock {identifiers[twice[0]]} occurs more than once")
-    warnings.extend(misaligned(identifiers, stocks, universe, table.path))
+    one_day = pl.Series([0]).new_from_index(0, len(identifiers))
+    warnings.extend(misaligned(identifiers, stocks, universe, table.path, dates=one_day))
     known = set(stocks)
 
     def by_stock(column: str | None) -> dict[str, str]:
