@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from massjax.config import MarketSettings, PricesTable, TextsTable
-from massjax.errors import DataError
+from massjax.errors import ConfigError, DataError
 from massjax.market import load_panel
 from massjax.market.carried import carried
 from massjax.market.panel import TEXT_SCHEMA
@@ -116,7 +116,7 @@ def test_tables_are_merged_by_date_stock_and_time(tmp_path: Path) -> None:
 
 def test_unknown_zone_is_named(tmp_path: Path) -> None:
     times = pl.Series([datetime(2022, 3, 14, 7)]).dt.replace_time_zone("UTC")
-    with pytest.raises(ValueError, match=r"timezone\n.*'America/NewYork' is no time zone; expected a name such as America/New_York"):
+    with pytest.raises(ConfigError, match=r"timezone: .*'America/NewYork' is no time zone; expected a name such as America/New_York"):
         known(tmp_path, times, timezone="America/NewYork")
 
 
@@ -169,5 +169,5 @@ def test_loading_carries_texts_counts_the_lost_and_keeps_their_order(tables) -> 
 
 def test_tables_of_one_modality_have_one_window(tmp_path: Path) -> None:
     table = TextsTable(path=tmp_path / "a.csv", window=3)
-    with pytest.raises(ValueError, match="two tables of the modality 'news' have windows of different length"):
+    with pytest.raises(ConfigError, match="two tables of the modality 'news' have windows of different length"):
         MarketSettings(source="tables", prices=PricesTable(path=tmp_path / "p.csv"), texts=(table, table.replace(window=0)))
