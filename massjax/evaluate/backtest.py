@@ -101,7 +101,8 @@ def backtest(
     Raises:
         DataError: the arrays do not fit together, or no decision can be filled within them.
     """
-    check_labels(member=member, signal=signal, returns=returns)
+    given = {} if fillable is None else {"fillable": fillable}
+    check_labels(member=member, signal=signal, returns=returns, **given)
     signal, returns, member = (np.asarray(plain(what, it)) for what, it in (("signal", signal), ("returns", returns), ("member", member)))
     if not signal.shape == returns.shape == member.shape:
         raise DataError(f"backtest: signal {signal.shape}, returns {returns.shape} and member {member.shape} must have one shape")
@@ -111,7 +112,11 @@ def backtest(
             f"backtest: a decision on date number {start + 1} with an execution lag of {execution_lag} is not filled within "
             f"the {dates} dates of the panel; bring more dates or a shorter look-back"
         )
-    fillable = _with_known_return(returns) if fillable is None else fillable
+    fillable = _with_known_return(returns) if fillable is None else np.asarray(plain("fillable", fillable))
+    if fillable.shape != signal.shape or fillable.dtype != bool:
+        raise DataError(
+            f"backtest: fillable {fillable.shape} of {fillable.dtype} must be booleans of the shape of the signal, {signal.shape}"
+        )
     ends = np.full(stocks, dates) if ends is None else ends
     equity, turnover, cost, held = np.full(dates, np.nan), np.zeros(dates), np.zeros(dates), np.zeros((stocks, dates))
     holdings, cash, orders = np.zeros(stocks), 1.0, Orders(np.zeros(stocks), np.zeros(stocks))

@@ -43,6 +43,8 @@ from massjax.search import Search, settings_from_mapping
 
 LITTLE_COVERAGE = 0.9
 """Share of members with a score under which a run warns."""
+MOST_REMARKS = 3
+"""Remarks on the data that are repeated where nothing can be evaluated."""
 TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "date"}
 """Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
 
@@ -79,7 +81,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             contenders.append(_search(config, judged, gathered.scores, name, search, number, tell))
     evaluated = _evaluated(contenders, first, panel.dates.size)
     if not evaluated.any():
-        raise _nothing_evaluated(gathered.scores, archetypes)
+        raise _nothing_evaluated(gathered.scores, archetypes, panel.warnings)
     with clock.stage("judging against the controls"):
         returns, no_backtest = _returns(panel, lag)
         kinds = tuple(archetype.kind for archetype in archetypes)
@@ -99,7 +101,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         )
         compared = controls(arena, fake=made_by_fake(store))
         if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*contenders, *compared) if found.fitness is not None):
-            raise _nothing_evaluated(gathered.scores, archetypes)
+            raise _nothing_evaluated(gathered.scores, archetypes, panel.warnings)
         benchmark = portfolio(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(arena, [*contenders, *compared], benchmark.backtest if benchmark else None)
         facts = _archetype_facts(arena, archetypes, strategies)
@@ -147,11 +149,13 @@ def _refuse_silence(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Arc
         )
 
 
-def _nothing_evaluated(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype]) -> ConfigError:
+def _nothing_evaluated(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype], remarks: Sequence[str]) -> ConfigError:
+    of_data = f". Of the data: {'; '.join(remarks[:MOST_REMARKS])}" if remarks else ""
     return ConfigError(
         "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
         "check that the scores differ between stocks, and that returns are known on the dates that have scores"
         + _told_flat(scores, archetypes)
+        + of_data
     )
 
 

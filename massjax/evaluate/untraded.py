@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from massjax.config import BacktestSettings
-from massjax.evaluate.backtest import Backtest
+from massjax.evaluate.backtest import Backtest, returns_from_forward
 from massjax.market import Panel
 from massjax.market.fills import last_prices, priced
 from massjax.market.row_words import counted, first_few
@@ -17,7 +17,7 @@ MOST_NAMED = 50
 
 
 def untraded_warnings(panel: Panel, backtests: Sequence[Backtest], settings: BacktestSettings, execution_lag: int) -> tuple[str, ...]:
-    """Sentences on holdings whose prices ended, on those without a price on the last date, and on orders that were not filled.
+    """Sentences on holdings whose prices ended, on those without a price on the last date or a return over a gap, and on unfilled orders.
 
     Args:
         panel: whose stocks and dates are named.
@@ -38,6 +38,12 @@ def untraded_warnings(panel: Panel, backtests: Sequence[Backtest], settings: Bac
             f"{stocks} held without a price on the last date, {panel.dates[-1]}, suspended or delivered late, and valued at the last price "
             f"there is: {_named(panel, silent)}"
         )
+    if gaps := _gaps(panel, backtests, execution_lag):
+        stocks = "1 stock was" if len(gaps) == 1 else f"{len(gaps)} stocks were"
+        found.append(
+            f"{stocks} held over dates without a return, which count as 0, so a jump of the price over that gap is lost: "
+            f"{_spans(panel, gaps)}; ready-made one-day returns do not reach across a gap, market.prices would"
+        )
     if unfilled := sum(result.unfilled for result in backtests):
         became = {"wait": "waited for the stock's next price or the next rebalance", "lapse": "lapsed"}[settings.unfilled]
         found.append(
@@ -55,6 +61,28 @@ def _silent(panel: Panel, backtests: Sequence[Backtest], execution_lag: int) -> 
     last = last_prices(known)
     held = np.any([result.holdings[:, -1] > 0 for result in backtests], axis=0)
     return {int(stock): int(last[stock]) for stock in np.flatnonzero(held & ~known[:, -1])}
+
+
+def _gaps(panel: Panel, backtests: Sequence[Backtest], execution_lag: int) -> dict[int, tuple[int, int]]:
+    """Indices of the first and last date before its last return on which a stock is held and its ready-made return is unknown."""
+    if panel.prices is not None or 1 not in panel.forward_returns or not backtests:
+        return {}
+    known = np.isfinite(returns_from_forward(panel.forward_returns[1], execution_lag))
+    before_last = np.arange(known.shape[1]) < last_prices(known)[:, None]
+    held = np.zeros(known.shape, bool)
+    held[:, 1:] = np.any([result.holdings[:, :-1] > 0 for result in backtests], axis=0)
+    lost = held & ~known & before_last
+    return {int(stock): (int(lost[stock].argmax()), int(np.flatnonzero(lost[stock])[-1])) for stock in np.flatnonzero(lost.any(axis=1))}
+
+
+def _spans(panel: Panel, gaps: Mapping[int, tuple[int, int]]) -> str:
+    """`AAA (2021-01-04 to 2021-02-04), BBB (2021-03-01)`, the earliest first."""
+    ordered = sorted(gaps.items(), key=lambda pair: pair[::-1])
+    named = [
+        f"{panel.stocks[stock]} ({panel.dates[first]}{'' if first == last else f' to {panel.dates[last]}'})"
+        for stock, (first, last) in ordered
+    ]
+    return first_few(named, MOST_NAMED)
 
 
 def _named(panel: Panel, last: Mapping[int, int]) -> str:

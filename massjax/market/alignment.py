@@ -15,7 +15,13 @@ MOST_NAMED = 5
 
 
 def misaligned(
-    rows: pl.Series, stocks: Sequence[str], wanted: Collection[str], path: Path, expects_all: bool = True, names_others: bool = False
+    rows: pl.Series,
+    stocks: Sequence[str],
+    wanted: Collection[str],
+    path: Path,
+    expects_all: bool = True,
+    names_others: bool = False,
+    dates: pl.Series | None = None,
 ) -> tuple[str, ...]:
     """Sentences about the stocks that a table and the market data do not have in common.
 
@@ -29,6 +35,8 @@ def misaligned(
         path: the table.
         expects_all: a member without a row is worth telling, as in a table of features; not in one of texts.
         names_others: so is a stock without market data, as in a table of members.
+        dates: of each row, where a stock has one row a date: identifiers that are there on the same dates are two stocks, however
+            alike they are, as MS-I and MSI.
 
     Raises:
         DataError: no stock of the table is one of the market data, or codes lack their leading zeros on one side.
@@ -40,6 +48,8 @@ def misaligned(
     strange = {stock for stock in counts if stock not in known}
     absent = [stock for stock in stocks if stock in universe and stock not in counts]
     near = pairs(strange, stocks, [stock for stock in stocks if stock not in counts]) if strange else []
+    if dates is not None:
+        near = [pair for pair in near if pair.there not in counts or not _both_there(pair, rows, dates)]
     _refuse_lost_zeros(near, counts, path)
     if len(strange) == len(counts):
         raise DataError(
@@ -57,6 +67,12 @@ def misaligned(
         what = f"{counted(count, 'row')} of {counted(len(others), 'stock')} without market data: {_listed(others, near)}"
         sentences.append("; ".join(filter(None, (f"{path}: left out {what}", _cure(near)))))
     return tuple(sentences)
+
+
+def _both_there(pair: Pair, rows: pl.Series, dates: pl.Series) -> bool:
+    """Whether a table has rows of both identifiers on the same dates, on half of those of the rarer one at least."""
+    here, there = (set(dates.filter(rows == stock)) for stock in (pair.here, pair.there))
+    return 2 * len(here & there) >= min(len(here), len(there))
 
 
 def split_histories(rows: pl.DataFrame, path: Path) -> tuple[str, ...]:

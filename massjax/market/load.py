@@ -22,6 +22,7 @@ from massjax.market.identifiers import Conventions, pairs, spelled
 from massjax.market.impossible import percent_sized
 from massjax.market.mass import load_mass
 from massjax.market.panel import Panel
+from massjax.market.ready_made import odd_returns
 from massjax.market.returns import forward_returns
 from massjax.market.row_words import counted
 from massjax.market.sp500 import load_sp500
@@ -95,6 +96,9 @@ def _doubts(panel: Panel, execution_lag: int, path: Path) -> tuple[str, ...]:
         found = disagreements(panel.forward_returns, panel.prices, execution_lag, path)
         if found:
             return found
+    else:
+        odd = odd_returns(panel.forward_returns, panel.dates, panel.stocks, path)
+        return (*percent_sized(panel.forward_returns, panel.periods_per_year, path), *odd)
     return percent_sized(panel.forward_returns, panel.periods_per_year, path)
 
 

@@ -97,7 +97,7 @@ def _refuse(path: Path, overwrite: bool) -> None:
     held = {entry.name for entry in path.iterdir()}
     if not held:
         return
-    if not ({CONFIG, METRICS} <= held and held & {WEIGHTS, SIGNALS, REPORT}):
+    if not ({CONFIG, METRICS} <= held and held & {WEIGHTS, SIGNALS}):
         raise ConfigError(f"{path}: is there and holds something other than a run, so it is left alone; name another place with --out DIR")
     if foreign := sorted(entry.name for entry in path.iterdir() if not _own(entry)):
         raise ConfigError(

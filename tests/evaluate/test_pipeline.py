@@ -171,7 +171,8 @@ def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
     silent, alike = {"name": "silent", "rule": {"nothing": 1}}, {"name": "same-for-all", "rule": {"alike": 1}}
     with pytest.raises(DataError, match="no archetype has a score on any date: 'silent'"):
         run(small_config(market=market, agents={"archetypes": [silent]}))
-    with pytest.raises(ConfigError, match=r"no date can be evaluated.*Never a difference between stocks: 'silent', 'same-for-all'"):
+    told = r"no date can be evaluated.*Never a difference between stocks: 'silent', 'same-for-all'\. Of the data: .*'nothing' is unknown"
+    with pytest.raises(ConfigError, match=told):
         run(small_config(market=market, agents={"archetypes": [silent, alike]}))
     with pytest.raises(ConfigError, match=r"no date can be evaluated.*Never a difference between stocks: 'silent', 'same-for-all'"):
         run(small_config(market=market, agents={"archetypes": [silent, alike]}, search=[]))

@@ -116,7 +116,7 @@ def test_tables_are_merged_by_date_stock_and_time(tmp_path: Path) -> None:
 
 def test_unknown_zone_is_named(tmp_path: Path) -> None:
     times = pl.Series([datetime(2022, 3, 14, 7)]).dt.replace_time_zone("UTC")
-    with pytest.raises(ConfigError, match=r"timezone: 'America/NewYork' is no time zone; expected a name such as America/New_York"):
+    with pytest.raises(ConfigError, match=r"timezone: .*'America/NewYork' is no time zone; expected a name such as America/New_York"):
         known(tmp_path, times, timezone="America/NewYork")
 
 
