@@ -9,16 +9,16 @@ from dataclasses import replace
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 
-from massjax.agents import hindsight_warnings
 from massjax.config import Archetype, RunConfig
 from massjax.errors import ConfigError, DataError, LeakageError, blaming
 from massjax.evaluate import span
 from massjax.evaluate.backtest import returns_from_forward, returns_from_prices
 from massjax.evaluate.controls import single_rank_ic
 from massjax.evaluate.memory import check_memory
-from massjax.evaluate.metrics import summarize, telling_dates
+from massjax.evaluate.metrics import summarize
+from massjax.evaluate.remarks import remarks
 from massjax.evaluate.result import (
     BENCHMARK,
     BEST_SINGLE,
@@ -36,14 +36,12 @@ from massjax.evaluate.untraded import untraded_warnings
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns
-from massjax.market.row_words import counted, first_few, row_unit
+from massjax.market.row_words import counted, row_unit
 from massjax.progress import Tell
 from massjax.scoring.work import prepare
 from massjax.search import Search, settings_from_mapping
 
-LITTLE_COVERAGE = 0.9
-"""Share of members with a score under which a run warns."""
-MOST_REMARKS = 3
+MOST_REMARKS = 10
 """Remarks on the data that are repeated where nothing can be evaluated."""
 TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "date"}
 """Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
@@ -116,7 +114,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         benchmark=benchmark,
         no_backtest=no_backtest,
         store=store,
-        warnings=(*gathered.warnings, *untraded, *_warnings(config, panel, evaluated, first, facts, strategies, made_by_fake(store))),
+        warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, made_by_fake(store))),
         seconds=clock.seconds,
     )
 
@@ -149,8 +147,8 @@ def _refuse_silence(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Arc
         )
 
 
-def _nothing_evaluated(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype], remarks: Sequence[str]) -> ConfigError:
-    of_data = f". Of the data: {'; '.join(remarks[:MOST_REMARKS])}" if remarks else ""
+def _nothing_evaluated(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype], doubts: Sequence[str]) -> ConfigError:
+    of_data = f". Of the data: {'; '.join(doubts[:MOST_REMARKS])}" if doubts else ""
     return ConfigError(
         "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
         "check that the scores differ between stocks, and that returns are known on the dates that have scores"
@@ -256,59 +254,6 @@ def _archetype_facts(arena: Arena, archetypes: Sequence[Archetype], strategies: 
         )
         for k, archetype in enumerate(archetypes)
     )
-
-
-def _warnings(
-    config: RunConfig,
-    panel: Panel,
-    evaluated: Bool[np.ndarray, " T"],
-    first: int,
-    facts: Sequence[ArchetypeFacts],
-    strategies: Sequence[Strategy],
-    fake: bool,
-) -> tuple[str, ...]:
-    found = []
-    skipped, horizon = int(evaluated.size - first - evaluated.sum()), config.evaluate.horizon
-    known, wanted = max(strategy.metrics[horizon].rank_ic.dates for strategy in strategies), telling_dates(horizon)
-    if known < wanted:
-        found.append(
-            f"only {counted(known, 'date')} can be judged; with returns over {counted(horizon, row_unit(panel.periods_per_year))} "
-            f"fewer than {wanted} are too few to conclude anything"
-        )
-    if skipped:
-        found.append(
-            f"{counted(skipped, 'date')} with a full look-back {'is' if skipped == 1 else 'are'} left out, because no search had a rank "
-            "correlation in the window"
-        )
-    found += left_out_warnings(strategies, evaluated, panel.dates)
-    gappy = [f"{fact.archetype.name} ({fact.coverage:.1%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
-    if gappy:
-        score = "scores" if len(gappy) == 1 else "score"
-        found.append(f"{counted(len(gappy), 'archetype')} {score} less than {LITTLE_COVERAGE:.0%} of the members: {first_few(gappy, 5)}")
-    found += [] if fake else hindsight_warnings(config, panel.dates, [fact.archetype for fact in facts])
-    return (*found, *panel.warnings)
-
-
-def left_out_warnings(
-    strategies: Sequence[Strategy], evaluated: Bool[np.ndarray, " T"], dates: Shaped[np.ndarray, " T"]
-) -> tuple[str, ...]:
-    """A sentence for each strategy that is judged on fewer dates than the run is about.
-
-    Args:
-        strategies: each with its own `evaluated`.
-        evaluated: True on the dates that the run is about.
-        dates: datetime64[D], by column.
-    """
-    found = []
-    for strategy in strategies:
-        lacking = evaluated & ~strategy.evaluated
-        if lacking.any():
-            found.append(
-                f"{strategy.label} has no weights of its own on {lacking.sum():,} of {counted(int(evaluated.sum()), 'evaluated date')} "
-                f"(first {dates[lacking][0]}), whose look-back windows allowed it no rank correlation: its correlations leave them out, "
-                "its portfolio ranks by equal weights there"
-            )
-    return tuple(found)
 
 
 class _Clock:

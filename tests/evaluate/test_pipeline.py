@@ -16,7 +16,8 @@ from massjax.config import Archetype, MarketSettings, RunConfig, validate
 from massjax.errors import ConfigError, DataError, LeakageError, StoreError
 from massjax.evaluate.memory import check_memory
 from massjax.evaluate.metrics import daily_rank_ic
-from massjax.evaluate.pipeline import _names, left_out_warnings, run
+from massjax.evaluate.pipeline import _names, run
+from massjax.evaluate.remarks import left_out_warnings
 from massjax.evaluate.result import RunResult, made_by_fake
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import load_panel
