@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from massjax.terminal import HIDDEN, escaped_text
+from massjax.terminal import HIDDEN, escaped_text, markup_text
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,8 @@ def test_nothing_hidden_is_left_and_nothing_visible_is_touched(text: str) -> Non
     assert len(shown) >= len(text)
     if len(visible) == len(text):
         assert shown == text
+
+
+def test_text_within_markup_is_no_style_and_steers_nothing() -> None:
+    assert markup_text("[red]x\x1b[2J[/]") == r"\[red]x\x1b[2J\[/]"
+    assert markup_text("a\nb", keep="\n") == "a\nb"

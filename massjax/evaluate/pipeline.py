@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from massjax.agents import hindsight_warnings
 from massjax.config import Archetype, RunConfig
@@ -36,12 +36,10 @@ from massjax.evaluate.untraded import untraded_warnings
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns
-from massjax.market.row_words import counted, row_unit
+from massjax.market.row_words import counted, first_few, row_unit
+from massjax.progress import Tell
 from massjax.scoring.work import prepare
 from massjax.search import Search, settings_from_mapping
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, and with how much of how much of it is done; 0 of 0 where that cannot be told."""
 
 LITTLE_COVERAGE = 0.9
 """Share of members with a score under which a run warns."""
@@ -51,7 +49,7 @@ TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "dat
 """Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
 
 
-def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
+def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     """Do everything that `python -m massjax.optimize` does, short of writing files.
 
     Args:
@@ -282,19 +280,41 @@ def _warnings(
             f"{counted(skipped, 'date')} with a full look-back {'is' if skipped == 1 else 'are'} left out, because no search had a rank "
             "correlation in the window"
         )
+    found += left_out_warnings(strategies, evaluated, panel.dates)
     gappy = [f"{fact.archetype.name} ({fact.coverage:.1%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
     if gappy:
-        listed = ", ".join(gappy[:5]) + (", ..." if len(gappy) > 5 else "")
-        scoring = f"{len(gappy)} archetypes score" if len(gappy) > 1 else "1 archetype scores"
-        found.append(f"{scoring} less than {LITTLE_COVERAGE:.0%} of the members: {listed}")
+        score = "scores" if len(gappy) == 1 else "score"
+        found.append(f"{counted(len(gappy), 'archetype')} {score} less than {LITTLE_COVERAGE:.0%} of the members: {first_few(gappy, 5)}")
     found += [] if fake else hindsight_warnings(config, panel.dates, [fact.archetype for fact in facts])
     return (*found, *panel.warnings)
+
+
+def left_out_warnings(
+    strategies: Sequence[Strategy], evaluated: Bool[np.ndarray, " T"], dates: Shaped[np.ndarray, " T"]
+) -> tuple[str, ...]:
+    """A sentence for each strategy that is judged on fewer dates than the run is about.
+
+    Args:
+        strategies: each with its own `evaluated`.
+        evaluated: True on the dates that the run is about.
+        dates: datetime64[D], by column.
+    """
+    found = []
+    for strategy in strategies:
+        lacking = evaluated & ~strategy.evaluated
+        if lacking.any():
+            found.append(
+                f"{strategy.label} has no weights of its own on {lacking.sum():,} of {counted(int(evaluated.sum()), 'evaluated date')} "
+                f"(first {dates[lacking][0]}), whose look-back windows allowed it no rank correlation: its correlations leave them out, "
+                "its portfolio ranks by equal weights there"
+            )
+    return tuple(found)
 
 
 class _Clock:
     """Tells of each stage as it begins and remembers how long it took."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Tell | None) -> None:
         self.progress = progress
         self.seconds: dict[str, float] = {}
 

@@ -10,6 +10,7 @@ from massjax.config import BacktestSettings
 from massjax.evaluate.backtest import Backtest, returns_from_forward
 from massjax.market import Panel
 from massjax.market.fills import last_prices, priced
+from massjax.market.row_words import counted, first_few
 
 MOST_NAMED = 50
 """Stocks named in a warning at most."""
@@ -22,7 +23,7 @@ def untraded_warnings(panel: Panel, backtests: Sequence[Backtest], settings: Bac
         panel: whose stocks and dates are named.
         backtests: of all portfolios of a run, the benchmark's too.
         settings: under which they were made.
-        execution_lag: trading days from decision to fill.
+        execution_lag: dates from decision to fill.
     """
     found = []
     if ended := {ended.stock: ended.last for result in backtests for ended in result.ended}:
@@ -45,10 +46,9 @@ def untraded_warnings(panel: Panel, backtests: Sequence[Backtest], settings: Bac
         )
     if unfilled := sum(result.unfilled for result in backtests):
         became = {"wait": "waited for the stock's next price or the next rebalance", "lapse": "lapsed"}[settings.unfilled]
-        orders = "1 order" if unfilled == 1 else f"{unfilled:,} orders"
         found.append(
-            f"{orders} of all portfolios together could not be filled on the date of the fill, on which the stock had no price or was not "
-            f"tradable, and {became} (evaluate.backtest.unfilled)"
+            f"{counted(unfilled, 'order')} of all portfolios together could not be filled on the date of the fill, on which the stock had "
+            f"no price or was not tradable, and {became} (evaluate.backtest.unfilled)"
         )
     return tuple(found)
 
@@ -80,15 +80,15 @@ def _spans(panel: Panel, gaps: Mapping[int, tuple[int, int]]) -> str:
     ordered = sorted(gaps.items(), key=lambda pair: pair[::-1])
     named = [
         f"{panel.stocks[stock]} ({panel.dates[first]}{'' if first == last else f' to {panel.dates[last]}'})"
-        for stock, (first, last) in ordered[:MOST_NAMED]
+        for stock, (first, last) in ordered
     ]
-    return ", ".join(named) + (f" and {len(ordered) - MOST_NAMED} more" if len(ordered) > MOST_NAMED else "")
+    return first_few(named, MOST_NAMED)
 
 
 def _named(panel: Panel, last: Mapping[int, int]) -> str:
     """`AAA (last price 2021-01-04), BBB (last price 2021-02-04) and 3 more`, the earliest first."""
     named = [f"{panel.stocks[stock]} (last price {panel.dates[at]})" for stock, at in sorted(last.items(), key=lambda pair: pair[::-1])]
-    return ", ".join(named[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else "")
+    return first_few(named, MOST_NAMED)
 
 
 def _loss(delisting_return: float) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from massjax.market.identifiers import twins
+from massjax.market.row_words import counted, first_few
 
 LEAST_SHARED, LEAST_DIFFERENT = 30, 10
 """Dates that both must share, and different values on them, for equal series to tell of one stock; a stablecoin stays at 1."""
@@ -35,11 +36,10 @@ def doubles(values: Float[np.ndarray, "N T"], stocks: Sequence[str], path: Path,
     found = [(*pair, dates) for pair, dates in shared.items() if dates]
     if not found:
         return ()
-    named = "; ".join(f"{stocks[first]} and {stocks[second]} on {dates:,} dates" for first, second, dates in found[:NAMED])
-    counted = "1 pair of stocks has" if len(found) == 1 else f"{len(found):,} pairs of stocks have"
-    more = "; ..." if len(found) > NAMED else ""
+    named = first_few([f"{stocks[first]} and {stocks[second]} on {counted(dates, 'date')}" for first, second, dates in found], NAMED, "; ")
+    pairs = "1 pair of stocks has" if len(found) == 1 else f"{len(found):,} pairs of stocks have"
     return (
-        f"{path}: {counted} the same {what} on every date that both have: {named}{more}; is that one stock under two names, which then "
+        f"{path}: {pairs} the same {what} on every date that both have: {named}; is that one stock under two names, which then "
         "counts twice? Leave out one of them",
     )
 

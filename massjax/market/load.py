@@ -24,6 +24,7 @@ from massjax.market.mass import load_mass
 from massjax.market.panel import Panel
 from massjax.market.ready_made import odd_returns
 from massjax.market.returns import forward_returns
+from massjax.market.row_words import counted
 from massjax.market.sp500 import load_sp500
 from massjax.market.tables import load_tables
 
@@ -176,5 +177,5 @@ def _universe_source(settings: MarketSettings) -> str:
 def _unknown_throughout(panel: Panel) -> list[str]:
     """A sentence for each feature and forward return that no member has on any date."""
     arrays = {f"feature {name!r}": feature.values for name, feature in panel.features.items()}
-    arrays |= {f"the forward return over {h} trading days": values for h, values in panel.forward_returns.items()}
+    arrays |= {f"the forward return over {counted(h, 'row')}": values for h, values in panel.forward_returns.items()}
     return [f"{what} is unknown for every member on every date" for what, values in arrays.items() if np.isnan(values[panel.member]).all()]

@@ -76,12 +76,12 @@ class Panel:
     Everything dated t, except `forward_returns`, was known at the close of t. Missing numbers are NaN.
 
     Attributes:
-        dates: trading days, ascending.
+        dates: datetime64[D], ascending: days on which the market is open, or weeks, months.
         stocks: identifiers, unique.
         member: True where the stock is in the universe at the close of the date.
         features: by feature name.
-        forward_returns: by horizon h in trading days: simple return from the first close one can trade at after the decision
-            at the close of t (t + execution lag) to the close h trading days later.
+        forward_returns: by horizon h in rows: simple return from the first close one can trade at after the decision
+            at the close of t (t + execution lag) to the close h rows later.
         prices: adjusted closes; None where only ready-made forward returns exist.
         texts: columns date (the first date at whose close the text is known and its stock a member), stock, modality, text; sorted
             by date and stock, and within those by the time of publication.

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from massjax.market.calendar import rows
 from massjax.market.jumps import DAYS, NAMED, STILL, jumped, longest_stand, moves
+from massjax.market.row_words import counted, first_few
 
 
 def odd_returns(
@@ -36,11 +36,11 @@ def _zeros(one_row: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], s
     found = [int(row) for row in np.argsort(-count, kind="stable") if count[row] >= STILL]
     if not found:
         return []
-    named = "; ".join(f"{stocks[row]} on {count[row]} until {dates[last[row]]}" for row in found[:NAMED])
-    counted = f"{len(found)} stocks have" if len(found) > 1 else "1 stock has"
+    named = first_few([f"{stocks[row]} on {count[row]} until {dates[last[row]]}" for row in found], NAMED, "; ")
+    have = "has" if len(found) == 1 else "have"
     return [
-        f"{path}: {counted} a return over {rows(1)} of exactly 0 on {STILL} or more dates in a row while others moved: {named}"
-        f"{'; ...' if len(found) > NAMED else ''}; were they suspended? Leave those fields empty, so that nothing is bought or sold there"
+        f"{path}: {counted(len(found), 'stock')} {have} a return over 1 row of exactly 0 on {STILL} or more dates in a row while others "
+        f"moved: {named}; were they suspended? Leave those fields empty, so that nothing is bought or sold there"
     ]
 
 
@@ -51,7 +51,6 @@ def _splits(one_row: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], 
     found = np.argwhere(jumped(move, daily=float(np.median(np.diff(dates).astype(int))) <= DAYS)[:, 1:].T)
     if not len(found):
         return []
-    examples = "; ".join(f"{stocks[row]} on {dates[column]} ({one_row[row, column]:+.1%})" for column, row in found[:NAMED])
+    examples = first_few([f"{stocks[row]} on {dates[column]} ({one_row[row, column]:+.1%})" for column, row in found], NAMED, "; ")
     times = f"{len(found):,} times" if len(found) > 1 else "once"
-    more = "; ..." if len(found) > NAMED else ""
-    return [f"{path}: returns over {rows(1)} double, halve or jump as at a split {times}: {examples}{more}; are they adjusted for splits?"]
+    return [f"{path}: returns over 1 row double, halve or jump as at a split {times}: {examples}; are they adjusted for splits?"]
