@@ -101,6 +101,18 @@ def rows_off(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path, se
     return tuple(sentences)
 
 
+def moved_days(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"]) -> str:
+    """Words if the rows of a table of (nearly) every day are a day early or late, as dates cut from times in another zone are.
+
+    Args:
+        rows: columns date and stock.
+        dates: those of the panel.
+    """
+    when = days(rows["date"])
+    inside = (when >= dates[0] - np.timedelta64(1, "D")) & (when <= dates[-1] + np.timedelta64(1, "D"))
+    return _moved(when[inside], dates, int((~np.isin(when[inside], dates)).sum()))
+
+
 def refuse_snapshots(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path) -> None:
     """Refuse a table of members that lists them now and then only, such as at the ends of months.
 

@@ -152,8 +152,14 @@ def _check_members(panel: Panel, settings: MarketSettings) -> None:
     raise DataError(
         f"{where}: ranking needs two members on every date, and there are {count[few[0]]} on {panel.dates[few[0]]} (too few on "
         f"{len(few):,} of {len(panel.dates):,} dates). There are enough on every date {period}: mend that date, or set "
-        "market.start and market.end"
+        f"market.start and market.end{_remarks(panel, settings)}"
     )
+
+
+def _remarks(panel: Panel, settings: MarketSettings) -> str:
+    """What has been remarked on the table that says who is a member."""
+    source = _universe_source(settings)
+    return "".join(f". {warning}" for warning in panel.warnings if warning.startswith(source))
 
 
 def _returns_source(settings: MarketSettings) -> str:

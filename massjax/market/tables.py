@@ -17,7 +17,7 @@ from massjax.errors import ConfigError, DataError
 from massjax.market.alignment import misaligned, split_histories
 from massjax.market.calendar import mixed_calendars
 from massjax.market.carried import carried
-from massjax.market.days_off import refuse_snapshots, rows_off, weekend_rows
+from massjax.market.days_off import moved_days, refuse_snapshots, rows_off, weekend_rows
 from massjax.market.doubles import doubles
 from massjax.market.grid import days, occurs, place
 from massjax.market.identifiers import Conventions
@@ -161,7 +161,8 @@ def _members(
     member = occurs(rows, dates, stocks) & listed
     lost = len(rows) - int(member.sum())
     if lost:
-        warnings.append(f"{table.path}: {lost:,} of {len(rows):,} memberships are of a stock without market data on that date; left out")
+        what = f"{lost:,} of {len(rows):,} memberships are of a stock without market data on that date"
+        warnings.append(f"{table.path}: {what}; left out{moved_days(rows, dates)}")
     return member
 
 
