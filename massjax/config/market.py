@@ -104,8 +104,9 @@ class TextsTable(Settings):
 
     A text with a time of day counts as known on a date if it was published by `cutoff` in `timezone`; a later one, or one on
     a day without trading, counts on the next trading day. Times that name no zone are in `timezone`, which is `market.timezone`
-    unless it is given, and America/New_York where neither is. A text with a date alone, or a time of exactly midnight in
-    `timezone` or in the zone it names, counts from the next trading day on.
+    unless it is given, and America/New_York where neither is. The cut-off is 16:00 by default, when New York closes: set it to
+    the market's own close. A text with a date alone, or a time of exactly midnight in `timezone` or in the zone it names, counts
+    from the next trading day on.
 
     Attributes:
         path: a parquet, CSV or tab-separated file.

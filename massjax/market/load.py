@@ -136,6 +136,10 @@ def _asked_for(settings: MarketSettings, panel: Panel, known: Sequence[str]) -> 
             near = next((pair.there for pair in pairs([stock], known, known)), None)
             hint = did_you_mean(stock, known) if near is None else f" (did you mean {near!r}?)"
             raise ConfigError(f"market.only: there is no stock {given!r}{hint} among the {len(known):,} of {_universe_source(settings)}")
+    if len(found) < 2:
+        raise ConfigError(
+            f"market.only: {', '.join(map(repr, asked))} are one stock, {min(found)!r}; name two or more, which are then ranked"
+        )
     return [stock for stock in panel.stocks if stock in found]
 
 

@@ -1,4 +1,4 @@
-"""Ready-made returns without prices beside them: what they tell of suspensions filled with zeros, and of splits."""
+"""Ready-made returns without prices beside them: what they tell of suspensions filled with zeros, of splits, and of losses."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from jaxtyping import Float, Shaped
 from massjax.market.jumps import DAYS, NAMED, STILL, jumped, longest_stand, moves
 from massjax.market.row_words import counted, first_few
 
+NOTHING = 1e-6
+"""Share of a stake below which nothing is left."""
+
 
 def odd_returns(
     returns: Mapping[int, Float[np.ndarray, "N T"]], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path
 ) -> tuple[str, ...]:
-    """Sentences about ready-made returns that are 0 for long while others are not, and about those that jump as at a split.
+    """Sentences about ready-made returns that are 0 for long while others are not, jump as at a split, or follow the loss of everything.
 
     Args:
         returns: by horizon in rows, NaN where unknown.
@@ -25,7 +28,8 @@ def odd_returns(
     """
     if len(stocks) < 2 or len(dates) < 2 or 1 not in returns:
         return ()
-    return (*_zeros(returns[1], dates, stocks, path), *_splits(returns[1], dates, stocks, path))
+    found = (_zeros, _splits, _losses)
+    return tuple(sentence for look in found for sentence in look(returns[1], dates, stocks, path))
 
 
 def _zeros(one_row: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> list[str]:
@@ -54,3 +58,18 @@ def _splits(one_row: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], 
     examples = first_few([f"{stocks[row]} on {dates[column]} ({one_row[row, column]:+.1%})" for column, row in found], NAMED, "; ")
     times = f"{len(found):,} times" if len(found) > 1 else "once"
     return [f"{path}: returns over 1 row double, halve or jump as at a split {times}: {examples}; are they adjusted for splits?"]
+
+
+def _losses(one_row: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> list[str]:
+    """A stock that has lost everything has no return afterwards."""
+    lost = one_row <= -1.0 + NOTHING
+    later = np.flip(np.maximum.accumulate(np.flip(np.isfinite(one_row), axis=1), axis=1), axis=1)
+    found = np.argwhere((lost[:, :-1] & later[:, 1:]).T)
+    if not len(found):
+        return []
+    examples = first_few([f"{stocks[row]} on {dates[column]}" for column, row in found], NAMED, "; ")
+    times = f"{len(found):,} times" if len(found) > 1 else "once"
+    return [
+        f"{path}: a return over 1 row of -100 %, which loses everything, is followed by others of its stock {times}: {examples}; "
+        "leave the field empty where a return is unknown"
+    ]

@@ -352,3 +352,8 @@ EVERY = [date(2020, 1, 6) + timedelta(days=i) for i in range(30)]
 def test_weekends_among_the_prices(market: Market, days: list[date], timezone: str | None, message: str | None) -> None:
     said = [s for s in market.said(market.load(frame(TICKERS, days), timezone=timezone)) if "Saturday" in s or "Sunday" in s]
     assert [s for s in said if message in s] if message else said == []
+
+
+def test_two_spellings_of_one_stock_are_no_two_stocks_to_try(market: Market) -> None:
+    with pytest.raises(ConfigError, match="market.only: 'aapl', 'AAPL' are one stock, 'AAPL'; name two or more"):
+        market.load(frame(TICKERS), only=("aapl", "AAPL"), fold_case=True)

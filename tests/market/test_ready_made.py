@@ -50,3 +50,12 @@ def test_a_day_without_any_move_is_no_suspension() -> None:
     returns = ordinary()
     returns[:, 20:30] = 0.0
     assert odd_returns({1: returns}, DATES, STOCKS, FILE) == ()
+
+
+def test_returns_after_the_loss_of_everything_are_told() -> None:
+    returns = ordinary()
+    returns[5, 80] = -1.0
+    (sentence,) = odd_returns({1: returns}, DATES, STOCKS, FILE)
+    assert f"a return over 1 row of -100 %, which loses everything, is followed by others of its stock once: S5 on {DATES[80]};" in sentence
+    returns[5, 81:] = np.nan
+    assert odd_returns({1: returns}, DATES, STOCKS, FILE) == ()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import date, datetime
+import re
+from datetime import date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +172,22 @@ def test_tables_of_one_modality_have_one_window(tmp_path: Path) -> None:
     table = TextsTable(path=tmp_path / "a.csv", window=3)
     with pytest.raises(ConfigError, match="two tables of the modality 'news' have windows of different length"):
         MarketSettings(source="tables", prices=PricesTable(path=tmp_path / "p.csv"), texts=(table, table.replace(window=0)))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"timezone": "Asia/Shanghai"}, "2 texts are from after 15:00, when exchanges in Asia/Shanghai close, .*cutoff is 16:00"),
+        ({"timezone": "Asia/Shanghai", "cutoff": time(15, 0)}, None),
+        ({"timezone": "Europe/Berlin"}, None),
+        ({}, None),
+        ({"cutoff": time(16, 30)}, "1 text is from after 16:00, when exchanges in America/New_York close"),
+    ],
+)
+def test_texts_between_an_earlier_close_and_the_cutoff_are_told(tmp_path: Path, options: dict[str, object], said: str | None) -> None:
+    hours = [(10, 0), (15, 0), (15, 0, 1), (16, 0), (16, 1), (0, 0)]
+    table = pl.DataFrame({"date": [datetime(2022, 3, 14, *hour) for hour in hours], "stock": "A", "text": "t"})
+    table.write_parquet(tmp_path / "t.parquet")
+    _, sentences = read_texts(TextsTable(path=tmp_path / "t.parquet", **options), "market.texts[0]", DATES, ["A"])
+    assert len(sentences) == (said is not None)
+    assert said is None or re.search(said, sentences[0])
