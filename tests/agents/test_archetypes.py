@@ -68,5 +68,5 @@ def test_generated_names_are_plain_and_faults_are_told() -> None:
     assert grid(Grid(modalities=(("balance sheet",),)))[0].name == "balance_sheet.moderate-risk-aversion.weeks"
     with pytest.raises(ConfigError, match=r"agents\.grid.*sees nothing"):
         grid(Grid(modalities=((),)))
-    with pytest.raises(ValueError, match="distinct"):
+    with pytest.raises(ConfigError, match="distinct"):
         Draw(modalities=("price", "price"))
