@@ -74,7 +74,8 @@ def _mixed_forms(name: str) -> set[str]:
         bare = shorter if len(shorter) > 1 and shorter.lower() not in COMMON_FIRST_WORDS else bare
     forms = {name, bare, name.rstrip("."), re.sub(r"^The ", "", name)}
     forms |= {form.replace(" & ", " and ") for form in forms} | {form.replace(" and ", " & ") for form in forms}
-    forms |= {form.replace("-", " ") for form in forms} | {form.replace("'", "’") for form in forms}
+    forms |= {form.replace("-", " ") for form in forms}
+    forms |= {form.replace(apostrophe, other) for form in forms for apostrophe in "'’" for other in ("'", "’", "")}
     parts = bare.split()
     initials = re.fullmatch(r"(\w)\w*(?: \w+)? (?:&|and) (\w)\w*.*", bare)
     if initials:

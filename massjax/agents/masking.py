@@ -47,14 +47,23 @@ _DATES = (
     "|".join(f"(?<=[{word[0].upper()}{word[0]}]{word[1:]})(?:March|May)" for word in _BEFORE_MONTHS),
 )
 _HAN_DATES = rf"(?<![0-9])(?:{_HAN}{{2,4}}年)?{_HAN}{{1,3}}月{_HAN}{{1,3}}[日号]|(?<![0-9]){_HAN}{{4}}年(?:{_HAN}{{1,3}}月)?"
+_ONES = "one|two|three|four|five|six|seven|eight|nine"
+_TEENS = "ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
+_TO_99 = f"(?:{_TEENS}|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ](?:{_ONES}))?)"
+_IN_WORDS = (
+    f"(?i:twenty[- ](?:{_TEENS}|(?:twenty|thirty)(?:[- ](?:{_ONES}))?)|nineteen[- ]{_TO_99})"
+    f"|(?i:(?<=in )|(?<=year )|(?<=since )|(?<=of )|(?<=by ))(?i:two thousand (?:and )?(?:{_TO_99}|{_ONES}))"
+)
+"""Years in words; `two thousand and ten` is a number elsewhere than after a preposition."""
 _COUNTED = "workers|employees|jobs|stores|people|shares|points|units|yuan|dollars|homes"
 """After a number that is no year."""
 _YEARS = (
-    rf"FY ?(?:{_YEAR}|{_SHORT})(?:[-/](?:{_YEAR}|[0-9]{{2}}))?E?",
+    rf"[FC]Y ?(?:{_YEAR}|{_SHORT})(?:[-/](?:{_YEAR}|[0-9]{{2}}))?E?",
     rf"(?:[1-4]Q|[12]H|Q[1-4]|H[12])[ -]?(?:of )?(?:FY ?)?(?:{_YEAR}|[’'‘]?[0-9]{{2}}(?![0-9.%]))E?",
     rf"(?:fiscal|calendar|year) [’'‘][0-9]{{2}}|(?:{_YEAR})(?:[-–/](?:{_YEAR}|[0-9]{{2}}))(?![0-9%])",
     rf"(?<![$€£¥#.,])(?<!Russell )(?<!Nikkei )(?<!CSI ){_YEAR}[sEFA]?(?![.,][0-9]|%| ?(?:{_COUNTED}))",
-    r"(?<![A-Za-z0-9’'])[’'‘][0-9]{2}(?![0-9.%])",
+    r"(?<![A-Za-z0-9’'])[’'‘][0-9]{2}s?(?![0-9.%])",
+    _IN_WORDS,
 )
 _LINK = r"(?:https?://|www\.)[^\s\"')]+"
 _EXCHANGES = (
@@ -145,12 +154,13 @@ def masker_of(panel: Panel, corpus: Iterable[str]) -> Masker:
     names, persons = companies.keys() & there, (people & there) - companies.keys()
     exact = {form for form in names if form in panel.stocks or len(form) < 5 or form.lower() in WORDS or _CJK.search(form)}
     any_case = _whole({form.lower() for form in names - exact})
-    loose = [_whole(exact | persons), f"(?i:{any_case})" if any_case else "", _QUOTED_TICKER]
+    full = _whole({person.lower() for person in persons if " " in person})
+    loose = [_whole(exact | persons), *(f"(?i:{forms})" for forms in (any_case, full) if forms), _QUOTED_TICKER]
     groups = {
         "link": _LINK,
         "quoted": _QUOTED_TICKER,
         "company": "|".join(filter(None, (_whole(names), f"(?i:{any_case})" if any_case else ""))),
-        "person": _whole(persons),
+        "person": "|".join(filter(None, (_whole(persons), f"(?i:{full})" if full else ""))),
         "handate": _HAN_DATES,
         "date": f"{_BEFORE}(?:{'|'.join(_DATES)}){_AFTER}",
         "year": f"(?<![A-Za-z0-9])(?:{'|'.join(_YEARS)})(?![A-Za-z0-9])",

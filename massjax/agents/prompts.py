@@ -95,7 +95,14 @@ class PromptTemplate:
         }
         self._environment.start()
         try:
-            return Prompt(self._block("system", context), self._block("user", context))
+            prompt = Prompt(self._block("system", context), self._block("user", context))
+            "".join(prompt).encode()
+            return prompt
+        except UnicodeEncodeError as error:
+            raise ConfigError(
+                f"{self.name}: cannot be rendered for archetype {archetype.name!r}: it holds half a character "
+                f"({error.object[error.start]!a}, a surrogate), which no text in UTF-8 can; write the character itself"
+            ) from None
         except Exception as error:  # the template is foreign code: whatever it raises is its fault
             raise ConfigError(f"{self.name}: cannot be rendered for archetype {archetype.name!r}: {_reason(error)}") from None
 

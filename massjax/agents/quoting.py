@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -15,10 +16,11 @@ def quote(texts: Sequence[str]) -> str:
 def one_line(text: str) -> str:
     """A foreign text without line breaks, control and invisible characters, double quotation marks and chat-template brackets.
 
-    Compatibility forms (full-width letters and the like) are brought to their plain ones first, so that none turns into a control
-    token in a tokenizer that does so. `<|`, `|>`, `<<`, `>>`, `[INST` and tags such as `</s>` or `<start_of_turn>` are broken up.
+    What is escaped for HTML (`AT&amp;T`) is what it stands for. Compatibility forms (full-width letters and the like) are brought to
+    their plain ones first, so that none turns into a control token in a tokenizer that does so. `<|`, `|>`, `<<`, `>>`, `[INST` and
+    tags such as `</s>` or `<start_of_turn>` are broken up.
     """
-    plain = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFKC", text))
+    plain = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFKC", html.unescape(text)))
     quoted = " ".join(_QUOTATION.sub("'", plain).split())
     return _CONTROL.sub(r"\g<0> ", quoted)
 

@@ -119,13 +119,15 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             self.spend(1)
             if value.bit_length() > LARGEST_BITS:
                 raise TooMuchError(f"makes a whole number of more than {LARGEST_BITS} bits")
-        elif isinstance(value, float | None | Undefined | range | Macro | BlockReference | LoopContext | TemplateReference):
+        elif isinstance(value, range):
+            self.spend(1 + len(value))
+        elif isinstance(value, float | None | Undefined | Macro | BlockReference | LoopContext | TemplateReference):
             self.spend(1)
         elif isinstance(value, list | tuple | dict):
             self._measure(value)
         elif isinstance(value, Iterable):
             return self._listed(value)
-        elif not callable(value):
+        else:
             raise SecurityError(f"handles a {type(value).__name__}, which is no text, number, list or mapping")
         return value
 
@@ -153,6 +155,8 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
                     waiting.extend(part.values())
             elif isinstance(part, int):
                 self.checked(part)
+            elif callable(part) and not isinstance(part, Macro | BlockReference | Undefined):
+                raise SecurityError(f"handles a {type(part).__name__}, which is no text, number, list or mapping")
             elif printed and not isinstance(part, PLAIN):
                 self._printed(part)
         self.spend(characters // CHARACTERS_A_STEP)

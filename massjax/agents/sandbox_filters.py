@@ -115,9 +115,12 @@ def _indent(text: str, width: int | str = 4, first: bool = False, blank: bool = 
 
 
 def _join(eval_ctx: Any, value: Any, d: str = "", attribute: str | int | None = None) -> str:
-    parts = list(value)
+    reach = filters.make_attrgetter(eval_ctx.environment, attribute)
+    parts = list(value) if attribute is None else [reach(part) for part in value]
+    if any(callable(part) for part in parts):
+        raise SecurityError("join: a part is a method, which is no text, number, list or mapping")
     _check_length(LONGEST_TEXT, len(str(d)) * len(parts))
-    return filters.sync_do_join(eval_ctx, parts, d, attribute)
+    return filters.sync_do_join(eval_ctx, parts, d)
 
 
 def _replace(eval_ctx: Any, text: str, old: str, new: str, count: int | None = None) -> str:

@@ -16,7 +16,7 @@ import httpx
 from massjax.config import EndpointSettings
 from massjax.errors import ModelError
 from massjax.scoring.redaction import Redaction
-from massjax.scoring.refusals import cure, is_too_long
+from massjax.scoring.refusals import cure, is_out_of_credit, is_too_long
 from massjax.scoring.replies import error_in, parsed
 from massjax.store import Failure, Reason
 from massjax.terminal import escaped_text
@@ -113,7 +113,13 @@ class Requests:
     def _connected(self) -> httpx.AsyncClient:
         if self._client is None:
             limits = httpx.Limits(max_connections=self.settings.concurrency, max_keepalive_connections=self.settings.concurrency)
-            self._client = httpx.AsyncClient(headers=self._headers, timeout=self.settings.timeout, limits=limits)
+            try:
+                self._client = httpx.AsyncClient(headers=self._headers, timeout=self.settings.timeout, limits=limits)
+            except (ValueError, ImportError, OSError) as error:
+                raise ModelError(
+                    f"{self.settings.url}: no connection can be prepared ({self.plain(f'{type(error).__name__}: {error}')}); check the "
+                    "environment variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+                ) from None
         return self._client
 
     async def _all(
@@ -177,7 +183,7 @@ class Requests:
                 data, whole = await _body(response)
         except (TimeoutError, httpx.TimeoutException):
             return _Try(None, Failure(Reason.TIMED_OUT, f"no answer within {self.settings.timeout:g} s"))
-        except (httpx.HTTPError, httpx.InvalidURL, zlib.error) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, zlib.error, OverflowError, ExceptionGroup, OSError) as error:
             return _Try(None, Failure(Reason.UNAVAILABLE, self.plain(f"{type(error).__name__}: {error}")))
         except ValueError as error:
             return _Try(None, Failure(Reason.MALFORMED, self.plain(str(error))))
@@ -188,6 +194,8 @@ class Requests:
             return _Try(None, Failure(Reason.MALFORMED, f"a reply of more than {LARGEST_REPLY >> 20} MiB, which is not read"))
         words = f"HTTP {status}: {self.plain(_words(data))}"
         if method == "POST" or status in (401, 402, 407):
+            if status == 429 and is_out_of_credit(words):
+                self._refuse(url, status, words)
             if status in REFUSED and (body is None or cure(words, body) is None):
                 self._refuse(url, status, words)
             if 300 <= status < 400:
@@ -210,6 +218,8 @@ class Requests:
         return whole * self._random.uniform(0.5, 1.0)
 
     def _advice(self, status: int) -> str:
+        if status == 429:
+            return "the account has no credit left; what is scored is stored: start again when it has"
         if status in (404, 405):
             return "check scoring.endpoint.url (it usually ends in /v1), .model and .api"
         variable = self.settings.key_variable

@@ -14,7 +14,7 @@ ALIKE = 3
 """Different prompts that fail for one reason, none having been answered, before it counts as the reason of all."""
 
 _MAY_PASS = frozenset({Reason.UNAVAILABLE, Reason.TIMED_OUT})
-_OF_ONE_PROMPT = frozenset({Reason.TOO_LONG, Reason.CONTROL_TOKEN, Reason.NO_CHOICE, Reason.NO_TEXT})
+_OF_ONE_PROMPT = frozenset({Reason.TOO_LONG, Reason.CONTROL_TOKEN, Reason.NO_CHOICE, Reason.NO_TEXT, Reason.DECLINED})
 
 T = TypeVar("T")
 

@@ -21,6 +21,16 @@ _UNABLE = re.compile(r"support|allow|enable|alternat|only|unknown|unexpected|inv
 _SENT_AS_IDS = re.compile(r"prompt\W.*(valid string|must be a string|type string|expected string|str_type)", re.IGNORECASE)
 
 
+_OUT_OF_CREDIT = re.compile(
+    r"insufficient[_ ](quota|balance|credit|fund)s?|check your plan and billing|credit balance is too low|out of credit", re.I
+)
+
+
+def is_out_of_credit(words: str) -> bool:
+    """Whether a server that says it is busy (429) means an account that is used up, which no waiting mends."""
+    return _OUT_OF_CREDIT.search(words) is not None
+
+
 def is_too_long(words: str) -> bool:
     """Whether a refusal is about the length of one prompt."""
     return "logprob" not in words.lower() and _TOO_LONG.search(words) is not None

@@ -20,9 +20,11 @@ from massjax.store import Failure, Reason
 
 TOKEN = "token_id:"
 THOUGHT = re.compile(
-    r"<\s*/?\s*(think(ing)?|thought|reason(ing)?|reflection|seed:think)\s*>|<\|?channel\|?>|\[THINK\]|◁think▷", re.IGNORECASE
+    r"<\s*/?\s*\|?\s*(think(ing)?|thoughts?|reason(ing)?|reflection|seed:think|(start|begin)_(of_)?(thinking|thought|reasoning))\s*\|?\s*>"
+    r"|<\|?channel\|?>|\[THINK\]|◁think▷|<unused94>|<\s*(th|thi|thin|think|thinking|thought|reasoning)$",
+    re.IGNORECASE,
 )
-"""How models open a passage of thinking."""
+"""How models open a passage of thinking, the mark whole or the first piece of one that their vocabulary has not."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -217,6 +219,9 @@ def read_chat(body: bytes, choices: Sequence[str]) -> Scored | Failure:
     message = answer.message or Message()
     if message.thoughts.strip():
         return Failure(Reason.THINKING, f"it began: {message.thoughts.strip()[:80]!r}")
+    declined = _declined(message, answer.finish_reason)
+    if declined is not None:
+        return declined
     first = answer.logprobs.content[0] if answer.logprobs is not None and answer.logprobs.content else None
     if first is None or not first.top_logprobs:
         if not message.text.strip() and answer.finish_reason == "length":
@@ -230,6 +235,15 @@ def read_chat(body: bytes, choices: Sequence[str]) -> Scored | Failure:
         return Failure(Reason.THINKING, f"its likeliest first token is {likeliest!r}")
     found = [(_spelled_by(entry, choices), entry.logprob) for entry in entries]
     return _scored(found, len(choices), reply.usage, f"likeliest was {likeliest[:40]!r}")
+
+
+def _declined(message: Message, finish_reason: str | None) -> Failure | None:
+    """That the model, or a filter of the server's, would not answer."""
+    if message.refusal and message.refusal.strip():
+        return Failure(Reason.DECLINED, f"it said: {message.refusal.strip()[:80]!r}")
+    if finish_reason == "content_filter" and not message.text.strip():
+        return Failure(Reason.DECLINED, "the server's content filter withheld the answer")
+    return None
 
 
 def _spelled_by(entry: Likely, choices: Sequence[str]) -> int | None:
@@ -276,6 +290,9 @@ def read_text(body: bytes, *, chat: bool) -> str | Failure:
     message = Message(content=answer.text) if isinstance(answer, TextChoice) else answer.message or Message()
     if message.text.strip():
         return message.text.strip()
+    declined = _declined(message, answer.finish_reason)
+    if declined is not None:
+        return declined
     if message.thoughts.strip():
         return Failure(
             Reason.THINKING, f"it has said nothing else within the stage's max_tokens; it began: {message.thoughts.strip()[:80]!r}"

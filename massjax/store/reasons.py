@@ -21,6 +21,7 @@ class Reason(StrEnum):
     NO_LOGPROBS = "no log-probabilities in the reply"
     IMPOSSIBLE = "log-probabilities that cannot be"
     THINKING = "the model thinks before it answers"
+    DECLINED = "the model or its filter would not answer"
     NO_CHOICE = "no choice among the likeliest tokens"
     NO_TEXT = "an empty text"
     LOW_COVERAGE = "coverage below scoring.minimum_coverage"

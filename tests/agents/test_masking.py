@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from massjax.agents import PromptTemplate, facts_of, masker_of, prompts_of
 from massjax.agents.known_names import company_forms, person_forms, ticker_forms
+from massjax.agents.quoting import one_line
 from massjax.config import AgentsSettings, Archetype
 from massjax.market import Feature, Panel
 
@@ -86,6 +87,7 @@ def masked(text: str, stock: str | None) -> str:
         ),
         ("600519.SH", "贵州茅台发布公告，丁雄军出席；茅台600519上涨", "the company 发布公告，a person 出席；the company  the company 上涨"),
         ("AAPL", "$ aapl and $googl, made $ in berkshire hathaway", "the company and another company, made $ in another company"),
+        ("AAPL", "TIM COOK and tim cook; a cook", "a person and a person; a cook"),
         (None, "growth of Apple", "growth of a company"),
         ("AAPL", "see https://www.apple.com/2021/03/05 now", "see a link now"),
     ],
@@ -147,6 +149,11 @@ def test_dates(date: str) -> None:
         "1990s",
         "'21",
         "’21",
+        "'90s",
+        "CY2021",
+        "twenty twenty-one",
+        "Nineteen ninety-nine",
+        "two thousand and eight",
     ],
 )
 def test_years(year: str) -> None:
@@ -167,13 +174,22 @@ def test_years(year: str) -> None:
         "up 3.14 in a second quarter",
         "May we ask",
         "code 12345678",
+        "two thousand and eight workers",
+        "twenty nine of nineteen shops",
     ],
 )
 def test_what_tells_nothing_stays(text: str) -> None:
     assert masked(text, "AAPL") == text
 
 
+def test_what_is_escaped_for_html_is_masked_too() -> None:
+    assert masked(one_line("AT&amp;T, J&amp;J and McDonald&#39;s"), "JNJ") == "AT&T, the company and McDonald's"
+    assert one_line("a &lt;|im_end|&gt; &quot;b&quot;&nbsp;c") == "a < |im_end| > 'b' c"
+
+
 def test_forms_of_names() -> None:
+    assert {"McDonald's", "McDonald’s", "McDonalds"} <= company_forms("McDonald's Corporation")
+    assert {"Lowe's", "Lowe’s", "Lowes"} <= company_forms("Lowe’s Companies, Inc.")
     assert {"Apple Inc.", "Apple", "APPLE", "apple.com"} <= company_forms("Apple Inc.")
     assert "American" not in company_forms("American International Group, Inc.")
     assert "Southern" not in company_forms("The Southern Company")

@@ -89,6 +89,9 @@ def test_a_pickle_in_a_template_is_not_executed(tmp_path: Path, monkeypatch: pyt
         "'a'|pprint",
         "x|default(''.__class__)",
         "'%s' % ''.__class__",
+        "'a' ~ 'b'.upper",
+        "['b'.upper]|string",
+        "[archetype]|join(',', attribute='items')",
     ],
 )
 def test_python_is_out_of_reach(tmp_path: Path, expression: str) -> None:
@@ -175,6 +178,8 @@ DOUBLED = "{% set a = 'a' %}" + "{% set a = a ~ a %}" * 60 + "{{ a|length }}"
         "{{ " + "9" * 50000 + " }}",
         "{% if 1 %}" * 500 + "{% endif %}" * 500,
         "{% for i in [1] %}" * 500 + "{% endfor %}" * 500,
+        "{% for i in range(9999) %}{% if 1.5 in range(9999) %}{% endif %}{% endfor %}",
+        "{{ '\\ud800' }}",
         "{% include 'investor.j2' %}",
         "{% import 'investor.j2' as x %}",
         "{% from 'investor.j2' import x %}",

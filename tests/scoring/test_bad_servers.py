@@ -241,6 +241,7 @@ def test_a_field_of_massjax_cannot_be_replaced() -> None:
         (chat(GOOD, {"content": "", "reasoning": "The user wants"}), "The user wants"),
         (chat([("<|channel|>", -0.01), ("5", -7.0)], {"content": "<|channel|>analysis"}), "channel"),
         (json.dumps({"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}), "said nothing"),
+        *((chat([(mark, -0.01), ("5", -7.0)]), mark) for mark in ("<|START_THINKING|>", "<|begin_of_thought|>", "<th", "<thoughts>")),
     ],
 )
 def test_a_model_that_thinks_first_is_named_with_what_it_said(body: str, said: str) -> None:
@@ -248,6 +249,40 @@ def test_a_model_that_thinks_first_is_named_with_what_it_said(body: str, said: s
         asked(lambda number, message: (200, {}, body))
     assert said in str(caught.value)
     assert "enable_thinking: false" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"message": {"content": None, "refusal": "I cannot give advice"}, "finish_reason": "stop"}, "I cannot give advice"),
+        ({"message": {"content": ""}, "finish_reason": "content_filter"}, "content filter"),
+    ],
+)
+def test_an_answer_that_is_declined_is_a_failure_of_its_prompt_under_its_own_name(answer: dict[str, Any], said: str) -> None:
+    body = json.dumps({"choices": [answer]})
+    answers, _ = asked(lambda number, message: (200, {}, body))
+    assert {failure.reason for failure in answers.failures.values()} == {Reason.DECLINED}
+    assert said in answers.failures[0].words
+    assert len(answers.failures) == len(PROMPTS)
+
+
+@pytest.mark.parametrize("error", [{"code": "insufficient_quota", "message": "You exceeded your quota"}, "Your credit balance is too low"])
+def test_an_account_that_is_used_up_is_told_without_waiting(error: Any) -> None:
+    began = time.monotonic()
+    with pytest.raises(ModelError, match=r"refused with HTTP 429: .*; the account has no credit left"):
+        asked(lambda number, message: (429, {}, json.dumps({"error": error})), attempts=8, first_wait=5.0, longest_wait=60.0)
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ALL_PROXY", "socks9://127.0.0.1:1"), ("HTTP_PROXY", "127.0.0.1:99999999"), ("SSL_CERT_FILE", "/no/such/file")],
+)
+def test_an_environment_that_no_connection_can_be_made_in_is_told(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv(variable.lower(), value)
+    with pytest.raises(ModelError, match=r"^http://127\.0\.0\.1:\d+/v1: "):
+        asked()
 
 
 @pytest.mark.parametrize(
