@@ -355,5 +355,5 @@ def test_weekends_among_the_prices(market: Market, days: list[date], timezone: s
 
 
 def test_two_spellings_of_one_stock_are_no_two_stocks_to_try(market: Market) -> None:
-    with pytest.raises(ConfigError, match="market.only: 'aapl', 'AAPL' are one stock, 'AAPL'; name two or more"):
+    with pytest.raises(ConfigError, match=r"market.only: 'aapl', 'AAPL' are one stock, 'AAPL'; name two or more"):
         market.load(frame(TICKERS), only=("aapl", "AAPL"), fold_case=True)
