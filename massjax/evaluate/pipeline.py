@@ -46,7 +46,7 @@ Progress = Callable[[str, int, int], None]
 LITTLE_COVERAGE = 0.9
 """Share of members with a score under which a run warns."""
 MOST_REMARKS = 3
-"""Remarks on the data that are repeated where nothing can be evaluated."""
+"""Remarks on the data that are repeated where nothing can be evaluated, the last ones: of features and returns that are unknown."""
 TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "date"}
 """Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
 
@@ -152,7 +152,7 @@ def _refuse_silence(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Arc
 
 
 def _nothing_evaluated(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype], remarks: Sequence[str]) -> ConfigError:
-    of_data = f". Of the data: {'; '.join(remarks[:MOST_REMARKS])}" if remarks else ""
+    of_data = f". Of the data: {'; '.join(remarks[-MOST_REMARKS:])}" if remarks else ""
     return ConfigError(
         "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
         "check that the scores differ between stocks, and that returns are known on the dates that have scores"
