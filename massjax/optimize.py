@@ -21,7 +21,7 @@ from massjax.errors import MassjaxError, blaming
 from massjax.flags import add_loudness, add_version, loudness
 from massjax.progress import speaking
 from massjax.stopping import end_process, exit_code, interruptible, stoppable
-from massjax.terminal import escaped_text, printable_everywhere
+from massjax.terminal import escaped_text, markup_text, printable_everywhere
 from massjax.version import massjax_version
 
 if TYPE_CHECKING:
@@ -130,9 +130,8 @@ def _store(options: argparse.Namespace, config: RunConfig) -> Path | str | None:
 
 def _tell(error: MassjaxError) -> None:
     from rich.console import Console
-    from rich.markup import escape
 
-    shown = escape(escaped_text(error, keep="\n"))
+    shown = markup_text(error, keep="\n")
     Console(stderr=True).print(f"[red]error:[/] {shown}", highlight=False, soft_wrap=True)
 
 

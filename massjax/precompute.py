@@ -45,8 +45,8 @@ def _tell(message: str, code: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m massjax.precompute", description=__doc__.split("\n")[0])
-    parser.add_argument("--config", type=Path, default=None, help="settings (default: configs/demo.yaml)")
-    parser.add_argument("--store", type=str, default=None, help="score store to write (default: the config's)")
+    parser.add_argument("--config", type=Path, default=None, metavar="FILE", help="settings (default: configs/demo.yaml)")
+    parser.add_argument("--store", default=None, metavar="PATH", help="score store to write (default: the config's)")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; may be repeated")
     parser.add_argument(
         "--plan",

@@ -34,6 +34,18 @@ def escaped_text(text: object, *, keep: str = "") -> str:
     return "".join(c if c in keep or unicodedata.category(c) not in HIDDEN else _escape(c) for c in plain)
 
 
+def markup_text(text: object, *, keep: str = "") -> str:
+    """As `escaped_text`, for a place where rich reads markup: square brackets of the text are no style.
+
+    Args:
+        text: anything with a `str`.
+        keep: characters to leave alone all the same.
+    """
+    from rich.markup import escape
+
+    return escape(escaped_text(text, keep=keep))
+
+
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 

@@ -195,7 +195,7 @@ def test_a_store_of_other_prompts_or_data_is_refused(tmp_path: Path, capsys: pyt
     for change, words in [
         (f"agents.template={own}", "prompt_template: the store has"),
         ("agents.facts=numbers", "facts: the store has 'words', this run has 'numbers'"),
-        ("agents.archetypes.0.horizon=days", "archetype 'trend'.horizon: the store has nothing, this run has 'days'"),
+        ("agents.archetypes.0.horizon=days", "horizon: the store has nothing, this run has 'days'"),
         ("market.start=2022-06-03", "holds 2 dates that the market data has not"),
         ("scoring.choices=[a, b, c, d, e]", "choices: the store has"),
     ]:

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from massjax.terminal import HIDDEN, escaped_text, printable_everywhere
+from massjax.terminal import HIDDEN, escaped_text, markup_text, printable_everywhere
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,8 @@ def test_a_character_that_the_output_has_not_ends_no_command(monkeypatch: pytest
     printable_everywhere()
     print("5 …", flush=True)
     assert written.getvalue() == b"5 \\u2026\n"
+
+
+def test_text_within_markup_is_no_style_and_steers_nothing() -> None:
+    assert markup_text("[red]x\x1b[2J[/]") == r"\[red]x\x1b[2J\[/]"
+    assert markup_text("a\nb", keep="\n") == "a\nb"

@@ -31,10 +31,8 @@ COMMON_FIRST_WORDS = frozenset(
         "commercial consolidated constellation continental core crown cooper delta deutsche digital discover dollar dominion dominos duke "
         "eagle eastern edison electronic energy enterprise equity essential estee extra expeditors federal fidelity fifth first five "
         "freedom general global gold golden great green hartford health helmerich home host hudson independent industrial "
-        ""
-        "intercontinental international interstate iron johnson juniper key kansas las "
-        "lake liberty life live lincoln mid motor national new "
-        "news nippon norfolk north northern northwest ocean old packaging parker peoples phillips pioneer premier principal public "
+        "intercontinental international interstate iron johnson juniper key kansas las lake liberty life live lincoln mid motor national "
+        "new news nippon norfolk north northern northwest ocean old packaging parker peoples phillips pioneer premier principal public "
         "pacific quest range raymond real regency regions republic resource rock rockwell royal santa service simon south southern "
         "southwest spirit standard stanley state steel sun super synchrony take teledyne texas the thermo third total tractor "
         "trade truist twenty union united universal us valley value vulcan walt warner waste waters wells west western white "
@@ -42,7 +40,6 @@ COMMON_FIRST_WORDS = frozenset(
     ).split()
 )
 """First words of company names that are words of their own: alone they mean no company."""
-
 
 WORDS = COMMON_FIRST_WORDS | set(
     "apple target block square visa ford oracle shell chase match zoom snap slack expedia cigna intuitive hunt carnival stone nucor".split()
@@ -53,7 +50,6 @@ _SHOUTED = frozenset(
     "R&D RUN SEC SEE SO TV TWO UK UN US USA WELL WHO".split()
 )
 """Tickers that are words or abbreviations in capitals: alone they mean no company."""
-
 
 _GIVEN_NAMES = ("Walt", "Ralph", "Charles", "Estee", "Estée", "Jack")
 """First words of names whose second word alone means the company."""

@@ -32,11 +32,12 @@ MODALITY_TITLES = {
     "macro": "the state of the economy",
 }
 
-
 ARCHETYPE_FIRST, FACTS_FIRST, STAGE = "investor.j2", "investor_facts_first.j2", "stage.j2"
 """The packaged templates."""
 LONGEST_TEMPLATE = 2**20
 """Bytes of a template."""
+LONGEST_REASON = 300
+"""Characters that are shown of why a template cannot be rendered."""
 
 
 class Prompt(NamedTuple):
@@ -117,9 +118,6 @@ class PromptTemplate:
 
 def _reason(error: Exception) -> str:
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:LONGEST_REASON]
-
-
-LONGEST_REASON = 300
 
 
 def title(modality: str) -> str:

@@ -19,10 +19,8 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from massjax.agents.sandbox_filters import GUARDED_METHODS, SAFE_FILTERS, check_percent
+from massjax.agents.sandbox_filters import GUARDED_METHODS, LONGEST_TEXT, SAFE_FILTERS, check_percent
 
-LONGEST_TEXT = 2**20
-"""Characters of a prompt, and of any text made on the way to it."""
 STEPS = 400_000
 """Work of one prompt; a thousand lines of facts take some twenty thousand steps."""
 CHARACTERS_A_STEP = 32
@@ -217,7 +215,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(obj, tuple) and attribute in getattr(obj, "_fields", ()):
             return getattr(obj, attribute)
         if isinstance(obj, str) and attribute in GUARDED_METHODS:
-            return partial(GUARDED_METHODS[attribute], LONGEST_TEXT, obj)
+            return partial(GUARDED_METHODS[attribute], obj)
         if isinstance(obj, dict | TemplateReference):
             try:
                 return obj[attribute]

@@ -11,6 +11,8 @@ from jinja2 import filters
 from jinja2.exceptions import SecurityError
 from markupsafe import escape
 
+LONGEST_TEXT = 2**20
+"""Characters of a prompt, and of any text made on the way to it."""
 WIDEST = 1_000
 """Characters that a text may be padded or indented by, and rows or columns that a list may be cut into."""
 LONGEST_WRAPPED = 10_000
@@ -30,7 +32,8 @@ def check_percent(form: str, values: Any) -> None:
         _check_widths((width, precision))
     conversions = form.count("%")
     widths = sum(int(width or 0) + int(precision or 0) for width, precision in _CONVERSION.findall(form))
-    _check_length(2**20, len(form) + widths + (conversions * len(repr(values)) if isinstance(values, dict) else 4 * len(repr(values))))
+    filled = (conversions if isinstance(values, dict) else 4) * len(repr(values))
+    _check_length(LONGEST_TEXT, len(form) + widths + filled)
 
 
 def _check_widths(widths: tuple[str, ...]) -> None:
@@ -51,19 +54,19 @@ def _check_length(longest: int, length: int) -> None:
         raise SecurityError(f"makes a text of more than {longest:,} characters")
 
 
-def _replaced(longest: int, text: str, old: str, new: str, count: int = -1) -> str:
+def _replaced(text: str, old: str, new: str, count: int = -1) -> str:
     times = text.count(old) if count is None or count < 0 else min(text.count(old), count)
-    _check_length(longest, len(text) + times * max(0, len(new) - len(old)))
+    _check_length(LONGEST_TEXT, len(text) + times * max(0, len(new) - len(old)))
     return text.replace(old, new, -1 if count is None else count)
 
 
-def _joined(longest: int, glue: str, parts: Any) -> str:
+def _joined(glue: str, parts: Any) -> str:
     found = list(parts)
-    _check_length(longest, len(glue) * len(found) + sum(map(len, found)))
+    _check_length(LONGEST_TEXT, len(glue) * len(found) + sum(map(len, found)))
     return glue.join(found)
 
 
-def _formatted(longest: int, form: str, *args: Any, **kwargs: Any) -> str:
+def _formatted(form: str, *args: Any, **kwargs: Any) -> str:
     for _, field, spec, _ in Formatter().parse(form):
         if field is not None and re.search(r"[.\[]", field):
             raise SecurityError(f"format: the field {field[:50]!r} reaches into a value; give the value itself")
@@ -71,23 +74,23 @@ def _formatted(longest: int, form: str, *args: Any, **kwargs: Any) -> str:
             raise SecurityError("format: a width must stand in the text itself")
         _check_widths(tuple(re.findall(r"\d+", spec or "")))
     room = sum(len(str(value)) for value in (*args, *kwargs.values()))
-    _check_length(longest, len(form) + form.count("{") * (room + WIDEST))
+    _check_length(LONGEST_TEXT, len(form) + form.count("{") * (room + WIDEST))
     return form.format(*args, **kwargs)
 
 
-def _padded(method: str, longest: int, text: str, width: int, *fill: str) -> str:
+def _padded(method: str, text: str, width: int, *fill: str) -> str:
     _check_count(method, width)
     return str(getattr(text, method)(width, *fill))
 
 
-def _expanded(longest: int, text: str, tabsize: int = 8) -> str:
+def _expanded(text: str, tabsize: int = 8) -> str:
     _check_count("expandtabs", tabsize)
-    _check_length(longest, len(text) + text.count("\t") * abs(tabsize))
+    _check_length(LONGEST_TEXT, len(text) + text.count("\t") * abs(tabsize))
     return text.expandtabs(tabsize)
 
 
 def _method(name: str) -> Callable[..., str]:
-    return lambda longest, text, width, *fill: _padded(name, longest, text, width, *fill)
+    return lambda text, width, *fill: _padded(name, text, width, *fill)
 
 
 GUARDED_METHODS: dict[str, Callable[..., str]] = {
@@ -97,7 +100,7 @@ GUARDED_METHODS: dict[str, Callable[..., str]] = {
     "expandtabs": _expanded,
     **{name: _method(name) for name in ("center", "ljust", "rjust", "zfill")},
 }
-"""Methods of a text; each takes the greatest length and the text first."""
+"""Methods of a text; each takes the text first."""
 
 
 def _center(value: str, width: int = 80) -> str:
@@ -107,7 +110,7 @@ def _center(value: str, width: int = 80) -> str:
 
 def _indent(text: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
     _check_count("indent", width)
-    _check_length(2**20, len(text) + (text.count("\n") + 1) * (len(width) if isinstance(width, str) else width))
+    _check_length(LONGEST_TEXT, len(text) + (text.count("\n") + 1) * (len(width) if isinstance(width, str) else width))
     return filters.do_indent(text, width, first, blank)
 
 
@@ -116,12 +119,12 @@ def _join(eval_ctx: Any, value: Any, d: str = "", attribute: str | int | None = 
     parts = list(value) if attribute is None else [reach(part) for part in value]
     if any(callable(part) for part in parts):
         raise SecurityError("join: a part is a method, which is no text, number, list or mapping")
-    _check_length(2**20, len(str(d)) * len(parts))
+    _check_length(LONGEST_TEXT, len(str(d)) * len(parts))
     return filters.sync_do_join(eval_ctx, parts, d)
 
 
 def _replace(eval_ctx: Any, text: str, old: str, new: str, count: int | None = None) -> str:
-    return _replaced(2**20, str(text), str(old), str(new), -1 if count is None else count)
+    return _replaced(str(text), str(old), str(new), -1 if count is None else count)
 
 
 def _format(form: str, *args: Any, **kwargs: Any) -> str:

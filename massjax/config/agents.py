@@ -101,6 +101,7 @@ class Grid(Settings):
     """Archetypes generated as the product of the given values; each is named after its values.
 
     Attributes:
+        modalities, risk_aversion, horizon: the values; those of the first are groups of modalities, as in [[price], [price, risk]].
         replicas: of each; they differ where a stage writes a strategy with a temperature.
         stages: of all of them.
     """
@@ -113,7 +114,16 @@ class Grid(Settings):
 
 
 class Draw(Settings):
-    """Archetypes drawn at random as in MASS: each sees one to three modalities (arXiv 2505.10278, §3); `replicas`, `stages`: see `Grid`."""
+    """Archetypes drawn at random as in MASS: each sees one to three modalities (arXiv 2505.10278, §3).
+
+    Attributes:
+        count: how many.
+        modalities: those that are drawn from.
+        most_modalities: that one of them sees.
+        seed: of the draw.
+        replicas: of each; they differ where a stage writes a strategy with a temperature.
+        stages: of all of them.
+    """
 
     count: int = Field(16, ge=1)
     modalities: tuple[str, ...] = Field(min_length=1)
@@ -134,6 +144,7 @@ class AgentsSettings(Settings):
     """The archetypes, listed, generated or drawn, and how facts become prompts.
 
     Attributes:
+        archetypes, grid, draw: listed one by one, generated as a product, drawn at random; at least one of the three.
         facts: `words` names the cross-sectional quantile of a fact, `numbers` prints its value.
         mask: hide tickers, company names, people and dates, in texts too, because a model may remember what happened; names, aliases and
             people are those of `market.stocks`. precompute counts the prompts that still tell.

@@ -14,7 +14,7 @@ class BacktestSettings(Settings):
 
     Attributes:
         quantile: share of the members held.
-        every: trading days between rebalances.
+        every: rows (dates) between rebalances.
         cost: cost of a round trip, as a share of the value traded (MASS: 0.1 %).
         unfilled: what becomes of an order in a stock without a price on the date of its fill: `wait` for the stock's next price, until
             the next rebalance decides anew, or `lapse`.
@@ -33,13 +33,14 @@ class EvaluateSettings(Settings):
     """How the search walks forward through time.
 
     Attributes:
-        horizon: forward-return horizon the search is fitted to, in trading days.
+        horizon: forward-return horizon the search is fitted to, in rows (dates); one of `market.horizons`.
         lookback: number of dates whose returns the search for one date may use.
-        gap: trading days between the last of them and the date; None = the smallest that does not leak.
-        delay: weights found at a date are applied this many trading days later.
+        gap: dates between the last of them and the date; None = the smallest that does not leak.
+        delay: weights found at a date are applied this many dates later.
         alpha, signal, missing: see `massjax.aggregate`.
         warm_start: start each date's search from the weights of the date before.
         leakage_ablation: allow a gap that sees the future; every output is then marked.
+        backtest: the portfolio that each strategy is judged by, besides its correlations.
     """
 
     horizon: int = Field(5, ge=1)

@@ -15,6 +15,8 @@ class PricesTable(Settings):
     """A long table of prices, one row per stock and date; `close` should be adjusted for splits and dividends.
 
     Attributes:
+        path: a parquet, CSV or tab-separated file, relative to the config file, as of every table.
+        date, stock, close: names of the columns.
         tradable: column that says whether an order in the stock could be filled at that close: true or false, 1 or 0, yes or no.
             False where trading was suspended and the last close filled forward, or where the price was at its limit.
         volume: column of volumes; where one is 0 or empty, no order is filled. With both columns, both must allow it.
@@ -77,10 +79,16 @@ def _column_alone(value: Any) -> Any:
 
 
 class FeaturesTable(Settings):
-    """A long table of features of one modality; `columns` maps feature names to columns.
+    """A long table of features of one modality.
 
-    The date of a row is the day at whose close its values are known: for a balance sheet the day it was published, not the
-    end of its quarter. `carry` lets a value stand until the next one, for at most so many calendar days; 0 = on its date only.
+    Attributes:
+        path: a parquet, CSV or tab-separated file.
+        modality: the group of facts that archetypes see or not.
+        date: column of the day at whose close the values are known: for a balance sheet the day it was published, not the end of its
+            quarter.
+        stock: column of identifiers.
+        columns: feature names to columns.
+        carry: calendar days for which a value stands at most, until the next one; 0 = on its date only.
     """
 
     path: ConfigPath
@@ -96,10 +104,15 @@ class TextsTable(Settings):
 
     A text with a time of day counts as known on a date if it was published by `cutoff` in `timezone`; a later one, or one on
     a day without trading, counts on the next trading day. Times that name no zone are in `timezone`, which is `market.timezone`
-    unless it is given, and America/New_York where neither is. A text with a date alone, or a time of exactly midnight in
-    `timezone` or in the zone it names, counts from the next trading day on.
+    unless it is given, and America/New_York where neither is. The cut-off is 16:00 by default, when New York closes: set it to
+    the market's own close. A text with a date alone, or a time of exactly midnight in `timezone` or in the zone it names, counts
+    from the next trading day on.
 
     Attributes:
+        path: a parquet, CSV or tab-separated file.
+        modality: the group of facts that archetypes see or not.
+        timestamp, stock, text: names of the columns.
+        timezone, cutoff: when a text counts as known, as above.
         carry: a text that becomes known on a date on which its stock is no member (it has no price, for one) waits for the stock's
             next date, at most so many calendar days.
         window: for how many calendar days after the date on which it becomes known a text is shown; 0 = on that date alone. Tables of
@@ -125,7 +138,12 @@ class TextsTable(Settings):
 
 
 class MembershipTable(Settings):
-    """A long table with one row for each stock and date on which the stock belongs to the universe."""
+    """A long table with one row for each stock and date on which the stock belongs to the universe.
+
+    Attributes:
+        path: a parquet, CSV or tab-separated file.
+        date, stock: names of the columns.
+    """
 
     path: ConfigPath
     date: str = "date"
@@ -133,7 +151,13 @@ class MembershipTable(Settings):
 
 
 class ReturnsTable(Settings):
-    """A long table of ready-made forward returns; `columns` maps horizons in trading days to columns."""
+    """A long table of ready-made forward returns, simple ones as fractions.
+
+    Attributes:
+        path: a parquet, CSV or tab-separated file.
+        date, stock: names of the columns; the date is that of the decision.
+        columns: horizons in rows (`market.horizons`) to columns.
+    """
 
     path: ConfigPath
     date: str = "date"
@@ -145,6 +169,8 @@ class StocksTable(Settings):
     """A table with one row per stock: its name and its sector or industry.
 
     Attributes:
+        path: a parquet, CSV or tab-separated file.
+        stock, name, sector: names of the columns.
         aliases, people: columns with further names of the company (`Google; GOOG`), and with persons who stand for it (`Tim Cook; Luca
             Maestri`), several separated by `;`; `agents.mask` hides them in texts.
     """
@@ -163,9 +189,9 @@ class MarketSettings(Settings):
     Attributes:
         source: `sp500` (20 stocks, 1990–2022, carried by the skfolio package), `tables` (your own), `mass` (MASS's published layout).
         start, end: first and last date of the panel; earlier data is used only as history for features.
-        horizons: forward-return horizons in trading days.
-        execution_lag: 1 = a decision at a date's close is filled at the next close; 0 = at that same close. Ready-made forward
-            returns are taken as they are: set it to what they contain (0 for `mass`).
+        horizons: forward-return horizons, in rows of the data: trading days, where these are daily.
+        execution_lag: rows from a decision to its fill: 1 = at the close after that of the decision; 0 = at that same close. Ready-made
+            forward returns are taken as they are: set it to what they contain (0 for `mass`).
         price_features: compute the standard price features when prices are present.
         periods_per_year: rows that make a year: 252 or 365 for daily data, 52 for weekly, 12 for monthly. Worked out from the dates by
             default. It sets how many rows the windows of price features have, and what is annualised.
@@ -224,7 +250,7 @@ class MarketSettings(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> MarketSettings:
         if any(h < 1 for h in self.horizons) or len(set(self.horizons)) != len(self.horizons):
-            raise ValueError(f"market.horizons must be distinct positive numbers of trading days, not {list(self.horizons)}")
+            raise ValueError(f"market.horizons must be distinct positive numbers of rows, not {list(self.horizons)}")
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"market.start {self.start} is after market.end {self.end}")
         windows: dict[str, int] = {}

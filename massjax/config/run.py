@@ -17,7 +17,17 @@ from massjax.errors import ConfigError
 
 
 class RunConfig(Settings):
-    """Everything a run needs; `search` lists mappings with a `method` each (see `massjax.search`)."""
+    """Everything a run needs.
+
+    Attributes:
+        name: of the run, in its report and in the name of its folder.
+        market, agents, scoring, evaluate: settings of the rooms.
+        store: the score store, a folder relative to the config file or a URL; None where all archetypes are rules.
+        layout: how a new store is cut into units.
+        search: mappings with a `method` each (see `massjax.search`); an empty list runs the controls alone.
+        seed: of all randomness of the searches.
+        out: the run directory; `runs/NAME-TIME` in the current folder by default.
+    """
 
     name: str = Field("run", min_length=1, max_length=100)
     market: MarketSettings = MarketSettings()

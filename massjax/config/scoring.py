@@ -97,6 +97,7 @@ class ScoringSettings(Settings):
             tests, never a default.
         model: a folder (relative to the config file), or a Hugging Face name. A name without `./` is looked up beside the config file
             first; a folder of that name there is taken, one of the form `owner/name` only if it holds a model.
+        revision: branch, tag or commit of a Hugging Face name.
         endpoint: where the server is (`openai` only).
         choices: the answers in order from worst to best; each must be one token of the model.
         prefill: the beginning of the answer, put into the model's mouth before it chooses.
@@ -105,6 +106,7 @@ class ScoringSettings(Settings):
         dtype: numbers that the model computes in. `auto` goes on with those of the store; for a new one it takes bfloat16 where the device
             has it, and else float16 on a GPU and float32 on a CPU, where emulated bfloat16 is slow. The store keeps what was taken.
         head_dtype, compile: further numerics of the engine; all three are part of the store's provenance.
+        seed: of the engine, part of the store's provenance; what a model scores, in one forward pass, does not depend on it.
         max_num_seqs, max_num_batched_tokens, block_size, max_model_len: vLLM's batching; None = chosen for the platform.
         tensor_parallel_size, gpu_memory_utilization: passed to vLLM.
         knowledge_cutoff: the model's training cut-off; scoring later-known dates draws a warning.

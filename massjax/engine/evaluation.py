@@ -106,8 +106,7 @@ def fitness(
         missing: see `massjax.aggregate`.
 
     Returns:
-        [P] in float32, each in [-1, 1]; NaN where no date is left. Scores, returns and weights are rounded to float32 first: what
-        differs by less than about a part in ten million is a tie.
+        [P] in float32, each in [-1, 1]; NaN where no date is left.
 
     Raises:
         DataError: arrays that do not fit together, labels that disagree, infinite values, or invalid weights.

@@ -5,6 +5,7 @@ Nothing is imported for it: what has an index and columns, or dims and coords, i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from types import MappingProxyType
@@ -22,7 +23,7 @@ _PANEL = ("stocks", "dates")
 AXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "scores": ("archetypes", *_PANEL, "choices"),
-        **dict.fromkeys(("member", "forward_returns", "returns", "signal", "tradable"), _PANEL),
+        **dict.fromkeys(("member", "forward_returns", "returns", "signal", "tradable", "fillable"), _PANEL),
         "weights": ("candidates", "archetypes"),
         "start": ("candidates", "archetypes"),
         "groups": ("stocks",),
@@ -31,10 +32,12 @@ AXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Axes of each argument of the public functions."""
+DAY = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+"""A day as a number or a text of eight digits, such as 20240131."""
 _SPELLINGS = {
-    "archetypes": {"archetype", "archetypes", "agent", "agents"},
-    "stocks": {"stock", "stocks", "asset", "assets", "ticker", "tickers", "symbol", "symbols", "instrument", "instruments"},
-    "dates": {"date", "dates", "day", "days", "time", "datetime"},
+    "archetypes": {"archetype", "archetypes", "agent", "agents", "k"},
+    "stocks": {"n", "stock", "stocks", "asset", "assets", "ticker", "tickers", "symbol", "symbols", "instrument", "instruments"},
+    "dates": {"t", "d", "date", "dates", "day", "days", "time", "datetime"},
 }
 """How the axes are named in other people's arrays."""
 
@@ -60,6 +63,9 @@ def check_labels(**inputs: Any) -> None:
             for axis, found in labels.items():
                 _refuse_dates(name, axis, found)
                 _compare(axis, seen.setdefault((axis, _counts(found)), _Seen(name, found)), _Seen(name, found))
+    for axis in dict.fromkeys(axis for axis, _ in seen):
+        if (axis, True) in seen and (axis, False) in seen and _same_names(seen[axis, True].labels, seen[axis, False].labels):
+            _compare(axis, seen[axis, False], seen[axis, True])
 
 
 def plain(what: str, values: Any) -> Any:
@@ -153,17 +159,25 @@ def _compare(axis: str, first: _Seen, other: _Seen) -> None:
 
 
 def _counts(labels: Sequence[Any]) -> bool:
-    """Whether the labels are whole numbers, as those of a frame that was given none: they are compared among each other only."""
-    return all(isinstance(label, int | np.integer) for label in labels)
+    """Whether the labels are whole numbers, as those of a frame that was given none, and no days: they are compared among each other."""
+    return all(isinstance(label, int | np.integer) and not DAY.fullmatch(str(label)) for label in labels)
+
+
+def _same_names(numbers: Sequence[Any], names: Sequence[Any]) -> bool:
+    """Whether whole numbers are names after all, such as 600000 beside '600000': two of three are there in text too."""
+    there = set(map(_text, names))
+    return 3 * sum(_text(number) in there for number in numbers) >= 2 * len(numbers) > 0
 
 
 def _text(label: Any) -> str:
-    """A label as text: a date at midnight is that date, however it is held."""
+    """A label as text: a date at midnight is that date, however it is held, 20240131 too."""
     if isinstance(label, np.datetime64):
         label = label.astype("datetime64[us]").item()
     if isinstance(label, datetime):
         return label.date().isoformat() if label.time() == datetime.min.time() else label.isoformat()
     text = str(label)
+    if DAY.fullmatch(text):
+        return f"{text[:4]}-{text[4:6]}-{text[6:]}"
     return text.removesuffix(" 00:00:00").removesuffix("T00:00:00")
 
 

@@ -12,6 +12,7 @@ from massjax.config import BacktestSettings
 from massjax.engine.labels import check_labels, plain
 from massjax.errors import DataError
 from massjax.evaluate.orders import Orders, fill, orders_to
+from massjax.market.history import forward_fill, shift
 
 
 class Ended(NamedTuple):
@@ -69,7 +70,7 @@ def backtest(
     fillable: Bool[np.ndarray, "N T"] | None = None,
     ends: Int[np.ndarray, " N"] | None = None,
 ) -> Backtest:
-    """Hold the top quantile of the signal in equal weights, rebalanced every `settings.every` trading days.
+    """Hold the top quantile of the signal in equal weights, rebalanced every `settings.every` dates.
 
     A decision taken from the signal of date t is due at the close of t + `execution_lag`: orders bring the holdings h, worth V with the
     cash, to the target weights w. Between fills the holdings drift with their returns. Trading costs `settings.cost / 2` · Σ|w V − h|
@@ -88,7 +89,7 @@ def backtest(
             in the prices the whole return falls on the date on which the price is known again.
         member: True where the stock may be bought.
         start: index of the first decision date; the next ones are `settings.every` dates apart.
-        execution_lag: trading days from decision to fill.
+        execution_lag: dates from decision to fill.
         fillable: True where the stock has a price and may be traded (`massjax.market.fills.fillable`); None = where the return is
             known, and on the first date if that of the second is.
         ends: index of the last date with a price of each stock, T where prices go on (`massjax.market.fills.ends_of_prices`); None =
@@ -100,7 +101,8 @@ def backtest(
     Raises:
         DataError: the arrays do not fit together, or no decision can be filled within them.
     """
-    check_labels(member=member, signal=signal, returns=returns)
+    given = {} if fillable is None else {"fillable": fillable}
+    check_labels(member=member, signal=signal, returns=returns, **given)
     signal, returns, member = (np.asarray(plain(what, it)) for what, it in (("signal", signal), ("returns", returns), ("member", member)))
     if not signal.shape == returns.shape == member.shape:
         raise DataError(f"backtest: signal {signal.shape}, returns {returns.shape} and member {member.shape} must have one shape")
@@ -110,7 +112,11 @@ def backtest(
             f"backtest: a decision on date number {start + 1} with an execution lag of {execution_lag} is not filled within "
             f"the {dates} dates of the panel; bring more dates or a shorter look-back"
         )
-    fillable = _with_known_return(returns) if fillable is None else fillable
+    fillable = _with_known_return(returns) if fillable is None else np.asarray(plain("fillable", fillable))
+    if fillable.shape != signal.shape or fillable.dtype != bool:
+        raise DataError(
+            f"backtest: fillable {fillable.shape} of {fillable.dtype} must be booleans of the shape of the signal, {signal.shape}"
+        )
     ends = np.full(stocks, dates) if ends is None else ends
     equity, turnover, cost, held = np.full(dates, np.nan), np.zeros(dates), np.zeros(dates), np.zeros((stocks, dates))
     holdings, cash, orders = np.zeros(stocks), 1.0, Orders(np.zeros(stocks), np.zeros(stocks))
@@ -175,11 +181,7 @@ def returns_from_prices(prices: Float[np.ndarray, "N T"]) -> Float[np.ndarray, "
     Over a gap in the prices the whole return falls on the date on which the price is known again; NaN in the gap, before the
     first price and after the last one.
     """
-    known = np.isfinite(prices)
-    last_seen = np.maximum.accumulate(np.where(known, np.arange(prices.shape[1]), -1), axis=1)
-    before = np.concatenate([np.full((prices.shape[0], 1), -1), last_seen[:, :-1]], axis=1)
-    earlier = np.take_along_axis(prices, np.maximum(before, 0), axis=1)
-    return np.where(known & (before >= 0), prices / earlier - 1.0, np.nan)
+    return prices / shift(forward_fill(prices), 1) - 1.0
 
 
 def returns_from_forward(one_day: Float[np.ndarray, "N T"], execution_lag: int) -> Float[np.ndarray, "N T"]:

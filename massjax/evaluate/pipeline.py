@@ -11,14 +11,14 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
-from massjax.agents import hindsight_warnings
 from massjax.config import Archetype, RunConfig
 from massjax.errors import ConfigError, DataError, LeakageError, blaming
 from massjax.evaluate import span
 from massjax.evaluate.backtest import returns_from_forward, returns_from_prices
 from massjax.evaluate.controls import single_rank_ic
 from massjax.evaluate.memory import check_memory
-from massjax.evaluate.metrics import summarize, telling_dates
+from massjax.evaluate.metrics import summarize
+from massjax.evaluate.remarks import remarks
 from massjax.evaluate.result import (
     BENCHMARK,
     BEST_SINGLE,
@@ -37,19 +37,17 @@ from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns
 from massjax.market.row_words import counted, row_unit
+from massjax.progress import Tell
 from massjax.scoring.work import prepare
 from massjax.search import Search, settings_from_mapping
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, and with how much of how much of it is done; 0 of 0 where that cannot be told."""
-
-LITTLE_COVERAGE = 0.9
-"""Share of members with a score under which a run warns."""
+MOST_REMARKS = 10
+"""Remarks on the data that are repeated where nothing can be evaluated."""
 TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "date"}
 """Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
 
 
-def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
+def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     """Do everything that `python -m massjax.optimize` does, short of writing files.
 
     Args:
@@ -81,7 +79,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
             contenders.append(_search(config, judged, gathered.scores, name, search, number, tell))
     evaluated = _evaluated(contenders, first, panel.dates.size)
     if not evaluated.any():
-        raise _nothing_evaluated(gathered.scores, archetypes)
+        raise _nothing_evaluated(gathered.scores, archetypes, panel.warnings)
     with clock.stage("judging against the controls"):
         returns, no_backtest = _returns(panel, lag)
         kinds = tuple(archetype.kind for archetype in archetypes)
@@ -101,7 +99,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
         )
         compared = controls(arena, fake=made_by_fake(store))
         if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*contenders, *compared) if found.fitness is not None):
-            raise _nothing_evaluated(gathered.scores, archetypes)
+            raise _nothing_evaluated(gathered.scores, archetypes, panel.warnings)
         benchmark = portfolio(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(arena, [*contenders, *compared], benchmark.backtest if benchmark else None)
         facts = _archetype_facts(arena, archetypes, strategies)
@@ -116,7 +114,7 @@ def run(config: RunConfig, progress: Progress | None = None) -> RunResult:
         benchmark=benchmark,
         no_backtest=no_backtest,
         store=store,
-        warnings=(*gathered.warnings, *untraded, *_warnings(config, panel, evaluated, first, facts, strategies, made_by_fake(store))),
+        warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, made_by_fake(store))),
         seconds=clock.seconds,
     )
 
@@ -149,11 +147,13 @@ def _refuse_silence(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Arc
         )
 
 
-def _nothing_evaluated(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype]) -> ConfigError:
+def _nothing_evaluated(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype], doubts: Sequence[str]) -> ConfigError:
+    of_data = f". Of the data: {'; '.join(doubts[:MOST_REMARKS])}" if doubts else ""
     return ConfigError(
         "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
         "check that the scores differ between stocks, and that returns are known on the dates that have scores"
         + _told_flat(scores, archetypes)
+        + of_data
     )
 
 
@@ -256,41 +256,10 @@ def _archetype_facts(arena: Arena, archetypes: Sequence[Archetype], strategies: 
     )
 
 
-def _warnings(
-    config: RunConfig,
-    panel: Panel,
-    evaluated: Bool[np.ndarray, " T"],
-    first: int,
-    facts: Sequence[ArchetypeFacts],
-    strategies: Sequence[Strategy],
-    fake: bool,
-) -> tuple[str, ...]:
-    found = []
-    skipped, horizon = int(evaluated.size - first - evaluated.sum()), config.evaluate.horizon
-    known, wanted = max(strategy.metrics[horizon].rank_ic.dates for strategy in strategies), telling_dates(horizon)
-    if known < wanted:
-        found.append(
-            f"only {counted(known, 'date')} can be judged; with returns over {counted(horizon, row_unit(panel.periods_per_year))} "
-            f"fewer than {wanted} are too few to conclude anything"
-        )
-    if skipped:
-        found.append(
-            f"{counted(skipped, 'date')} with a full look-back {'is' if skipped == 1 else 'are'} left out, because no search had a rank "
-            "correlation in the window"
-        )
-    gappy = [f"{fact.archetype.name} ({fact.coverage:.1%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
-    if gappy:
-        listed = ", ".join(gappy[:5]) + (", ..." if len(gappy) > 5 else "")
-        scoring = f"{len(gappy)} archetypes score" if len(gappy) > 1 else "1 archetype scores"
-        found.append(f"{scoring} less than {LITTLE_COVERAGE:.0%} of the members: {listed}")
-    found += [] if fake else hindsight_warnings(config, panel.dates, [fact.archetype for fact in facts])
-    return (*found, *panel.warnings)
-
-
 class _Clock:
     """Tells of each stage as it begins and remembers how long it took."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Tell | None) -> None:
         self.progress = progress
         self.seconds: dict[str, float] = {}
 

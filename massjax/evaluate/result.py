@@ -42,8 +42,8 @@ class Portfolio:
     Attributes:
         backtest: the equity curve and its trades, from the first evaluated date.
         performance: its figures, the active ones against the benchmark.
-        other_sharpes: Sharpe ratios had the first rebalance been one, two, ... trading days later: how much the choice of the
-            weekday alone matters.
+        other_sharpes: Sharpe ratios had the first rebalance been one, two, ... dates later: how much the choice of the
+            day alone matters.
     """
 
     backtest: Backtest

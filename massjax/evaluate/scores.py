@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from massjax.errors import ConfigError, StoreError
+from massjax.market.row_words import first_few
 from massjax.scoring.checking import check_scores
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore
@@ -57,7 +58,7 @@ def gather_scores(work: Work) -> GatheredScores:
 def _open(work: Work, names: Sequence[str]) -> ScoreStore:
     path = work.config.store
     if path is None:
-        told = ", ".join(map(repr, names[:3])) + (", ..." if len(names) > 3 else "")
+        told = first_few([repr(name) for name in names], 3)
         raise ConfigError(
             f"store: not set, but {len(names)} archetypes ask a language model ({told}); name the score store with `store:` in the "
             "config or --store PATH (`python -m massjax.precompute` makes one), or use rule archetypes only"

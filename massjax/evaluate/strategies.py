@@ -34,7 +34,7 @@ class Arena:
         evaluated: True on the dates that the run is about; a strategy whose weights were chosen by a fitness is judged on those of
             them on which it has one.
         returns: from close to close, for the portfolios; None where the panel has none.
-        execution_lag: trading days from decision to fill.
+        execution_lag: dates from decision to fill.
         fillable: where an order can be filled; None = where the return is known.
         ends: index of the last date with a price of each stock, T where they go on; None = everywhere.
         dates: of the panel, by which growth a year is reckoned; None = by `periods_per_year`.

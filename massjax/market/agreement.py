@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
-from massjax.market.calendar import rows
+from massjax.market.row_words import counted
 
 MOST_DATES, LEAST_DATES, MOST_VALUES = 250, 60, 200_000
 """Dates that are compared, spread over all: at most the first, and fewer of many stocks, down to the second."""
@@ -91,7 +91,7 @@ def _disagreement(
     fits = [said, *(_fit(span, ready, prices, columns) for span in _others(horizon, lag, horizons))]
     most = max(fit.dates for fit in fits)
     best = max((fit for fit in fits if 2 * fit.dates >= most), key=lambda fit: (_same(fit, ready) >= SAME, abs(fit.mean)))
-    about = f"{path}: the returns over {rows(horizon)}"
+    about = f"{path}: the returns over {counted(horizon, 'row')}"
     if (best is said and best.mean > 0.0) or not _better(best, said, ready):
         unrelated = abs(best.mean) < RELATED and np.isfinite(said.values * ready).sum() >= ENOUGH and np.isfinite(said.correlation).any()
         if unrelated:
@@ -176,7 +176,7 @@ def _unit(fit: Fit, ready: Float[np.ndarray, "N D"]) -> str:
 def _cure(best: Fit, horizon: int) -> str:
     start, length = best.span
     if length != horizon:
-        return f"; does the column hold returns over {rows(length)}?"
+        return f"; does the column hold returns over {counted(length, 'row')}?"
     if start < 0:
         return "; they begin before their date, so a decision would know them: shift the table"
     return "" if best.mean < 0 else f"; set market.execution_lag to {start}"

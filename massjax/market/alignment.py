@@ -9,12 +9,19 @@ import polars as pl
 
 from massjax.errors import DataError
 from massjax.market.identifiers import Pair, pairs, twins
+from massjax.market.row_words import counted, first_few
 
 MOST_NAMED = 5
 
 
 def misaligned(
-    rows: pl.Series, stocks: Sequence[str], wanted: Collection[str], path: Path, expects_all: bool = True, names_others: bool = False
+    rows: pl.Series,
+    stocks: Sequence[str],
+    wanted: Collection[str],
+    path: Path,
+    expects_all: bool = True,
+    names_others: bool = False,
+    dates: pl.Series | None = None,
 ) -> tuple[str, ...]:
     """Sentences about the stocks that a table and the market data do not have in common.
 
@@ -28,6 +35,8 @@ def misaligned(
         path: the table.
         expects_all: a member without a row is worth telling, as in a table of features; not in one of texts.
         names_others: so is a stock without market data, as in a table of members.
+        dates: of each row, where a stock has one row a date: identifiers that are there on the same dates are two stocks, however
+            alike they are, as MS-I and MSI.
 
     Raises:
         DataError: no stock of the table is one of the market data, or codes lack their leading zeros on one side.
@@ -39,6 +48,8 @@ def misaligned(
     strange = {stock for stock in counts if stock not in known}
     absent = [stock for stock in stocks if stock in universe and stock not in counts]
     near = pairs(strange, stocks, [stock for stock in stocks if stock not in counts]) if strange else []
+    if dates is not None:
+        near = [pair for pair in near if pair.there not in counts or not _both_there(pair, rows, dates)]
     _refuse_lost_zeros(near, counts, path)
     if len(strange) == len(counts):
         raise DataError(
@@ -53,9 +64,15 @@ def misaligned(
     others = sorted(strange) if names_others or (expects_all and absent) else sorted({pair.here for pair in near})
     if others:
         count = sum(counts[stock] for stock in others)
-        what = f"{count:,} {'row' if count == 1 else 'rows'} of {_stocks(len(others))} without market data: {_listed(others, near)}"
+        what = f"{counted(count, 'row')} of {counted(len(others), 'stock')} without market data: {_listed(others, near)}"
         sentences.append("; ".join(filter(None, (f"{path}: left out {what}", _cure(near)))))
     return tuple(sentences)
+
+
+def _both_there(pair: Pair, rows: pl.Series, dates: pl.Series) -> bool:
+    """Whether a table has rows of both identifiers on the same dates, on half of those of the rarer one at least."""
+    here, there = (set(dates.filter(rows == stock)) for stock in (pair.here, pair.there))
+    return 2 * len(here & there) >= min(len(here), len(there))
 
 
 def split_histories(rows: pl.DataFrame, path: Path) -> tuple[str, ...]:
@@ -72,8 +89,8 @@ def split_histories(rows: pl.DataFrame, path: Path) -> tuple[str, ...]:
             found.append(Pair(second, first, "case" if first.upper() == second.upper() else "marks"))
     if not found:
         return ()
-    shown = ", ".join(f"{pair.here!r} and {pair.there!r}" for pair in found[:MOST_NAMED])
-    return (f"{path}: {shown}{_more(len(found))} never have a row on the same date; are they one stock? {_cure(found)}",)
+    shown = first_few([f"{pair.here!r} and {pair.there!r}" for pair in found], MOST_NAMED)
+    return (f"{path}: {shown} never have a row on the same date; are they one stock? {_cure(found)}",)
 
 
 def _refuse_lost_zeros(near: Sequence[Pair], counts: dict[str, int], path: Path) -> None:
@@ -84,10 +101,9 @@ def _refuse_lost_zeros(near: Sequence[Pair], counts: dict[str, int], path: Path)
     number, code = (here, there) if here.endswith(".0") or (len(here) < len(there) and not there.endswith(".0")) else (there, here)
     side = "this table" if here == number else "the market data"
     fault = "got a decimal point" if number.endswith(".0") else "lost their leading zeros"
-    stocks = "stock" if len(zeros) == 1 else "stocks"
     raise DataError(
-        f"{path}: has stock {here!r} where the market data has {there!r} ({len(zeros):,} such {stocks}, "
-        f"{sum(counts[pair.here] for pair in zeros):,} rows): in {side} the codes were read as numbers and {fault}; "
+        f"{path}: has stock {here!r} where the market data has {there!r} ({counted(len(zeros), 'such stock')}, "
+        f"{counted(sum(counts[pair.here] for pair in zeros), 'row')}): in {side} the codes were read as numbers and {fault}; "
         f"write them as text, as with dtype=str or .str.zfill({len(code)}) in pandas, or map each: "
         f"market.ticker_map: {{{_quoted(number)}: {_quoted(code)}}}"
     )
@@ -98,8 +114,7 @@ def _listed(stocks: Sequence[str], near: Sequence[Pair], there: bool = False) ->
     partner = {pair.there: pair.here for pair in near} if there else {pair.here: pair.there for pair in near}
     ordered = sorted(stocks, key=lambda stock: stock not in partner)
     where = "there" if there else "in the market data"
-    shown = [f"{stock} (nearest {where}: {partner[stock]})" if stock in partner else stock for stock in ordered[:MOST_NAMED]]
-    return ", ".join(shown) + _more(len(ordered))
+    return first_few([f"{stock} (nearest {where}: {partner[stock]})" if stock in partner else stock for stock in ordered], MOST_NAMED)
 
 
 def _cure(near: Sequence[Pair]) -> str:
@@ -109,14 +124,6 @@ def _cure(near: Sequence[Pair]) -> str:
         return "market.fold_case: true takes capitals and small letters for the same"
     pair = next(pair for pair in near if pair.difference != "case")
     return f"if they are the same stocks, map them: market.ticker_map: {{{_quoted(pair.here)}: {_quoted(pair.there)}}}"
-
-
-def _more(count: int) -> str:
-    return f" and {count - MOST_NAMED:,} more" if count > MOST_NAMED else ""
-
-
-def _stocks(count: int) -> str:
-    return "1 stock" if count == 1 else f"{count:,} stocks"
 
 
 def _quoted(stock: str) -> str:

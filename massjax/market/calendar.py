@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from massjax.market.row_words import first_few
+
 DAYS_A_YEAR = 365.25
 CONVENTIONS = ((252, 249.0, 255.0), (52, 51.0, 53.0), (12, 11.5, 12.5), (4, 3.8, 4.2))
 """Usual numbers of periods a year, and the measured numbers that are taken for each."""
@@ -26,8 +28,8 @@ FIVE_DAY_WEEK = (230.0, 270.0)
 FULL, OFTEN, ALWAYS = 0.8, 0.1, 0.9
 """Two calendars are mixed where less than the first share of the stocks has a row on at least the second share of the dates, and some
 stocks have one on none of these and on all others, the third share taken for all."""
-MOST_GAPS = 5
-"""Long stretches without a date that are named."""
+MOST_GAPS, MOST_STOCKS = 5, 3
+"""Long stretches without a date, and stocks of another calendar, that are named."""
 LEAST_SHARE = 0.75
 """A window that is shorter than this share of a row is not one of its length."""
 
@@ -143,10 +145,9 @@ def mixed_calendars(listed: Bool[np.ndarray, "N T"], dates: Shaped[np.ndarray, "
     closed = [stock for stock, flag in zip(stocks, absent & present, strict=True) if flag]
     if not closed or len(closed) == len(stocks):
         return ()
-    named = ", ".join(closed[:3]) + (", ..." if len(closed) > 3 else "")
     where = f"{thin.sum():,} of {len(dates):,} dates"
     return (
-        f"{path}: {len(closed)} of {len(stocks)} stocks ({named}) have no row on {where} on which others have "
+        f"{path}: {len(closed)} of {len(stocks)} stocks ({first_few(closed, MOST_STOCKS)}) have no row on {where} on which others have "
         f"(first {dates[thin][0]}): two calendars are mixed; horizons and windows count the dates of both, and features that need four "
         "fifths of a window may be unknown; give each market a run of its own, or leave these dates out",
     )
@@ -178,11 +179,6 @@ def _regular_weekdays(dates: Shaped[np.ndarray, " T"]) -> list[int]:
     """Days of the week with at least half as many rows as the busiest, so that a rare Saturday's session is none."""
     counts = np.bincount(weekdays(dates), minlength=7)
     return np.flatnonzero(counts > counts.max() / 2).tolist()
-
-
-def rows(count: int) -> str:
-    """`1 row`, `5 rows`: a horizon in words, whatever a row is."""
-    return f"{count} row{'s' if count > 1 else ''}"
 
 
 def weekdays(dates: Shaped[np.ndarray, " T"]) -> Shaped[np.ndarray, " T"]:

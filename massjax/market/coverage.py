@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
-from massjax.market.calendar import rows
 from massjax.market.panel import Panel
+from massjax.market.row_words import counted, first_few
 
 LEAST_KNOWN = 0.9
 """Share of the members' forward returns below which a sentence says how many are unknown."""
@@ -35,7 +35,7 @@ def lost_returns(panel: Panel, dates: slice, execution_lag: int, ready_made: fro
         unknown = wanted & ~np.isfinite(returns)
         if unknown.any():
             why = "" if horizon in ready_made else _reasons(panel, unknown, execution_lag, ahead)
-            found += _sentences(panel.stocks, wanted, unknown, f"forward returns over {rows(horizon)}", ahead, why, source)
+            found += _sentences(panel.stocks, wanted, unknown, f"forward returns over {counted(horizon, 'row')}", ahead, why, source)
     return tuple(found)
 
 
@@ -49,9 +49,9 @@ def _sentences(
         worst = [n for n in worst if share[n] > HARDLY_KNOWN and of[n] >= TELLING]
     if not worst:
         return []
-    named = ", ".join(f"{stocks[n]} ({lost[n]:,} of {of[n]:,})" for n in worst[:NAMED]) + (", ..." if len(worst) > NAMED else "")
-    counted = f"{lost.sum():,} of {of.sum():,} {what} of members are unknown ({lost.sum() / of.sum():.1%}, the last {ahead} dates aside)"
-    return [f"{source}: {counted}{why}; most of {named}; RankIC is that of the others"]
+    named = first_few([f"{stocks[n]} ({lost[n]:,} of {of[n]:,})" for n in worst], NAMED)
+    told = f"{lost.sum():,} of {of.sum():,} {what} of members are unknown ({lost.sum() / of.sum():.1%}, the last {ahead} dates aside)"
+    return [f"{source}: {told}{why}; most of {named}; RankIC is that of the others"]
 
 
 def _reasons(panel: Panel, unknown: Bool[np.ndarray, "N T"], execution_lag: int, ahead: int) -> str:

@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 from massjax.errors import DataError
 from massjax.market.calendar import weekdays
 from massjax.market.grid import days
+from massjax.market.row_words import counted
 
 FEWEST_DATES = 10
 """Dates below which the days of the week tell nothing."""
@@ -84,7 +85,7 @@ def rows_off(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path, se
     if count and (not carry or moved):
         ends = int(np.isin(weekdays(when[off]), (SATURDAY, SUNDAY)).sum())
         weekend = f", {'all' if ends == count else f'{ends:,} of them'} Saturdays or Sundays" if ends else ""
-        what = f"{count:,} {'row' if count == 1 else 'rows'} on dates without market data (first {when[off].min()}{weekend}){moved}"
+        what = f"{counted(count, 'row')} on dates without market data (first {when[off].min()}{weekend}){moved}"
         sentences.append(f"{path}: {'has' if carry else 'left out'} {what}")
     step = float(np.median(np.diff(dates).astype(int))) if len(dates) > 1 else 1.0
     if carry == 0 and apart >= 3 * step:
@@ -98,6 +99,18 @@ def rows_off(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path, se
     if not carry and not usable:
         raise DataError("; ".join(sentences).replace(f"; {path}:", ";"))
     return tuple(sentences)
+
+
+def moved_days(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"]) -> str:
+    """Words if the rows of a table of (nearly) every day are a day early or late, as dates cut from times in another zone are.
+
+    Args:
+        rows: columns date and stock.
+        dates: those of the panel.
+    """
+    when = days(rows["date"])
+    inside = (when >= dates[0] - np.timedelta64(1, "D")) & (when <= dates[-1] + np.timedelta64(1, "D"))
+    return _moved(when[inside], dates, int((~np.isin(when[inside], dates)).sum()))
 
 
 def refuse_snapshots(rows: pl.DataFrame, dates: Shaped[np.ndarray, " T"], path: Path) -> None:

@@ -25,7 +25,7 @@ def priced(panel: Panel, execution_lag: int) -> Bool[np.ndarray, "N T"] | None:
 
     Args:
         panel: prices or one-day forward returns, and `tradable` if it has that.
-        execution_lag: trading days from decision to fill.
+        execution_lag: dates from decision to fill.
 
     Returns:
         None where the panel has neither prices nor one-day forward returns.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from massjax.errors import DataError, did_you_mean
 from massjax.market.identifiers import INVISIBLE
+from massjax.market.row_words import first_few
 
 BEGINNING = 2**20
 """Bytes of a file that its headings are looked for in."""
@@ -83,7 +84,7 @@ def refuse_twice(found: Sequence[str], path: Path, setting: str) -> None:
 
 def missing(column: str, found: Sequence[str], path: Path, setting: str, wide: bool) -> DataError:
     """The error that a column is not there, with the nearest heading, and what to do if the file has a column for each stock."""
-    listed = ", ".join(found[:MOST_NAMED]) + (f" and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else "")
+    listed = first_few(found, MOST_NAMED)
     if wide and {heading.lower() for heading in found[1:]} <= PRICE_WORDS:
         return DataError(
             f"{path}: no column {column!r}; it has {listed}: the prices of one stock without a column that names it, and {setting} needs "

@@ -46,8 +46,11 @@ PLAIN = Conventions()
 
 
 def spelled(given: pl.Series, conventions: Conventions) -> pl.Series:
-    """Identifiers in the panel's spelling: without blanks at their ends, mapped by `ticker_map`, in capitals under `fold_case`."""
-    stripped = given.str.strip_chars().str.strip_chars(INVISIBLE).str.strip_chars()
+    """Identifiers in the panel's spelling: without blanks at their ends, mapped by `ticker_map`, in capitals under `fold_case`.
+
+    A letter and its mark, as ü may be written, are one character (Unicode's NFC).
+    """
+    stripped = given.str.strip_chars().str.strip_chars(INVISIBLE).str.strip_chars().str.normalize("NFC")
     if not conventions.fold_case:
         return stripped.replace(dict(conventions.ticker_map)) if conventions.ticker_map else stripped
     folded = {key.upper(): stock.upper() for key, stock in conventions.ticker_map.items()}

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from massjax.market.calendar import rows
 from massjax.market.reading import refuse
+from massjax.market.row_words import counted
 
 ROUNDING = 1e-6
 """A loss of everything, stored in single precision, may lie this far below -1."""
@@ -57,7 +57,7 @@ def percent_sized(returns: Mapping[int, Float[np.ndarray, "N T"]], periods_per_y
         volatility = typical / QUARTILE * np.sqrt(periods_per_year / horizon)
         if volatility > MOST_VOLATILE:
             found.append(
-                f"{path}: half of the returns over {rows(horizon)} exceed {typical:.0%}, a volatility of {volatility:,.0%} a year; "
-                "are they in percent? They are fractions: write 0.05 for 5 %"
+                f"{path}: half of the returns over {counted(horizon, 'row')} exceed {typical:.0%}, a volatility of {volatility:,.0%} "
+                "a year; are they in percent? They are fractions: write 0.05 for 5 %"
             )
     return tuple(found)

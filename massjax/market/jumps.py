@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from massjax.market.calendar import weekdays
 from massjax.market.history import forward_fill
+from massjax.market.row_words import counted, first_few
 
 RATIOS = np.log([3 / 2, 2, 5 / 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100])
 """Logarithms of the new shares for an old one of usual splits, from 3 for 2 on."""
@@ -71,10 +72,9 @@ def jumps(prices: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], sto
     found = np.argwhere(jumped(move, daily=float(np.median(np.diff(dates).astype(int))) <= DAYS).T)
     if not len(found):
         return ()
-    examples = "; ".join(_example(prices, move, dates, stocks, int(row), int(column)) for column, row in found[:NAMED])
-    more = "" if len(found) <= NAMED else "; ..."
+    examples = first_few([_example(prices, move, dates, stocks, int(row), int(column)) for column, row in found], NAMED, "; ")
     times = f"{len(found):,} times" if len(found) > 1 else "once"
-    return (f"{path}: prices double, halve or jump as at a split {times}: {examples}{more}; are they adjusted for splits?",)
+    return (f"{path}: prices double, halve or jump as at a split {times}: {examples}; are they adjusted for splits?",)
 
 
 def moves(prices: Float[np.ndarray, "N T"]) -> Move:
@@ -172,20 +172,32 @@ def _standing(
     path: Path,
 ) -> list[str]:
     """One sentence that names the stocks with the longest runs of equal closes on dates when others moved."""
-    stands, moved = same & ~quiet, both & ~same
-    columns = np.arange(stands.shape[1])
-    start = np.maximum.accumulate(np.where(moved | ~both, columns, -1), axis=1)
-    run = np.cumsum(stands, axis=1)
-    before = np.where(start >= 0, np.take_along_axis(run, np.maximum(start, 0), axis=1), 0)
-    length = np.where(stands, run - before, 0)
-    longest = length.max(axis=1)
+    longest, last = longest_stand(same, both, quiet)
     rows = [int(row) for row in np.argsort(-longest, kind="stable") if longest[row] >= STILL]
     if not rows:
         return []
-    named = "; ".join(f"{stocks[row]} on {longest[row]} until {dates[int(length[row].argmax()) + 1]}" for row in rows[:NAMED])
-    more = "; ..." if len(rows) > NAMED else ""
-    counted = f"{len(rows)} stocks have" if len(rows) > 1 else "1 stock has"
+    named = first_few([f"{stocks[row]} on {longest[row]} until {dates[last[row] + 1]}" for row in rows], NAMED, "; ")
+    have = "has" if len(rows) == 1 else "have"
     return [
-        f"{path}: {counted} the same close on {STILL} or more dates in a row while others moved: {named}{more}; "
+        f"{path}: {counted(len(rows), 'stock')} {have} the same close on {STILL} or more dates in a row while others moved: {named}; "
         "were they suspended? Leave those rows out, or name a column in market.prices.tradable or market.prices.volume"
     ]
+
+
+def longest_stand(
+    same: Bool[np.ndarray, "N S"], known: Bool[np.ndarray, "N S"], quiet: Bool[np.ndarray, " S"]
+) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
+    """Steps of each stock's longest run without a move, those not counted on which nobody moved, and the column of its last step.
+
+    Args:
+        same: True where a stock's value stays the same over the step.
+        known: True where that can be told.
+        quiet: True for steps on which nobody moved.
+    """
+    stands, moved = same & ~quiet, known & ~same
+    columns = np.arange(stands.shape[1])
+    start = np.maximum.accumulate(np.where(moved | ~known, columns, -1), axis=1)
+    run = np.cumsum(stands, axis=1)
+    before = np.where(start >= 0, np.take_along_axis(run, np.maximum(start, 0), axis=1), 0)
+    length = np.where(stands, run - before, 0)
+    return length.max(axis=1), length.argmax(axis=1)

@@ -22,7 +22,9 @@ from massjax.market.identifiers import Conventions, pairs, spelled
 from massjax.market.impossible import percent_sized
 from massjax.market.mass import load_mass
 from massjax.market.panel import Panel
+from massjax.market.ready_made import odd_returns
 from massjax.market.returns import forward_returns
+from massjax.market.row_words import counted
 from massjax.market.sp500 import load_sp500
 from massjax.market.tables import load_tables
 
@@ -94,6 +96,9 @@ def _doubts(panel: Panel, execution_lag: int, path: Path) -> tuple[str, ...]:
         found = disagreements(panel.forward_returns, panel.prices, execution_lag, path)
         if found:
             return found
+    else:
+        odd = odd_returns(panel.forward_returns, panel.dates, panel.stocks, path)
+        return (*percent_sized(panel.forward_returns, panel.periods_per_year, path), *odd)
     return percent_sized(panel.forward_returns, panel.periods_per_year, path)
 
 
@@ -131,6 +136,10 @@ def _asked_for(settings: MarketSettings, panel: Panel, known: Sequence[str]) -> 
             near = next((pair.there for pair in pairs([stock], known, known)), None)
             hint = did_you_mean(stock, known) if near is None else f" (did you mean {near!r}?)"
             raise ConfigError(f"market.only: there is no stock {given!r}{hint} among the {len(known):,} of {_universe_source(settings)}")
+    if len(found) < 2:
+        raise ConfigError(
+            f"market.only: {', '.join(map(repr, asked))} are one stock, {min(found)!r}; name two or more, which are then ranked"
+        )
     return [stock for stock in panel.stocks if stock in found]
 
 
@@ -147,8 +156,14 @@ def _check_members(panel: Panel, settings: MarketSettings) -> None:
     raise DataError(
         f"{where}: ranking needs two members on every date, and there are {count[few[0]]} on {panel.dates[few[0]]} (too few on "
         f"{len(few):,} of {len(panel.dates):,} dates). There are enough on every date {period}: mend that date, or set "
-        "market.start and market.end"
+        f"market.start and market.end{_remarks(panel, settings)}"
     )
+
+
+def _remarks(panel: Panel, settings: MarketSettings) -> str:
+    """What has been remarked on the table that says who is a member."""
+    source = _universe_source(settings)
+    return "".join(f". {warning}" for warning in panel.warnings if warning.startswith(source))
 
 
 def _returns_source(settings: MarketSettings) -> str:
@@ -166,5 +181,5 @@ def _universe_source(settings: MarketSettings) -> str:
 def _unknown_throughout(panel: Panel) -> list[str]:
     """A sentence for each feature and forward return that no member has on any date."""
     arrays = {f"feature {name!r}": feature.values for name, feature in panel.features.items()}
-    arrays |= {f"the forward return over {h} trading days": values for h, values in panel.forward_returns.items()}
+    arrays |= {f"the forward return over {counted(h, 'row')}": values for h, values in panel.forward_returns.items()}
     return [f"{what} is unknown for every member on every date" for what, values in arrays.items() if np.isnan(values[panel.member]).all()]

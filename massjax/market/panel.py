@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
@@ -76,12 +77,12 @@ class Panel:
     Everything dated t, except `forward_returns`, was known at the close of t. Missing numbers are NaN.
 
     Attributes:
-        dates: trading days, ascending.
+        dates: datetime64[D], ascending: days on which the market is open, or weeks, months.
         stocks: identifiers, unique.
         member: True where the stock is in the universe at the close of the date.
         features: by feature name.
-        forward_returns: by horizon h in trading days: simple return from the first close one can trade at after the decision
-            at the close of t (t + execution lag) to the close h trading days later.
+        forward_returns: by horizon h in rows: simple return from the first close one can trade at after the decision
+            at the close of t (t + execution lag) to the close h rows later.
         prices: adjusted closes; None where only ready-made forward returns exist.
         texts: columns date (the first date at whose close the text is known and its stock a member), stock, modality, text; sorted
             by date and stock, and within those by the time of publication.
@@ -154,10 +155,10 @@ class Panel:
             end: likewise.
 
         Raises:
-            DataError: no date of the panel lies between them.
+            DataError: no date of the panel lies between them, or one of them is no whole date.
         """
-        first = 0 if start is None else int(np.searchsorted(self.dates, np.asarray(start, dtype="datetime64[D]"), side="left"))
-        last = len(self.dates) if end is None else int(np.searchsorted(self.dates, np.asarray(end, dtype="datetime64[D]"), side="right"))
+        first = 0 if start is None else int(np.searchsorted(self.dates, _day("start", start), side="left"))
+        last = len(self.dates) if end is None else int(np.searchsorted(self.dates, _day("end", end), side="right"))
         if first >= last:
             covered = f"{self.dates[0]} to {self.dates[-1]}" if len(self.dates) else "no date"
             asked = " ".join(f"{word} {day}" for word, day in (("from", start), ("until", end)) if day is not None)
@@ -216,3 +217,14 @@ class Panel:
         if self.texts is not None:
             found += sorted(self.texts["modality"].unique())
         return tuple(dict.fromkeys(found))
+
+
+def _day(what: str, given: date | np.datetime64 | str) -> np.datetime64:
+    """A date in full; a year or a month alone would be taken for its first day, and a number for days since 1970."""
+    if isinstance(given, date):
+        return np.datetime64(f"{given:%Y-%m-%d}", "D")
+    with suppress(ValueError, TypeError):
+        day = np.datetime64(given) if isinstance(given, str) else given
+        if isinstance(day, np.datetime64) and np.datetime_data(day.dtype)[0] not in ("Y", "M", "W", "generic") and not np.isnat(day):
+            return day.astype("datetime64[D]")
+    raise DataError(f"panel: {what} must be a date such as 2022-01-03, not {given!r}")

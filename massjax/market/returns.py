@@ -6,12 +6,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from massjax.errors import DataError
+from massjax.market.row_words import counted
 
 
 def forward_returns(
     prices: Float[np.ndarray, "N T"], horizon: int, execution_lag: int = 1, tradable: Bool[np.ndarray, "N T"] | None = None
 ) -> Float[np.ndarray, "N T"]:
-    """Simple return of buying at the close `execution_lag` days after each date and selling `horizon` days after that.
+    """Simple return of buying at the close `execution_lag` dates after each date and selling `horizon` dates after that.
 
     y[n, t; h] = p[n, t + lag + h] / p[n, t + lag] − 1
 
@@ -20,14 +21,14 @@ def forward_returns(
 
     Args:
         prices: adjusted closes, NaN where the stock did not trade.
-        horizon: trading days held, at least 1.
-        execution_lag: trading days from decision to fill, at least 0.
+        horizon: dates held, at least 1.
+        execution_lag: dates from decision to fill, at least 0.
         tradable: True where an order in the stock can be filled at the close of the date; None where every price can be traded at.
 
     Returns:
         Returns as fractions by decision date, NaN where either price is missing or not yet known, where the first cannot be traded at,
         and where the last was filled forward (see `own_prices`): a stock that closes limit-down has lost what its price says, though
-        nobody could sell it. A stock that stops trading has no return over its last `execution_lag + horizon` days.
+        nobody could sell it. A stock that stops trading has no return over its last `execution_lag + horizon` dates.
 
     Raises:
         DataError: there are not more than `execution_lag + horizon` dates, so no return is known at all.
@@ -36,7 +37,7 @@ def forward_returns(
     ahead = execution_lag + horizon
     if ahead >= dates:
         raise DataError(
-            f"market.horizons: a horizon of {horizon} trading days with an execution lag of {execution_lag} needs at least "
+            f"market.horizons: a horizon of {counted(horizon, 'row')} with an execution lag of {execution_lag} needs at least "
             f"{ahead + 1} dates of prices, the data has {dates}; shorten the horizon or bring more data"
         )
     entry = prices if tradable is None else np.where(tradable, prices, np.nan)

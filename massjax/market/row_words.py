@@ -1,6 +1,8 @@
-"""What a row of a panel is called, so that nobody reads weeks as days: `5-week return`, `every trading day`, `8 months`."""
+"""Counts and lists in words, and what a row of a panel is called, so that nobody reads weeks as days: `5-week return`, `8 months`."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 UNITS = (
     ("day", 360.0, 367.0),
@@ -43,3 +45,15 @@ def counted(number: int, unit: str) -> str:
 def every(number: int, unit: str) -> str:
     """How often: `every week`, `every 5 trading days`."""
     return f"every {unit}" if number == 1 else f"every {counted(number, unit)}"
+
+
+def first_few(names: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first of some names, and how many there are besides: `AAA, BBB and 1,998 more`.
+
+    Args:
+        names: in the order in which they are named.
+        most: names that are told.
+        separator: what stands between two names.
+    """
+    more = len(names) - most
+    return separator.join(names[:most]) + (f" and {more:,} more" if more > 0 else "")

@@ -17,7 +17,8 @@ from massjax.errors import ConfigError, DataError
 from massjax.market.alignment import misaligned, split_histories
 from massjax.market.calendar import mixed_calendars
 from massjax.market.carried import carried
-from massjax.market.days_off import refuse_snapshots, rows_off, weekend_rows
+from massjax.market.days_off import moved_days, refuse_snapshots, rows_off, weekend_rows
+from massjax.market.doubles import doubles
 from massjax.market.grid import days, occurs, place
 from massjax.market.identifiers import Conventions
 from massjax.market.impossible import refuse_impossible
@@ -59,6 +60,8 @@ def load_tables(settings: MarketSettings) -> Panel:
         warnings.extend(_off(returns, dates, stocks, universe, settings.forward_returns.path, "market.forward_returns", None))
     closes = None if prices is None else place(prices, "value_0", dates, stocks)
     warnings.extend(mixed_calendars(occurs(base, dates, stocks), dates, stocks, source.path))
+    values, what = (place(base, "value_0", dates, stocks), "return") if closes is None else (closes, "close")
+    warnings.extend(doubles(values, stocks, source.path, what))
     tradable = None
     if closes is not None and prices is not None and settings.prices is not None:
         tradable = tradable_of(prices, settings.prices, dates, stocks)
@@ -98,7 +101,7 @@ def _off(
 ) -> tuple[str, ...]:
     """What of a table of values meets no stock or date of the panel."""
     valued = rows.filter(pl.any_horizontal(pl.col("^value_.*$").is_not_null() & pl.col("^value_.*$").is_not_nan()))
-    return (*misaligned(rows["stock"], stocks, universe, path), *rows_off(valued, dates, path, setting, carry))
+    return (*misaligned(rows["stock"], stocks, universe, path, dates=rows["date"]), *rows_off(valued, dates, path, setting, carry))
 
 
 def _read_prices(table: PricesTable, warnings: list[str], conventions: Conventions) -> pl.DataFrame:
@@ -153,12 +156,13 @@ def _members(
         return listed
     rows = read_long(table.path, "market.membership", table.date, table.stock, conventions=Conventions.of(settings))
     _refuse_empty(rows, stocks, table.path)
-    warnings.extend(misaligned(rows["stock"], stocks, stocks, table.path, expects_all=False, names_others=True))
+    warnings.extend(misaligned(rows["stock"], stocks, stocks, table.path, expects_all=False, names_others=True, dates=rows["date"]))
     refuse_snapshots(rows, dates, table.path)
     member = occurs(rows, dates, stocks) & listed
     lost = len(rows) - int(member.sum())
     if lost:
-        warnings.append(f"{table.path}: {lost:,} of {len(rows):,} memberships are of a stock without market data on that date; left out")
+        what = f"{lost:,} of {len(rows):,} memberships are of a stock without market data on that date"
+        warnings.append(f"{table.path}: {what}; left out{moved_days(rows, dates)}")
     return member
 
 
@@ -222,7 +226,8 @@ def _read_stocks(
     twice = identifiers.is_duplicated().arg_true()
     if len(twice):
         raise DataError(f"{table.path}: column {table.stock!r}, row {twice[0] + 1}: stock {identifiers[twice[0]]} occurs more than once")
-    warnings.extend(misaligned(identifiers, stocks, universe, table.path))
+    one_day = pl.Series([0]).new_from_index(0, len(identifiers))
+    warnings.extend(misaligned(identifiers, stocks, universe, table.path, dates=one_day))
     known = set(stocks)
 
     def by_stock(column: str | None) -> dict[str, str]:

@@ -20,6 +20,12 @@ from massjax.market.panel import TEXT_SCHEMA
 from massjax.market.reading import as_stocks, read_columns
 
 NEW_YORK = "America/New_York"
+CLOSES = {
+    "America/New_York": time(16, 0), "America/Chicago": time(15, 0), "Europe/London": time(16, 30), "Asia/Shanghai": time(15, 0),
+    "Asia/Hong_Kong": time(16, 0), "Asia/Tokyo": time(15, 30), "Asia/Seoul": time(15, 30), "Asia/Taipei": time(13, 30),
+    "Asia/Kolkata": time(15, 30), "Asia/Calcutta": time(15, 30), "Asia/Riyadh": time(15, 0),
+}  # fmt: skip
+"""When the exchanges of a zone close, in its own time."""
 EXPECTED = "a time such as 2022-01-03 14:30:00, with or without an offset, or a date"
 
 
@@ -45,9 +51,10 @@ def read_texts(
     raw = read_columns(settings.path, setting, [settings.timestamp, settings.stock, settings.text])
     if raw[settings.text].dtype not in (pl.String, pl.Null):
         raise DataError(f"{settings.path}: column {settings.text!r} holds {raw[settings.text].dtype}, expected texts")
+    zone = settings.timezone or conventions.timezone or NEW_YORK
     table = pl.DataFrame(
         {"stock": as_stocks(raw, settings.stock, settings.path, conventions), "text": raw[settings.text].cast(pl.String)}
-    ).with_columns(_published(raw[settings.timestamp], settings.path, settings.timezone or conventions.timezone or NEW_YORK))
+    ).with_columns(_published(raw[settings.timestamp], settings.path, zone))
     complete = table.filter(pl.col("published").is_not_null() & (pl.col("text").str.strip_chars() != ""))
     known_day = known_days(complete["published"], complete["date_only"], settings.cutoff)
     column = np.searchsorted(dates, known_day)
@@ -64,7 +71,22 @@ def read_texts(
         "texts on stocks without market data": int((strange & ~early & ~late).sum()),
     }
     spelling = misaligned(table["stock"], stocks, stocks, settings.path, expects_all=False)
-    return result, (*(f"{settings.path}: left out {count:,} {what}" for what, count in counts.items() if count), *spelling)
+    left_out = (f"{settings.path}: left out {count:,} {what}" for what, count in counts.items() if count)
+    return result, (*left_out, *spelling, *_after_the_close(complete.filter(pl.Series(kept)), settings, setting, zone))
+
+
+def _after_the_close(texts: pl.DataFrame, settings: TextsTable, setting: str, zone: str) -> tuple[str, ...]:
+    """A sentence about texts from after the close of the zone's exchanges that the cut-off takes for known at it."""
+    close = CLOSES.get(zone, settings.cutoff)
+    hour = texts["published"].dt.time()
+    count = int((~texts["date_only"] & (hour > close) & (hour <= settings.cutoff)).sum())
+    if not count:
+        return ()
+    are = "1 text is" if count == 1 else f"{count:,} texts are"
+    return (
+        f"{settings.path}: {are} from after {close:%H:%M}, when exchanges in {zone} close, and count as known at that close, because "
+        f"{setting}.cutoff is {settings.cutoff:%H:%M}; set it to '{close:%H:%M}', and they count from the next trading day on",
+    )
 
 
 def known_days(published: pl.Series, date_only: pl.Series, cutoff: time) -> Shaped[np.ndarray, " M"]:

@@ -12,9 +12,13 @@ from jaxtyping import Bool, Shaped
 from massjax.config import PricesTable
 from massjax.market.grid import place
 from massjax.market.reading import refuse
+from massjax.market.row_words import first_few
 
 TRUE, FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
 """How a flag may be written, in upper or lower case."""
+MOST_NAMED = 3
+USUAL = 0.5
+"""Share of the rows with a price that can be traded at below which the flags are doubted."""
 
 
 def as_flags(given: pl.Series, keys: pl.DataFrame, path: Path, column: str) -> pl.Series:
@@ -61,9 +65,17 @@ def tradable_of(
 def never_tradable(
     tradable: Bool[np.ndarray, "N T"], listed: Bool[np.ndarray, "N T"], stocks: Sequence[str], path: Path
 ) -> tuple[str, ...]:
-    """A sentence about stocks that have prices and can be traded on none of their dates."""
+    """Sentences about stocks that have prices and can be traded on none of their dates, and about flags that forbid most trades."""
+    allowed = int((tradable & listed).sum())
+    if allowed < USUAL * listed.sum():
+        return (
+            f"{path}: orders can be filled on {allowed:,} of {listed.sum():,} rows with a price alone ({allowed / listed.sum():.1%}), by "
+            "market.prices.tradable and volume; is the flag inverted, true where trading was suspended?",
+        )
     never = [stock for stock, flags, there in zip(stocks, tradable, listed, strict=True) if there.any() and not flags.any()]
     if not never:
         return ()
-    named = ", ".join(never[:3]) + (", ..." if len(never) > 3 else "")
-    return (f"{path}: {len(never)} of {len(stocks)} stocks can be traded on no date ({named}): their flag or volume never allows it",)
+    return (
+        f"{path}: {len(never)} of {len(stocks)} stocks can be traded on no date ({first_few(never, MOST_NAMED)}): their flag or "
+        "volume never allows it",
+    )

@@ -77,7 +77,7 @@ def _metrics_row(strategy: Strategy, horizon: int) -> list[str]:
 
 def _shrinkage(result: RunResult) -> Table:
     """Each strategy over its own dates, its gains over those it shares with uniform weights."""
-    title = f"Promised on the look-back, and kept afterwards: RankIC with the {return_name(result, result.horizon)}, %"
+    title = f"Promised on the look-back, kept afterwards: RankIC with the {return_name(result, result.horizon)}, %"
     table = _table(title, "", "in sample", "out", "dates", "gain in", "gain out", "kept", "shared")
     for strategy in result.strategies:
         s = strategy.shrinkage

@@ -16,6 +16,7 @@ from polars.exceptions import PolarsError
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, MassjaxError
 from massjax.evaluate.result import RunResult
+from massjax.market.row_words import first_few
 from massjax.report.html import render_report
 from massjax.report.series import holdings_frame, rank_ic_frame, returns_frame
 from massjax.report.tables import metrics_document, signals_frame, weights_frame
@@ -96,12 +97,11 @@ def _refuse(path: Path, overwrite: bool) -> None:
     held = {entry.name for entry in path.iterdir()}
     if not held:
         return
-    if not ({CONFIG, METRICS} <= held and held & {WEIGHTS, SIGNALS, REPORT}):
+    if not ({CONFIG, METRICS} <= held and held & {WEIGHTS, SIGNALS}):
         raise ConfigError(f"{path}: is there and holds something other than a run, so it is left alone; name another place with --out DIR")
     if foreign := sorted(entry.name for entry in path.iterdir() if not _own(entry)):
-        named = ", ".join(foreign[:MOST_NAMED]) + (f" and {len(foreign) - MOST_NAMED} more" if len(foreign) > MOST_NAMED else "")
         raise ConfigError(
-            f"{path}: holds a run, and beside its files what is none of them: {named}. Nothing here is replaced; "
+            f"{path}: holds a run, and beside its files what is none of them: {first_few(foreign, MOST_NAMED)}. Nothing here is replaced; "
             "move that elsewhere, or name another place with --out DIR"
         )
     if not overwrite:

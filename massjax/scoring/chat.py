@@ -14,6 +14,8 @@ from massjax.agents import Prompt
 from massjax.errors import ModelError
 from massjax.scoring.spelling import choice_of
 
+MOST_TOKENS = 128
+"""Tokens of which vLLM gives log-probabilities in one reply."""
 WELL_KNOWN_TOKENS = (
     *("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>"),
     *("<|end_of_text|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|start|>", "<|message|>", "<|channel|>"),
@@ -154,10 +156,6 @@ def choice_ids(tokenizer: Any, choices: Sequence[str], before: str) -> list[int]
     if len(set(ids)) != len(ids):
         raise ModelError(f"scoring.choices: two of {list(choices)} are the same token of this model")
     return ids
-
-
-MOST_TOKENS = 128
-"""What vLLM gives log-probabilities of in one reply."""
 
 
 def spellings(tokenizer: Any, choices: Sequence[str], usual: Sequence[int]) -> list[list[int]]:

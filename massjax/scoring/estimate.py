@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from massjax.config import ScoringSettings
+from massjax.market.row_words import counted
 from massjax.scoring.machine import Machine
 
 CORE_FLOPS = 50e9
@@ -94,8 +95,8 @@ def _past(runs: Sequence[Mapping[str, Any]], units: Mapping[str, Any], machine: 
     elsewhere = [run for run in runs if run.get("machine") != str(machine)]
     others = sorted({str(run.get("machine", "a machine that is not recorded")) for run in elsewhere})
     return [
-        (_sum(here), f"{len(here)} past run{'s' * (len(here) != 1)} of this store on {machine}"),
-        (_sum(elsewhere), f"{len(elsewhere)} past run{'s' * (len(elsewhere) != 1)} of this store on {', '.join(others)}"),
+        (_sum(here), f"{counted(len(here), 'past run')} of this store on {machine}"),
+        (_sum(elsewhere), f"{counted(len(elsewhere), 'past run')} of this store on {', '.join(others)}"),
         (units, "this store, on a machine that is not recorded"),
     ]
 

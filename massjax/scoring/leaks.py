@@ -13,6 +13,8 @@ LOOKED_FOR = (
     "looked for are the tickers, names, short forms, aliases and people of market.stocks, years and dates; products, places, "
     "quarters without a year and names that are not in that table are not recognised"
 )
+LONGEST_LINE = 100
+"""Characters that are shown of a line which tells."""
 
 
 class Leak(NamedTuple):
@@ -69,6 +71,3 @@ def leak_warnings(work: Work) -> list[str]:
                 f"{leak.archetype!r} in the line {leak.line.strip()[:LONGEST_LINE]!r}; {LOOKED_FOR}"
             )
     return warnings
-
-
-LONGEST_LINE = 100

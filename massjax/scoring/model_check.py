@@ -23,7 +23,7 @@ OVERHEAD = 256
 """Tokens that a chat template adds at most, by which a prompt is too long for certain to need counting."""
 
 
-class Counter(Protocol):
+class CountTokens(Protocol):
     """Counts the tokens of prompts."""
 
     def __call__(self, prompts: Sequence[Prompt]) -> list[int]:
@@ -45,7 +45,7 @@ class ModelCheck:
     said: str
     faults: tuple[str, ...] = ()
     folder: Path | None = None
-    count: Counter | None = None
+    count: CountTokens | None = None
 
 
 def check_model(scoring: ScoringSettings) -> ModelCheck:

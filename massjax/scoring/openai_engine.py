@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -187,7 +188,7 @@ class OpenAIEngine:
         return {"messages": [{"role": "system", "content": system}, {"role": "user", "content": user}]}
 
 
-def settings_identity(settings: ScoringSettings, folder: Any) -> dict[str, str]:
+def settings_identity(settings: ScoringSettings, folder: Path | None) -> dict[str, str]:
     """The part of the engine's identity that settings and the tokenizer's files determine, without a server.
 
     Args:

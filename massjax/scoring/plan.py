@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 
 from massjax.agents import TextCounts, count_texts
@@ -26,7 +25,7 @@ from massjax.scoring.work import Work
 from massjax.store import ScoreStore, exists
 from massjax.store.folder import Where
 from massjax.store.info import add_up
-from massjax.terminal import escaped_text
+from massjax.terminal import markup_text
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Plan:
         if self.texts:
             rows = {"texts to write first": f"{self.texts:,}", **rows}
         for name, value in {**rows, **self._given()}.items():
-            table.add_row(name, escape(escaped_text(value)))
+            table.add_row(name, markup_text(value))
         return table
 
     def _given(self) -> dict[str, str]:

@@ -17,9 +17,9 @@ from massjax import errors
 from massjax.config import RunConfig
 from massjax.errors import MassjaxError, ModelError
 from massjax.progress import Tell
-from massjax.scoring.command import engine_for
 from massjax.scoring.cost import Tally
 from massjax.scoring.engine import Engine
+from massjax.scoring.engines import engine_for
 from massjax.scoring.machine import this_machine, with_dtype
 from massjax.scoring.passes import run_passes
 from massjax.scoring.placing import open_or_create

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from massjax.errors import ModelError, did_you_mean
+from massjax.market.row_words import counted, first_few
 from massjax.scoring.http import Requests
 from massjax.scoring.replies import Listed, parsed, read_models
 from massjax.store import Failure, Reason
@@ -35,8 +36,8 @@ def served_model(requests: Requests) -> str:
             raise ModelError(f"scoring.endpoint.model: {url} does not serve {named!r}{hint}")
         return named
     if len(names) != 1 or listed.more or len(listed.names) != 1:
-        count = f"{len(listed.names)} models{' and more' if listed.more else ''}"
-        said = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        count = f"{counted(len(listed.names), 'model')}{' and more' if listed.more else ''}"
+        said = first_few(names, 5)
         odd = "" if len(names) == len(listed.names) else f" ({len(listed.names) - len(names)} of them under names that cannot be shown)"
         raise ModelError(f"{url}: serves {count}{odd}{': ' + said if said else ''}; name one as scoring.endpoint.model")
     return names[0]

@@ -16,7 +16,7 @@ SUMMED = "the probabilities of all tokens that spell a choice are added (1)"
 otherwise are not mixed in. Where the tokens are asked for, `choice_token_ids` says it."""
 
 
-def spelled(text: str) -> str:
+def without_blanks(text: str) -> str:
     """A token's text without the blanks around it."""
     found = _BYTE.fullmatch(text)
     return (chr(int(found[1], 16)) if found else text).strip(f"{AROUND} \t\r\n\f\v\u00a0\u3000")
@@ -28,8 +28,8 @@ def choice_of(text: str, choices: Sequence[str]) -> int | None:
     Blanks around the token do not count; full-width letters and digits count as the plain ones, unless they are a choice themselves.
     Case counts, and so does punctuation: `"5."` is not `"5"`.
     """
-    names = [spelled(choice) or choice for choice in choices]
-    plain = spelled(text)
+    names = [without_blanks(choice) or choice for choice in choices]
+    plain = without_blanks(text)
     for name in (text, plain, plain.translate(_FULL_WIDTH)):
         if name in choices:
             return choices.index(name)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +15,7 @@ from massjax.store.info import StoreInfo
 from massjax.store.reasons import by_kind
 from massjax.store.repair import Repair
 from massjax.store.verify import Report
-from massjax.terminal import escaped_text
+from massjax.terminal import escaped_text, markup_text
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _RUNS = 5
@@ -60,7 +59,7 @@ def _summary(info: StoreInfo) -> Table:
     }
     if info.writers:
         rows["at work now"] = "; ".join(info.writers)
-    return _rows(escape(escaped_text(info.path)), rows)
+    return _rows(markup_text(info.path), rows)
 
 
 def _model(info: StoreInfo) -> Table:
@@ -169,7 +168,7 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> Table:
     rows = [_run_row(run) for run in latest]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     title = f"runs: the last {len(latest)} of {len(runs)}" if len(runs) > len(latest) else "runs"
-    table = Table(*(escape(escaped_text(column)) for column in columns), title=title, title_style="bold", title_justify="left")
+    table = Table(*(markup_text(column) for column in columns), title=title, title_style="bold", title_justify="left")
     for row in rows:
         table.add_row(*(_shown(row.get(name, "")) for name in columns))
     return table

@@ -118,3 +118,33 @@ def test_labelled_arrays_of_xarray() -> None:
         mj.fitness(SCORES, member, returns.T, WEIGHTS)
     with pytest.raises(DataError, match="axis 0 is 'asset', expected archetypes"):
         mj.fitness(xarray.DataArray(SCORES, dims=("asset", "k", "date")), MEMBER, RETURNS, WEIGHTS)
+
+
+@pytest.mark.parametrize("call", ["fitness", "daily_rank_ic", "backtest"])
+def test_days_as_numbers_of_eight_digits_are_those_days(call: str) -> None:
+    numbers = [int(day.strftime("%Y%m%d")) for day in DATES]
+    np.testing.assert_array_equal(CALLS[call](MEMBERS, FRAME.set_axis(numbers, axis=1)), CALLS[call](MEMBER, RETURNS))
+    np.testing.assert_array_equal(CALLS[call](MEMBERS, FRAME.set_axis(list(map(str, numbers)), axis=1)), CALLS[call](MEMBER, RETURNS))
+    later = FRAME.set_axis([number + 1 for number in numbers], axis=1)
+    with pytest.raises(DataError, match="other dates: number 1 is '2024-01-01' in member and '2024-01-02' in"):
+        CALLS[call](MEMBERS, later)
+
+
+def test_codes_as_numbers_are_compared_with_codes_as_text() -> None:
+    codes = [600000, 600036, 600519, 601318]
+    member, returns = MEMBERS.set_axis(list(map(str, codes)), axis=0), FRAME.set_axis(codes, axis=0)
+    np.testing.assert_array_equal(mj.fitness(SCORES, member, returns, WEIGHTS), mj.fitness(SCORES, MEMBER, RETURNS, WEIGHTS))
+    with pytest.raises(DataError, match="the same stocks in another order"):
+        mj.fitness(SCORES, member, returns.iloc[::-1], WEIGHTS)
+
+
+def test_where_an_order_can_be_filled_is_aligned_too() -> None:
+    def equity(fillable: Any) -> np.ndarray:
+        return backtest(SCORES[0], FRAME, MEMBERS, BacktestSettings(every=1), fillable=fillable).equity
+
+    np.testing.assert_array_equal(equity(MEMBERS), equity(MEMBER))
+    np.testing.assert_array_equal(equity(MEMBERS.astype(object)), equity(MEMBER))
+    with pytest.raises(DataError, match="the same stocks in another order"):
+        equity(MEMBERS.iloc[::-1])
+    with pytest.raises(DataError, match=r"fillable .* must be booleans of the shape of the signal"):
+        equity(MEMBER[:, :2])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from massjax.config import BacktestSettings
-from massjax.evaluate.backtest import Backtest, backtest, returns_from_prices, top_quantile
+from massjax.evaluate.backtest import Backtest, backtest, returns_from_forward, returns_from_prices, top_quantile
 from massjax.evaluate.metrics import daily_rank_ic
 from massjax.evaluate.untraded import untraded_warnings
 from massjax.market import Panel
@@ -299,3 +299,20 @@ class Ledger:
             for n in taking_part:
                 self.shares[n] *= left
         self.turnover = traded / worth
+
+
+def test_a_gap_in_ready_made_returns_is_told_with_stock_and_dates() -> None:
+    prices = np.array([[10, 10, NAN, NAN, 15, 15, 15], [10, 10, 10, 10, 10, 10, 10]], float)
+    one_day = forward_returns(prices, 1, 0)
+    days = np.datetime64("2021-01-04") + np.arange(7)
+    panel = Panel(dates=days, stocks=("A", "B"), member=np.ones(prices.shape, bool), forward_returns={1: one_day})
+    settings = BacktestSettings(cost=0.0, quantile=0.5, every=99)
+    result = backtest(
+        constant([2, 1], 7), returns_from_forward(one_day, 0), panel.member, settings,
+        execution_lag=0, fillable=fillable(panel, 0), ends=ends_of_prices(panel, 0),
+    )  # fmt: skip
+    (sentence,) = untraded_warnings(panel, [result], settings, 0)
+    assert "1 stock was held over dates without a return" in sentence
+    assert "A (2021-01-06 to 2021-01-08)" in sentence
+    priced_too = panel_of(prices)
+    assert untraded_warnings(priced_too, [hold(priced_too, constant([2, 1], 7), quantile=0.5, every=99)], settings, 0) == ()

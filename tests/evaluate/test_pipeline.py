@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from massjax.errors import ConfigError, DataError, LeakageError, StoreError
 from massjax.evaluate.memory import check_memory
 from massjax.evaluate.metrics import daily_rank_ic
 from massjax.evaluate.pipeline import _names, run
+from massjax.evaluate.remarks import left_out_warnings
 from massjax.evaluate.result import RunResult, made_by_fake
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import load_panel
@@ -107,6 +109,16 @@ def test_two_searches_of_one_method_get_two_names() -> None:
     assert result.config.search[0]["cooling"] == 0.95, "defaults are written out"
 
 
+def test_a_strategy_that_is_judged_on_fewer_dates_is_named_with_their_number(small_run: RunResult) -> None:
+    assert left_out_warnings(small_run.strategies, small_run.evaluated, small_run.panel.dates) == ()
+    annealing, fewer = small_run.strategy("annealing"), small_run.evaluated.copy()
+    fewer[30:33] = False
+    short = (replace(annealing, evaluated=fewer), *small_run.strategies[1:])
+    (sentence,) = left_out_warnings(short, small_run.evaluated, small_run.panel.dates)
+    told, first = int(small_run.evaluated.sum()), small_run.panel.dates[30]
+    assert sentence.startswith(f"Annealing has no weights of its own on 3 of {told} evaluated dates (first {first})")
+
+
 def test_leakage_is_refused_or_marked() -> None:
     with pytest.raises(LeakageError, match=r"2022-.*Set gap >= 5"):
         run(small_config(evaluate={"gap": 4}))
@@ -160,7 +172,8 @@ def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
     silent, alike = {"name": "silent", "rule": {"nothing": 1}}, {"name": "same-for-all", "rule": {"alike": 1}}
     with pytest.raises(DataError, match="no archetype has a score on any date: 'silent'"):
         run(small_config(market=market, agents={"archetypes": [silent]}))
-    with pytest.raises(ConfigError, match=r"no date can be evaluated.*Never a difference between stocks: 'silent', 'same-for-all'"):
+    told = r"no date can be evaluated.*Never a difference between stocks: 'silent', 'same-for-all'\. Of the data: .*'nothing' is unknown"
+    with pytest.raises(ConfigError, match=told):
         run(small_config(market=market, agents={"archetypes": [silent, alike]}))
     with pytest.raises(ConfigError, match=r"no date can be evaluated.*Never a difference between stocks: 'silent', 'same-for-all'"):
         run(small_config(market=market, agents={"archetypes": [silent, alike]}, search=[]))

@@ -146,6 +146,23 @@ def test_a_table_of_more_stocks_than_the_universe_is_no_reason_to_speak(market: 
     assert market.said(panel) == ["news.parquet: left out 1 texts on stocks without market data"]
 
 
+def test_two_stocks_that_are_spelled_alike_and_both_there_are_two_stocks(market: Market) -> None:
+    features = frame([*TICKERS, "MSF-T", "aapl"])
+    names = pl.DataFrame({"stock": [*TICKERS, "MSF-T"], "name": "n"})
+    stocks = StocksTable(path=market.write(names, "stocks"), name="name")
+    assert market.said(market.load(frame(TICKERS), features, stocks=stocks)) == []
+    one_after_the_other = features.filter((pl.col("stock") != "aapl") | (pl.col("date") < DAYS[8]))
+    one_after_the_other = one_after_the_other.filter((pl.col("stock") != "AAPL") | (pl.col("date") >= DAYS[8]))
+    (said,) = market.said(market.load(frame(TICKERS), one_after_the_other))
+    assert "8 rows of 1 stock without market data: aapl (nearest in the market data: AAPL)" in said
+
+
+def test_a_letter_and_its_mark_are_one_character(market: Market) -> None:
+    panel = market.load(frame(["Z\u00fcrich", "B"]), frame(["Zu\u0308rich", "B"]))
+    assert market.said(panel) == []
+    assert panel.stocks == ("B", "Z\u00fcrich")
+
+
 def test_every_table_is_aligned(market: Market) -> None:
     wrong = [stock.replace(".", "-") for stock in TICKERS]
     news = pl.DataFrame({"date": "2020-01-10", "stock": wrong, "text": "t"})
@@ -335,3 +352,8 @@ EVERY = [date(2020, 1, 6) + timedelta(days=i) for i in range(30)]
 def test_weekends_among_the_prices(market: Market, days: list[date], timezone: str | None, message: str | None) -> None:
     said = [s for s in market.said(market.load(frame(TICKERS, days), timezone=timezone)) if "Saturday" in s or "Sunday" in s]
     assert [s for s in said if message in s] if message else said == []
+
+
+def test_two_spellings_of_one_stock_are_no_two_stocks_to_try(market: Market) -> None:
+    with pytest.raises(ConfigError, match=r"market.only: 'aapl', 'AAPL' are one stock, 'AAPL'; name two or more"):
+        market.load(frame(TICKERS), only=("aapl", "AAPL"), fold_case=True)

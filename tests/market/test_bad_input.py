@@ -140,9 +140,7 @@ def test_dates_outside_the_data(tables) -> None:
 
 
 def test_horizon_longer_than_the_data(tables) -> None:
-    with pytest.raises(
-        DataError, match=r"market.horizons: a horizon of 60 trading days .* needs at least 62 dates of prices, the data has 60"
-    ):
+    with pytest.raises(DataError, match=r"market.horizons: a horizon of 60 rows .* needs at least 62 dates of prices, the data has 60"):
         load_panel(tables.settings().replace(horizons=(1, 60)))
 
 

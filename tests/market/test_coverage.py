@@ -45,7 +45,7 @@ def test_thin_stocks_are_counted_with_the_reason() -> None:
     (sentence,) = said(panel(prices))
     assert sentence == (
         "prices.csv: 235 of 705 forward returns over 5 rows of members are unknown (33.3%, the last 6 dates aside): 235 without a price on "
-        "the date of entry; most of S5 (47 of 47), S6 (47 of 47), S7 (47 of 47), ...; RankIC is that of the others"
+        "the date of entry; most of S5 (47 of 47), S6 (47 of 47), S7 (47 of 47) and 2 more; RankIC is that of the others"
     )
 
 

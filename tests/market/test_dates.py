@@ -255,3 +255,10 @@ def test_texts_take_the_zone_of_the_market_unless_they_have_their_own(tables) ->
 def test_an_unknown_zone_of_the_market_is_named(zone: str) -> None:
     with pytest.raises(ConfigError, match=r"timezone: .* is no time zone; expected a name such as America/New_York or UTC"):
         validate(MarketSettings, {"timezone": zone}, "config.yaml")
+
+
+@pytest.mark.parametrize(("days", "words"), [(-1, "a day later"), (1, "a day earlier")])
+def test_members_dated_a_day_off_are_told_as_such(tables: Tables, days: int, words: str) -> None:
+    members = tables.prices.select(pl.col("date").dt.offset_by(f"{days}d"), "stock")
+    with pytest.raises(DataError, match=rf"ranking needs two members.*left out; {words} nearly all would be on dates with it"):
+        load_panel(tables.but(membership=members).settings())

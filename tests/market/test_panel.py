@@ -88,3 +88,9 @@ def test_everything_that_holds_arrays_prints_a_line() -> None:
     assert repr(panel) == "Panel(20 stocks × 60 dates, prices, 1 modality)"
     assert repr(panel.features["f"]) == "Feature('f', 'mine', 20 stocks × 60 dates, 100% known)"
     assert repr(MarketFact("m", "mine", values[0], "m")) == "MarketFact('m', 'mine', 60 dates, 100% known)"
+
+
+@pytest.mark.parametrize("end", ["2021", "2021-03", "2021-13-01", "March", 2021, 20210301, np.datetime64("2021-03"), "NaT"])
+def test_what_is_no_whole_date_is_refused(panel: Panel, end: object) -> None:
+    with pytest.raises(DataError, match="panel: end must be a date such as 2022-01-03, not"):
+        panel.between(end=end)  # type: ignore[arg-type]

@@ -27,5 +27,5 @@ def test_the_longest_possible_horizon_leaves_one_return() -> None:
 
 
 def test_a_horizon_longer_than_the_data_is_refused() -> None:
-    with pytest.raises(DataError, match=r"horizon of 5 trading days with an execution lag of 1 needs at least 7 dates .* the data has 6"):
+    with pytest.raises(DataError, match=r"horizon of 5 rows with an execution lag of 1 needs at least 7 dates .* the data has 6"):
         forward_returns(PRICES, 5, 1)

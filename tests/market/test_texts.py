@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import date, datetime
+import re
+from datetime import date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import polars as pl
 import pytest
 
 from massjax.config import MarketSettings, PricesTable, TextsTable
-from massjax.errors import DataError
+from massjax.errors import ConfigError, DataError
 from massjax.market import load_panel
 from massjax.market.carried import carried
 from massjax.market.panel import TEXT_SCHEMA
@@ -116,7 +117,7 @@ def test_tables_are_merged_by_date_stock_and_time(tmp_path: Path) -> None:
 
 def test_unknown_zone_is_named(tmp_path: Path) -> None:
     times = pl.Series([datetime(2022, 3, 14, 7)]).dt.replace_time_zone("UTC")
-    with pytest.raises(ValueError, match=r"timezone\n.*'America/NewYork' is no time zone; expected a name such as America/New_York"):
+    with pytest.raises(ConfigError, match=r"timezone: .*'America/NewYork' is no time zone; expected a name such as America/New_York"):
         known(tmp_path, times, timezone="America/NewYork")
 
 
@@ -169,5 +170,24 @@ def test_loading_carries_texts_counts_the_lost_and_keeps_their_order(tables) -> 
 
 def test_tables_of_one_modality_have_one_window(tmp_path: Path) -> None:
     table = TextsTable(path=tmp_path / "a.csv", window=3)
-    with pytest.raises(ValueError, match="two tables of the modality 'news' have windows of different length"):
+    with pytest.raises(ConfigError, match="two tables of the modality 'news' have windows of different length"):
         MarketSettings(source="tables", prices=PricesTable(path=tmp_path / "p.csv"), texts=(table, table.replace(window=0)))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"timezone": "Asia/Shanghai"}, "2 texts are from after 15:00, when exchanges in Asia/Shanghai close, .*cutoff is 16:00"),
+        ({"timezone": "Asia/Shanghai", "cutoff": time(15, 0)}, None),
+        ({"timezone": "Europe/Berlin"}, None),
+        ({}, None),
+        ({"cutoff": time(16, 30)}, "1 text is from after 16:00, when exchanges in America/New_York close"),
+    ],
+)
+def test_texts_between_an_earlier_close_and_the_cutoff_are_told(tmp_path: Path, options: dict[str, object], said: str | None) -> None:
+    hours = [(10, 0), (15, 0), (15, 0, 1), (16, 0), (16, 1), (0, 0)]
+    table = pl.DataFrame({"date": [datetime(2022, 3, 14, *hour) for hour in hours], "stock": "A", "text": "t"})
+    table.write_parquet(tmp_path / "t.parquet")
+    _, sentences = read_texts(TextsTable(path=tmp_path / "t.parquet", **options), "market.texts[0]", DATES, ["A"])
+    assert len(sentences) == (said is not None)
+    assert said is None or re.search(said, sentences[0])

@@ -13,6 +13,7 @@ from massjax.config import MarketSettings, PricesTable
 from massjax.errors import DataError
 from massjax.market import Panel, load_panel
 from massjax.market.returns import forward_returns
+from massjax.market.tradable import never_tradable
 
 DAYS = [date(2022, 1, d) for d in (3, 4, 5, 6, 7)]
 
@@ -75,6 +76,17 @@ def test_without_a_column_every_price_can_be_traded_at(tmp_path: Path) -> None:
 def test_a_stock_that_can_never_be_traded_is_named(tmp_path: Path) -> None:
     panel = loaded(tmp_path, None, [0, 0, 0, 0, 0])
     assert any("1 of 2 stocks can be traded on no date (A)" in warning for warning in panel.warnings)
+
+
+def test_flags_that_forbid_most_trades_are_doubted() -> None:
+    listed = np.ones((3, 10), bool)
+    listed[0, :5] = False
+    inverted = np.zeros((3, 10), bool)
+    inverted[1, 4:6] = True
+    (sentence,) = never_tradable(inverted, listed, ("A", "B", "C"), Path("p.csv"))
+    assert sentence.startswith("p.csv: orders can be filled on 2 of 25 rows with a price alone (8.0%)")
+    assert "is the flag inverted, true where trading was suspended?" in sentence
+    assert never_tradable(listed & ~inverted, listed, ("A", "B", "C"), Path("p.csv")) == ()
 
 
 @pytest.mark.parametrize(

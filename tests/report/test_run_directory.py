@@ -109,7 +109,7 @@ def test_what_is_no_run_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "papers" / "thesis.tex").write_text("x")
     (tmp_path / "file").write_text("x")
     (tmp_path / "other").mkdir()
-    for name in ("config.yaml", "metrics.json"):
+    for name in ("config.yaml", "metrics.json", "report.html"):
         (tmp_path / "other" / name).write_text("of some other program")
     with pytest.raises(ConfigError, match="something other than a run"), run_directory(tmp_path / "other", overwrite=True):
         pytest.fail("the block must not be entered")

@@ -170,7 +170,7 @@ def test_another_archetype_of_the_same_name_is_refused_and_named(kept: tuple[Wor
     work, store = kept
     before = state(store)
     first, *others = work.archetypes
-    with pytest.raises(StoreError, match=rf"archetype 'trend'\.{field}: the store has .*, this run has "):
+    with pytest.raises(StoreError, match=rf"(?s)archetype 'trend' was scored .*\n  {field}: the store has .*, this run has "):
         run(replace(work, archetypes=(first.replace(**{field: value}), *others)))
     assert state(ScoreStore.open(store.path)) == before
 
@@ -253,6 +253,7 @@ def narrowed(work: Work, stocks: int, path: Path) -> Work:
         panel,
         stocks=panel.stocks[:stocks],
         member=panel.member[:stocks],
+        last_priced=None if panel.last_priced is None else panel.last_priced[:stocks],
         features=features,
         forward_returns={horizon: values[:stocks] for horizon, values in panel.forward_returns.items()},
         prices=None if panel.prices is None else panel.prices[:stocks],
