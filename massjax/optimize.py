@@ -21,7 +21,7 @@ from massjax.errors import MassjaxError, blaming
 from massjax.flags import add_loudness, add_version, loudness
 from massjax.progress import speaking
 from massjax.stopping import end_process, exit_code, interruptible, stoppable
-from massjax.terminal import escaped_text, markup_text
+from massjax.terminal import escaped_text, markup_text, printable_everywhere
 from massjax.version import massjax_version
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ Searches, like mj.fitness, compute in float32; what is printed is computed in fl
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; exit code 0 when the run is written, 2 on an error the user can mend, 130 on Ctrl-C, 143 on SIGTERM."""
+    printable_everywhere()
     try:
         with stoppable():
             optimize(_parser().parse_args(arguments))

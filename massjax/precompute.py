@@ -12,7 +12,7 @@ from pathlib import Path
 from massjax.errors import MassjaxError
 from massjax.flags import add_loudness, add_version
 from massjax.stopping import RESUMABLE, ending_at_once, exit_code, stoppable
-from massjax.terminal import escaped_text
+from massjax.terminal import escaped_text, printable_everywhere
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         0 when every score is stored; 1 when some could not be had; 2 on an error the user can mend; 130, 143 and 129 when stopped by
         Ctrl-C, by SIGTERM and by a closed terminal.
     """
+    printable_everywhere()
     try:
         with stoppable():
             options = _parser().parse_args(arguments)

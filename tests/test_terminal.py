@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import io
+import sys
 import unicodedata
 
 import pytest
 from hypothesis import given, strategies as st
 
-from massjax.terminal import HIDDEN, escaped_text, markup_text
+from massjax.terminal import HIDDEN, escaped_text, markup_text, printable_everywhere
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,15 @@ def test_nothing_hidden_is_left_and_nothing_visible_is_touched(text: str) -> Non
     assert len(shown) >= len(text)
     if len(visible) == len(text):
         assert shown == text
+
+
+def test_a_character_that_the_output_has_not_ends_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    monkeypatch.setattr(sys, "stderr", None)
+    printable_everywhere()
+    print("5 …", flush=True)
+    assert written.getvalue() == b"5 \\u2026\n"
 
 
 def test_text_within_markup_is_no_style_and_steers_nothing() -> None:

@@ -18,12 +18,13 @@ class Redaction:
 
     Found are the key itself; the key with its characters escaped for JSON, a URL or HTML, or written in hexadecimal; its Base64, alone
     or within a longer text; each of these broken by blanks, quotes or line ends; a beginning or end of it beside a mask
-    (`sk-abc***4d0d`); and any piece of eight characters.
+    (`sk-abc***4d0d`); and any piece of eight characters. Capitals
+    and small letters count as the same.
     """
 
     def __init__(self, secret: str | None) -> None:
         self._secret = secret or ""
-        self._pattern = re.compile("|".join(_forms(self._secret))) if len(self._secret) >= SHORTEST else None
+        self._pattern = re.compile("|".join(_forms(self._secret)), re.IGNORECASE) if len(self._secret) >= SHORTEST else None
 
     def __call__(self, text: str) -> str:
         """The text with `***` in the place of the key."""
@@ -32,10 +33,11 @@ class Redaction:
         return self._pieces(self._pattern.sub(HIDDEN, text))
 
     def _pieces(self, text: str) -> str:
-        windows = {self._secret[at : at + SHORTEST] for at in range(len(self._secret) - SHORTEST + 1)}
+        secret, plain = self._secret.lower(), "".join(letter.lower() if letter.isascii() else letter for letter in text)
+        windows = {secret[at : at + SHORTEST] for at in range(len(secret) - SHORTEST + 1)}
         hit = [False] * len(text)
         for at in range(len(text) - SHORTEST + 1):
-            if text[at : at + SHORTEST] in windows:
+            if plain[at : at + SHORTEST] in windows:
                 hit[at : at + SHORTEST] = [True] * SHORTEST
         shown = "".join("\0" if hidden else letter for letter, hidden in zip(text, hit, strict=True))
         return re.sub("\0+", HIDDEN, shown)

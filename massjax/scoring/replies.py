@@ -199,6 +199,9 @@ def error_in(document: Any) -> str | None:
             (str(error[name]) for name in ("message", "msg", "detail", "error", "type", "code") if error.get(name)),
             "an error without words",
         )
+        place = error.get("loc")
+        if isinstance(place, list) and place:
+            words = f"{'.'.join(str(part) for part in place[:6])}: {words}"
         code = error.get("code")
         return f"{code}: {words}" if isinstance(code, int | str) and code and str(code) not in words else words
     if isinstance(error, list):
@@ -260,7 +263,9 @@ def read_completion(body: bytes, choices: Sequence[str], ids: Sequence[Sequence[
         return reply
     logprobs = reply.choices[0].logprobs
     sent = (logprobs.top_logprobs[0] if logprobs is not None and logprobs.top_logprobs else None) or {}
-    found, missing = [], []
+    asked = {f"{TOKEN}{token}" for tokens in ids for token in tokens}
+    found: list[tuple[int | None, float]] = [(None, value) for name, value in sent.items() if name not in asked and value is not None]
+    missing: list[str] = []
     for number, (choice, tokens) in enumerate(zip(choices, ids, strict=True)):
         for token in tokens:
             value = sent.get(f"{TOKEN}{token}")

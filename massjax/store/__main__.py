@@ -19,7 +19,7 @@ from massjax.store.printing import described, faults
 from massjax.store.repair import repair
 from massjax.store.store import ScoreStore
 from massjax.store.verify import verify
-from massjax.terminal import escaped_text
+from massjax.terminal import escaped_text, printable_everywhere
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0; 1 where `verify` found a fault; 2 on an error the user can act on.
     """
+    printable_everywhere()
     options = _parser().parse_args(arguments)
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     try:

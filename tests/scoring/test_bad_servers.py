@@ -19,7 +19,8 @@ pytest.importorskip("httpx", reason="httpx is not installed: pip install 'massja
 from massjax.config import ScoringSettings
 from massjax.errors import ConfigError, ModelError
 from massjax.scoring.engine import Sampling
-from massjax.store import Reason
+from massjax.scoring.replies import read_completion
+from massjax.store import Failure, Reason
 from tests.scoring.server import answer, serving
 from tests.scoring.test_openai_engine import PROMPTS, SECRET, asked, engine, expected
 
@@ -264,6 +265,24 @@ def test_an_answer_that_is_declined_is_a_failure_of_its_prompt_under_its_own_nam
     assert {failure.reason for failure in answers.failures.values()} == {Reason.DECLINED}
     assert said in answers.failures[0].words
     assert len(answers.failures) == len(PROMPTS)
+
+
+@pytest.mark.parametrize(
+    ("field", "setting"),
+    [("seed", r"leave_out: \[seed\]"), ("max_tokens", "token_limit: max_completion_tokens"), ("top_logprobs", "top_logprobs")],
+)
+def test_a_refusal_that_names_the_field_by_its_place_alone_is_told_with_its_setting(field: str, setting: str) -> None:
+    body = json.dumps({"detail": [{"type": "extra_forbidden", "loc": ["body", field], "msg": "Extra inputs are not permitted"}]})
+    with pytest.raises(ModelError, match=rf"body\.{field}: Extra inputs.*{setting}"):
+        asked(lambda number, message: (422, {}, body))
+
+
+def test_impossible_probabilities_beside_the_choices_are_refused_in_completions() -> None:
+    sent = {"token_id:1": -0.5, "token_id:2": -1.2, "token_id:9": -0.1}
+    body = json.dumps({"choices": [{"text": "a", "logprobs": {"top_logprobs": [sent]}}]}).encode()
+    found = read_completion(body, ("a", "b"), [[1], [2]])
+    assert isinstance(found, Failure)
+    assert found.reason is Reason.IMPOSSIBLE
 
 
 @pytest.mark.parametrize("error", [{"code": "insufficient_quota", "message": "You exceeded your quota"}, "Your credit balance is too low"])

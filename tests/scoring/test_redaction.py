@@ -26,6 +26,8 @@ def written(key: str) -> dict[str, str]:
         "percent of all": "".join(f"%{ord(letter):02x}" for letter in key),
         "percent twice": quote(quote(key, safe=""), safe=""),
         "HTML": "".join(f"&#{ord(letter)};" for letter in key),
+        "capitals": key.upper(),
+        "small letters": key.lower(),
         "lines": "\n".join(textwrap.wrap(key, 5)),
         "letters": " ".join(key),
         "joined strings": '" + "'.join(textwrap.wrap(key, 6)),
