@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -88,9 +88,11 @@ def ask_missing(
     log, answered = answer_log(store), Answered(len(store.choices))
     wanted = wanted_digests(work, store, missing)
     stored_answers(work, store, current, answered, wanted)
+    not_stored = {digest for digest in wanted if digest not in answered}
     logged_answers(log, answered, wanted)
     to_ask = sum(digest not in answered for digest in wanted)
-    run = _Run(work, store, engine, keys, answered, log, progress, to_ask, claim)
+    unrecorded = {digest for digest in not_stored if digest in answered}
+    run = _Run(work, store, engine, keys, answered, log, progress, to_ask, claim, unrecorded)
     with run.claims:
         run.calibrate([archetype_of(work, store, unit) for unit in missing], stored_priors(store, current))
         for group in groups(store, missing, work.order.layout):
@@ -130,6 +132,7 @@ class _Run:
     progress: Progress | None
     to_ask: int
     claim: bool
+    unrecorded: set[int]
     tally: Tally = field(default_factory=Tally)
     claims: ExitStack = field(default_factory=ExitStack)
     priors: dict[str, Float[np.ndarray, " C"] | None] = field(default_factory=dict)
@@ -186,6 +189,9 @@ class _Run:
             pending = _Pending(unit, self.keys[unit], archetype, digests, index >= 0, claim)
             distinct, first = np.unique(digests, return_index=True)
             for digest, place in zip(distinct.tolist(), index.reshape(-1)[first], strict=True):
+                if place >= 0 and digest in self.unrecorded:
+                    self.unrecorded.discard(digest)
+                    pending.cost.recovered += 1
                 if place >= 0 and digest not in self.queued and digest not in self.answered and digest not in self.failures:
                     self.queued.add(digest)
                     new.append(_Waiting(prompts.prompts[place], digest, pending))
@@ -261,13 +267,13 @@ class _Run:
         reasons = Counter(str(failure.reason.value) for failure in why)
         if (status == Status.INVALID).any():
             reasons[Reason.LOW_COVERAGE.value] = int((status == Status.INVALID).sum())
-        pending.cost.reused = int(pending.asked.sum()) - pending.cost.prompts
+        pending.cost.reused = int(pending.asked.sum()) - pending.cost.prompts - pending.cost.recovered
         pending.cost.seconds = round(pending.cost.seconds, 3)
         pending.cost.reasons = dict(reasons)
         return UnitScores(status, score, probability, coverage, prior)
 
     def _write(self, unit: Unit, scores: UnitScores, claim: ExitStack, cost: Cost | None) -> None:
-        self.store.write_unit(unit, scores, key=self.keys[unit], stats=None if cost is None else asdict(cost))
+        self.store.write_unit(unit, scores, key=self.keys[unit], stats=None if cost is None else cost.recorded())
         claim.close()
         if self.block not in (-1, self.store.layout.block(unit)):
             self.store.compact()

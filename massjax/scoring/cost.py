@@ -12,7 +12,8 @@ class Cost:
     """What one unit took; kept with it in the store.
 
     Attributes:
-        prompts: prompts asked for it.
+        prompts: prompts asked for it by the run that wrote it.
+        recovered: prompts asked for it by a run that was stopped, whose answers were in the log.
         reused: cells answered by a prompt that was asked for another cell or before.
         prompt_tokens: tokens in its prompts; `cached_tokens` of them came from the prefix cache.
         seconds: its share of the time that the engine took.
@@ -20,11 +21,16 @@ class Cost:
     """
 
     prompts: int = 0
+    recovered: int = 0
     reused: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     seconds: float = 0.0
     reasons: dict[str, int] = field(default_factory=dict)
+
+    def recorded(self) -> dict[str, Any]:
+        """As a store keeps it; `recovered` where there are some."""
+        return {name: value for name, value in asdict(self).items() if value or name != "recovered"}
 
 
 @dataclass
@@ -62,7 +68,7 @@ class Tally:
     def add(self, cost: Cost) -> None:
         """Count one more unit's cost."""
         self.prompts += cost.prompts
-        self.reused += cost.reused
+        self.reused += cost.reused + cost.recovered
         self.prompt_tokens += cost.prompt_tokens
         self.cached_tokens += cost.cached_tokens
         self.seconds += cost.seconds

@@ -134,7 +134,7 @@ def _cost(info: StoreInfo, price: float | None) -> Table:
     reasons = info.stats.get("reasons")
     if reasons:
         rows["cells without a score"] = ", ".join(f"{count:,} {reason}" for reason, count in by_kind(reasons).items())
-    others = {name: value for name, value in info.stats.items() if name not in (*_COUNTED, "reasons")}
+    others = {name: value for name, value in info.stats.items() if name not in (*_COUNTED, "recovered", "reasons")}
     return _rows("cost", rows | _flat(others) if rows or others else {"counted": "nothing: no prompt was asked, or its writer did not say"})
 
 
@@ -145,10 +145,13 @@ def _cost_rows(stats: Mapping[str, Any]) -> dict[str, object]:
     """What is known of prompts, tokens and seconds, with the shares that follow; what was not recorded has no row."""
     prompts, reused, tokens, cached, seconds = (stats.get(name) for name in _COUNTED)
     rows: dict[str, object] = {}
+    recovered = stats.get("recovered", 0)
     if prompts is not None:
-        rows["prompts asked"] = f"{prompts:,}"
+        stopped = f", {recovered:,} of them by runs that were stopped" if recovered else ""
+        rows["prompts asked"] = f"{prompts + recovered:,}{stopped}"
     if reused is not None and prompts is not None:
-        rows["scores from a prompt asked before"] = f"{reused:,} ({_share(reused, reused + prompts)} of the answered cells)"
+        share = _share(reused, reused + prompts + recovered)
+        rows["scores from a prompt asked before"] = f"{reused:,} ({share} of the answered cells)"
     if tokens is not None:
         rows["prompt tokens"] = f"{tokens:,}"
     if tokens is not None and cached is not None:

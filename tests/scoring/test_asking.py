@@ -283,7 +283,11 @@ def test_numbers_of_one_thing_agree_in_plan_run_and_resumed_run(small: dict[str,
     resumed = ask_missing(work, ScoreStore.open(path, mode="r+"), FakeEngine(config.scoring))
     assert 0 < resumed.prompts == left.to_ask < planned.to_ask
     assert (resumed.distinct, left.prompts) == (whole.distinct, planned.prompts)
-    assert sum(entry.counts.get("scored", 0) for entry in ScoreStore.open(path).entries().values()) == planned.scores
+    entries = ScoreStore.open(path).entries().values()
+    assert sum(entry.counts.get("scored", 0) for entry in entries) == planned.scores
+    recorded = [entry.stats.get("prompts", 0) + entry.stats.get("recovered", 0) for entry in entries]
+    assert sum(recorded) == whole.prompts, "what the stopped run asked is recorded too"
+    assert sum(entry.stats.get("recovered", 0) for entry in entries) > 0
 
 
 def test_scores_written_are_scores(small_config: RunConfig) -> None:
