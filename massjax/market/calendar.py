@@ -120,7 +120,7 @@ def calendar_warnings(dates: Shaped[np.ndarray, " T"], periods_per_year: float) 
     if len(dates) < 2 or periods_per_year >= DAILY:
         return ()
     return (
-        f"rows are {_frequency(dates)}: {periods_per_year:g} periods a year (set market.periods_per_year if that is not so); horizons, "
+        f"rows are {_frequency(dates)}: {periods_per_year:g} {'period' if periods_per_year == 1 else 'periods'} a year (set market.periods_per_year if that is not so); horizons, "
         "execution_lag, look-back, gap and delay count rows, price features are windows of time",
     )
 
@@ -172,7 +172,8 @@ def _frequency(dates: Shaped[np.ndarray, " T"]) -> str:
     for name, (low, high) in names.items():
         if low <= usual <= high and long <= 2 * usual:
             return name
-    return f"{usual:g} days apart" if long <= 2 * short + 2 else f"at irregular dates, {usual:g} days apart at the median"
+    apart = "one day apart" if usual == 1 else f"{usual:g} days apart"
+    return apart if long <= 2 * short + 2 else f"at irregular dates, {apart} at the median"
 
 
 def _regular_weekdays(dates: Shaped[np.ndarray, " T"]) -> list[int]:
