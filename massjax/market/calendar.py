@@ -120,7 +120,8 @@ def calendar_warnings(dates: Shaped[np.ndarray, " T"], periods_per_year: float) 
     if len(dates) < 2 or periods_per_year >= DAILY:
         return ()
     return (
-        f"rows are {_frequency(dates)}: {periods_per_year:g} {'period' if periods_per_year == 1 else 'periods'} a year (set market.periods_per_year if that is not so); horizons, "
+        f"rows are {_frequency(dates)}: {periods_per_year:g} {'period' if periods_per_year == 1 else 'periods'} a year "
+        "(set market.periods_per_year if that is not so); horizons, "
         "execution_lag, look-back, gap and delay count rows, price features are windows of time",
     )
 
