@@ -14,7 +14,14 @@ import pytest
 pytest.importorskip("setuptools", minversion="77", reason="building the project needs setuptools")
 
 BUILD = "import sys; from setuptools import build_meta; print(getattr(build_meta, sys.argv[1])(sys.argv[2]))"
-USE = "import site; site.addsitedir({site!r}); import massjax; print(massjax.__file__, massjax.load_panel.__name__)"
+USE = """
+import os, site, sys
+sys.path[:] = [place for place in sys.path if not place or not os.path.isfile(os.path.join(place, "massjax", "__init__.py"))]
+site.addsitedir({site!r})
+import massjax
+print(massjax.__file__, massjax.load_panel.__name__)
+"""
+"""Uses the installation in `site`, and none that the tests themselves run from."""
 
 
 @pytest.fixture

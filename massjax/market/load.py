@@ -48,6 +48,11 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
         settings = load_config(config).market
         with blaming(config):
             return load_panel(settings)
+    if not isinstance(config, MarketSettings | RunConfig):
+        raise ConfigError(
+            f"load_panel: expected the path of a configuration file, a RunConfig or MarketSettings, not {type(config).__name__}; "
+            "make settings of a mapping with massjax.config.MarketSettings(**mapping)"
+        )
     settings = config if isinstance(config, MarketSettings) else config.market
     panel = _read(settings)
     known = panel.stocks

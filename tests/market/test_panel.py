@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from massjax.errors import DataError
-from massjax.market import Feature, MarketFact, Panel
+from massjax.errors import ConfigError, DataError
+from massjax.market import Feature, MarketFact, Panel, load_panel
 from massjax.market.panel import TEXT_SCHEMA
 
 
@@ -94,3 +94,8 @@ def test_everything_that_holds_arrays_prints_a_line() -> None:
 def test_what_is_no_whole_date_is_refused(panel: Panel, end: object) -> None:
     with pytest.raises(DataError, match="panel: end must be a date such as 2022-01-03, not"):
         panel.between(end=end)  # type: ignore[arg-type]
+
+
+def test_a_mapping_is_no_configuration() -> None:
+    with pytest.raises(ConfigError, match=r"expected the path of a configuration file, .* not dict; make settings"):
+        load_panel({"source": "sp500"})  # type: ignore[arg-type]
