@@ -21,7 +21,7 @@ from massjax.errors import MassjaxError, blaming
 from massjax.flags import add_loudness, add_version, loudness
 from massjax.progress import speaking
 from massjax.stopping import end_process, exit_code, interruptible, stoppable
-from massjax.terminal import escaped_text, markup_text, printable_everywhere
+from massjax.terminal import escaped_text, markup_text, printable_everywhere, result_console
 from massjax.version import massjax_version
 
 if TYPE_CHECKING:
@@ -66,19 +66,19 @@ def optimize(options: argparse.Namespace) -> Path:
         interruptible(lambda: import_module("massjax.config"))
         from massjax.config import default_config, load_config
 
+        if options.devices is not None and options.devices < 1:
+            raise MassjaxError(f"--devices {options.devices}: expected at least 1")
         file = options.config or default_config()
         config = load_config(file, [*options.set, *([] if options.seed is None else [f"seed={options.seed}"])])
         out = _out(options, config)
         config = config.replace(out=out, store=_store(options, config))
         speaker.detail(f"massjax {massjax_version()}, settings {file}, store {config.store}, run directory {out}")
         interruptible(_import_rooms)
-        from rich.console import Console
-
         from massjax.evaluate.pipeline import run
         from massjax.report.console import print_summary
         from massjax.report.run_directory import REPORT, run_directory, write_run
 
-        console = Console()
+        console = result_console()
         with run_directory(out, overwrite=options.overwrite) as folder:
             with blaming(file):
                 result = interruptible(lambda: _over_devices(options.devices, lambda: run(config, speaker.tell)))

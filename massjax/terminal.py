@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories without a shape of their own: control, format (bidirectional and zero-width), surrogate, private, unassigned,
@@ -48,6 +52,17 @@ def markup_text(text: object, *, keep: str = "") -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+PIPED_WIDTH = 200
+"""Columns of what goes to a file or another command, so that no table drops a heading or a digit."""
+
+
+def result_console() -> Console:
+    """Where a command prints its result: as wide as the terminal, else `PIPED_WIDTH`."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
 
 
 def printable_everywhere() -> None:

@@ -118,6 +118,11 @@ def test_bad_input_is_told_without_a_traceback(tmp_path: Path, root: Path, argum
         assert word in message
 
 
+def test_rules_alone_leave_nothing_to_ask(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", str(root / "configs" / "rules.yaml")]) == 2
+    assert "all its archetypes are rules, so there is nothing to ask" in capsys.readouterr().err
+
+
 def test_scores_that_cannot_be_had_are_told_and_exit_with_1_each_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = str(config_file(tmp_path, scoring={"engine": "fake", "minimum_coverage": 0.95}))
     for _ in range(2):

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from massjax.terminal import HIDDEN, escaped_text, markup_text, printable_everywhere
+from massjax.terminal import HIDDEN, PIPED_WIDTH, escaped_text, markup_text, printable_everywhere, result_console
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,8 @@ def test_a_character_that_the_output_has_not_ends_no_command(monkeypatch: pytest
 def test_text_within_markup_is_no_style_and_steers_nothing() -> None:
     assert markup_text("[red]x\x1b[2J[/]") == r"\[red]x\x1b[2J\[/]"
     assert markup_text("a\nb", keep="\n") == "a\nb"
+
+
+def test_what_is_piped_is_wide_enough_for_every_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert result_console().width == PIPED_WIDTH

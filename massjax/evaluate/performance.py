@@ -25,7 +25,7 @@ class Performance:
         max_drawdown: the deepest fall from an earlier high, negative.
         turnover: one-way turnover a year (half of all that was bought and sold), without the first purchase.
         cost: what trading cost a year, as a share of the portfolio's value, first purchase included.
-        active_return: CAGR less the benchmark's.
+        active_return: CAGR less the benchmark's over the same dates.
         information_ratio: mean / standard deviation of the returns less the benchmark's, times √periods.
         days: rows of the panel from the first purchase to the end.
         rebalances, unpriced, unfilled: see `massjax.evaluate.Backtest`.
@@ -81,7 +81,7 @@ def performance(
         max_drawdown=float((curve / high - 1.0).min()) if curve.size else np.nan,
         turnover=float(result.turnover[_after_first_purchase(result) :].sum() / 2 * yearly),
         cost=float(costs.sum() * yearly),
-        active_return=np.nan if benchmark is None else _difference(cagr, _annual_growth(benchmark, dates, periods_per_year)),
+        active_return=np.nan if benchmark is None else _difference(cagr, _annual_growth(benchmark, dates, periods_per_year, result)),
         information_ratio=_annual_ratio(active[np.isfinite(active)], periods_per_year) if days else np.nan,
         days=days,
         rebalances=result.rebalances,
@@ -102,15 +102,22 @@ def daily_returns(result: Backtest) -> Float[np.ndarray, " T"]:
     return np.where(worthless, 0.0, result.equity / np.where(worthless, 1.0, before) - 1.0)
 
 
-def _annual_growth(result: Backtest, dates: Shaped[np.ndarray, " T"] | None, periods_per_year: float) -> float:
-    """(1 + total) ^ (1 / years) − 1; infinite where a gain in a few days is beyond all numbers."""
-    at = np.flatnonzero(np.isfinite(result.equity))
+def _annual_growth(
+    result: Backtest, dates: Shaped[np.ndarray, " T"] | None, periods_per_year: float, beside: Backtest | None = None
+) -> float:
+    """(1 + total) ^ (1 / years) − 1; infinite where a gain in a few days is beyond all numbers.
+
+    Where another portfolio `beside` it is bought later, from the close of that date on.
+    """
+    known = np.isfinite(result.equity) if beside is None else np.isfinite(result.equity) & np.isfinite(beside.equity)
+    at = np.flatnonzero(known)
     if at.size < 2:
         return np.nan
     first, last = at[0], at[-1]
+    begun = 1.0 if first == np.argmax(np.isfinite(result.equity)) else result.equity[first]
     years = (last - first) / periods_per_year if dates is None else (dates[last] - dates[first]) / np.timedelta64(1, "D") / DAYS_A_YEAR
     with np.errstate(over="ignore"):
-        return float(np.float64(result.equity[last]) ** (1.0 / years) - 1.0)
+        return float(np.float64(result.equity[last] / begun) ** (1.0 / years) - 1.0)
 
 
 def _difference(own: float, other: float) -> float:

@@ -205,7 +205,7 @@ def _fitting(given: pl.Series, path: Path) -> str:
         return bool(is_midnight(local, zone).all())
 
     zone = next(filter(fits, MARKET_ZONES), None)
-    return "" if zone is None else f" (all its times are midnight in {zone})"
+    return "" if zone is None else f" (all its times are midnight in {zone}: is that the market's zone?)"
 
 
 def _not_midnight(given: pl.Series, found: Moments, row: int, path: Path, zone: str | None) -> str:

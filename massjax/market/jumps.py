@@ -18,8 +18,10 @@ RATIOS = np.log([3 / 2, 2, 5 / 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100]
 RARER_RATIOS = np.log([6 / 5, 5 / 4, 13 / 10, 4 / 3, 7 / 5, 8 / 5, 5 / 3, 7 / 4, 9 / 5])
 """Those of rarer splits, of many sizes, which a bad day's fall may have too: told only where no other move of the data comes near."""
 DOUBLED = np.log(2.0)
-CLOSE, CLOSEST = 0.04, 2.0
-"""How far from a usual ratio a jump may lie: at most the first, and so many of the stock's usual moves."""
+CLOSE, CLOSEST = 0.06, 4.0
+"""How far from a usual ratio a jump may lie, for the day's own move: at most the first, and so many of the stock's usual moves."""
+RARER_CLOSE, RARER_CLOSEST = 0.04, 2.0
+"""The same of a rarer ratio, of which there are so many that most falls are near one."""
 RARE, RARE_ACROSS = 10.0, 6.0
 """A jump at a usual ratio is at least so many of the stock's usual moves; fewer across dates without a price,
 when shares are often split."""
@@ -106,13 +108,14 @@ def jumped(move: Move, daily: bool) -> Bool[np.ndarray, "N T"]:
     usual = np.nan_to_num(move.usual)
     doubled = (size >= DOUBLED - 1e-9) & ((daily & (move.gap == 1.0)) | (own > np.maximum(DOUBLED, 5.0 * usual)))
     tolerance = np.minimum(CLOSE, np.maximum(CLOSEST * usual, 1e-3))
+    narrow = np.minimum(RARER_CLOSE, np.maximum(RARER_CLOSEST * usual, 1e-3))
     far = own > np.where(move.gap > 1.0, RARE_ACROSS, RARE) * usual
     near = (_distance(own, RATIOS) <= tolerance) & far
-    fell = own > RARER_RATIOS[0] - CLOSE
+    fell = own > RARER_RATIOS[0] - RARER_CLOSE
     crash = fell.sum(axis=0) > max(2.0, CRASH * len(size))
     split = doubled | (near & ~crash)
     others = np.where(split, 0.0, own)
-    rarer = (_distance(own, RARER_RATIOS) <= tolerance) & ~split & ~crash & far
+    rarer = (_distance(own, RARER_RATIOS) <= narrow) & ~split & ~crash & far
     largest = float(np.where(rarer, 0.0, others).max(initial=0.0))
     return split | (rarer & (own > ALONE * largest))
 

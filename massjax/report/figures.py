@@ -151,7 +151,7 @@ def equity_figure(result: RunResult) -> go.Figure:
     ]
     if result.benchmark is not None:
         held.append(("All members alike", result.benchmark.backtest, {"color": INK, "width": 1.5, "dash": "dot"}))
-    high = max((float(np.nanmax(backtest.equity)) for _, backtest, _ in held), default=1.0)
+    high = max((float(np.nan_to_num(backtest.equity).max(initial=1.0)) for _, backtest, _ in held), default=1.0)
     axis, hover = (".2f", "%{y:.3f}") if high < LARGEST_IN_FULL else (".1e", "%{y:.1e}")
     for label, backtest, line in held:
         known = np.isfinite(backtest.equity)

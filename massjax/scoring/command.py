@@ -28,6 +28,7 @@ from massjax.scoring.sharding import parse_shard, split
 from massjax.scoring.work import Work, prepare, same_prompts
 from massjax.stopping import RESUMABLE, ending_at_once
 from massjax.store import ScoreStore
+from massjax.terminal import result_console
 from massjax.version import massjax_version
 
 Show = Callable[[Console, Console], int]
@@ -43,7 +44,7 @@ def precompute(options: argparse.Namespace) -> int:
     Raises:
         MassjaxError: whatever the user can mend.
     """
-    console, how = Console(), loudness(options)
+    console, how = result_console(), loudness(options)
     errors = console if how is Loudness.QUIET else Console(stderr=True)  # what warns of the result belongs to it
     with speaking(how) as speaker:
         show = _done(options, speaker, errors)
@@ -77,7 +78,12 @@ def _configured(options: argparse.Namespace) -> tuple[RunConfig, Path | str]:
     config = load_config(options.config, options.set)
     named = options.store or config.store
     if named is None:
-        raise ConfigError(f"{options.config}: names no store; add `store: FOLDER.zarr` or give --store")
+        file, agents = options.config or default_config(), config.agents
+        if agents.grid is None and agents.draw is None and all(archetype.kind == "rule" for archetype in agents.archetypes):
+            raise ConfigError(
+                f"{file}: all its archetypes are rules, so there is nothing to ask; run python -m massjax.optimize --config {file}"
+            )
+        raise ConfigError(f"{file}: names no store; add `store: FOLDER.zarr` or give --store")
     path = absolute(named)
     return config.replace(store=path), path
 

@@ -19,7 +19,7 @@ from massjax.store.printing import described, faults
 from massjax.store.repair import repair
 from massjax.store.store import ScoreStore
 from massjax.store.verify import verify
-from massjax.terminal import escaped_text, printable_everywhere
+from massjax.terminal import escaped_text, printable_everywhere, result_console
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,16 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     printable_everywhere()
     options = _parser().parse_args(arguments)
-    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+    console = result_console()
     try:
         return int(options.run(options, console))
     except MassjaxError as error:
         Console(stderr=True).print(Text(escaped_text(f"error: {error}", keep="\n"), style="red"), soft_wrap=True)
         return 2
-
-
-_WIDTH = 140
-"""Columns of what is written to a file or a pipe."""
 
 
 def _parser() -> argparse.ArgumentParser:

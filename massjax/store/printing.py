@@ -147,8 +147,7 @@ def _cost_rows(stats: Mapping[str, Any]) -> dict[str, object]:
     rows: dict[str, object] = {}
     recovered = stats.get("recovered", 0)
     if prompts is not None:
-        stopped = f", {recovered:,} of them by runs that were stopped" if recovered else ""
-        rows["prompts asked"] = f"{prompts + recovered:,}{stopped}"
+        rows["prompts asked"] = f"{prompts + recovered:,}"
     if reused is not None and prompts is not None:
         share = _share(reused, reused + prompts + recovered)
         rows["scores from a prompt asked before"] = f"{reused:,} ({share} of the answered cells)"

@@ -117,6 +117,15 @@ def test_performance_worked_by_hand() -> None:
     assert np.prod(1 + daily_returns(chosen)) - 1 == pytest.approx(figures.total_return, rel=1e-14)
 
 
+def test_a_portfolio_that_is_bought_later_is_compared_over_its_own_dates() -> None:
+    returns = np.array([[0.0, 0.5, 0.1, 0.2]])
+    everyone, settings = np.ones((1, 4), bool), BacktestSettings(quantile=1.0, every=1, cost=0.0)
+    early = backtest(np.ones((1, 4)), returns, everyone, settings, execution_lag=0)
+    late = backtest(np.array([[np.nan, np.nan, 1.0, 1.0]]), returns, everyone, settings, execution_lag=0)
+    assert np.isfinite(late.equity).tolist() == [False, False, True, True]
+    assert performance(late, early).active_return == pytest.approx(0.0, abs=1e-9)
+
+
 def test_a_year_has_as_many_rows_as_the_panel_says_and_growth_goes_by_the_dates() -> None:
     """Sixty Fridays that rise by 0.2 % each: 10.4 % a year, at whatever number of rows."""
     fridays = np.arange("2021-01-01", "2022-02-25", 7, dtype="datetime64[D]")

@@ -30,7 +30,17 @@ def test_splits_of_usual_ratios_are_named(ratio: float) -> None:
     assert warning.endswith("are they adjusted for splits?")
 
 
-@pytest.mark.parametrize(("ratio", "gap"), [(2.5, 3), (2, 1), (3 / 2, 2), (3, 20), (10, 60)])
+@pytest.mark.parametrize("ratio", [2, 3 / 2, 3, 1 / 2])
+@pytest.mark.parametrize("move", [-0.03, -0.015, 0.015, 0.03])
+def test_a_split_on_a_day_on_which_the_stock_moves_beyond_the_market_is_named(ratio: float, move: float) -> None:
+    prices = market()
+    of_market = np.median(prices[:, 300] / prices[:, 299])
+    prices[1, 300:] *= np.exp(move) * of_market * prices[1, 299] / prices[1, 300] / ratio
+    (warning,) = jumps(prices, DATES, STOCKS, FILE)
+    assert "once: S01 on 2021-10-31 (" in warning
+
+
+@pytest.mark.parametrize(("ratio", "gap"), [(2.5, 3), (2, 1), (3 / 2, 2), (4 / 3, 3), (3, 20), (10, 60)])
 def test_a_split_while_suspended_is_named(ratio: float, gap: int) -> None:
     prices = market()
     prices[1, 300:] /= ratio
