@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from massjax.market.grid import until_last
 from massjax.market.row_words import first_few
 
 DAYS_A_YEAR = 365.25
@@ -136,7 +137,7 @@ def mixed_calendars(listed: Bool[np.ndarray, "N T"], dates: Shaped[np.ndarray, "
         path: the file of the rows.
     """
     begun = np.maximum.accumulate(listed, axis=1)
-    alive = begun & np.flip(np.maximum.accumulate(np.flip(listed, axis=1), axis=1), axis=1)
+    alive = begun & until_last(listed)
     count = alive.sum(axis=0)
     thin = (count > 1) & (listed.sum(axis=0) < FULL * count)
     if thin.mean() < OFTEN or thin.all():

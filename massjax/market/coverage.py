@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
+from massjax.market.grid import until_last
 from massjax.market.panel import Panel
 from massjax.market.row_words import counted, first_few
 
@@ -58,7 +59,7 @@ def _reasons(panel: Panel, unknown: Bool[np.ndarray, "N T"], execution_lag: int,
     if panel.prices is None:
         return ""
     priced = np.isfinite(panel.prices)
-    later = np.flip(np.maximum.accumulate(np.flip(priced, axis=1), axis=1), axis=1)
+    later = until_last(priced)
     n, t = np.nonzero(unknown)
     no_entry, no_exit = ~priced[n, t + execution_lag], ~priced[n, t + ahead]
     ended = (no_entry & ~later[n, t + execution_lag]) | (~no_entry & no_exit & ~later[n, t + ahead])

@@ -15,6 +15,11 @@ def rows_of(keys: pl.DataFrame, stocks: Sequence[str]) -> Int[np.ndarray, " M"]:
     return keys.select("stock").join(position, on="stock", how="left", maintain_order="left")["position"].fill_null(-1).to_numpy()
 
 
+def until_last(known: Bool[np.ndarray, "N T"]) -> Bool[np.ndarray, "N T"]:
+    """True on every date up to the last on which the row is known."""
+    return np.flip(np.maximum.accumulate(np.flip(known, axis=1), axis=1), axis=1)
+
+
 def days(dates: pl.Series) -> Shaped[np.ndarray, " M"]:
     """A column of dates as datetime64[D]."""
     return dates.to_numpy().astype("datetime64[D]")

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from massjax.market.calendar import weekdays
 from massjax.market.history import forward_fill
-from massjax.market.row_words import counted, first_few
+from massjax.market.row_words import counted, first_few, times
 
 RATIOS = np.log([3 / 2, 2, 5 / 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100])
 """Logarithms of the new shares for an old one of usual splits, from 3 for 2 on."""
@@ -68,15 +68,14 @@ def jumps(prices: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], sto
         stocks: by row.
         path: the file of the prices, for the sentence.
     """
-    move = moves(prices)
     if len(dates) < 2:
         return ()
-    found = np.argwhere(jumped(move, daily=float(np.median(np.diff(dates).astype(int))) <= DAYS).T)
+    move = moves(prices)
+    found = np.argwhere(jumped(move, dates).T)
     if not len(found):
         return ()
     examples = first_few([_example(prices, move, dates, stocks, int(row), int(column)) for column, row in found], NAMED, "; ")
-    times = f"{len(found):,} times" if len(found) > 1 else "once"
-    return (f"{path}: prices double, halve or jump as at a split {times}: {examples}; are they adjusted for splits?",)
+    return (f"{path}: prices double, halve or jump as at a split {times(len(found))}: {examples}; are they adjusted for splits?",)
 
 
 def moves(prices: Float[np.ndarray, "N T"]) -> Move:
@@ -102,8 +101,9 @@ def _median(values: Float[np.ndarray, "N T"], axis: int) -> Float[np.ndarray, " 
     return np.nanmedian(np.where(some, values, 0.0), axis=axis)
 
 
-def jumped(move: Move, daily: bool) -> Bool[np.ndarray, "N T"]:
+def jumped(move: Move, dates: Shaped[np.ndarray, " T"]) -> Bool[np.ndarray, "N S"]:
     """Which moves look like a split; a close that doubles from one date to the next does in any case where rows are daily."""
+    daily = float(np.median(np.diff(dates).astype(int))) <= DAYS
     size, own = np.nan_to_num(np.abs(move.size)), np.nan_to_num(np.abs(move.own))
     usual = np.nan_to_num(move.usual)
     doubled = (size >= DOUBLED - 1e-9) & ((daily & (move.gap == 1.0)) | (own > np.maximum(DOUBLED, 5.0 * usual)))
@@ -175,16 +175,35 @@ def _standing(
     path: Path,
 ) -> list[str]:
     """One sentence that names the stocks with the longest runs of equal closes on dates when others moved."""
-    longest, last = longest_stand(same, both, quiet)
-    rows = [int(row) for row in np.argsort(-longest, kind="stable") if longest[row] >= STILL]
-    if not rows:
-        return []
-    named = first_few([f"{stocks[row]} on {longest[row]} until {dates[last[row] + 1]}" for row in rows], NAMED, "; ")
-    have = "has" if len(rows) == 1 else "have"
+    found = standing(same, both, quiet, dates[1:], stocks)
     return [
-        f"{path}: {counted(len(rows), 'stock')} {have} the same close on {STILL} or more dates in a row while others moved: {named}; "
+        f"{path}: {have} the same close on {STILL} or more dates in a row while others moved: {named}; "
         "were they suspended? Leave those rows out, or name a column in market.prices.tradable or market.prices.volume"
+        for have, named in found
     ]
+
+
+def standing(
+    same: Bool[np.ndarray, "N S"],
+    known: Bool[np.ndarray, "N S"],
+    quiet: Bool[np.ndarray, " S"],
+    dates: Shaped[np.ndarray, " S"],
+    stocks: Sequence[str],
+) -> list[tuple[str, str]]:
+    """In words, the stocks that stand still for `STILL` steps or more: `2 stocks have`, and those with the longest runs by name.
+
+    Args:
+        same, known, quiet: see `longest_stand`.
+        dates: on which each step ends.
+        stocks: by row.
+
+    Returns:
+        Nothing where no stock does, else one pair.
+    """
+    longest, last = longest_stand(same, known, quiet)
+    rows = [int(row) for row in np.argsort(-longest, kind="stable") if longest[row] >= STILL]
+    named = first_few([f"{stocks[row]} on {longest[row]} until {dates[last[row]]}" for row in rows], NAMED, "; ")
+    return [(f"{counted(len(rows), 'stock')} {'has' if len(rows) == 1 else 'have'}", named)] if rows else []
 
 
 def longest_stand(

@@ -97,14 +97,12 @@ def _read(settings: MarketSettings) -> Panel:
 
 def _doubts(panel: Panel, execution_lag: int, path: Path) -> tuple[str, ...]:
     """Sentences about ready-made returns that contradict the prices beside them, or are of an unlikely size."""
-    if panel.prices is not None:
-        found = disagreements(panel.forward_returns, panel.prices, execution_lag, path)
-        if found:
-            return found
-    else:
-        odd = odd_returns(panel.forward_returns, panel.dates, panel.stocks, path)
-        return (*percent_sized(panel.forward_returns, panel.periods_per_year, path), *odd)
-    return percent_sized(panel.forward_returns, panel.periods_per_year, path)
+    returns, prices = panel.forward_returns, panel.prices
+    against = () if prices is None else disagreements(returns, prices, execution_lag, path)
+    if against:
+        return against
+    odd = odd_returns(returns, panel.dates, panel.stocks, path) if prices is None else ()
+    return (*percent_sized(returns, panel.periods_per_year, path), *odd)
 
 
 def _with_forward_returns(panel: Panel, prices: Float[np.ndarray, "N T"], settings: MarketSettings) -> Panel:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from massjax.market.jumps import DAYS, NAMED, STILL, jumped, longest_stand, moves
-from massjax.market.row_words import counted, first_few
+from massjax.market.grid import until_last
+from massjax.market.jumps import NAMED, STILL, jumped, moves, standing
+from massjax.market.row_words import first_few, times
 
 NOTHING = 1e-6
 """Share of a stake below which nothing is left."""
@@ -36,40 +37,33 @@ def _zeros(one_row: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], s
     known = np.isfinite(one_row)
     zero = known & (one_row == 0.0)
     quiet = (known.sum(axis=0) > 1) & (zero.sum(axis=0) == known.sum(axis=0))
-    count, last = longest_stand(zero, known, quiet)
-    found = [int(row) for row in np.argsort(-count, kind="stable") if count[row] >= STILL]
-    if not found:
-        return []
-    named = first_few([f"{stocks[row]} on {count[row]} until {dates[last[row]]}" for row in found], NAMED, "; ")
-    have = "has" if len(found) == 1 else "have"
     return [
-        f"{path}: {counted(len(found), 'stock')} {have} a return over 1 row of exactly 0 on {STILL} or more dates in a row while others "
+        f"{path}: {have} a return over 1 row of exactly 0 on {STILL} or more dates in a row while others "
         f"moved: {named}; were they suspended? Leave those fields empty, so that nothing is bought or sold there"
+        for have, named in standing(zero, known, quiet, dates, stocks)
     ]
 
 
 def _splits(one_row: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> list[str]:
     levels = np.ones((len(stocks), len(dates) + 1))
     levels[:, 1:] = np.cumprod(1.0 + np.nan_to_num(np.where(one_row > -1.0, one_row, np.nan)), axis=1)
-    move = moves(levels)
-    found = np.argwhere(jumped(move, daily=float(np.median(np.diff(dates).astype(int))) <= DAYS)[:, 1:].T)
+    found = np.argwhere(jumped(moves(levels), dates)[:, 1:].T)
     if not len(found):
         return []
     examples = first_few([f"{stocks[row]} on {dates[column]} ({one_row[row, column]:+.1%})" for column, row in found], NAMED, "; ")
-    times = f"{len(found):,} times" if len(found) > 1 else "once"
-    return [f"{path}: returns over 1 row double, halve or jump as at a split {times}: {examples}; are they adjusted for splits?"]
+    return [
+        f"{path}: returns over 1 row double, halve or jump as at a split {times(len(found))}: {examples}; are they adjusted for splits?"
+    ]
 
 
 def _losses(one_row: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> list[str]:
     """A stock that has lost everything has no return afterwards."""
     lost = one_row <= -1.0 + NOTHING
-    later = np.flip(np.maximum.accumulate(np.flip(np.isfinite(one_row), axis=1), axis=1), axis=1)
-    found = np.argwhere((lost[:, :-1] & later[:, 1:]).T)
+    found = np.argwhere((lost[:, :-1] & until_last(np.isfinite(one_row))[:, 1:]).T)
     if not len(found):
         return []
     examples = first_few([f"{stocks[row]} on {dates[column]}" for column, row in found], NAMED, "; ")
-    times = f"{len(found):,} times" if len(found) > 1 else "once"
     return [
-        f"{path}: a return over 1 row of -100 %, which loses everything, is followed by others of its stock {times}: {examples}; "
-        "leave the field empty where a return is unknown"
+        f"{path}: a return over 1 row of -100 %, which loses everything, is followed by others of its stock {times(len(found))}: "
+        f"{examples}; leave the field empty where a return is unknown"
     ]

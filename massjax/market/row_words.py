@@ -42,6 +42,11 @@ def counted(number: int, unit: str) -> str:
     return f"{number:,} {unit}" if number == 1 else f"{number:,} {unit}s"
 
 
+def times(number: int) -> str:
+    """How many times something happened: `once`, `2 times`."""
+    return "once" if number == 1 else counted(number, "time")
+
+
 def every(number: int, unit: str) -> str:
     """How often: `every week`, `every 5 trading days`."""
     return f"every {unit}" if number == 1 else f"every {counted(number, unit)}"

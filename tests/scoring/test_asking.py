@@ -91,13 +91,19 @@ def test_an_unanswered_content_free_prompt_is_an_error_not_an_uncalibrated_score
         run(small_config, Mute(small_config.scoring))
 
 
-def test_a_stock_outside_the_universe_is_not_asked_about(small_config: RunConfig) -> None:
-    work = prepare(small_config)
+def with_a_stock_outside(config: RunConfig) -> tuple[Work, ScoreStore]:
+    """The work of a panel whose fourth stock is no member on four dates, and its new store."""
+    work = prepare(config)
     member = work.panel.member.copy()
     member[3, 2:6] = False
     work = replace(work, panel=replace(work.panel, member=member))
-    assert small_config.store is not None
-    store = open_or_create(work, small_config.store, {"engine": "fake"})
+    assert config.store is not None
+    return work, open_or_create(work, config.store, {"engine": "fake"})
+
+
+def test_a_stock_outside_the_universe_is_not_asked_about(small_config: RunConfig) -> None:
+    work, store = with_a_stock_outside(small_config)
+    member = work.panel.member
     ask_missing(work, store, FakeEngine(small_config.scoring))
     np.testing.assert_array_equal(np.isfinite(store.scores(archetypes=["trend"])[0]), member)
     assert (store.status(archetypes=["trend"])[0][~member] == Status.NOT_APPLICABLE).all()
@@ -291,12 +297,7 @@ def test_numbers_of_one_thing_agree_in_plan_run_and_resumed_run(small: dict[str,
 
 
 def test_scores_written_are_scores(small_config: RunConfig) -> None:
-    work = prepare(small_config)
-    member = work.panel.member.copy()
-    member[3, 2:6] = False
-    work = replace(work, panel=replace(work.panel, member=member))
-    assert small_config.store is not None
-    store = open_or_create(work, small_config.store, {"engine": "fake"})
+    work, store = with_a_stock_outside(small_config)
     tally = ask_missing(work, store, FailingEngine(small_config.scoring))
     status = store.status()
     counted = (tally.scores, tally.rule_scores, tally.empty, tally.reasons["refused by the server"])
