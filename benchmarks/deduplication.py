@@ -20,9 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from massjax.agents import Fact, facts_of, resolve_archetypes
+from massjax.agents.archetype import Archetype
 from massjax.agents.facts import UNKNOWN
-from massjax.config import AgentsSettings, Archetype, MarketSettings, validate
+from massjax.agents.settings import AgentsSettings
 from massjax.market import Panel, load_panel
+from massjax.market.settings import MarketSettings
+from massjax.settings import validate
 
 MASS_FEATURES = [f"price_value_feature_{i}" for i in range(6)]
 PRICE_FEATURES = ["return_1w", "momentum_3m", "high_52w", "volatility_60d", "beta_6m", "relative_3m"]

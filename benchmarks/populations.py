@@ -15,11 +15,11 @@ from scaling_theory import Theory, theory_of
 
 import massjax as mj
 from massjax.config import RunConfig
-from massjax.engine.sampling import Drawn, draw_agents
+from massjax.engine.finite.agents import Drawn, draw_agents
 from massjax.evaluate import span
-from massjax.evaluate.metrics import daily_rank_ic
-from massjax.evaluate.scores import gather_scores
+from massjax.scoring.gathering import gather_scores
 from massjax.scoring.work import prepare
+from massjax.statistics.correlation import daily_rank_ic
 
 
 @dataclass(frozen=True)

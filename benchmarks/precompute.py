@@ -27,11 +27,11 @@ import numpy as np
 import polars as pl
 import timing
 
-from massjax.agents import Prompt
 from massjax.config import load_config
+from massjax.models.question import Prompt
+from massjax.models.vllm import VLLMEngine
 from massjax.scoring.asking import ask_missing
 from massjax.scoring.placing import open_or_create
-from massjax.scoring.vllm_engine import VLLMEngine
 from massjax.scoring.work import Work, prepare
 
 ANSWER = "benchmark: "

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from massjax.config import EvaluateSettings
+from massjax.evaluate.settings import EvaluateSettings
 
 MASS_RANGE = (64, 1536)
 """Numbers of agents in MASS's own scaling figure (arXiv 2505.10278)."""

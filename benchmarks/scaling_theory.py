@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from massjax.evaluate.metrics import daily_rank_ic
+from massjax.statistics.correlation import daily_rank_ic
 
 
 @dataclass(frozen=True)

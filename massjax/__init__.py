@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from massjax.config import load_config
-    from massjax.engine import Signal, aggregate, fitness, sample_agents
+    from massjax.engine import Signal, aggregate, fitness
+    from massjax.engine.finite.agents import sample_agents
     from massjax.errors import MassjaxError
     from massjax.evaluate.walk_forward import WalkForward, walk_forward
     from massjax.market import Feature, Panel, load_panel

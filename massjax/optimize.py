@@ -74,7 +74,7 @@ def optimize(options: argparse.Namespace) -> Path:
         config = config.replace(out=out, store=_store(options, config))
         speaker.detail(f"massjax {massjax_version()}, settings {file}, store {config.store}, run directory {out}")
         interruptible(_import_rooms)
-        from massjax.evaluate.pipeline import run
+        from massjax.pipeline import run
         from massjax.report.console import print_summary
         from massjax.report.run_directory import REPORT, run_directory, write_run
 
@@ -112,7 +112,7 @@ def _cores() -> int:
 
 
 def _import_rooms() -> None:
-    for room in ("massjax.evaluate.pipeline", "massjax.report.run_directory", "massjax.report.console"):
+    for room in ("massjax.pipeline", "massjax.report.run_directory", "massjax.report.console"):
         import_module(room)
 
 
@@ -123,7 +123,7 @@ def _out(options: argparse.Namespace, config: RunConfig) -> Path:
 
 def _store(options: argparse.Namespace, config: RunConfig) -> Path | str | None:
     """The store that is named, relative to the current folder unless it is a URL; else that of the configuration."""
-    from massjax.config.base import absolute
+    from massjax.settings import absolute
 
     return config.store if options.store is None else absolute(options.store)
 

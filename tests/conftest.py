@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -13,9 +14,15 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
+
+from massjax.config import RunConfig
+from massjax.pipeline import run
+from massjax.report.run import RunResult
+from tests import small_run as small_run_settings, small_store
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -104,3 +111,21 @@ def url(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
     return f"s3://scores/{uuid.uuid4().hex}/s.zarr"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> dict[str, Any]:
+    """The settings of the small store's run as plain values, to be changed by a test."""
+    return json.loads(json.dumps(small_store.SMALL)) | {"store": str(tmp_path / "scores.zarr")}
+
+
+@pytest.fixture
+def small_config(small: dict[str, Any], tmp_path: Path) -> RunConfig:
+    """The configuration of the small store's run."""
+    return small_store.written(small, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def small_run() -> RunResult:
+    """The result of the small run of rules."""
+    return run(small_run_settings.small_config())

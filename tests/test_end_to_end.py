@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import yaml
 
-from massjax.config import ScoringSettings
 from massjax.errors import ModelError
-from massjax.scoring.choice import choices_of
+from massjax.models.probabilities import choices_of
+from massjax.models.settings import ScoringSettings
 from massjax.store import ScoreStore, Status
 
 needs_vllm = pytest.mark.skipif(
@@ -33,7 +33,7 @@ PERIOD = {"start": "2022-09-01", "end": "2022-10-31"}
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Converted here, unless MASSJAX_SMALL_MODEL names a folder in which it is already."""
     folder = Path(os.environ.get("MASSJAX_SMALL_MODEL") or tmp_path_factory.mktemp("model") / "smollm2")
-    subprocess.run([sys.executable, "-m", "massjax.scoring.smallmodel", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "massjax.models.small", str(folder)], check=True)
     return folder
 
 
@@ -113,8 +113,8 @@ def test_the_engine_gives_exact_logprobs_of_single_token_choices(model: Path, tm
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from massjax.agents import Prompt
-    from massjax.scoring.vllm_engine import VLLMEngine
+    from massjax.models.question import Prompt
+    from massjax.models.vllm import VLLMEngine
 
     settings = ScoringSettings(model=str(model), prefill="Rating: ", dtype="float32", max_model_len=256)
     for choices in (("1", "10"), ("BUY", "SELL")):

@@ -17,7 +17,7 @@ import yaml
 from massjax.config import load_config
 from massjax.errors import MassjaxError
 from massjax.optimize import _out, _parser, _tell, main
-from tests.evaluate.conftest import SMALL
+from tests.small_run import SMALL
 
 
 @pytest.fixture

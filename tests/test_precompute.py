@@ -17,11 +17,11 @@ import yaml
 
 from massjax.precompute import main
 from massjax.store import ScoreStore, verify
-from tests.scoring.conftest import SMALL
+from tests.small_store import SMALL
 
 SLOW_FAKE = """
 import sys
-import massjax.scoring.fake as fake
+import massjax.models.fake as fake
 ask = fake.FakeEngine.ask
 def slowly(self, prompts):
     self.seconds_per_prompt = 0.004

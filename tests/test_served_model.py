@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from massjax.agents import Prompt
-from massjax.config import ScoringSettings
 from massjax.errors import ModelError
-from massjax.scoring.choice import calibrated, choices_of, expected_score
-from massjax.scoring.engine import Sampling
+from massjax.models.language_model import Sampling
+from massjax.models.probabilities import calibrated, choices_of, expected_score
+from massjax.models.question import Prompt
+from massjax.models.settings import ScoringSettings
 from tests.test_end_to_end import model as model
 
 needs_vllm = pytest.mark.skipif(
@@ -71,8 +71,8 @@ def _up(url: str) -> bool:
 
 
 def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from massjax.scoring.openai_engine import OpenAIEngine
-    from massjax.scoring.vllm_engine import VLLMEngine
+    from massjax.models.server import OpenAIEngine
+    from massjax.models.vllm import VLLMEngine
 
     words = ("strong uptrend", "flat", "strong downtrend", "unknown", "calm", "wild")
     prompts = [Prompt("You rate stocks.", f"Momentum: {a}. Risk: {b}. Rate it from 1 to 5.") for a in words for b in words]

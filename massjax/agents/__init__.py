@@ -4,8 +4,9 @@ from massjax.agents.archetypes import resolve_archetypes
 from massjax.agents.facts import Fact, TextCounts, count_texts, facts_of, quantile_codes
 from massjax.agents.hindsight import hindsight_warnings
 from massjax.agents.masking import Masker, masker_of
-from massjax.agents.prompts import ARCHETYPE_FIRST, FACTS_FIRST, STAGE, ArchetypePrompts, Prompt, PromptTemplate, content_free, prompts_of
+from massjax.agents.prompts import ARCHETYPE_FIRST, FACTS_FIRST, STAGE, ArchetypePrompts, PromptTemplate, content_free, prompts_of
 from massjax.agents.quoting import one_line, quote
+from massjax.models.question import Prompt
 
 __all__ = [
     "ARCHETYPE_FIRST",

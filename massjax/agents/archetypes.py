@@ -7,10 +7,12 @@ from itertools import product
 
 import numpy as np
 
+from massjax.agents.archetype import Archetype
 from massjax.agents.facts import told_of
-from massjax.config import AgentsSettings, Archetype, Draw, Grid, validate
+from massjax.agents.settings import AgentsSettings, Draw, Grid
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Panel
+from massjax.settings import validate
 
 
 def resolve_archetypes(settings: AgentsSettings, panel: Panel) -> tuple[Archetype, ...]:

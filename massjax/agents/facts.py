@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int
 
 from massjax.agents.masking import Masker, masker_of
 from massjax.agents.quoting import one_line, quote
+from massjax.agents.settings import AgentsSettings
 from massjax.agents.texts import shown_texts
-from massjax.config import AgentsSettings
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Feature, MarketFact, Panel
 from massjax.market.history import standing_in_past_year

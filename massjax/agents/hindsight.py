@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 from jaxtyping import Shaped
 
-from massjax.config import Archetype, RunConfig
+from massjax.agents.archetype import Archetype
 
 
-def hindsight_warnings(config: RunConfig, dates: Shaped[np.ndarray, " T"], archetypes: Sequence[Archetype]) -> list[str]:
+def hindsight_warnings(
+    cutoff: date | None,
+    dates: Shaped[np.ndarray, " T"],
+    archetypes: Sequence[Archetype],
+    *,
+    mask: bool,
+    texts: bool,
+) -> list[str]:
     """A warning where a language model may have read what happened on the dates it is asked about.
 
     Args:
-        config: `scoring.knowledge_cutoff` says when the model's knowledge ends.
+        cutoff: when the model's knowledge ends (`scoring.knowledge_cutoff`).
         dates: of the panel, ascending.
         archetypes: of the run; those that are rules remember nothing.
+        mask: names and dates are hidden.
+        texts: prompts show texts, in which names can stand.
     """
-    cutoff = config.scoring.knowledge_cutoff
     if cutoff is None or dates[0].item() > cutoff or all(archetype.kind == "rule" for archetype in archetypes):
         return []
     known = int((dates <= np.datetime64(cutoff)).sum())
     helps = "names and dates are masked, in texts as far as market.stocks knows them, which helps"
-    helps = helps if config.market.texts else "names and dates are masked, which helps"
-    masked = helps if config.agents.mask else "set agents.mask: true to hide names and dates"
+    helps = helps if texts else "names and dates are masked, which helps"
+    masked = helps if mask else "set agents.mask: true to hide names and dates"
     return [f"the model's knowledge ends {cutoff}, so it may remember what happened on {known} of {len(dates)} dates; {masked}"]

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
 
 import jinja2
 import numpy as np
 from jaxtyping import Int
 
+from massjax.agents.archetype import Archetype
 from massjax.agents.facts import UNKNOWN, Fact
 from massjax.agents.sandbox import PromptEnvironment
-from massjax.config import Archetype
-from massjax.config.files import read_small
 from massjax.errors import ConfigError
+from massjax.files import read_small
+from massjax.models.question import Prompt
 
 MODALITY_TITLES = {
     "price": "the price trend",
@@ -38,18 +38,6 @@ LONGEST_TEMPLATE = 2**20
 """Bytes of a template."""
 LONGEST_REASON = 300
 """Characters that are shown of why a template cannot be rendered."""
-
-
-class Prompt(NamedTuple):
-    """What a model is shown: a system message and a user message."""
-
-    system: str
-    user: str
-
-    def digest(self) -> int:
-        """A 64-bit fingerprint of both messages; never 0."""
-        text = f"{len(self.system)}\n{self.system}\n{self.user}".encode()
-        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") or 1
 
 
 class PromptTemplate:

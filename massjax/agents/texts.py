@@ -8,7 +8,7 @@ import unicodedata
 import numpy as np
 import polars as pl
 
-from massjax.config import AgentsSettings
+from massjax.agents.settings import AgentsSettings
 from massjax.market import Panel
 from massjax.market.grid import days, rows_of
 

@@ -1,9 +1,10 @@
 """Typed, validated settings, read from YAML and overridable on the command line."""
 
-from massjax.config.agents import AgentsSettings, Archetype, Draw, Grid, Stage
-from massjax.config.base import Settings, validate
-from massjax.config.evaluate import BacktestSettings, EvaluateSettings
-from massjax.config.market import (
+from massjax.agents.archetype import Archetype
+from massjax.agents.settings import AgentsSettings, Draw, Grid, Stage
+from massjax.config.run import RunConfig, default_config, load_config
+from massjax.evaluate.settings import EvaluateSettings
+from massjax.market.settings import (
     FeatureColumn,
     FeaturesTable,
     MarketSettings,
@@ -13,8 +14,10 @@ from massjax.config.market import (
     StocksTable,
     TextsTable,
 )
-from massjax.config.run import RunConfig, default_config, load_config
-from massjax.config.scoring import EndpointSettings, ScoringSettings, StoreSettings
+from massjax.models.settings import EndpointSettings, ScoringSettings
+from massjax.portfolio.settings import BacktestSettings
+from massjax.settings import Settings, validate
+from massjax.store.settings import StoreSettings
 
 __all__ = [
     "AgentsSettings",

@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import Field
 
-from massjax.config.agents import AgentsSettings
-from massjax.config.base import ConfigPath, Settings, StorePlace, override, read_yaml, validate
-from massjax.config.evaluate import EvaluateSettings
-from massjax.config.market import MarketSettings
-from massjax.config.scoring import ScoringSettings, StoreSettings
+from massjax.agents.settings import AgentsSettings
+from massjax.config.reading import override, read_yaml
 from massjax.errors import ConfigError
+from massjax.evaluate.settings import EvaluateSettings
+from massjax.market.settings import MarketSettings
+from massjax.models.settings import ScoringSettings
+from massjax.settings import ConfigPath, Settings, StorePlace, validate
+from massjax.store.settings import StoreSettings
 
 
 class RunConfig(Settings):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from massjax.engine.compiled import COMPILED_TILE, COMPILED_UP_TO, available, evaluated_products, ranked_covariance
+from massjax.engine.cpu.compiled import COMPILED_TILE, COMPILED_UP_TO, available, evaluated_products, ranked_covariance
 from massjax.engine.devices import gathered, spread
 from massjax.engine.inputs import (
     MISSING,
@@ -26,7 +26,6 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
-from massjax.engine.labels import check_labels
 from massjax.engine.pairs import Groups, group_stocks, pair_covariance, pair_gains
 from massjax.engine.ranks import PAIRS_UP_TO, Returns, correlation, rank_correlation, rank_returns
 from massjax.engine.signals import (
@@ -39,6 +38,7 @@ from massjax.engine.signals import (
     ranking_signal,
 )
 from massjax.engine.sorting import SORTED_TILE, sorted_covariance
+from massjax.labels import check_labels
 
 CPU_TILE = 256
 """Candidates evaluated together on a CPU: what the loops read again stays in a core's caches (measured by `benchmarks/kernel.py`)."""

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
-from massjax.engine.labels import plain
 from massjax.errors import ConfigError, DataError, did_you_mean
+from massjax.labels import plain
 
 SignalName: TypeAlias = Literal["combined", "mean", "disagreement"]
 Missing: TypeAlias = Literal["renormalize", "zero"]

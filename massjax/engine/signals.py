@@ -26,7 +26,7 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
-from massjax.engine.labels import check_labels
+from massjax.labels import check_labels
 
 Sums: TypeAlias = tuple[Array, ...]
 Result = TypeVar("Result")

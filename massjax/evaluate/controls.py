@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from massjax.engine.inputs import Missing
-from massjax.evaluate.metrics import daily_rank_ic
+from massjax.statistics.correlation import daily_rank_ic
 
 
 class Control(NamedTuple):

@@ -1,20 +1,18 @@
-"""What a run found: every strategy on the same dates, with the controls beside the searches."""
+"""What came of a strategy: its weights and signals through time, its correlations with what followed, its portfolio."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from massjax.config import Archetype, RunConfig
-from massjax.evaluate.backtest import Backtest
-from massjax.evaluate.honesty import Shrinkage
-from massjax.evaluate.metrics import SeriesSummary
-from massjax.evaluate.performance import Performance
-from massjax.market import Panel
+from massjax.portfolio.backtest import Backtest
+from massjax.portfolio.performance import Performance
+from massjax.statistics.series import SeriesSummary
+from massjax.statistics.shrinkage import Shrinkage
 
 UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK = "uniform", "uniform_llm", "uniform_rules", "best_single", "benchmark"
 """Names of the controls and of the benchmark portfolio in files and reports."""
@@ -107,88 +105,3 @@ class Strategy:
         means = ", ".join(f"{horizon}: {metrics.rank_ic.mean:.4f}" for horizon, metrics in self.metrics.items())
         dates = int(self.evaluated.sum())
         return f"Strategy({self.name!r}, {self.kind}, {dates} dates, mean RankIC by horizon {{{means}}})"
-
-
-@dataclass(frozen=True)
-class ArchetypeFacts:
-    """One archetype in a run: what it is, how much of the panel it scored, and how it did alone.
-
-    Attributes:
-        archetype: its definition; `kind` is `llm` or `rule`.
-        coverage: share of members with a score.
-        rank_ic: its own, over the evaluated dates, at the fitted horizon; nobody knew it beforehand.
-        mean_weight: by strategy name, over the evaluated dates of that strategy.
-    """
-
-    archetype: Archetype
-    coverage: float
-    rank_ic: SeriesSummary
-    mean_weight: Mapping[str, float]
-
-
-@dataclass(frozen=True, eq=False)
-class RunResult:
-    """Everything a run found; what the report and the run directory are made of.
-
-    Attributes:
-        config: fully resolved, gap included.
-        panel: the market data.
-        evaluated: True on the dates that the run is about: a full look-back behind them and a fitness for at least one search, if any. Each
-            strategy is judged on its own of these, `Strategy.evaluated`; differences of two on those they share.
-        strategies: searches first, then controls.
-        archetypes: in the order of the weights.
-        benchmark: equal-weight members with the same accounting.
-        no_backtest: why there is no portfolio, or empty.
-        store: what made the language models' scores; empty where all archetypes are rules.
-        warnings: sentences that a reader should see before the figures.
-        seconds: wall time by stage.
-    """
-
-    config: RunConfig
-    panel: Panel
-    evaluated: Bool[np.ndarray, " T"]
-    strategies: tuple[Strategy, ...]
-    archetypes: tuple[ArchetypeFacts, ...]
-    benchmark: Portfolio | None
-    no_backtest: str
-    store: Mapping[str, Any] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-    seconds: Mapping[str, float] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        names = ", ".join(strategy.name for strategy in self.strategies)
-        return f"RunResult({self.config.name!r}, {self.panel!r}, {int(self.evaluated.sum())} dates evaluated, {names})"
-
-    @property
-    def horizon(self) -> int:
-        """The forward-return horizon that the searches were fitted to."""
-        return self.config.evaluate.horizon
-
-    @property
-    def searches(self) -> tuple[Strategy, ...]:
-        """The strategies that a search has chosen; none where only the controls were run."""
-        return tuple(strategy for strategy in self.strategies if strategy.kind == "search")
-
-    @property
-    def fake(self) -> bool:
-        """Whether the scores that stand for a language model's are the fake engine's noise, as the store itself says."""
-        return made_by_fake(self.store)
-
-    def strategy(self, name: str) -> Strategy:
-        """The strategy of that name."""
-        return next(strategy for strategy in self.strategies if strategy.name == name)
-
-
-def made_by_fake(store: Mapping[str, Any]) -> bool:
-    """Whether the facts about a store name the fake engine as the one that answered.
-
-    Args:
-        store: names, nested or dotted, and values, as `massjax.evaluate.scores.store_facts` returns them.
-    """
-    for name, value in store.items():
-        if isinstance(value, Mapping):
-            if made_by_fake(value):
-                return True
-        elif str(name).rpartition(".")[2] == "engine" and str(value).partition(" ")[0] == "fake":
-            return True
-    return False

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from massjax.config import EvaluateSettings
 from massjax.errors import ConfigError
-from massjax.market.row_words import counted
+from massjax.evaluate.settings import EvaluateSettings
+from massjax.row_words import counted
 
 
 def smallest_gap(horizon: int, execution_lag: int) -> int:

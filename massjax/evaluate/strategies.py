@@ -12,15 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from massjax.config import EvaluateSettings
 from massjax.engine import aggregate
 from massjax.engine.inputs import Missing
-from massjax.evaluate.backtest import Backtest, backtest
 from massjax.evaluate.controls import best_single, lookback_mean, uniform_weights
-from massjax.evaluate.honesty import shrinkage
-from massjax.evaluate.metrics import daily_ic, daily_rank_ic, summarize
-from massjax.evaluate.performance import performance
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, HorizonMetrics, Portfolio, Strategy
+from massjax.evaluate.settings import EvaluateSettings
+from massjax.portfolio.backtest import Backtest, backtest
+from massjax.portfolio.performance import performance
+from massjax.statistics.correlation import daily_ic, daily_rank_ic
+from massjax.statistics.series import summarize
+from massjax.statistics.shrinkage import shrinkage
 
 
 @dataclass(frozen=True, eq=False)

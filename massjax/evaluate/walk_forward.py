@@ -39,10 +39,10 @@ from massjax.engine.inputs import (
     check_whole,
     in_float32,
 )
-from massjax.engine.labels import check_labels
 from massjax.engine.ranks import rank_correlation
 from massjax.engine.signals import balance, choose, moments
 from massjax.errors import ConfigError, DataError, LeakageError
+from massjax.labels import check_labels
 from massjax.search.protocol import Objective, Search, check_search
 from massjax.search.run import run_search
 

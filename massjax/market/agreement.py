@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
-from massjax.market.row_words import counted
+from massjax.row_words import counted
 
 MOST_DATES, LEAST_DATES, MOST_VALUES = 250, 60, 200_000
 """Dates that are compared, spread over all: at most the first, and fewer of many stocks, down to the second."""

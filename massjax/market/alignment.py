@@ -9,7 +9,7 @@ import polars as pl
 
 from massjax.errors import DataError
 from massjax.market.identifiers import Pair, pairs, twins
-from massjax.market.row_words import counted, first_few
+from massjax.row_words import counted, first_few
 
 MOST_NAMED = 5
 

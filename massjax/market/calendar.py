@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from massjax.market.grid import until_last
-from massjax.market.row_words import first_few
+from massjax.row_words import DAYS_A_YEAR, first_few
 
-DAYS_A_YEAR = 365.25
 CONVENTIONS = ((252, 249.0, 255.0), (52, 51.0, 53.0), (12, 11.5, 12.5), (4, 3.8, 4.2))
 """Usual numbers of periods a year, and the measured numbers that are taken for each."""
 TELLING_SPAN = 350

@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from massjax.market.grid import until_last
 from massjax.market.panel import Panel
-from massjax.market.row_words import counted, first_few
+from massjax.row_words import counted, first_few
 
 LEAST_KNOWN = 0.9
 """Share of the members' forward returns below which a sentence says how many are unknown."""

@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 from massjax.errors import DataError
 from massjax.market.calendar import weekdays
 from massjax.market.grid import days
-from massjax.market.row_words import counted
+from massjax.row_words import counted
 
 FEWEST_DATES = 10
 """Dates below which the days of the week tell nothing."""

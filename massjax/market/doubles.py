@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from massjax.market.identifiers import twins
-from massjax.market.row_words import counted, first_few
+from massjax.row_words import counted, first_few
 
 LEAST_SHARED, LEAST_DIFFERENT = 30, 10
 """Dates that both must share, and different values on them, for equal series to tell of one stock; a stablecoin stays at 1."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from massjax.errors import DataError, did_you_mean
 from massjax.market.identifiers import INVISIBLE
-from massjax.market.row_words import first_few
+from massjax.row_words import first_few
 
 BEGINNING = 2**20
 """Bytes of a file that its headings are looked for in."""

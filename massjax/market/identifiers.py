@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from massjax.config import MarketSettings
+from massjax.market.settings import MarketSettings
 
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 """Characters without width that spreadsheets and web pages leave in a field."""

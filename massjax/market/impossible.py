@@ -10,7 +10,7 @@ import polars as pl
 from jaxtyping import Float
 
 from massjax.market.reading import refuse
-from massjax.market.row_words import counted
+from massjax.row_words import counted
 
 ROUNDING = 1e-6
 """A loss of everything, stored in single precision, may lie this far below -1."""

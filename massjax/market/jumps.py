@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from massjax.market.calendar import weekdays
 from massjax.market.history import forward_fill
-from massjax.market.row_words import counted, first_few, times
+from massjax.row_words import counted, first_few, times
 
 RATIOS = np.log([3 / 2, 2, 5 / 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100])
 """Logarithms of the new shares for an old one of usual splits, from 3 for 2 on."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from massjax.config import MarketSettings, RunConfig, load_config
 from massjax.errors import ConfigError, DataError, blaming, did_you_mean
 from massjax.market.agreement import disagreements
 from massjax.market.calendar import calendar_warnings, long_gaps
@@ -24,9 +24,13 @@ from massjax.market.mass import load_mass
 from massjax.market.panel import Panel
 from massjax.market.ready_made import odd_returns
 from massjax.market.returns import forward_returns
-from massjax.market.row_words import counted
+from massjax.market.settings import MarketSettings
 from massjax.market.sp500 import load_sp500
 from massjax.market.tables import load_tables
+from massjax.row_words import counted
+
+if TYPE_CHECKING:
+    from massjax.config import RunConfig
 
 
 def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
@@ -45,15 +49,17 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
         DataError: the data is missing, malformed or too short; the message names file, column, date and stock.
     """
     if isinstance(config, Path | str):
-        settings = load_config(config).market
+        from massjax.config import load_config
+
+        section = load_config(config).market
         with blaming(config):
-            return load_panel(settings)
-    if not isinstance(config, MarketSettings | RunConfig):
+            return load_panel(section)
+    settings = config if isinstance(config, MarketSettings) else getattr(config, "market", None)
+    if not isinstance(settings, MarketSettings):
         raise ConfigError(
             f"load_panel: expected the path of a configuration file, a RunConfig or MarketSettings, not {type(config).__name__}; "
             "make settings of a mapping with massjax.config.MarketSettings(**mapping)"
         )
-    settings = config if isinstance(config, MarketSettings) else config.market
     panel = _read(settings)
     known = panel.stocks
     if settings.periods_per_year is not None:

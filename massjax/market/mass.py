@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
-from massjax.config import FeatureColumn, FeaturesTable, MarketSettings, MembershipTable, ReturnsTable, StocksTable
 from massjax.errors import DataError
 from massjax.market.calendar import spans
 from massjax.market.features import MOVE
@@ -22,6 +21,7 @@ from massjax.market.history import compounded
 from massjax.market.identifiers import Conventions
 from massjax.market.panel import Feature, MarketFact, Panel, Style
 from massjax.market.reading import as_dates, as_numbers, read_columns, read_long
+from massjax.market.settings import FeatureColumn, FeaturesTable, MarketSettings, MembershipTable, ReturnsTable, StocksTable
 from massjax.market.tables import load_tables
 
 LABELS = {1: "1_15_labelB", 5: "5_15_labelB", 10: "10_15_labelB"}

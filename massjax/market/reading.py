@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from massjax.config.files import special
 from massjax.errors import DataError, did_you_mean
+from massjax.files import special
 from massjax.market.dates import WRITTEN, market_days
 from massjax.market.headings import check_headings, missing, overlong, plain_heading, refuse_twice, undecodable
 from massjax.market.identifiers import PLAIN, Conventions, spelled

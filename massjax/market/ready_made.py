@@ -10,7 +10,7 @@ from jaxtyping import Float, Shaped
 
 from massjax.market.grid import until_last
 from massjax.market.jumps import NAMED, STILL, jumped, moves, standing
-from massjax.market.row_words import first_few, times
+from massjax.row_words import first_few, times
 
 NOTHING = 1e-6
 """Share of a stake below which nothing is left."""

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from massjax.errors import DataError
-from massjax.market.row_words import counted
+from massjax.market.history import forward_fill, shift
+from massjax.row_words import counted
 
 
 def forward_returns(
@@ -52,3 +53,17 @@ def own_prices(prices: Float[np.ndarray, "N T"], tradable: Bool[np.ndarray, "N T
     repeated = np.zeros(prices.shape, bool)
     repeated[:, 1:] = prices[:, 1:] == prices[:, :-1]
     return np.isfinite(prices) & (tradable | ~repeated)
+
+
+def returns_from_prices(prices: Float[np.ndarray, "N T"]) -> Float[np.ndarray, "N T"]:
+    """Simple return from the close of the date before to the close of the date.
+
+    Over a gap in the prices the whole return falls on the date on which the price is known again; NaN in the gap, before the
+    first price and after the last one.
+    """
+    return prices / shift(forward_fill(prices), 1) - 1.0
+
+
+def returns_from_forward(one_day: Float[np.ndarray, "N T"], execution_lag: int) -> Float[np.ndarray, "N T"]:
+    """Simple return from close to close, from one-day forward returns: that of date t runs from the close of t + lag to the next close."""
+    return shift(one_day, execution_lag + 1)

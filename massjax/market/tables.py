@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Shaped
 
-from massjax.config import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.errors import ConfigError, DataError
 from massjax.market.alignment import misaligned, split_histories
 from massjax.market.calendar import mixed_calendars
@@ -25,6 +24,7 @@ from massjax.market.impossible import refuse_impossible
 from massjax.market.jumps import jumps, still
 from massjax.market.panel import Feature, Panel
 from massjax.market.reading import as_stocks, read_columns, read_long, refuse
+from massjax.market.settings import MarketSettings, PricesTable, ReturnsTable, StocksTable
 from massjax.market.texts import merge, read_texts
 from massjax.market.tradable import as_flags, never_tradable, tradable_of, traded
 

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from jaxtyping import Shaped
 
-from massjax.config import TextsTable
 from massjax.errors import DataError
 from massjax.market.alignment import misaligned
 from massjax.market.dates import is_midnight, moments
@@ -18,6 +17,7 @@ from massjax.market.grid import days
 from massjax.market.identifiers import PLAIN, Conventions
 from massjax.market.panel import TEXT_SCHEMA
 from massjax.market.reading import as_stocks, read_columns
+from massjax.market.settings import TextsTable
 
 NEW_YORK = "America/New_York"
 CLOSES = {

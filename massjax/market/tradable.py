@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Shaped
 
-from massjax.config import PricesTable
 from massjax.market.grid import place
 from massjax.market.reading import refuse
-from massjax.market.row_words import first_few
+from massjax.market.settings import PricesTable
+from massjax.row_words import first_few
 
 TRUE, FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
 """How a flag may be written, in upper or lower case."""

@@ -7,8 +7,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Portfolio, RunResult, Strategy
-from massjax.market.row_words import counted, every, row_unit
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Portfolio, Strategy
+from massjax.report.run import RunResult
 from massjax.report.telling import annualised, told
 from massjax.report.wording import (
     dates_differ,
@@ -22,6 +22,7 @@ from massjax.report.wording import (
     signed_percent,
     verdict,
 )
+from massjax.row_words import counted, every, row_unit
 from massjax.terminal import escaped_text
 
 MOST_COLUMNS = 9

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from massjax.evaluate.backtest import Backtest
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, RunResult, Strategy
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, Strategy
+from massjax.portfolio.backtest import Backtest
+from massjax.report.run import RunResult
 from massjax.report.telling import told
 from massjax.report.wording import LARGEST_IN_FULL, MINUS
 

@@ -11,13 +11,14 @@ from markupsafe import Markup, escape
 from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
-from massjax.config import EvaluateSettings
-from massjax.evaluate.metrics import FEWEST_HORIZONS, telling_dates
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM, RunResult
-from massjax.market.row_words import counted, every, row_unit
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM
+from massjax.evaluate.settings import EvaluateSettings
 from massjax.report import wording
 from massjax.report.figures import figures, kind_word, rolling_window, strategy_color
+from massjax.report.run import RunResult
 from massjax.report.telling import annualised, told, too_few
+from massjax.row_words import counted, every, row_unit
+from massjax.statistics.series import FEWEST_HORIZONS, telling_dates
 from massjax.terminal import escaped_text
 
 MODEL_FACTS = ("model", "model_name")

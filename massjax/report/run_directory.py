@@ -15,11 +15,11 @@ from polars.exceptions import PolarsError
 
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, MassjaxError
-from massjax.evaluate.result import RunResult
-from massjax.market.row_words import first_few
 from massjax.report.html import render_report
+from massjax.report.run import RunResult
 from massjax.report.series import holdings_frame, rank_ic_frame, returns_frame
 from massjax.report.tables import metrics_document, signals_frame, weights_frame
+from massjax.row_words import first_few
 
 CONFIG, METRICS, WEIGHTS, SIGNALS, REPORT = "config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "report.html"
 RETURNS, RANK_IC, HOLDINGS = "returns.parquet", "rank_ic.parquet", "holdings.parquet"

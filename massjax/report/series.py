@@ -6,9 +6,10 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Shaped
 
-from massjax.evaluate.backtest import Backtest
-from massjax.evaluate.performance import daily_returns
-from massjax.evaluate.result import BENCHMARK, RunResult
+from massjax.evaluate.result import BENCHMARK
+from massjax.portfolio.backtest import Backtest
+from massjax.portfolio.performance import daily_returns
+from massjax.report.run import RunResult
 
 DATE = pl.Datetime("us")
 """Midnight of the day, without a zone: pandas reads it as datetime64, where it would make Python objects of a parquet date."""

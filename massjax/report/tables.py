@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from massjax.engine.evaluation import ranking_method
-from massjax.evaluate.result import BENCHMARK, ArchetypeFacts, Portfolio, RunResult, Strategy
+from massjax.evaluate.result import BENCHMARK, Portfolio, Strategy
+from massjax.report.run import ArchetypeFacts, RunResult
 from massjax.report.series import method_name
 from massjax.report.telling import annualised, too_few
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from massjax.evaluate.metrics import SeriesSummary, telling_dates
-from massjax.evaluate.result import RunResult
+from massjax.report.run import RunResult
+from massjax.statistics.series import SeriesSummary, telling_dates
 
 
 def told(summary: SeriesSummary, horizon: int) -> SeriesSummary:

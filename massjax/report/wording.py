@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from massjax.evaluate.metrics import SeriesSummary, telling_dates
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM, HorizonMetrics, RunResult, Strategy
-from massjax.market.row_words import counted, short_unit
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, HorizonMetrics, Strategy
+from massjax.report.run import RunResult
 from massjax.report.telling import known_dates, too_few
+from massjax.row_words import counted, short_unit
+from massjax.statistics.series import SeriesSummary, telling_dates
 
 MINUS = "\N{MINUS SIGN}"
 ABLATION = "Leakage ablation: the search could see returns that were not yet known. Nothing here is a result."

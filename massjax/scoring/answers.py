@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float, Shaped, UInt64
 
-from massjax.scoring.choice import ROUNDING
+from massjax.models.probabilities import ROUNDING
 from massjax.scoring.placing import archetype_of, cells
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, Unit

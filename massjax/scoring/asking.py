@@ -16,17 +16,18 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from massjax.agents import Prompt
-from massjax.config import Archetype
+from massjax.agents.archetype import Archetype
+from massjax.answers.cost import Cost, Tally
+from massjax.answers.order import groups
 from massjax.errors import ModelError
+from massjax.models.failures import Failure, Reason
+from massjax.models.language_model import Engine
+from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, choices_of, expected_score, impossible
+from massjax.models.question import Prompt
 from massjax.scoring.answers import Answered, answer_log, log_answers, logged_answers, stored_answers, stored_priors
-from massjax.scoring.choice import SMALLEST_PRIOR, calibrated, choices_of, expected_score, impossible
-from massjax.scoring.cost import Cost, Tally
-from massjax.scoring.engine import Engine
-from massjax.scoring.order import groups
 from massjax.scoring.placing import archetype_of, cells, unit_keys
 from massjax.scoring.work import Work
-from massjax.store import ClaimedError, Failure, Reason, ScoreStore, Status, Unit, UnitScores
+from massjax.store import ClaimedError, ScoreStore, Status, Unit, UnitScores
 from massjax.store.log import Log
 
 Progress = Callable[[int, int], None]

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from massjax.agents import hindsight_warnings
+from massjax.answers.sharding import parse_shard, split
 from massjax.config import RunConfig, default_config, load_config
-from massjax.config.base import absolute
 from massjax.errors import ConfigError
 from massjax.flags import Loudness, loudness
 from massjax.progress import Speaker, correcting, speaking
@@ -24,8 +24,8 @@ from massjax.scoring.plan import plan
 from massjax.scoring.printing import conclude, nothing_to_ask, show_plan, warn
 from massjax.scoring.recording import record_run
 from massjax.scoring.settled import settled
-from massjax.scoring.sharding import parse_shard, split
 from massjax.scoring.work import Work, prepare, same_prompts
+from massjax.settings import absolute
 from massjax.stopping import RESUMABLE, ending_at_once
 from massjax.store import ScoreStore
 from massjax.terminal import result_console
@@ -91,7 +91,9 @@ def _configured(options: argparse.Namespace) -> tuple[RunConfig, Path | str]:
 def _warnings(work: Work, machine: Machine) -> Iterator[str]:
     """What is to be said before anything is asked."""
     yield from work.panel.warnings
-    yield from hindsight_warnings(work.config, work.panel.dates, work.archetypes)
+    config = work.config
+    cutoff, mask, texts = config.scoring.knowledge_cutoff, config.agents.mask, bool(config.market.texts)
+    yield from hindsight_warnings(cutoff, work.panel.dates, work.archetypes, mask=mask, texts=texts)
     if work.config.scoring.engine == "fake":
         yield "scoring.engine is 'fake': the scores are noise, for tests of the machinery only"
     yield from dtype_warnings(work.config.scoring, machine)
@@ -131,7 +133,7 @@ def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, speaker: 
         raise ConfigError("--shard and --ray: give one of them; Ray shares the work out by itself")
     if options.ray < 1:
         raise ConfigError(f"--ray {options.ray}: expected at least 1 worker")
-    from massjax.scoring.ray_workers import run_on_ray
+    from massjax.answers.ray_workers import run_on_ray
 
     tally = run_on_ray(work.config, path, options.ray, speaker.tell)
     store = ScoreStore.open(path, mode="r+")

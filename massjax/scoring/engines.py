@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from massjax.config import ScoringSettings
-from massjax.scoring.engine import Engine, NoEngine
+from massjax.models.language_model import Engine, NoEngine
+from massjax.models.settings import ScoringSettings
 from massjax.scoring.work import Work
 
 
@@ -15,13 +15,13 @@ def engine_for(work: Work) -> Engine:
 def make_engine(settings: ScoringSettings) -> Engine:
     """The engine that `scoring.engine` names."""
     if settings.engine == "fake":
-        from massjax.scoring.fake import FakeEngine
+        from massjax.models.fake import FakeEngine
 
         return FakeEngine(settings)
     if settings.engine == "openai":
-        from massjax.scoring.openai_engine import OpenAIEngine
+        from massjax.models.server import OpenAIEngine
 
         return OpenAIEngine(settings)
-    from massjax.scoring.vllm_engine import VLLMEngine
+    from massjax.models.vllm import VLLMEngine
 
     return VLLMEngine(settings)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from massjax.config import ScoringSettings
-from massjax.market.row_words import counted
+from massjax.models.settings import ScoringSettings
+from massjax.row_words import counted
 from massjax.scoring.machine import Machine
 
 CORE_FLOPS = 50e9

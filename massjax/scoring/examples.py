@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from massjax.agents import Prompt
+from massjax.models.question import Prompt
 from massjax.scoring.work import Work
 from massjax.terminal import escaped_text
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from massjax.agents import ARCHETYPE_FIRST, FACTS_FIRST, Fact, PromptTemplate
+from massjax.agents.archetype import Archetype
 from massjax.agents.prompts import sampled_prompts
-from massjax.config import Archetype, RunConfig
+from massjax.answers.order import Choice, Layout, choose
+from massjax.config import RunConfig
 from massjax.errors import StoreError
-from massjax.scoring.order import Choice, Layout, choose
 from massjax.store import ScoreStore, exists
 from massjax.store.folder import Where
 

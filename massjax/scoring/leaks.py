@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from massjax.agents import Prompt, masker_of
+from massjax.agents import masker_of
 from massjax.market import Panel
+from massjax.models.question import Prompt
 from massjax.scoring.work import Work
 
 LOOKED_FOR = (

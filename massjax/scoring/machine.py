@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from massjax.config import RunConfig, ScoringSettings
+from massjax.config import RunConfig
+from massjax.models.settings import ScoringSettings
 from massjax.store import ScoreStore, exists
 from massjax.store.folder import Where
 

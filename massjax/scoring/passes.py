@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
+from massjax.agents.protocols.staged import Wanted, stored_texts, write_texts
+from massjax.answers.cost import Tally
+from massjax.models.language_model import Engine
 from massjax.progress import Tell
 from massjax.scoring.asking import ask_missing
-from massjax.scoring.cost import Tally
-from massjax.scoring.engine import Engine
 from massjax.scoring.placing import archetype_of, own_units
-from massjax.scoring.stages import Wanted, stored_texts, write_texts
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, Unit
 

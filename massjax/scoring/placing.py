@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from massjax.config import Archetype
+from massjax.agents.archetype import Archetype
 from massjax.errors import StoreError
 from massjax.scoring.work import Work, definition, describe_panel, prompts_key, rule_key, settings_key
 from massjax.store import ScoreStore, Unit, exists

@@ -10,11 +10,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from massjax.scoring.cost import Tally
+from massjax.answers.cost import Tally
+from massjax.models.failures import Reason, by_kind
 from massjax.scoring.examples import lines_of
 from massjax.scoring.plan import Plan
 from massjax.scoring.settled import Settled
-from massjax.store import Reason, ScoreStore, Unit, by_kind
+from massjax.store import ScoreStore, Unit
 from massjax.terminal import markup_text
 
 LITTLE_COVERAGE = 0.3

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from massjax.config import ScoringSettings
 from massjax.errors import MassjaxError, ModelError
+from massjax.models.fake import FakeEngine
+from massjax.models.fingerprint import fingerprints, model_folder
+from massjax.models.server import settings_identity
+from massjax.models.settings import ScoringSettings
 from massjax.scoring.checking import check_settings
-from massjax.scoring.fake import FakeEngine
-from massjax.scoring.model_files import fingerprints, model_folder
-from massjax.scoring.openai_engine import settings_identity
 from massjax.scoring.placing import check_axes, check_definitions, own_units, unit_keys
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, exists

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from massjax.agents import ArchetypePrompts, Fact, Prompt, PromptTemplate, content_free, facts_of, prompts_of, resolve_archetypes
-from massjax.config import Archetype, RunConfig
+from massjax.agents import ArchetypePrompts, Fact, PromptTemplate, content_free, facts_of, prompts_of, resolve_archetypes
+from massjax.agents.archetype import Archetype
+from massjax.agents.protocols.staged import Staged, Wanted, apply_stages, stored_texts
+from massjax.agents.rules import rule_scores
+from massjax.answers.order import Choice
+from massjax.config import RunConfig
 from massjax.errors import ConfigError, StoreError
 from massjax.market import Panel, load_panel
+from massjax.models.question import Prompt
 from massjax.scoring.layouts import choose_template
-from massjax.scoring.order import Choice
-from massjax.scoring.rules import rule_scores
-from massjax.scoring.stages import Staged, Wanted, apply_stages, stored_texts
 
 NOT_ASKED_DIGEST = 0
 

@@ -17,10 +17,10 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Key
 from pydantic import Field
 
-from massjax.config import Settings
 from massjax.engine.evaluation import Window, evaluate
 from massjax.engine.inputs import SignalName
 from massjax.errors import ConfigError
+from massjax.settings import Settings
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("window", "alpha"), meta_fields=("signal",))

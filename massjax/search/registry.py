@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from massjax.config.base import validate
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.annealing import Annealing
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
 from massjax.search.protocol import Search
+from massjax.settings import validate
 
 METHODS: Mapping[str, type[Search]] = MappingProxyType(
     {"differential_evolution": DifferentialEvolution, "annealing": Annealing, "gradient": GradientSearch}

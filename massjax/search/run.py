@@ -29,8 +29,8 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
-from massjax.engine.labels import check_labels
 from massjax.errors import DataError
+from massjax.labels import check_labels
 from massjax.search.protocol import Judged, Objective, Search, check_search
 
 REPORTS = 100

@@ -24,15 +24,15 @@ A path may be a URL of object storage, such as s3://bucket/scores.zarr. docs/sto
 
 from __future__ import annotations
 
+from massjax.models.failures import Failure, Reason, by_kind
 from massjax.store.claims import ClaimedError
 from massjax.store.export import export
-from massjax.store.folder import exists
 from massjax.store.info import StoreInfo
 from massjax.store.journal import Entry
 from massjax.store.layout import Layout, Status, Unit
 from massjax.store.merge import Merged, merge
+from massjax.store.places import exists
 from massjax.store.provenance import Provenance
-from massjax.store.reasons import Failure, Reason, by_kind
 from massjax.store.repair import Repair, repair
 from massjax.store.scores import UnitScores
 from massjax.store.store import ScoreStore

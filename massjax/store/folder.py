@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import time
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager
@@ -101,37 +100,6 @@ class Folder(Protocol):
             StoreError: something is here already.
         """
         ...
-
-
-def open_folder(where: Where) -> Folder:
-    """The folder of a store: a path, a `file://` URL, the URL of an object store, an obstore store, or a `Folder` itself.
-
-    Raises:
-        StoreError: it is none of these, or the library for object stores is not installed.
-    """
-    if isinstance(where, Folder):
-        return where
-    if isinstance(where, str | os.PathLike):
-        text = os.fspath(where)
-        scheme = _SCHEME.match(text)
-        if scheme is None:
-            return LocalFolder(Path(text))
-        url = f"{scheme[1]}://{text[scheme.end() :]}"
-        if scheme[1] == "file":
-            return LocalFolder(Path("/" + text[scheme.end() :].lstrip("/")))
-        where = url
-    from massjax.store.objects import ObjectFolder
-
-    return ObjectFolder.open(where)
-
-
-def exists(where: Where) -> bool:
-    """Whether there is anything at a path or URL."""
-    return open_folder(where).exists()
-
-
-_SCHEME = re.compile(r"([a-z][a-z0-9]+):/{1,2}")
-"""One slash is enough, because a `Path` made of a URL has lost the other one."""
 
 
 class LocalFolder:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 
-from massjax.store.folder import Folder, Where, open_folder
+from massjax.store.folder import Folder, Where
+from massjax.store.places import open_folder
 
 ANSWERS, TEXTS = "ledger/answers", "ledger/texts"
 """Where answers wait for the rest of their unit, and where the texts that are written before a score stay."""

@@ -13,9 +13,10 @@ import numpy as np
 from massjax.errors import StoreError
 from massjax.store import claims, files, journal, provenance as prov, reading, runs
 from massjax.store.documents import check_layout, layout_document
-from massjax.store.folder import Folder, LocalFolder, Where, open_folder
+from massjax.store.folder import Folder, LocalFolder, Where
 from massjax.store.journal import Entry
 from massjax.store.layout import ARRAYS, FORMAT, Layout, Unit
+from massjax.store.places import open_folder
 from massjax.store.provenance import Provenance
 from massjax.store.scores import content_checksum
 from massjax.store.selection import select

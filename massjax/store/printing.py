@@ -11,8 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from massjax.models.failures import by_kind
 from massjax.store.info import StoreInfo
-from massjax.store.reasons import by_kind
 from massjax.store.repair import Repair
 from massjax.store.verify import Report
 from massjax.terminal import escaped_text, markup_text

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from massjax.errors import StoreError
 from massjax.store import claims, journal, log, manifest, runs
 from massjax.store.compact import claim_name
-from massjax.store.folder import Folder, Where, open_folder
+from massjax.store.folder import Folder, Where
 from massjax.store.layout import Layout, Unit
+from massjax.store.places import open_folder
 from massjax.store.provenance import COPY, write_group
 from massjax.store.verify import Problem, read_metadata, verify
 

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from massjax.errors import StoreError
 from massjax.store import chunks, claims, compact as compacting, journal, provenance as prov, reading, runs
-from massjax.store.folder import Where, open_folder
+from massjax.store.folder import Where
 from massjax.store.layout import Unit, grow, new_layout
+from massjax.store.places import open_folder
 from massjax.store.provenance import Provenance
 from massjax.store.reader import StoreReader
 from massjax.store.repair import Repair, repair

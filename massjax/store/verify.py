@@ -9,9 +9,10 @@ import numpy as np
 
 from massjax.errors import StoreError
 from massjax.store import chunks, claims, files, journal, log, manifest, runs
-from massjax.store.folder import LOCK, Folder, Where, open_folder
+from massjax.store.folder import LOCK, Folder, Where
 from massjax.store.journal import Entry
 from massjax.store.layout import ARRAYS, Layout, Place, Unit, chunk_name
+from massjax.store.places import open_folder
 from massjax.store.provenance import COPY, LEDGER, Provenance, decode_group
 from massjax.store.scores import content_checksum
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from massjax.agents import resolve_archetypes
-from massjax.config import AgentsSettings, Archetype, Draw, Grid
+from massjax.agents.archetype import Archetype
+from massjax.agents.settings import AgentsSettings, Draw, Grid
 from massjax.errors import ConfigError
 from massjax.market import Feature, Panel
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings, strategies as st
 from scipy.stats import rankdata
 
 from massjax.agents import facts_of, quantile_codes
+from massjax.agents.archetype import Archetype
 from massjax.agents.facts import quote
-from massjax.config import AgentsSettings, Archetype
+from massjax.agents.settings import AgentsSettings
 from massjax.errors import ConfigError
 from massjax.market import Feature, MarketFact, Panel
 

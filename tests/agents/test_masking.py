@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from massjax.agents import PromptTemplate, facts_of, masker_of, prompts_of
+from massjax.agents.archetype import Archetype
 from massjax.agents.known_names import company_forms, person_forms, ticker_forms
 from massjax.agents.quoting import one_line
-from massjax.config import AgentsSettings, Archetype
+from massjax.agents.settings import AgentsSettings
 from massjax.market import Feature, Panel
 
 NAMES = {

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from massjax.agents import PromptTemplate, content_free, facts_of, prompts_of
-from massjax.config import AgentsSettings, Archetype
+from massjax.agents.archetype import Archetype
+from massjax.agents.settings import AgentsSettings
 from massjax.errors import ConfigError
 from massjax.market import Feature, Panel
 

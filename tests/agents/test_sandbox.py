@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from massjax.agents import PromptTemplate
+from massjax.agents.archetype import Archetype
 from massjax.agents.facts import Fact
 from massjax.agents.prompts import LONGEST_TEMPLATE
-from massjax.config import Archetype
 from massjax.errors import ConfigError
 
 READER = Archetype(name="reader", modalities=("price", "news"), persona="You like trains.", replica=2)

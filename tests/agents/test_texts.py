@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from massjax.agents import TextCounts, count_texts, facts_of
+from massjax.agents.archetype import Archetype
+from massjax.agents.settings import AgentsSettings
 from massjax.agents.texts import same_text
-from massjax.config import AgentsSettings, Archetype
 from massjax.market import Panel
 from massjax.market.panel import TEXT_SCHEMA
 

@@ -9,20 +9,16 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from massjax.config import (
-    AgentsSettings,
-    BacktestSettings,
-    EvaluateSettings,
-    FeaturesTable,
-    MarketSettings,
-    RunConfig,
-    ScoringSettings,
-    load_config,
-    validate,
-)
-from massjax.config.base import absolute, override
+from massjax.agents.settings import AgentsSettings
+from massjax.config import RunConfig, load_config
+from massjax.config.reading import override
 from massjax.errors import ConfigError
+from massjax.evaluate.settings import EvaluateSettings
+from massjax.market.settings import FeaturesTable, MarketSettings
+from massjax.models.settings import ScoringSettings
+from massjax.portfolio.settings import BacktestSettings
 from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Search
+from massjax.settings import absolute, validate
 
 AGENTS = "agents: {archetypes: [{name: a, modalities: [price]}]}\n"
 

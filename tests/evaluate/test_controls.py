@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.stats import spearmanr
 
 from massjax.evaluate.controls import best_single, lookback_mean, single_rank_ic, uniform_weights
-from massjax.evaluate.honesty import shrinkage
+from massjax.statistics.shrinkage import shrinkage
 
 
 def problem(seed: int, archetypes: int = 4, stocks: int = 8, dates: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

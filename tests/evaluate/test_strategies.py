@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from massjax.config import BacktestSettings, EvaluateSettings
+from massjax.evaluate.settings import EvaluateSettings
 from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio, signals_through_time
+from massjax.portfolio.settings import BacktestSettings
 
 ARCHETYPES, STOCKS, DATES = 5, 7, 40
 

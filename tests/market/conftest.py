@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from massjax.config import FeaturesTable, MarketSettings, MembershipTable, PricesTable, TextsTable
+from massjax.market.settings import FeaturesTable, MarketSettings, MembershipTable, PricesTable, TextsTable
 
 STOCKS = ("AAA", "BBB", "CCC", "DDD")
 

@@ -8,20 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from massjax.config import (
-    FeaturesTable,
-    MarketSettings,
-    MembershipTable,
-    PricesTable,
-    ReturnsTable,
-    StocksTable,
-    TextsTable,
-    load_config,
-    validate,
-)
+from massjax.config import load_config
 from massjax.errors import ConfigError, DataError
 from massjax.market import Panel, load_panel
 from massjax.market.identifiers import Conventions, pairs, spelled
+from massjax.market.settings import FeaturesTable, MarketSettings, MembershipTable, PricesTable, ReturnsTable, StocksTable, TextsTable
+from massjax.settings import validate
 
 DAYS = [day for day in (date(2020, 1, 6) + timedelta(days=i) for i in range(30)) if day.weekday() < 5]
 TICKERS = ["AAPL", "BRK.B", "MSFT", "T"]

@@ -7,9 +7,10 @@ from datetime import date
 import polars as pl
 import pytest
 
-from massjax.config import FeaturesTable, MarketSettings, MembershipTable, PricesTable, ReturnsTable, StocksTable, validate
 from massjax.errors import ConfigError, DataError
 from massjax.market import load_panel
+from massjax.market.settings import FeaturesTable, MarketSettings, MembershipTable, PricesTable, ReturnsTable, StocksTable
+from massjax.settings import validate
 
 FIRST = {"date": date(2020, 1, 6), "stock": "AAA"}
 

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from massjax.config import MarketSettings, PricesTable, ReturnsTable
 from massjax.market import Panel, load_panel
 from massjax.market.coverage import lost_returns
 from massjax.market.returns import forward_returns
+from massjax.market.settings import MarketSettings, PricesTable, ReturnsTable
 
 DATES = np.arange("2021-01-04", "2021-04-14", dtype="datetime64[D]")
 

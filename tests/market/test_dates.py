@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings as hypothesis_settings, strategies as st
 
-from massjax.config import FeaturesTable, MarketSettings, MembershipTable, PricesTable, ReturnsTable, TextsTable, validate
 from massjax.errors import ConfigError, DataError
 from massjax.market import load_panel
 from massjax.market.dates import WRITTEN, market_days
+from massjax.market.settings import FeaturesTable, MarketSettings, MembershipTable, PricesTable, ReturnsTable, TextsTable
+from massjax.settings import validate
 
 PATH = Path("prices.csv")
 # Winter and summer time of New York, and the Monday after its clocks moved.

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from jaxtyping import Float
 
-from massjax.config import MarketSettings
 from massjax.market import load_panel
 from massjax.market.features import definitions, not_computed, price_features
 from massjax.market.panel import Feature
+from massjax.market.settings import MarketSettings
 
 STOCKS = ("A", "B", "C", "D", "E")
 SECTORS = {"A": "x", "B": "x", "C": "y", "D": "y"}

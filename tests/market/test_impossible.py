@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from massjax.config import MarketSettings, ReturnsTable
 from massjax.errors import DataError
 from massjax.market import load_panel
 from massjax.market.impossible import percent_sized
+from massjax.market.settings import MarketSettings, ReturnsTable
 
 
 def ready(path: Path, values: list[float | None], **options: object) -> MarketSettings:

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from massjax.config import MarketSettings, TextsTable
 from massjax.errors import DataError
 from massjax.market import Panel, load_panel
+from massjax.market.settings import MarketSettings, TextsTable
 
 
 @pytest.fixture(scope="module")

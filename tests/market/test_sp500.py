@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from skfolio.datasets import load_sp500_dataset
 
-from massjax.config import MarketSettings
 from massjax.errors import DataError
 from massjax.market import load_panel
+from massjax.market.settings import MarketSettings
 from massjax.market.sp500 import COMPANIES, load_sp500
 
 

@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 
 from massjax.agents import resolve_archetypes
-from massjax.config import AgentsSettings, FeatureColumn, FeaturesTable, MarketSettings, PricesTable, ReturnsTable, RunConfig, StocksTable
+from massjax.agents.settings import AgentsSettings
+from massjax.config import RunConfig
 from massjax.errors import ConfigError
 from massjax.market import load_panel
+from massjax.market.settings import FeatureColumn, FeaturesTable, MarketSettings, PricesTable, ReturnsTable, StocksTable
 
 
 def test_arrays_hold_the_rows_of_the_tables(tables) -> None:

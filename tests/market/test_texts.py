@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from massjax.config import MarketSettings, PricesTable, TextsTable
 from massjax.errors import ConfigError, DataError
 from massjax.market import load_panel
 from massjax.market.carried import carried
 from massjax.market.panel import TEXT_SCHEMA
+from massjax.market.settings import MarketSettings, PricesTable, TextsTable
 from massjax.market.texts import merge, read_texts
 
 # Friday, Monday, Tuesday after a weekend on which New York moved its clocks forward (13 March 2022), then a holiday's gap.

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from massjax.config import MarketSettings, PricesTable
 from massjax.errors import DataError
 from massjax.market import Panel, load_panel
 from massjax.market.returns import forward_returns
+from massjax.market.settings import MarketSettings, PricesTable
 from massjax.market.tradable import never_tradable
 
 DAYS = [date(2022, 1, d) for d in (3, 4, 5, 6, 7)]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from massjax.evaluate.pipeline import run
-from massjax.evaluate.result import RunResult
-from tests.evaluate.conftest import small_config, small_run
-
-__all__ = ["controls_alone", "few_run", "leaking_run", "small_run"]
+from massjax.pipeline import run
+from massjax.report.run import RunResult
+from tests.small_run import small_config
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from massjax.evaluate.result import RunResult
 from massjax.report.console import print_summary
 from massjax.report.figures import archetype_bands, figures, rolling_mean
 from massjax.report.html import render_report
+from massjax.report.run import RunResult
 from massjax.report.tables import weights_frame
 
 BROWSER = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)

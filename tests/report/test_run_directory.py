@@ -12,8 +12,8 @@ import pytest
 
 from massjax.config import load_config
 from massjax.errors import ConfigError, MassjaxError
-from massjax.evaluate.result import RunResult
 from massjax.report import run_directory as run_directory_module
+from massjax.report.run import RunResult
 from massjax.report.run_directory import run_directory, write_run
 
 FILES = {

@@ -12,10 +12,10 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from massjax.evaluate.metrics import daily_rank_ic
-from massjax.evaluate.result import RunResult
+from massjax.report.run import RunResult
 from massjax.report.run_directory import run_directory, write_run
 from massjax.report.series import holdings_frame, returns_frame
+from massjax.statistics.correlation import daily_rank_ic
 
 METHODS = ["annealing", "uniform", "best_single"]
 

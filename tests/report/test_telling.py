@@ -13,15 +13,15 @@ import pytest
 from rich.console import Console
 
 from massjax.config import load_config
-from massjax.evaluate.metrics import SeriesSummary, standard_error, summarize, telling_dates
-from massjax.evaluate.result import RunResult
 from massjax.report.console import print_summary
 from massjax.report.figures import archetype_bands, figures
 from massjax.report.html import render_report, run_facts
+from massjax.report.run import RunResult
 from massjax.report.run_directory import write_run
 from massjax.report.tables import metrics_document
 from massjax.report.telling import annualised, told, too_few
 from massjax.report.wording import FAKE, headline, verdict
+from massjax.statistics.series import SeriesSummary, standard_error, summarize, telling_dates
 
 
 def printed(result: RunResult) -> str:

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from rich.console import Console
 
-from massjax.evaluate.metrics import SeriesSummary
-from massjax.evaluate.result import Portfolio, RunResult, Strategy
+from massjax.evaluate.result import Portfolio, Strategy
 from massjax.report.console import print_summary
 from massjax.report.figures import equity_figure
 from massjax.report.html import render_report
+from massjax.report.run import RunResult
 from massjax.report.wording import headline, number, percent, return_name, signed_percent, verdict
+from massjax.statistics.series import SeriesSummary
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from massjax.agents.protocols.staged import stored_texts
+from massjax.models import fake
 from massjax.precompute import main
-from massjax.scoring import fake
-from massjax.scoring.stages import stored_texts
 from massjax.store import ScoreStore, exists, verify
-from tests.scoring.conftest import SMALL
-from tests.scoring.test_stages import NOTE, STRATEGY
+from tests.agents.test_staged import NOTE, STRATEGY
+from tests.small_store import SMALL
 from tests.store.store_writer import _child, content
 from tests.test_precompute import config_file
 

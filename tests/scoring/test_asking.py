@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from massjax.agents import Prompt
+from massjax.answers.sharding import split
 from massjax.config import RunConfig
 from massjax.errors import ModelError, StoreError
+from massjax.models.failures import Failure, Reason
+from massjax.models.fake import FakeEngine
+from massjax.models.language_model import Answers
+from massjax.models.probabilities import choices_of
+from massjax.models.question import Prompt
 from massjax.scoring.asking import ask_missing
 from massjax.scoring.checking import check_scores
-from massjax.scoring.choice import choices_of
-from massjax.scoring.engine import Answers
-from massjax.scoring.fake import FakeEngine
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.plan import plan
-from massjax.scoring.sharding import split
 from massjax.scoring.work import Work, prepare
-from massjax.store import Failure, Reason, ScoreStore, Status
-from tests.scoring.conftest import written
+from massjax.store import ScoreStore, Status
+from tests.small_store import written
 
 
 class FailingEngine(FakeEngine):

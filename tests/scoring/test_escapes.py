@@ -9,8 +9,8 @@ import pytest
 
 from massjax.precompute import main as precompute
 from massjax.store.__main__ import main as store_command
-from tests.scoring.conftest import written
 from tests.scoring.test_asking import run
+from tests.small_store import written
 
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\u202egnp\x9b31m"
 

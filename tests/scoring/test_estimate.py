@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from massjax.config import ScoringSettings
+from massjax.models.settings import ScoringSettings
 from massjax.scoring.estimate import START_SECONDS, Load, estimate
 from massjax.scoring.machine import Machine
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from massjax.agents import Prompt
 from massjax.agents.prompts import sampled_prompts
+from massjax.answers.order import computed_tokens, groups, shared
+from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
 from massjax.scoring.layouts import SAMPLED_CELLS, choose_template
-from massjax.scoring.order import CHARACTERS_PER_TOKEN, computed_tokens, groups, shared
 from massjax.scoring.plan import plan
 from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore
-from tests.scoring.conftest import written
 from tests.scoring.test_asking import run
+from tests.small_store import written
 
 LONG = "Knows every cycle of the last forty years and trusts none of them. " * 30
 text = st.text(alphabet="ab", max_size=12)

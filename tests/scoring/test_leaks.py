@@ -7,7 +7,7 @@ from typing import Any
 
 from massjax.scoring.leaks import leak_warnings
 from massjax.scoring.work import prepare
-from tests.scoring.conftest import written
+from tests.small_store import written
 
 
 def test_a_masked_run_without_texts_leaks_nothing(small: dict[str, Any], tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from massjax.config import ScoringSettings
+from massjax.models.settings import ScoringSettings
 from massjax.scoring.checking import check_settings
 from massjax.scoring.machine import Machine, _gpus, cpu_has_bfloat16, dtype_warnings, resolved_dtype, said_dtype, this_machine, with_dtype
 from massjax.scoring.work import prepare
 from massjax.store import ScoreStore
-from tests.scoring.conftest import written
 from tests.scoring.test_asking import run
+from tests.small_store import written
 
 MODEL = ScoringSettings(model="m")
 FAST, SLOW, OLD = Machine(0, 2, True), Machine(0, 2, False), Machine(1, 2, False)

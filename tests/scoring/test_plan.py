@@ -8,15 +8,16 @@ from typing import Any
 
 import polars as pl
 
-from massjax.agents import Prompt, TextCounts
+from massjax.agents import TextCounts
 from massjax.config import RunConfig
+from massjax.models.question import Prompt
 from massjax.scoring.examples import Example, lines_of
 from massjax.scoring.machine import Machine
 from massjax.scoring.plan import plan
 from massjax.scoring.work import prepare
 from massjax.store import ScoreStore
-from tests.scoring.conftest import written
 from tests.scoring.test_asking import run
+from tests.small_store import written
 
 
 def test_before_and_after_a_run(small_config: RunConfig) -> None:

@@ -14,9 +14,9 @@ from massjax.scoring import command
 from massjax.scoring.settled import readable_identity, settled
 from massjax.scoring.work import prepare
 from massjax.store import ScoreStore
-from tests.scoring.conftest import written
-from tests.scoring.server import serving
+from tests.models.serve import serving
 from tests.scoring.test_asking import run
+from tests.small_store import written
 from tests.test_precompute import config_file
 
 

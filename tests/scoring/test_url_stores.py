@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from massjax.agents.protocols.staged import stored_texts, text_log
 from massjax.optimize import main as optimize
 from massjax.precompute import main
-from massjax.scoring.stages import stored_texts, text_log
 from massjax.store import ScoreStore, verify
 from massjax.store.__main__ import main as store_command
-from massjax.store.folder import exists, open_folder
-from tests.scoring.conftest import SMALL
+from massjax.store.places import exists, open_folder
 from tests.scoring.kill_precompute import A_CALL, STAGED
+from tests.small_store import SMALL
 from tests.test_precompute import config_file
 
 LOGGING_FAKE = """
 import os, sys
-import massjax.scoring.fake as fake
+import massjax.models.fake as fake
 log = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def logged(call, word):
     def calling(self, prompts, *more):

@@ -15,8 +15,9 @@ import pytest
 from massjax.errors import StoreError
 from massjax.store import ClaimedError, ScoreStore, exists, export, merge, repair, verify
 from massjax.store.__main__ import main
-from massjax.store.folder import LOCK, open_folder
+from massjax.store.folder import LOCK
 from massjax.store.objects import ObjectFolder
+from massjax.store.places import open_folder
 
 from .store_writer import RUN_KEY, content, days, fill, make
 

@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from massjax.agents import PromptTemplate
-from massjax.config import ScoringSettings, load_config
+from massjax.config import load_config
 from massjax.errors import StoreError
+from massjax.models.fake import FakeEngine
+from massjax.models.settings import ScoringSettings
 from massjax.scoring.asking import ask_missing
-from massjax.scoring.fake import FakeEngine
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore, Status, Unit

@@ -1,0 +1,1 @@
+"""How an archetype decides: a protocol a file."""

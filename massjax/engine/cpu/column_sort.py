@@ -1,0 +1,113 @@
+"""A sorting network over rows of lanes, compiled by numba (and kept in its cache) when it is first used."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from jaxtyping import Int32
+
+from massjax.engine.cpu.columns import load, maximum, minimum, store
+
+NEAR = 8
+"""Rows further apart are better walked through in a row, a layer at a time (measured)."""
+
+
+@numba.njit(nogil=True, cache=True)
+def sort(keys: Int32[np.ndarray, "n L"], stocks: int) -> None:
+    """Batcher's odd-even merge sort (1968) of the rows, lane by lane, for any number of them.
+
+    A merge compares rows that are `run` apart, then half as far, and so on. Two such layers are done at a time where the rows they meet
+    at are still in registers: memory is what the sort waits for.
+    """
+    _sort_fours(keys, stocks)
+    run = 4
+    while run < stocks:
+        for start in range(0, stocks - run, 2 * run):
+            end = min(start + 2 * run, stocks)
+            _first_layers(keys, start, end, run)
+            apart = run // 4
+            while apart > NEAR:
+                _one_layer(keys, start, end, apart)
+                apart //= 2
+            while apart > 1:
+                _two_layers(keys, start, end, apart)
+                apart //= 4
+            if apart:
+                _one_layer(keys, start, end, apart)
+        run *= 2
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _exchange(keys: Int32[np.ndarray, "n L"], upper: int, lower: int) -> None:
+    one, other = load(keys, upper), load(keys, lower)
+    store(keys, upper, minimum(one, other))
+    store(keys, lower, maximum(one, other))
+
+
+@numba.njit(nogil=True, cache=True)
+def _sort_fours(keys: Int32[np.ndarray, "n L"], stocks: int) -> None:
+    """Each four rows, and what is left over, by themselves."""
+    last = stocks - stocks % 4
+    for n in range(0, last, 4):
+        a, b, c, d = load(keys, n), load(keys, n + 1), load(keys, n + 2), load(keys, n + 3)
+        a, b, c, d = minimum(a, b), maximum(a, b), minimum(c, d), maximum(c, d)
+        a, c, b, d = minimum(a, c), maximum(a, c), minimum(b, d), maximum(b, d)
+        store(keys, n, a)
+        store(keys, n + 1, minimum(b, c))
+        store(keys, n + 2, maximum(b, c))
+        store(keys, n + 3, d)
+    for n in range(last + 1, stocks):
+        for lower in range(n, last, -1):
+            _exchange(keys, lower - 1, lower)
+
+
+@numba.njit(nogil=True, cache=True)
+def _first_layers(keys: Int32[np.ndarray, "n L"], start: int, end: int, run: int) -> None:
+    """Of the merge of two runs: rows that are `run` apart, then those half as far."""
+    half = run // 2
+    whole = min(half, max(0, end - start - run - half))
+    for n in range(start, start + whole):
+        a, b, c, d = load(keys, n), load(keys, n + half), load(keys, n + run), load(keys, n + run + half)
+        a, b, c, d = minimum(a, c), minimum(b, d), maximum(a, c), maximum(b, d)
+        store(keys, n, a)
+        store(keys, n + half, minimum(b, c))
+        store(keys, n + run, maximum(b, c))
+        store(keys, n + run + half, d)
+    for n in range(start + whole, min(start + half, end - run)):
+        _exchange(keys, n, n + run)
+        _exchange(keys, n + half, n + run)
+
+
+@numba.njit(nogil=True, cache=True)
+def _one_layer(keys: Int32[np.ndarray, "n L"], start: int, end: int, apart: int) -> None:
+    """Of the merge of two runs: rows that are `apart`."""
+    for first in range(start + apart, end - apart, 2 * apart):
+        for n in range(first, min(first + apart, end - apart)):
+            _exchange(keys, n, n + apart)
+
+
+@numba.njit(nogil=True, cache=True)
+def _two_layers(keys: Int32[np.ndarray, "n L"], start: int, end: int, apart: int) -> None:
+    """Of the merge of two runs: rows that are `apart`, then those half as far. Each stretch waits for the one after it."""
+    half = apart // 2
+    for offset in range(half):
+        n = start + apart + offset
+        if n >= end:
+            return
+        before = load(keys, n - half)
+        while n + apart + half < end:
+            a, b, c, d = load(keys, n), load(keys, n + half), load(keys, n + apart), load(keys, n + apart + half)
+            a, b, c, d = minimum(a, c), minimum(b, d), maximum(a, c), maximum(b, d)
+            store(keys, n - half, minimum(before, a))
+            store(keys, n, maximum(before, a))
+            store(keys, n + half, minimum(b, c))
+            store(keys, n + apart, maximum(b, c))
+            before = d
+            n += 2 * apart
+        store(keys, n - half, before)
+        if n + apart < end:
+            _exchange(keys, n, n + apart)
+        if n < end:
+            _exchange(keys, n - half, n)
+        if n + apart < end:
+            _exchange(keys, n + half, n + apart)

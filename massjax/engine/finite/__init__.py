@@ -1,0 +1,1 @@
+"""A finite number of agents with watch lists and picks, drawn from an agent distribution."""

@@ -1,0 +1,1 @@
+"""Who answers questions: language models in this process, behind a server, or a plainly named fake. Knows no finance."""

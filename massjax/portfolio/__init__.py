@@ -1,0 +1,1 @@
+"""From a signal to positions, trades, costs and returns."""

@@ -1,0 +1,174 @@
+"""A long-only portfolio of the stocks a signal likes best: filled late, left to drift, and charged for what it trades."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from massjax.errors import DataError
+from massjax.labels import check_labels, plain
+from massjax.portfolio.orders import Orders, fill, orders_to
+from massjax.portfolio.settings import BacktestSettings
+
+
+class Ended(NamedTuple):
+    """A holding whose stock was never priced again.
+
+    Attributes:
+        stock: its row.
+        last: index of the last date with a price.
+        share: of the portfolio's value, at that price, before the loss that was taken.
+    """
+
+    stock: int
+    last: int
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """What became of one unit of money.
+
+    Attributes:
+        equity: value at the close of each date, after costs; NaN before the date on which the first orders were due, which starts from 1.
+        turnover: on each date, value bought plus value sold, as a share of the portfolio's value before trading; 0 without a trade.
+        cost: on each date, what trading cost, in the unit of `equity`.
+        rebalances: number of dates on which orders were given to bring the portfolio to its target.
+        unpriced: number of held stock-days without a known return, carried at their last value.
+        holdings: value of each stock held at the close of each date, in the unit of `equity`; what is missing to `equity` is cash.
+        unfilled: number of orders that could not be filled on the date they were due, for want of a price.
+        ended: holdings that were paid out because no price followed, in the order of their dates.
+    """
+
+    equity: Float[np.ndarray, " T"]
+    turnover: Float[np.ndarray, " T"]
+    cost: Float[np.ndarray, " T"]
+    rebalances: int
+    unpriced: int
+    holdings: Float[np.ndarray, "N T"]
+    unfilled: int = 0
+    ended: tuple[Ended, ...] = ()
+
+    def __repr__(self) -> str:
+        held = self.equity[np.isfinite(self.equity)]
+        value = held[-1] if held.size else np.nan
+        return f"Backtest({held.size} of {self.equity.size} dates, equity {value:.4f}, {self.rebalances} rebalances)"
+
+
+def backtest(
+    signal: Float[np.ndarray, "N T"],
+    returns: Float[np.ndarray, "N T"],
+    member: Bool[np.ndarray, "N T"],
+    settings: BacktestSettings,
+    *,
+    start: int = 0,
+    execution_lag: int = 1,
+    fillable: Bool[np.ndarray, "N T"] | None = None,
+    ends: Int[np.ndarray, " N"] | None = None,
+) -> Backtest:
+    """Hold the top quantile of the signal in equal weights, rebalanced every `settings.every` dates.
+
+    A decision taken from the signal of date t is due at the close of t + `execution_lag`: orders bring the holdings h, worth V with the
+    cash, to the target weights w. Between fills the holdings drift with their returns. Trading costs `settings.cost / 2` · Σ|w V − h|
+    (the setting is the cost of a round trip), which is taken from all that could be traded alike.
+
+    A trade needs a price. An order in a stock that is not `fillable` on its date waits for the first date on which it is, or lapses
+    (`settings.unfilled`): shares that were not sold stay held, and bear what happens until then; money that was not spent stays cash,
+    and what follows a suspension is earned by those alone who held the stock before. A sale waits as a number of shares, a purchase as
+    an amount of money; purchases are scaled down to the money there is, so nothing is borrowed, and what they lack waits for the sales
+    that were to pay for it. The next rebalance takes the place of all that waits. A holding whose prices have ended is paid out in
+    cash on the date after, at its last price and `settings.delisting_return`, and told in `ended`.
+
+    Args:
+        signal: by decision date, higher is better; NaN = not to be bought.
+        returns: return from the close of the date before to the close of the date; NaN = unknown, taken as 0 and counted. Over a gap
+            in the prices the whole return falls on the date on which the price is known again.
+        member: True where the stock may be bought.
+        start: index of the first decision date; the next ones are `settings.every` dates apart.
+        execution_lag: dates from decision to fill.
+        fillable: True where the stock has a price and may be traded (`massjax.market.fills.fillable`); None = where the return is
+            known, and on the first date if that of the second is.
+        ends: index of the last date with a price of each stock, T where prices go on (`massjax.market.fills.ends_of_prices`); None =
+            no holding is paid out.
+
+    Returns:
+        The equity curve, the holdings and the trades. A decision date on which no member has a signal leaves the portfolio as it is.
+
+    Raises:
+        DataError: the arrays do not fit together, or no decision can be filled within them.
+    """
+    given = {} if fillable is None else {"fillable": fillable}
+    check_labels(member=member, signal=signal, returns=returns, **given)
+    signal, returns, member = (np.asarray(plain(what, it)) for what, it in (("signal", signal), ("returns", returns), ("member", member)))
+    if not signal.shape == returns.shape == member.shape:
+        raise DataError(f"backtest: signal {signal.shape}, returns {returns.shape} and member {member.shape} must have one shape")
+    stocks, dates = signal.shape
+    if start + execution_lag >= dates:
+        raise DataError(
+            f"backtest: a decision on date number {start + 1} with an execution lag of {execution_lag} is not filled within "
+            f"the {dates} dates of the panel; bring more dates or a shorter look-back"
+        )
+    fillable = _with_known_return(returns) if fillable is None else np.asarray(plain("fillable", fillable))
+    if fillable.shape != signal.shape or fillable.dtype != bool:
+        raise DataError(
+            f"backtest: fillable {fillable.shape} of {fillable.dtype} must be booleans of the shape of the signal, {signal.shape}"
+        )
+    ends = np.full(stocks, dates) if ends is None else ends
+    equity, turnover, cost, held = np.full(dates, np.nan), np.zeros(dates), np.zeros(dates), np.zeros((stocks, dates))
+    holdings, cash, orders = np.zeros(stocks), 1.0, Orders(np.zeros(stocks), np.zeros(stocks))
+    rebalances = unpriced = unfilled = 0
+    ended: list[Ended] = []
+    for date in range(start + execution_lag, dates):
+        unpriced += int(((holdings > 0) & ~np.isfinite(returns[:, date])).sum())
+        holdings = holdings * (1.0 + np.nan_to_num(returns[:, date]))
+        if (over := (holdings > 0) & (ends == date - 1)).any():
+            value = cash + holdings.sum()
+            ended += [Ended(int(stock), date - 1, float(holdings[stock] / value)) for stock in np.flatnonzero(over)]
+            cash += float(holdings[over].sum() * (1.0 + settings.delisting_return))
+            holdings, orders = np.where(over, 0.0, holdings), orders.only(~over)
+        now, value = fillable[:, date], cash + holdings.sum()
+        decision = date - execution_lag
+        target = np.zeros(stocks)
+        if (decision - start) % settings.every == 0:
+            target = top_quantile(signal[:, decision], member[:, decision], settings.quantile)
+        if target.any() and value > 0:
+            orders = orders_to(target, holdings, cash)
+            unfilled += int((orders.open() & ~now).sum())
+            rebalances += 1
+        else:
+            now = now & orders.open()
+        if now.any() and value > 0:
+            holdings, cash, orders, traded, cost[date] = fill(orders, holdings, cash, now, settings.cost / 2)
+            turnover[date] = traded / value
+        if settings.unfilled == "lapse":
+            orders = orders.only(np.zeros(stocks, bool))
+        if rebalances:
+            equity[date], held[:, date] = cash + holdings.sum(), holdings
+    return Backtest(equity, turnover, cost, rebalances, unpriced, held, unfilled, tuple(ended))
+
+
+def _with_known_return(returns: Float[np.ndarray, "N T"]) -> Bool[np.ndarray, "N T"]:
+    """True where the return is known, which takes a price; on the first date, whose return nobody knows, where that of the second is."""
+    known = np.isfinite(returns)
+    if known.shape[1] > 1:
+        known[:, 0] |= known[:, 1]
+    return known
+
+
+def top_quantile(signal: Float[np.ndarray, " N"], member: Bool[np.ndarray, " N"], quantile: float) -> Float[np.ndarray, " N"]:
+    """Equal weights on the best `quantile` of the members that have a signal, at least one; they sum to 1, or to 0 with no signal.
+
+    Stocks tied at the edge share the places that are left, so that the order of the stocks in the panel decides nothing.
+    """
+    candidates = member & np.isfinite(signal)
+    count = int(candidates.sum())
+    if not count:
+        return np.zeros(signal.shape)
+    places = max(1, int(np.floor(quantile * count + 0.5)))
+    values = np.where(candidates, signal, -np.inf)
+    edge = np.partition(values, -places)[-places]
+    above, tied = values > edge, values == edge
+    return np.asarray((above + tied * (places - above.sum()) / tied.sum()) / places)

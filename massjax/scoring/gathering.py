@@ -1,0 +1,112 @@
+"""The score tensor of a run: what language models said, read from a store, and what rules say, computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from massjax.errors import ConfigError, StoreError
+from massjax.row_words import first_few
+from massjax.scoring.checking import check_scores
+from massjax.scoring.work import Work
+from massjax.store import ScoreStore
+
+
+class GatheredScores(NamedTuple):
+    """Scores of all archetypes of a run, in their order.
+
+    Attributes:
+        scores: in [0, 1]; NaN where an archetype has none, or the stock is not a member.
+        store: where the language models' scores come from; None where all archetypes are rules.
+        warnings: what the store lacks.
+    """
+
+    scores: Float[np.ndarray, "K N T"]
+    store: ScoreStore | None
+    warnings: tuple[str, ...] = ()
+
+
+def gather_scores(work: Work) -> GatheredScores:
+    """Read the scores of LLM archetypes from the store of the configuration, compute those of rule archetypes from the panel.
+
+    Raises:
+        ConfigError: there are LLM archetypes but no store.
+        StoreError: the store is missing or damaged, holds the scores of something else, or lacks a date, stock or archetype.
+    """
+    panel, archetypes = work.panel, work.archetypes
+    scores = np.full((len(archetypes), *panel.member.shape), np.nan, np.float32)
+    for k, archetype in enumerate(archetypes):
+        if archetype.kind == "rule":
+            scores[k] = work.rule_scores[archetype.name]
+    asked = [k for k, archetype in enumerate(archetypes) if archetype.kind == "llm"]
+    if not asked:
+        return GatheredScores(scores, None)
+    names = [archetypes[k].name for k in asked]
+    store = _open(work, names)
+    try:
+        scores[asked] = store.scores(dates=panel.dates, archetypes=names, stocks=panel.stocks)
+    except StoreError as error:
+        hint = "run precompute with this config to add what is missing, or narrow market.start, market.end or the stocks"
+        raise StoreError(f"{store.path}: {error} ({hint})") from error
+    warnings = unasked_warnings(store, names, panel.dates, panel.stocks)
+    return GatheredScores(np.where(panel.member, scores, np.float32(np.nan)), store, warnings)
+
+
+def _open(work: Work, names: Sequence[str]) -> ScoreStore:
+    path = work.config.store
+    if path is None:
+        told = first_few([repr(name) for name in names], 3)
+        raise ConfigError(
+            f"store: not set, but {len(names)} archetypes ask a language model ({told}); name the score store with `store:` in the "
+            "config or --store PATH (`python -m massjax.precompute` makes one), or use rule archetypes only"
+        )
+    store = ScoreStore.open(path)
+    check_scores(work, store)
+    return store
+
+
+def unasked_warnings(
+    store: ScoreStore, archetypes: Sequence[str], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str]
+) -> tuple[str, ...]:
+    """A warning where wanted units of the store have not been asked, or were dropped by a repair: they are NaN, as what has no answer is.
+
+    Args:
+        archetypes: names of those that ask a language model.
+        dates: wanted, in order.
+        stocks: wanted.
+    """
+    columns = {day: column for column, day in enumerate(dates.tolist())}
+    row = {store.archetypes.index(name): k for k, name in enumerate(archetypes)}
+    asked = {stock: place for place, stock in enumerate(store.stocks)}
+    places = {asked[stock] for stock in stocks}
+    finished, lacking = np.zeros((2, len(archetypes), len(dates)), bool)
+    there = store.entries()
+    for unit in store.units():
+        if unit.archetype in row and any(place in places for place in range(unit.first, unit.last)):
+            inside = [columns[day] for day in store.dates[unit.dates].tolist() if day in columns]
+            (finished if unit in there else lacking)[row[unit.archetype], inside] = True
+    without = ~finished.any(axis=0)
+    partly = lacking.any(axis=0) & ~without
+    advice = f"run `python -m massjax.precompute --store {store.path}` with this config to ask for what is missing"
+    told = [
+        f"{count} of {len(dates)} dates {what}, the first being {dates[where.argmax()]}; {advice}"
+        for where, what in ((without, "have no score"), (partly, "lack the scores of some archetypes"))
+        if (count := int(where.sum()))
+    ]
+    return tuple(told)
+
+
+def score_coverage(scores: Float[np.ndarray, "K N T"], member: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, " K"]:
+    """Share of the members, over all dates, for which each archetype has a score."""
+    return np.asarray((np.isfinite(scores) & member).sum(axis=(1, 2)) / max(int(member.sum()), 1))
+
+
+def store_facts(store: ScoreStore | None) -> dict[str, Any]:
+    """What a report says of the store: where it is and what made it."""
+    if store is None:
+        return {}
+    made = store.provenance
+    return {"path": str(store.path), "created": made.created, "massjax": made.version, "panel": dict(made.panel), **made.run_key}
