@@ -118,7 +118,7 @@ def absolute(place: Path | str) -> Path | str:
     return str(place) if is_url(place) else Path(place).absolute()
 
 
-StorePlace = Annotated[Path | str, PlainValidator(resolve_store)]
+StorePlace = Annotated[Path | str, PlainValidator(resolve_store, json_schema_input_type=str)]
 """Where a store is: a path, as `ConfigPath`, or the URL of an object store."""
 
 

@@ -6,14 +6,14 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from massjax.config.reference import Section, Setting, look_up
 from massjax.terminal import escaped_text
 
 NARROWEST, WIDEST = 30, 80
 """Columns of a page for a terminal."""
-GENERATED = "<!-- Made by `python -m massjax.config docs/settings.md`; a test says when it is stale. -->"
+GENERATED = "<!-- Made by `python -m massjax.config docs/settings.md configs/schema.json`; a test says when it is stale. -->"
 EXPLANATION = """# Every setting
 
 `python -m massjax.optimize --help-settings` prints this page, `--help-settings market.prices` one section of it, and
@@ -95,18 +95,20 @@ def _takes(setting: Setting) -> str:
 
 def markdown_page(sections: Sequence[Section]) -> str:
     """All sections as `docs/settings.md` holds them: a table a section."""
-    contents = " · ".join(f"[{_title(section)}](#{_anchor(section)})" for section in sections)
-    return "\n\n".join([EXPLANATION, contents, *map(_tabled, sections), GENERATED]) + "\n"
+    contents = " · ".join(f"[{_title(section)}](#{_anchor(_title(section))})" for section in sections)
+    keys = {section.key for section in sections}
+    return "\n\n".join([GENERATED, EXPLANATION, contents, *(_tabled(section, keys) for section in sections)]) + "\n"
 
 
-def _tabled(section: Section) -> str:
+def _tabled(section: Section, keys: Collection[str]) -> str:
     placed = "" if section.place == section.key else f"In `--set`: `{section.place}.KEY=VALUE`."
     text = " ".join([*section.text.split(), placed]).strip()
     rows = ["| setting | takes | default | what it is |", "|---|---|---|---|"]
     for setting in section.settings:
-        name = setting.key.removeprefix(f"{section.key}.")
+        name = f"`{setting.key.removeprefix(f'{section.key}.')}`"
+        name = f"[{name}](#{_anchor(setting.key)})" if setting.key in keys else name
         default = setting.default if setting.default in ("required", "") else f"`{setting.default}`"
-        cells = (f"`{name}`", setting.kind, default, setting.description)
+        cells = (name, setting.kind, default, setting.description)
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n\n".join(filter(None, [f"## {_title(section)}", text, "\n".join(rows)]))
 
@@ -115,5 +117,5 @@ def _title(section: Section) -> str:
     return section.key or "The whole configuration"
 
 
-def _anchor(section: Section) -> str:
-    return _title(section).lower().replace(".", "").replace(" ", "-")
+def _anchor(title: str) -> str:
+    return title.lower().replace(".", "").replace(" ", "-")

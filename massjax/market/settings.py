@@ -72,7 +72,7 @@ def _identifier(value: Any) -> Any:
     return value.strip()
 
 
-Identifier = Annotated[str, BeforeValidator(_identifier)]
+Identifier = Annotated[str, BeforeValidator(_identifier, json_schema_input_type=str | int)]
 """A stock's identifier."""
 
 

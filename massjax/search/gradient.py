@@ -59,7 +59,8 @@ class GradientSearch(Search):
     )
     optimizer: str = Field(
         "adam",
-        description="Name of an optax optimizer: " + ", ".join(OPTIMIZERS[:-1]) + f" or {OPTIMIZERS[-1]}.",
+        description=f"Name of an optax optimizer: {', '.join(OPTIMIZERS[:-1])} or {OPTIMIZERS[-1]}.",
+        json_schema_extra={"enum": list(OPTIMIZERS)},
     )
     objective: SoftObjective | Literal["perturbed_rank_ic"] = Field(
         "soft_rank_ic",
