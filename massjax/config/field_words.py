@@ -101,7 +101,7 @@ def default_of(field: FieldInfo) -> str:
     """The default as YAML writes it; `required` where there is none, empty where the settings of a section have their own."""
     if field.is_required():
         return "required"
-    value = field.get_default(call_default_factory=True)
+    value = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, BaseModel):
         return ""
     if isinstance(value, time):

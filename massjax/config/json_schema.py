@@ -10,7 +10,6 @@ from massjax.config.run import RunConfig
 from massjax.search.registry import METHODS
 
 OWN_SEARCH = {
-    "additionalProperties": True,
     "description": "A search of your own, with the settings that it defines.",
     "properties": {"method": {"description": "Its class, as package.module:ClassName.", "pattern": ".:.", "type": "string"}},
     "required": ["method"],
@@ -30,6 +29,8 @@ def json_schema() -> dict[str, Any]:
     _, made = models_json_schema([(model, "validation") for model in (RunConfig, *METHODS.values())])
     definitions = {name: _plain(definition) for name, definition in made["$defs"].items()}
     run = definitions.pop(RunConfig.__name__)
+    columns = definitions["FeaturesTable"]["properties"]["columns"]
+    columns["additionalProperties"] = {"anyOf": [columns["additionalProperties"], {"type": "string"}]}  # the column's name alone
     for method, search in METHODS.items():
         definition = definitions[search.__name__]
         definition["properties"] = {"method": {"const": method, "description": "Which search it is."}, **definition["properties"]}
@@ -39,11 +40,13 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain(part: Any) -> Any:
-    """A schema without what pydantic adds for machines: titles made of names, defaults of whole sections, formats that are `UNSAID`."""
+    """A schema without what pydantic adds for machines, some versions more than others: titles made of names, defaults of whole sections,
+    formats that are `UNSAID`, whole numbers written as 1.0.
+    """
     if isinstance(part, list):
         return [_plain(item) for item in part]
     if not isinstance(part, dict):
-        return part
+        return int(part) if isinstance(part, float) and part.is_integer() else part
     kept = {key: _plain(value) for key, value in part.items()}
     if isinstance(part.get("title"), str):
         del kept["title"]
@@ -51,6 +54,8 @@ def _plain(part: Any) -> Any:
         del kept["default"]
     if part.get("format") in UNSAID:
         del kept["format"]
+    if part.get("additionalProperties") is True:
+        del kept["additionalProperties"]
     if isinstance(part.get("description"), str):
         kept["description"] = " ".join(part["description"].partition("\n\nAttributes:")[0].split())
     return kept

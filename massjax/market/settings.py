@@ -94,7 +94,7 @@ class FeaturesTable(Settings):
         "of its quarter.",
     )
     stock: str = Field("stock", description="Column of the stocks' identifiers in the table of features.")
-    columns: dict[str, Annotated[FeatureColumn, BeforeValidator(_column_alone, json_schema_input_type=FeatureColumn | str)]] = Field(
+    columns: dict[str, Annotated[FeatureColumn, BeforeValidator(_column_alone)]] = Field(
         min_length=1,
         description="Feature names, as prompts and rules use them, each with its column: the column's name alone, or a mapping.",
     )
