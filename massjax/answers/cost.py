@@ -16,7 +16,7 @@ class Cost:
         recovered: prompts asked for it by a run that was stopped, whose answers were in the log.
         reused: cells answered by a prompt that was asked for another cell or before.
         prompt_tokens: tokens in its prompts; `cached_tokens` of them came from the prefix cache.
-        seconds: its share of the time that the engine took.
+        seconds: its share of the time that the model took.
         reasons: cells without a score, by the value of their `massjax.store.Reason`.
     """
 
@@ -43,8 +43,8 @@ class Tally:
         distinct: different prompts of all cells that were wanted; those not among `prompts` had been answered before.
         content_free: prompts asked to calibrate; not among `prompts`.
         others: units left to other processes that were at work on them.
-        examples: of every reason the words of one server or engine; not kept in the store.
-        texts, text_seconds: texts written before the scores, and how long the engine took for them.
+        examples: of every reason the words of one server or model; not kept in the store.
+        texts, text_seconds: texts written before the scores, and how long the model took for them.
     """
 
     units: int = 0

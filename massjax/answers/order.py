@@ -1,4 +1,4 @@
-"""Prompt layout and order of asking: what leaves the fewest tokens to compute, given that an engine keeps the beginnings of prompts.
+"""Prompt layout and order of asking: what leaves the fewest tokens to compute, given that a model keeps the beginnings of prompts.
 
 Prompts that begin with their archetype share it across all stocks and dates; prompts that begin with their facts share these across all
 archetypes that see them. The longer shared text belongs first: a persona of a hundred tokens beats a line of words, a page of news
@@ -24,7 +24,7 @@ class Choice:
 
     Attributes:
         layout: the one taken.
-        computed: tokens that an engine has to compute under each layout, on the sample of prompts.
+        computed: tokens that a model has to compute under each layout, on the sample of prompts.
         total: tokens in these prompts under the layout taken.
         reason: in words.
     """

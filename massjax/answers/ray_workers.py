@@ -1,4 +1,4 @@
-"""Precompute shared out by Ray: each worker holds an engine and does parts of the work; the part of one that dies is given to another.
+"""Precompute shared out by Ray: each worker holds a model and does parts of the work; the part of one that dies is given to another.
 
 Only plain settings travel to the workers, only counts come back: scores go from each worker into the store, on a file system that all
 see or in object storage, whose credentials are in the environment of the workers.
@@ -18,11 +18,10 @@ from massjax.answers.cost import Tally
 from massjax.answers.sharding import split
 from massjax.config import RunConfig
 from massjax.errors import MassjaxError, ModelError
-from massjax.models.language_model import Engine
+from massjax.models.language_model import LanguageModel
 from massjax.progress import Tell
-from massjax.scoring.engines import engine_for
 from massjax.scoring.machine import this_machine, with_dtype
-from massjax.scoring.passes import run_passes
+from massjax.scoring.passes import model_for, run_passes
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore, Unit
@@ -36,11 +35,11 @@ DEATHS_PER_WORKER = 3
 
 
 class Worker:
-    """One process with an engine; becomes a Ray actor. The engine is loaded with the first part."""
+    """One process with a language model; becomes a Ray actor. The model is loaded with the first part."""
 
     def __init__(self, config: str, path: str, parts: int) -> None:
         self.config, self.path, self.parts = RunConfig.model_validate_json(config), path, parts
-        self.ready: tuple[Work, ScoreStore, Engine, list[list[Unit]]] | None = None
+        self.ready: tuple[Work, ScoreStore, LanguageModel, list[list[Unit]]] | None = None
 
     def pid(self) -> int:
         """Of this worker's process."""
@@ -51,11 +50,11 @@ class Worker:
         try:
             if self.ready is None:
                 work = prepare(with_dtype(self.config, self.path, this_machine()))
-                engine = engine_for(work)
-                store = open_or_create(work, self.path, engine.identity())
-                self.ready = work, store, engine, split(work, store, self.parts)
-            work, store, engine, shards = self.ready
-            return json.dumps(asdict(run_passes(work, store, engine, units=frozenset(shards[part]), claim=False)))
+                model = model_for(work)
+                store = open_or_create(work, self.path, model.identity())
+                self.ready = work, store, model, split(work, store, self.parts)
+            work, store, model, shards = self.ready
+            return json.dumps(asdict(run_passes(work, store, model, units=frozenset(shards[part]), claim=False)))
         except MassjaxError as error:
             return json.dumps({"error": str(error), "kind": type(error).__name__})
 
@@ -70,7 +69,7 @@ def run_on_ray(
     """Do all the work of a configuration on a Ray cluster (the one `RAY_ADDRESS` names, else one started on this machine).
 
     Args:
-        workers: engines at work at once; each takes `scoring.tensor_parallel_size` GPUs where the cluster has any.
+        workers: models at work at once; each takes `scoring.tensor_parallel_size` GPUs where the cluster has any.
         progress: called with what is done, the parts finished, and the parts.
         started: called with the process number of every worker that starts.
 

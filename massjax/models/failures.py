@@ -29,7 +29,7 @@ class Reason(StrEnum):
 
 
 class Failure(NamedTuple):
-    """Why one prompt has no answer: the kind, which is counted, and the words of the server or engine, of which one is shown."""
+    """Why one prompt has no answer: the kind, which is counted, and the words of the server or model, of which one is shown."""
 
     reason: Reason
     words: str = ""

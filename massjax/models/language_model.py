@@ -1,4 +1,4 @@
-"""What precompute asks of a language-model engine: who are you, and what do you answer to these prompts."""
+"""What is asked of a language model, whoever runs it: who are you, and what do you answer to these prompts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Texts(NamedTuple):
     failures: Mapping[int, Failure]
 
 
-class Engine(Protocol):
+class LanguageModel(Protocol):
     """A language model that scores prompts by one forward pass each.
 
     Attributes:
@@ -58,11 +58,11 @@ class Engine(Protocol):
 
     @property
     def prompts_at_once(self) -> int:
-        """See above."""
+        """Prompts of one call that keep the model busy."""
         ...
 
     def identity(self) -> dict[str, str]:
-        """Everything about the engine that answers depend on: model weights, tokenizer, chat template, numerics, versions."""
+        """Everything about the model that answers depend on: model weights, tokenizer, chat template, numerics, versions."""
         ...
 
     def load(self) -> None:
@@ -82,8 +82,8 @@ class Engine(Protocol):
         ...
 
 
-class NoEngine:
-    """The engine of a run that has rule archetypes only: there is nothing to ask."""
+class NoModel:
+    """In place of a language model where nothing is to be asked, because only rules score."""
 
     prompts_at_once = 1
 
@@ -103,7 +103,7 @@ class NoEngine:
         raise ModelError(f"{len(prompts)} prompts were to be asked, but this run has rule archetypes only")
 
     def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
-        """Refuses, as `ask` does.
+        """Refuses: a rule writes no text.
 
         Raises:
             ModelError: always.

@@ -22,7 +22,7 @@ class Choices(NamedTuple):
 
 
 ROUNDING = 0.01
-"""By how much log-probabilities may exceed 0, and probabilities add up to more than 1, in what an engine or server computes."""
+"""By how much log-probabilities may exceed 0, and probabilities add up to more than 1, in what a model or server computes."""
 
 SENTINEL = -9000.0
 """Servers and vLLM write about -9999 for minus infinity: no token has a log-probability this low."""

@@ -1,6 +1,6 @@
-"""Asking for what is missing: every distinct prompt once, in calls that keep the engine busy, each unit written as soon as it is whole.
+"""Asking for what is missing: every distinct prompt once, in calls that keep the model busy, each unit written as soon as it is whole.
 
-What an engine call has answered is in the store, or in its log, before the next one begins: a run that is killed asks at most one call
+What a call of the model has answered is in the store, or in its log, before the next one begins: a run that is killed asks at most one call
 again.
 """
 
@@ -21,7 +21,7 @@ from massjax.answers.cost import Cost, Tally
 from massjax.answers.order import groups
 from massjax.errors import ModelError
 from massjax.models.failures import Failure, Reason
-from massjax.models.language_model import Engine
+from massjax.models.language_model import LanguageModel
 from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, choices_of, expected_score, impossible
 from massjax.models.question import Prompt
 from massjax.scoring.answers import Answered, answer_log, log_answers, logged_answers, stored_answers, stored_priors
@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]
 """Called with the prompts answered and the prompts to ask."""
 
 CALLS_AT_ONCE = 4
-"""An engine is given at most this many times `prompts_at_once` prompts in one call: what a kill can lose."""
+"""A model is given at most this many times `prompts_at_once` prompts in one call: what a kill can lose."""
 
 
 @dataclass
@@ -62,13 +62,13 @@ class _Waiting(NamedTuple):
 def ask_missing(
     work: Work,
     store: ScoreStore,
-    engine: Engine,
+    model: LanguageModel,
     progress: Progress | None = None,
     *,
     units: Collection[Unit] | None = None,
     claim: bool = True,
 ) -> Tally:
-    """Ask the engine for every unit that the store lacks, and write each when its prompts are answered.
+    """Ask the model for every unit that the store lacks, and write each when its prompts are answered.
 
     A prompt that has been answered, now or in an earlier run, is not asked again. Stopped at any moment, the store keeps all
     finished units. A unit at which another process is at work is left to it.
@@ -78,7 +78,7 @@ def ask_missing(
         claim: tell other processes which units are at work here; not needed where a coordinator keeps them apart.
 
     Raises:
-        ModelError: the engine cannot answer at all, or leaves a content-free prompt unanswered.
+        ModelError: the model cannot answer at all, or leaves a content-free prompt unanswered.
         StoreError: the store cannot be written.
     """
     keys = unit_keys(work, store)
@@ -93,7 +93,7 @@ def ask_missing(
     logged_answers(log, answered, wanted)
     to_ask = sum(digest not in answered for digest in wanted)
     unrecorded = {digest for digest in not_stored if digest in answered}
-    run = _Run(work, store, engine, keys, answered, log, progress, to_ask, claim, unrecorded)
+    run = _Run(work, store, model, keys, answered, log, progress, to_ask, claim, unrecorded)
     with run.claims:
         run.calibrate([archetype_of(work, store, unit) for unit in missing], stored_priors(store, current))
         for group in groups(store, missing, work.order.layout):
@@ -126,7 +126,7 @@ def wanted_digests(work: Work, store: ScoreStore, units: Iterable[Unit]) -> set[
 class _Run:
     work: Work
     store: ScoreStore
-    engine: Engine
+    model: LanguageModel
     keys: Mapping[Unit, str]
     answered: Answered
     log: Log
@@ -205,7 +205,7 @@ class _Run:
 
     def ask_waiting(self, *, everything: bool = False) -> None:
         """Ask as many whole calls as wait (or all), and write the units that are whole after each."""
-        size = max(1, self.engine.prompts_at_once)
+        size = max(1, self.model.prompts_at_once)
         while self.waiting and (everything or len(self.waiting) >= size):
             whole = len(self.waiting) if everything else len(self.waiting) // size * size
             batch = self.waiting[: min(whole, CALLS_AT_ONCE * size)]
@@ -221,11 +221,11 @@ class _Run:
     def _ask(
         self, prompts: list[Prompt], digests: list[int], units: Sequence[_Pending] = ()
     ) -> tuple[Float[np.ndarray, "B C"], Float[np.ndarray, " B"], np.ndarray]:
-        self.engine.load()
+        self.model.load()
         if self.progress is not None and not self.told:
             self.progress(0, self.to_ask)
         began = time.monotonic()
-        answers = self.engine.ask(prompts)
+        answers = self.model.ask(prompts)
         seconds = time.monotonic() - began
         choices = choices_of(answers.logprobs)
         answered = np.isfinite(choices.probability).all(axis=1)
@@ -289,7 +289,7 @@ class _Run:
 
 
 def _unsaid(logprobs: Float[np.ndarray, " C"]) -> Failure:
-    """Why an answer cannot be used of which its engine says nothing."""
+    """Why an answer cannot be used of which its model says nothing."""
     if np.isnan(logprobs).all():
         return Failure(Reason.OTHER, "the engine gave no log-probabilities and no reason")
     if impossible(logprobs[None, :])[0]:

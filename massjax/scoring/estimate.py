@@ -19,7 +19,7 @@ PROMPT_SECONDS = 0.002
 SERVER_SECONDS = 1.0
 """What a server is assumed to take for a reply, with `scoring.endpoint.concurrency` of them at once."""
 FAKE_RATE = 2000.0
-"""Prompts a second of the fake engine."""
+"""Prompts a second of the fake model."""
 CPU_BLOCK, GPU_BLOCK = 32, 16
 """Tokens in a block of the prefix cache, which answers whole blocks only: of what a prompt shares, half a block is computed again."""
 UNKNOWN_PARAMETERS = 1_000_000_000
@@ -38,7 +38,7 @@ class Estimate:
 
     Attributes:
         seconds: of asking.
-        start: seconds until the engine is ready, not among `seconds`.
+        start: seconds until the model is ready, not among `seconds`.
         basis: what the estimate rests on, for the user to judge.
     """
 

@@ -1,13 +1,15 @@
-"""The passes of a run: first the texts of all stages, in batches of their own, then the scores."""
+"""Who answers a run, and its passes: first the texts of all stages, in batches of their own, then the scores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
+from massjax.agents.archetype import asks_a_model
 from massjax.agents.protocols.staged import Wanted, stored_texts, write_texts
 from massjax.answers.cost import Tally
-from massjax.models.language_model import Engine
+from massjax.models.language_model import LanguageModel, NoModel
+from massjax.models.loading import language_model
 from massjax.progress import Tell
 from massjax.scoring.asking import ask_missing
 from massjax.scoring.placing import archetype_of, own_units
@@ -18,10 +20,15 @@ WRITING = "writing the texts before the scores"
 ASKING = "asking prompts"
 
 
+def model_for(work: Work) -> LanguageModel:
+    """The language model that a run needs: that of its settings, or none where only rules score."""
+    return language_model(work.config.scoring) if asks_a_model(work.archetypes) else NoModel()
+
+
 def run_passes(
     work: Work,
     store: ScoreStore,
-    engine: Engine,
+    model: LanguageModel,
     *,
     units: Collection[Unit] | None = None,
     progress: Tell | None = None,
@@ -35,7 +42,7 @@ def run_passes(
         claim: see `ask_missing`.
 
     Raises:
-        ModelError: the engine cannot answer, or a text could not be had; what was answered is stored.
+        ModelError: the model cannot answer, or a text could not be had; what was answered is stored.
     """
     names = {archetype_of(work, store, unit).name for unit in (own_units(work, store) if units is None else units)}
     staged = [a for a in work.archetypes if a.stages and a.name in names]
@@ -45,9 +52,9 @@ def run_passes(
         def missing(texts: Mapping[str, str]) -> list[Wanted]:
             return [wanted for archetype in staged for wanted in work.missing_texts(archetype, texts)]
 
-        texts, count, seconds = write_texts(engine, store.root, stored_texts(store.root), missing, _of(WRITING, progress))
+        texts, count, seconds = write_texts(model, store.root, stored_texts(store.root), missing, _of(WRITING, progress))
         work = replace(work, texts=texts)
-    tally = ask_missing(work, store, engine, _of(ASKING, progress), units=units, claim=claim)
+    tally = ask_missing(work, store, model, _of(ASKING, progress), units=units, claim=claim)
     tally.texts, tally.text_seconds = count, round(seconds, 3)
     return tally
 

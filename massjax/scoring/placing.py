@@ -16,17 +16,17 @@ from massjax.store.folder import Where
 from massjax.store.provenance import differences
 
 
-def open_or_create(work: Work, path: Where, engine_key: Mapping[str, str]) -> ScoreStore:
+def open_or_create(work: Work, path: Where, identity: Mapping[str, str]) -> ScoreStore:
     """The store of a run, made or extended to hold all its dates, stocks and archetypes.
 
     Args:
-        engine_key: the engine's identity; with the settings it makes up the store's run key.
+        identity: of the language model; with the settings it makes up the store's run key.
 
     Raises:
         StoreError: the store at `path` was made with another model, prompt or setting, each differing field being named, or
             covers dates or stocks that the configuration does not.
     """
-    run_key = {**settings_key(work.config, work.template), **{f"engine.{name}": value for name, value in engine_key.items()}}
+    run_key = {**settings_key(work.config, work.template), **{f"engine.{name}": value for name, value in identity.items()}}
     for attempt in range(_ATTEMPTS):
         if not exists(path):
             try:

@@ -11,6 +11,7 @@ import numpy as np
 from rich.table import Table
 
 from massjax.agents import TextCounts, count_texts
+from massjax.agents.archetype import asks_a_model
 from massjax.answers.order import Choice, shared
 from massjax.models.model_check import ModelCheck, check_model, parameters_of, tokens_per_character, too_long
 from massjax.models.settings import ScoringSettings
@@ -141,7 +142,7 @@ def plan(work: Work, path: Where, machine: Machine | None = None, asked: Scoring
     scores = sum(len(d) for d in digests.values())
     stored = sum(int(np.isfinite(done.look_up(d[None, :])[1]).sum()) for d in digests.values())
     scoring = work.config.scoring
-    check = check_model(scoring) if any(a.kind == "llm" for a in work.archetypes) else ModelCheck("none: rules only")
+    check = check_model(scoring) if asks_a_model(work.archetypes) else ModelCheck("none: rules only")
     per_character, source = tokens_per_character(check, to_ask)
     tokens = int(per_character * sum(len(p.system) + len(p.user) for p in to_ask))
     repeated = int(per_character * sum(shared(a, b) for a, b in pairwise(to_ask)))

@@ -1,16 +1,17 @@
-"""Whether a run has nothing left to ask, found out by reading alone: no engine is loaded and no server called.
+"""Whether a run has nothing left to ask, found out by reading alone: no model is loaded and no server called.
 
 Nothing is asked or written then, so all that matters is whether the stored scores are those of this configuration. That is compared as
 far as files and settings determine it: prompts, settings, archetypes, and for a model in this process the contents of all its files. The
-version of the engine and the device cannot be told without loading it; scores that are stored do not depend on them.
+version of what runs the model and the device cannot be told without loading it; scores that are stored do not depend on them.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from massjax.agents.archetype import asks_a_model
 from massjax.errors import MassjaxError, ModelError
-from massjax.models.fake import FakeEngine
+from massjax.models.fake import FakeModel
 from massjax.models.fingerprint import fingerprints, model_folder
 from massjax.models.server import settings_identity
 from massjax.models.settings import ScoringSettings
@@ -31,7 +32,7 @@ class Settled(NamedTuple):
 def settled(work: Work, path: Where) -> Settled | None:
     """The store at `path`, if it holds an answer, or a counted reason for none, to everything that the run wants, from the same model.
 
-    None where something is left to ask, where a difference is to be told by opening the store with the engine, or where the engine
+    None where something is left to ask, where a difference is to be told by opening the store with the model, or where the model
     alone knows its identity (a server whose model the settings do not name).
     """
     try:
@@ -52,7 +53,7 @@ def settled(work: Work, path: Where) -> Settled | None:
     except MassjaxError:
         return None
     try:
-        expected = {"engine": "none: rules only"} if not _asks(work) else readable_identity(work.config.scoring)
+        expected = {"engine": "none: rules only"} if not asks_a_model(work.archetypes) else readable_identity(work.config.scoring)
     except ModelError as error:
         return Settled(store, f"the scores could not be compared with the model's files: {error}")
     held = store.provenance.run_key
@@ -62,13 +63,13 @@ def settled(work: Work, path: Where) -> Settled | None:
 
 
 def readable_identity(settings: ScoringSettings) -> dict[str, str] | None:
-    """The part of an engine's identity that its files and settings determine; None where that does not name the model.
+    """The part of a model's identity that its files and settings determine; None where that does not name the model.
 
     Raises:
         ModelError: the model's files are not there.
     """
     if settings.engine == "fake":
-        return FakeEngine(settings).identity()
+        return FakeModel(settings).identity()
     if settings.engine == "vllm":
         return {
             **fingerprints(model_folder(settings.model, settings.revision, fetch=False)),
@@ -78,7 +79,3 @@ def readable_identity(settings: ScoringSettings) -> dict[str, str] | None:
         return None
     folder = None if settings.endpoint.api == "chat" else model_folder(settings.model, settings.revision, fetch=False)
     return {**settings_identity(settings, folder), "served_model": settings.endpoint.model}
-
-
-def _asks(work: Work) -> bool:
-    return any(archetype.kind == "llm" for archetype in work.archetypes)

@@ -158,7 +158,7 @@ def same_prompts(work: Work) -> list[tuple[str, str]]:
 
 
 def settings_key(config: RunConfig, template: PromptTemplate) -> dict[str, Any]:
-    """The part of a store's identity that the configuration determines, engine and model files aside."""
+    """The part of a store's identity that the configuration determines, what answers and its files aside."""
     scoring = config.scoring
     return {
         "prompt_template": template.sha256,

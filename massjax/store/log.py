@@ -1,4 +1,4 @@
-"""Logs of answers and texts that are kept beside the scores: one small file for each call of an engine, whole or absent after a kill."""
+"""Logs of answers and texts that are kept beside the scores: one small file for each call of a model, whole or absent after a kill."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import pytest
 
 from massjax.answers.sharding import parse_shard, split
 from massjax.errors import ConfigError
-from massjax.models.fake import FakeEngine
+from massjax.models.fake import FakeModel
 from massjax.precompute import main
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.work import prepare
@@ -30,7 +30,7 @@ def parts(values: dict[str, Any], folder: Path, count: int) -> tuple[list[Any], 
     config = written(values, folder)
     work = prepare(config)
     assert config.store is not None
-    store = open_or_create(work, config.store, FakeEngine(config.scoring).identity())
+    store = open_or_create(work, config.store, FakeModel(config.scoring).identity())
     weights = {name: len(prompts.prompts) for name, prompts in work.prompts.items()}
     return store.units(), split(work, store, count), {name: weights[name] for name in store.archetypes if name in weights}
 

@@ -22,7 +22,7 @@ from massjax.models.language_model import Sampling
 from massjax.models.replies import read_completion
 from massjax.models.settings import ScoringSettings
 from tests.models.serve import answer, serving
-from tests.models.test_server import PROMPTS, SECRET, asked, engine, expected
+from tests.models.test_server import PROMPTS, SECRET, asked, client_of, expected
 
 
 def chat(top: list[tuple[str, float]], message: dict[str, Any] | None = None, **choice: Any) -> str:
@@ -143,7 +143,7 @@ def test_no_log_probabilities_are_told_after_three_prompts(missing: str) -> None
         entries = {"no entries": [{"token": "3", "logprob": -0.1, "top_logprobs": []}], "null first": [{"top_logprobs": None}]}
         choice["logprobs"] = {"null": None, "empty": {}, "no first": {"content": []}}.get(missing, {"content": entries.get(missing)})
     with serving(lambda number, message: (200, {}, json.dumps(document))) as served:
-        client = engine(served)
+        client = client_of(served)
         with pytest.raises(
             ModelError, match=r"the server sent no log-probabilities \(it may not support logprobs\); .*scoring.engine: vllm"
         ):
@@ -184,7 +184,7 @@ def test_a_refused_field_is_told_after_one_request_with_its_setting(words: str, 
         "HTTP 500": (500, {}, json.dumps({"object": "error", "message": words})),
     }[as_error]
     with serving(lambda number, message: refusal) as served:
-        client = engine(served)
+        client = client_of(served)
         with pytest.raises(ModelError, match="refuses every request with") as caught:
             client.ask(PROMPTS)
         client.close()
@@ -219,7 +219,7 @@ def test_what_changes_an_answer_is_part_of_the_identity() -> None:
             {"extra": {"a": 1}},
             {"token_limit": "max_completion_tokens"},
         ):
-            client = engine(served, **endpoint)
+            client = client_of(served, **endpoint)
             identities.append(tuple(sorted(client.identity().items())))
             client.close()
     assert len(set(identities)) == 4
@@ -230,7 +230,7 @@ def test_what_changes_an_answer_is_part_of_the_identity() -> None:
 def test_a_field_of_massjax_cannot_be_replaced() -> None:
     for extra, words in (({"model": "x"}, "model is a field that massjax sends"), ({"logprobs": False}, "logprobs is a field")):
         with serving() as served, pytest.raises(Exception, match=words):
-            engine(served, extra=extra)
+            client_of(served, extra=extra)
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def test_the_key_is_in_no_message_or_text(text: str, monkeypatch: pytest.MonkeyP
     assert "Incorrect API key provided: ***" in str(caught.value)
     said = json.dumps({"choices": [{"message": {"content": f"my key is {SECRET}\x1b[2J"}}]})
     with serving(lambda number, message: (200, {}, said)) as served:
-        client = engine(served, key_variable="MASSJAX_TEST_KEY")
+        client = client_of(served, key_variable="MASSJAX_TEST_KEY")
         assert client.write(PROMPTS[:1], [Sampling(20, 0.0, 0)]).texts == ["my key is ***\\x1b[2J"]
         client.close()
 
@@ -406,7 +406,7 @@ def test_a_key_that_no_header_can_hold_is_told(monkeypatch: pytest.MonkeyPatch) 
     for key in ("sk-abc\ndef-0123", "sk–typographic", "“sk-quoted”"):
         monkeypatch.setenv("MASSJAX_TEST_KEY", key)
         with serving() as served, pytest.raises(ConfigError, match="MASSJAX_TEST_KEY holds characters that no API key has"):
-            engine(served, key_variable="MASSJAX_TEST_KEY")
+            client_of(served, key_variable="MASSJAX_TEST_KEY")
 
 
 def test_prompts_that_are_all_too_long_are_failures_not_the_end() -> None:

@@ -34,11 +34,11 @@ def logged(call, word):
         os.write(log, "".join(f"{word} {prompt.digest()}\\n" for prompt in prompts).encode())
         return call(self, prompts, *more)
     return calling
-fake.FakeEngine.ask, fake.FakeEngine.write = logged(fake.FakeEngine.ask, "ask"), logged(fake.FakeEngine.write, "write")
+fake.FakeModel.ask, fake.FakeModel.write = logged(fake.FakeModel.ask, "ask"), logged(fake.FakeModel.write, "write")
 from massjax.precompute import main
 sys.exit(main(sys.argv[1:]))
 """
-"""The fake engine, noting each prompt that it is given."""
+"""The fake model, noting each prompt that it is given."""
 
 
 def start(log: Path, config: Path, *more: str) -> subprocess.Popen[bytes]:

@@ -1,6 +1,6 @@
 """Texts that are written before a score is asked for: which are needed, and how they enter the later prompts.
 
-A text is kept under a hash of its prompt and of how it was sampled, beside the scores of the same engine. What comes after a stage can
+A text is kept under a hash of its prompt and of how it was sampled, beside the scores of the same model. What comes after a stage can
 change without its texts being written again; what comes before it changes its prompts, hence its texts.
 """
 
@@ -20,7 +20,7 @@ from massjax.agents import STAGE, Fact, PromptTemplate, one_line, prompts_of, qu
 from massjax.agents.archetype import Archetype
 from massjax.agents.settings import Stage
 from massjax.errors import ModelError
-from massjax.models.language_model import Engine, Sampling
+from massjax.models.language_model import LanguageModel, Sampling
 from massjax.models.question import Prompt
 from massjax.store.folder import Where
 from massjax.store.log import TEXTS, Log
@@ -122,7 +122,7 @@ def stored_texts(store: Where) -> dict[str, str]:
 
 
 def write_texts(
-    engine: Engine,
+    model: LanguageModel,
     store: Where,
     texts: Mapping[str, str],
     missing: Callable[[Mapping[str, str]], Iterable[Wanted]],
@@ -134,20 +134,20 @@ def write_texts(
         missing: what is missing given the texts so far; asked again after every round, because a stage may need another's texts.
 
     Returns:
-        All texts; how many were written; the seconds that the engine took.
+        All texts; how many were written; the seconds that the model took.
 
     Raises:
         ModelError: a text could not be had.
     """
     log, known, count, seconds = text_log(store), dict(texts), 0, 0.0
-    engine.load()
+    model.load()
     while wanted := {one.key: one for one in missing(known)}:
         ordered = sorted(wanted.values(), key=lambda one: (one.sampling, one.prompt))
         done, failed = 0, []
         while done < len(ordered):
-            batch = ordered[done : done + max(1, engine.prompts_at_once)]
+            batch = ordered[done : done + max(1, model.prompts_at_once)]
             began = time.monotonic()
-            written = engine.write([one.prompt for one in batch], [one.sampling for one in batch])
+            written = model.write([one.prompt for one in batch], [one.sampling for one in batch])
             seconds += time.monotonic() - began
             new = {one.key: text[:LONGEST_TEXT] for one, text in zip(batch, written.texts, strict=True) if text is not None}
             if new:
