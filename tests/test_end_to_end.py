@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from massjax.errors import ModelError
-from massjax.models.probabilities import choices_of
+from massjax.models.probabilities import choice_probabilities
 from massjax.models.settings import ScoringSettings
 from massjax.store import ScoreStore, Status
 
@@ -146,4 +146,4 @@ def test_the_model_gives_exact_logprobs_of_single_token_choices(model: Path, tmp
             logits = reference(**tokenizer(text, add_special_tokens=False, return_tensors="pt")).logits[0, -1].float()
         expected = torch.log_softmax(logits, -1)[ids].numpy()
         np.testing.assert_allclose(answers.logprobs[row], expected, atol=2e-3)
-    assert choices_of(answers.logprobs[:3]).coverage.min() > 0.5
+    assert choice_probabilities(answers.logprobs[:3]).mass.min() > 0.5

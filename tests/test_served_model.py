@@ -19,7 +19,7 @@ import pytest
 
 from massjax.errors import ModelError
 from massjax.models.language_model import Sampling
-from massjax.models.probabilities import calibrated, choices_of, expected_score
+from massjax.models.probabilities import calibrated, choice_probabilities, expected_score
 from massjax.models.question import Prompt
 from massjax.models.settings import ScoringSettings
 from tests.test_end_to_end import model as model
@@ -79,7 +79,7 @@ def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tm
     settings = ScoringSettings(model=str(model), prefill="Rating: ", dtype="float32", max_model_len=512)
     offline = VLLMModel(settings)
     try:
-        expected = choices_of(offline.ask(prompts).logprobs)
+        expected = choice_probabilities(offline.ask(prompts).logprobs)
         text = offline.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0]
     finally:
         offline.close()
@@ -94,7 +94,7 @@ def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tm
         try:
             answers = answering.ask([*prompts, Prompt("x", "long " * 600)])
             assert set(answers.failures) == {len(prompts)}
-            found = choices_of(answers.logprobs[:-1])
+            found = choice_probabilities(answers.logprobs[:-1])
             assert answering.identity()["served_model"] == "small"
             assert answering.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0] == text
             assert answers.prompt_tokens[:-1].min() > 20
@@ -103,13 +103,13 @@ def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tm
         chat = {**online.model_dump(), "prefill": "", "endpoint": {**endpoint, "api": "chat", "top_logprobs": 1000}}
         answering = ServedModel(ScoringSettings.model_validate(chat))
         try:
-            by_chat = choices_of(answering.ask(prompts[:4]).logprobs)
+            by_chat = choice_probabilities(answering.ask(prompts[:4]).logprobs)
         finally:
             answering.close()
     score, reference = (expected_score(calibrated(choices.probability, None)) for choices in (found, expected))
     np.testing.assert_allclose(score, reference, atol=1e-3)
-    np.testing.assert_allclose(found.coverage, expected.coverage, atol=2e-3)
+    np.testing.assert_allclose(found.mass, expected.mass, atol=2e-3)
     assert reference.std() > 0
     assert np.isfinite(by_chat.probability).all()
-    assert (by_chat.coverage < found.coverage[:4]).all()
+    assert (by_chat.mass < found.mass[:4]).all()
     assert KEY not in (tmp_path / "server.log").read_text()

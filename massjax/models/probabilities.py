@@ -1,4 +1,4 @@
-"""From log-probabilities of the choice tokens to choice probabilities, coverage and score."""
+"""From log-probabilities of the choice tokens to choice probabilities, their mass and the expected score."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 
-class Choices(NamedTuple):
+class ChoiceProbabilities(NamedTuple):
     """Answers as distributions over the choices.
 
     Attributes:
         probability: [B, C] renormalised over the choices; float16, as stored, so that a score never depends on whether it was stored.
-        coverage: [B] probability mass that the model put on the choices at all.
+        mass: [B] probability that the model put on the choices at all.
     """
 
     probability: Float[np.ndarray, "B C"]
-    coverage: Float[np.ndarray, " B"]
+    mass: Float[np.ndarray, " B"]
 
 
 ROUNDING = 0.01
@@ -44,15 +44,15 @@ def log_sums(found: Iterable[tuple[int, float]], choices: int) -> Float[np.ndarr
     return sums
 
 
-def choices_of(logprobs: Float[np.ndarray, "B C"]) -> Choices:
+def choice_probabilities(logprobs: Float[np.ndarray, "B C"]) -> ChoiceProbabilities:
     """Renormalise full-vocabulary log-probabilities over the choices; rows that are `impossible`, or without any choice, are NaN."""
     logprobs = np.array(logprobs, dtype=np.float64)
     logprobs[impossible(logprobs) | (logprobs <= SENTINEL).all(axis=1)] = np.nan
     top = np.max(logprobs, axis=1, keepdims=True, initial=-np.inf)
-    mass = np.exp(logprobs - top)
-    probability = mass / mass.sum(axis=1, keepdims=True)
-    coverage = np.minimum(np.exp(top[:, 0]) * mass.sum(axis=1), 1.0)
-    return Choices(probability.astype(np.float16), coverage.astype(np.float16))
+    relative = np.exp(logprobs - top)
+    probability = relative / relative.sum(axis=1, keepdims=True)
+    mass = np.minimum(np.exp(top[:, 0]) * relative.sum(axis=1), 1.0)
+    return ChoiceProbabilities(probability.astype(np.float16), mass.astype(np.float16))
 
 
 SMALLEST_PRIOR = 1e-6

@@ -18,14 +18,13 @@ from jaxtyping import Float
 
 from massjax.agents.archetype import Archetype
 from massjax.answers.cost import Cost, Tally
-from massjax.answers.order import groups
 from massjax.errors import ModelError
 from massjax.models.failures import Failure, Reason
 from massjax.models.language_model import LanguageModel
-from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, choices_of, expected_score, impossible
+from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, choice_probabilities, expected_score, impossible
 from massjax.models.question import Prompt
 from massjax.scoring.answers import Answered, answer_log, log_answers, logged_answers, stored_answers, stored_priors
-from massjax.scoring.placing import archetype_of, cells, unit_keys
+from massjax.scoring.placing import archetype_of, asked_together, cells, unit_keys
 from massjax.scoring.work import Work
 from massjax.store import ClaimedError, ScoreStore, Status, Unit, UnitScores
 from massjax.store.log import Log
@@ -96,8 +95,8 @@ def ask_missing(
     run = _Run(work, store, model, keys, answered, log, progress, to_ask, claim, unrecorded)
     with run.claims:
         run.calibrate([archetype_of(work, store, unit) for unit in missing], stored_priors(store, current))
-        for group in groups(store, missing, work.order.layout):
-            run.take(group)
+        for together in asked_together(store, missing, work.order.layout):
+            run.take(together)
         run.ask_waiting(everything=True)
     run.tally.distinct = len(_digests(work, store, keys if units is None else units))
     store.compact()
@@ -155,9 +154,9 @@ class _Run:
         new = {prompt.digest(): prompt for prompt in prompts.values() if prompt.digest() not in self.answered}
         if new:
             digests = list(new)
-            probability, coverage, answered = self._ask(list(new.values()), digests)
+            probability, mass, answered = self._ask(list(new.values()), digests)
             rows = np.flatnonzero(answered).tolist()
-            log_answers(self.log, [digests[row] for row in rows], probability[rows], coverage[rows])
+            log_answers(self.log, [digests[row] for row in rows], probability[rows], mass[rows])
             self.tally.content_free = len(new)
         self.priors = {**known}
         for name, prompt in prompts.items():
@@ -169,11 +168,11 @@ class _Run:
             prior = self.answered.look_up(np.array([[prompt.digest()]], dtype=np.uint64))[0][0, 0]
             self.priors[name] = np.maximum(prior.astype(np.float32), np.float32(SMALLEST_PRIOR))
 
-    def take(self, group: Sequence[Unit]) -> None:
+    def take(self, together: Sequence[Unit]) -> None:
         """Queue the new prompts of units that are asked together, sorted so that prompts that begin alike are neighbours."""
         new: list[_Waiting] = []
         taken: list[_Pending] = []
-        for unit in group:
+        for unit in together:
             archetype, claim = archetype_of(self.work, self.store, unit), self.claims.enter_context(ExitStack())
             try:
                 if self.claim:
@@ -209,12 +208,12 @@ class _Run:
         while self.waiting and (everything or len(self.waiting) >= size):
             whole = len(self.waiting) if everything else len(self.waiting) // size * size
             batch = self.waiting[: min(whole, CALLS_AT_ONCE * size)]
-            probability, coverage, answered = self._ask([w.prompt for w in batch], [w.digest for w in batch], [w.pending for w in batch])
+            probability, mass, answered = self._ask([w.prompt for w in batch], [w.digest for w in batch], [w.pending for w in batch])
             del self.waiting[: len(batch)]
             self.queued.difference_update(w.digest for w in batch)
             self.asked += len(batch)
             late = [row for row, w in enumerate(batch) if answered[row] and w.pending.upto > self.asked]
-            log_answers(self.log, [batch[row].digest for row in late], probability[late], coverage[late])
+            log_answers(self.log, [batch[row].digest for row in late], probability[late], mass[late])
             self._write_finished()
         self._write_finished()
 
@@ -227,10 +226,10 @@ class _Run:
         began = time.monotonic()
         answers = self.model.ask(prompts)
         seconds = time.monotonic() - began
-        choices = choices_of(answers.logprobs)
-        answered = np.isfinite(choices.probability).all(axis=1)
+        said = choice_probabilities(answers.logprobs)
+        answered = np.isfinite(said.probability).all(axis=1)
         rows = np.flatnonzero(answered)
-        self.answered.add([digests[row] for row in rows], choices.probability[rows], choices.coverage[rows])
+        self.answered.add([digests[row] for row in rows], said.probability[rows], said.mass[rows])
         for row in np.flatnonzero(~answered).tolist():
             self.failures[digests[row]] = answers.failures.get(row) or _unsaid(answers.logprobs[row])
         for row, pending in enumerate(units):
@@ -241,7 +240,7 @@ class _Run:
         self.told += len(prompts)
         if self.progress is not None:
             self.progress(self.told, self.to_ask)
-        return choices.probability, choices.coverage, answered
+        return said.probability, said.mass, answered
 
     def _write_finished(self) -> None:
         while self.pending and self.pending[0].upto <= self.asked:
@@ -250,15 +249,15 @@ class _Run:
             self._write(pending.unit, scores, pending.claim, pending.cost)
 
     def _scores(self, pending: _Pending) -> UnitScores:
-        probability, coverage = self.answered.look_up(pending.digests)
-        probability[~pending.asked], coverage[~pending.asked] = np.nan, np.nan
-        answered = pending.asked & np.isfinite(coverage)
+        probability, mass = self.answered.look_up(pending.digests)
+        probability[~pending.asked], mass[~pending.asked] = np.nan, np.nan
+        answered = pending.asked & np.isfinite(mass)
         failed = pending.asked & ~answered
         status = np.full(pending.digests.shape, Status.NOT_APPLICABLE, dtype=np.uint8)
         status[failed] = Status.FAILED
         status[answered] = Status.INVALID
         with np.errstate(invalid="ignore"):
-            status[answered & (coverage >= self.work.config.scoring.minimum_coverage)] = Status.SCORED
+            status[answered & (mass >= self.work.config.scoring.minimum_coverage)] = Status.SCORED
         prior = self.priors[pending.archetype.name]
         score = expected_score(calibrated(probability, prior))
         score[status != Status.SCORED] = np.nan
@@ -271,7 +270,7 @@ class _Run:
         pending.cost.reused = int(pending.asked.sum()) - pending.cost.prompts - pending.cost.recovered
         pending.cost.seconds = round(pending.cost.seconds, 3)
         pending.cost.reasons = dict(reasons)
-        return UnitScores(status, score, probability, coverage, prior)
+        return UnitScores(status, score, probability, mass, prior)
 
     def _write(self, unit: Unit, scores: UnitScores, claim: ExitStack, cost: Cost | None) -> None:
         self.store.write_unit(unit, scores, key=self.keys[unit], stats=None if cost is None else cost.recorded())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from massjax.agents.archetype import Archetype
 from massjax.errors import StoreError
+from massjax.scoring.templates import PromptLayout
 from massjax.scoring.work import Work, definition, describe_panel, prompts_key, rule_key, settings_key
 from massjax.store import ScoreStore, Unit, exists
 from massjax.store.folder import Where
@@ -120,6 +121,20 @@ def own_units(work: Work, store: ScoreStore) -> list[Unit]:
     """The units of the store that belong to the run's archetypes; it may have others."""
     names = {archetype.name for archetype in work.archetypes}
     return [unit for unit in store.units() if store.archetypes[unit.archetype] in names]
+
+
+def asked_together(store: ScoreStore, units: Sequence[Unit], layout: PromptLayout) -> list[list[Unit]]:
+    """Units in the order of asking; the prompts of those in one list are sorted together.
+
+    Archetype first: block by block, archetype by archetype. Facts first: the archetypes of a block are asked together, so that prompts
+    about the same facts are neighbours.
+    """
+    if layout == "archetype-first":
+        return [[unit] for unit in sorted(units, key=lambda unit: (store.layout.block(unit), unit.archetype, unit.first, unit.start))]
+    together: dict[tuple[int, int, int], list[Unit]] = {}
+    for unit in sorted(units, key=lambda unit: (store.layout.block(unit), unit.first, unit.start, unit.archetype)):
+        together.setdefault((store.layout.block(unit), unit.first, unit.start), []).append(unit)
+    return list(together.values())
 
 
 def unit_keys(work: Work, store: ScoreStore) -> dict[Unit, str]:

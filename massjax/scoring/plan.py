@@ -12,7 +12,7 @@ from rich.table import Table
 
 from massjax.agents import TextCounts, count_texts
 from massjax.agents.archetype import asks_a_model
-from massjax.answers.order import Choice, shared
+from massjax.answers.order import shared
 from massjax.models.model_check import ModelCheck, check_model, parameters_of, tokens_per_character, too_long
 from massjax.models.settings import ScoringSettings
 from massjax.progress import duration
@@ -22,6 +22,7 @@ from massjax.scoring.estimate import Estimate, Load, estimate
 from massjax.scoring.examples import Example, examples_of
 from massjax.scoring.machine import Machine, said_dtype, this_machine
 from massjax.scoring.placing import check_axes, check_definitions, unit_keys
+from massjax.scoring.templates import ChosenLayout
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, exists
 from massjax.store.folder import Where
@@ -61,7 +62,7 @@ class Plan:
     tokens_from: str
     estimate: Estimate
     cost: float | None
-    order: Choice
+    order: ChosenLayout
     texts: int
     given: TextCounts | None
     calibrating: int

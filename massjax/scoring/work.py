@@ -16,12 +16,11 @@ from massjax.agents import ArchetypePrompts, Fact, PromptTemplate, content_free,
 from massjax.agents.archetype import Archetype
 from massjax.agents.protocols.staged import Staged, Wanted, apply_stages, stored_texts
 from massjax.agents.rules import rule_scores
-from massjax.answers.order import Choice
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, StoreError
 from massjax.market import Panel, load_panel
 from massjax.models.question import Prompt
-from massjax.scoring.layouts import choose_template
+from massjax.scoring.templates import ChosenLayout, choose_template
 
 NOT_ASKED_DIGEST = 0
 
@@ -45,7 +44,7 @@ class Work:
     archetypes: tuple[Archetype, ...]
     facts: tuple[Fact, ...]
     template: PromptTemplate
-    order: Choice
+    order: ChosenLayout
     texts: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property

@@ -16,7 +16,7 @@ from massjax.errors import ModelError, StoreError
 from massjax.models.failures import Failure, Reason
 from massjax.models.fake import FakeModel
 from massjax.models.language_model import Answers
-from massjax.models.probabilities import choices_of
+from massjax.models.probabilities import choice_probabilities
 from massjax.models.question import Prompt
 from massjax.scoring.asking import ask_missing
 from massjax.scoring.checking import check_scores
@@ -61,10 +61,10 @@ def test_scores_are_those_of_the_prompts(small: dict[str, Any], tmp_path: Path, 
     config = written(small | {"scoring": {"engine": "fake", "calibrate": calibrate}}, tmp_path)
     work, store, model = run(config)
     prompts, careful = work.prompts["careful"], work.archetypes[1]
-    prior = choices_of(model.ask([work.content_free(careful)]).logprobs).probability[0].astype(float)
+    prior = choice_probabilities(model.ask([work.content_free(careful)]).logprobs).probability[0].astype(float)
     scores = store.scores(archetypes=["careful"])[0]
     for n, t in [(0, 0), (7, 5), (19, 11)]:
-        raw = choices_of(model.ask([prompts.prompts[prompts.index[n, t]]]).logprobs).probability[0].astype(float)
+        raw = choice_probabilities(model.ask([prompts.prompts[prompts.index[n, t]]]).logprobs).probability[0].astype(float)
         expected = (raw / prior if calibrate else raw) @ np.linspace(0, 1, 5) / (raw / prior if calibrate else raw).sum()
         assert scores[n, t] == pytest.approx(expected, abs=1e-6)
     ladder = store.probabilities(archetypes=["careful"], calibrated=calibrate)[0] @ np.linspace(0, 1, 5)
@@ -136,7 +136,7 @@ def test_failures_are_missing_scores_with_a_counted_reason(small_config: RunConf
     assert (store.status(archetypes=["trend"]) == Status.SCORED).all()
 
 
-def test_low_coverage_is_invalid_not_zero(small: dict[str, Any], tmp_path: Path) -> None:
+def test_little_mass_is_invalid_not_zero(small: dict[str, Any], tmp_path: Path) -> None:
     config = written(small | {"scoring": {"engine": "fake", "minimum_coverage": 0.95}}, tmp_path)
     _, store, _ = run(config)
     assert (store.status(archetypes=["trend", "careful"]) == Status.INVALID).all()
