@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from massjax.agents.archetype import asks_a_model
-from massjax.agents.protocols.staged import Wanted, stored_texts, write_texts
+from massjax.agents.protocols.staged import Wanted
 from massjax.answers.cost import Tally
 from massjax.models.language_model import LanguageModel, NoModel
 from massjax.models.loading import language_model
 from massjax.progress import Tell
 from massjax.scoring.asking import ask_missing
 from massjax.scoring.placing import archetype_of, own_units
+from massjax.scoring.stage_texts import stored_texts, write_texts
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, Unit
 

@@ -14,12 +14,13 @@ from jaxtyping import Float, Int
 
 from massjax.agents import ArchetypePrompts, Fact, PromptTemplate, content_free, facts_of, prompts_of, resolve_archetypes
 from massjax.agents.archetype import Archetype
-from massjax.agents.protocols.staged import Staged, Wanted, apply_stages, stored_texts
+from massjax.agents.protocols.staged import Staged, Wanted, apply_stages
 from massjax.agents.rules import rule_scores
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, StoreError
 from massjax.market import Panel, load_panel
 from massjax.models.question import Prompt
+from massjax.scoring.stage_texts import stored_texts
 from massjax.scoring.templates import ChosenLayout, choose_template
 
 NOT_ASKED_DIGEST = 0

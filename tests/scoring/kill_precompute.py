@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from massjax.agents.protocols.staged import stored_texts
 from massjax.models import fake
 from massjax.precompute import main
+from massjax.scoring.stage_texts import stored_texts
 from massjax.store import ScoreStore, exists, verify
-from tests.agents.test_staged import NOTE, STRATEGY
+from tests.scoring.test_stage_texts import NOTE, STRATEGY
 from tests.small_store import SMALL
 from tests.store.store_writer import _child, content
 from tests.test_precompute import config_file

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from massjax.agents.protocols.staged import stored_texts, text_log
 from massjax.optimize import main as optimize
 from massjax.precompute import main
+from massjax.scoring.stage_texts import stored_texts, text_log
 from massjax.store import ScoreStore, verify
 from massjax.store.__main__ import main as store_command
 from massjax.store.places import exists, open_folder
