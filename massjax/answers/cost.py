@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ class Cost:
         reused: cells answered by a prompt that was asked for another cell or before.
         prompt_tokens: tokens in its prompts; `cached_tokens` of them came from the prefix cache.
         seconds: its share of the time that the model took.
-        reasons: cells without a score, by the value of their `massjax.store.Reason`.
+        reasons: cells without a score, by the value of their `massjax.models.failures.Reason`.
     """
 
     prompts: int = 0
@@ -73,6 +74,18 @@ class Tally:
         self.cached_tokens += cost.cached_tokens
         self.seconds += cost.seconds
         self.reasons.update(cost.reasons)
+
+    def include(self, recorded: Mapping[str, Any]) -> None:
+        """Add what another process did, given as the fields of its tally; `distinct` is left out, as prompts may be in several."""
+        for name, value in recorded.items():
+            if name == "distinct":
+                continue
+            if name == "reasons":
+                self.reasons.update(value)
+            elif name == "examples":
+                self.examples = {**value, **self.examples}
+            else:
+                setattr(self, name, getattr(self, name) + value)
 
     def statistics(self) -> dict[str, Any]:
         """As plain numbers, without what is zero beside the counts and shares that every run has."""

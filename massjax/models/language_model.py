@@ -8,7 +8,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float, Int
 
-from massjax.errors import ModelError
 from massjax.models.failures import Failure
 from massjax.models.question import Prompt
 
@@ -50,7 +49,7 @@ class Texts(NamedTuple):
 
 
 class LanguageModel(Protocol):
-    """A language model that scores prompts by one forward pass each.
+    """A language model that answers a prompt by one forward pass, and writes texts.
 
     Attributes:
         prompts_at_once: a call with fewer prompts leaves it partly idle; a multiple of it keeps it busy to the end.
@@ -74,41 +73,9 @@ class LanguageModel(Protocol):
         ...
 
     def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
-        """Write a text for every prompt, in order; for the stages before a score."""
+        """Write a text for every prompt, in order."""
         ...
 
     def close(self) -> None:
         """Free the model."""
         ...
-
-
-class NoModel:
-    """In place of a language model where nothing is to be asked, because only rules score."""
-
-    prompts_at_once = 1
-
-    def identity(self) -> dict[str, str]:
-        """Says that no model is involved."""
-        return {"engine": "none: rules only"}
-
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def ask(self, prompts: Sequence[Prompt]) -> Answers:
-        """Refuses: a rule is never asked.
-
-        Raises:
-            ModelError: always.
-        """
-        raise ModelError(f"{len(prompts)} prompts were to be asked, but this run has rule archetypes only")
-
-    def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
-        """Refuses: a rule writes no text.
-
-        Raises:
-            ModelError: always.
-        """
-        raise ModelError(f"{len(prompts)} texts were to be written, but this run has rule archetypes only")
-
-    def close(self) -> None:
-        """Nothing to free."""

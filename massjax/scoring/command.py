@@ -11,15 +11,16 @@ from rich.console import Console
 
 from massjax.agents import hindsight_warnings
 from massjax.agents.archetype import asks_a_model
-from massjax.answers.sharding import parse_shard, split
+from massjax.answers.sharding import parse_shard
 from massjax.config import RunConfig, default_config, load_config
 from massjax.errors import ConfigError
 from massjax.flags import Loudness, loudness
 from massjax.progress import Speaker, correcting, speaking
+from massjax.scoring.answering import model_for
 from massjax.scoring.leaks import leak_warnings
 from massjax.scoring.machine import Machine, dtype_warnings, this_machine, with_dtype
-from massjax.scoring.passes import ASKING, model_for, run_passes
-from massjax.scoring.placing import open_or_create, own_units
+from massjax.scoring.passes import ASKING, run_passes
+from massjax.scoring.placing import open_or_create, own_units, shards_of
 from massjax.scoring.plan import plan
 from massjax.scoring.printing import conclude, nothing_to_ask, show_plan, warn
 from massjax.scoring.recording import record_run
@@ -113,7 +114,7 @@ def _here(options: argparse.Namespace, work: Work, path: Path | str, machine: Ma
         model = model_for(work)
     try:
         store = open_or_create(work, path, model.identity())
-        units = None if shard is None else split(work, store, shard[1])[shard[0] - 1]
+        units = None if shard is None else shards_of(work, store, shard[1])[shard[0] - 1]
         expected = plan(work, path, machine)
         if shard is None and expected.to_ask:
             speaker.say(f"{expected.to_ask:,} prompts to ask take about {expected.time()}")
@@ -133,7 +134,7 @@ def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, speaker: 
         raise ConfigError("--shard and --ray: give one of them; Ray shares the work out by itself")
     if options.ray < 1:
         raise ConfigError(f"--ray {options.ray}: expected at least 1 worker")
-    from massjax.answers.ray_workers import run_on_ray
+    from massjax.scoring.on_ray import run_on_ray
 
     tally = run_on_ray(work.config, path, options.ray, speaker.tell)
     store = ScoreStore.open(path, mode="r+")

@@ -1,15 +1,13 @@
-"""Who answers a run, and its passes: first the texts of all stages, in batches of their own, then the scores."""
+"""The passes of a run: first the texts of all stages, in batches of their own, then the scores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from massjax.agents.archetype import asks_a_model
 from massjax.agents.protocols.staged import Wanted
 from massjax.answers.cost import Tally
-from massjax.models.language_model import LanguageModel, NoModel
-from massjax.models.loading import language_model
+from massjax.models.language_model import LanguageModel
 from massjax.progress import Tell
 from massjax.scoring.asking import ask_missing
 from massjax.scoring.placing import archetype_of, own_units
@@ -19,11 +17,6 @@ from massjax.store import ScoreStore, Unit
 
 WRITING = "writing the texts before the scores"
 ASKING = "asking prompts"
-
-
-def model_for(work: Work) -> LanguageModel:
-    """The language model that a run needs: that of its settings, or none where only rules score."""
-    return language_model(work.config.scoring) if asks_a_model(work.archetypes) else NoModel()
 
 
 def run_passes(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from massjax.agents.archetype import Archetype
+from massjax.answers.sharding import Bundle, split
 from massjax.errors import StoreError
 from massjax.scoring.templates import PromptLayout
 from massjax.scoring.work import Work, definition, describe_panel, prompts_key, rule_key, settings_key
@@ -121,6 +122,20 @@ def own_units(work: Work, store: ScoreStore) -> list[Unit]:
     """The units of the store that belong to the run's archetypes; it may have others."""
     names = {archetype.name for archetype in work.archetypes}
     return [unit for unit in store.units() if store.archetypes[unit.archetype] in names]
+
+
+def shards_of(work: Work, store: ScoreStore, count: int) -> list[list[Unit]]:
+    """All units of the run's archetypes in `count` parts of about as many distinct prompts.
+
+    The cut depends on the configuration, the market data and the store's axes, never on what is finished. An archetype stays whole
+    unless it is more than a part's share, because prompts repeat and begin alike within it; one with stages always does, because
+    its texts must not be written twice.
+    """
+    units: dict[str, list[Unit]] = {archetype.name: [] for archetype in work.archetypes}
+    for unit in own_units(work, store):
+        units[store.archetypes[unit.archetype]].append(unit)
+    weights = {a.name: float(work.weight(a)) if a.kind == "llm" else 0.01 for a in work.archetypes}
+    return split([Bundle(weights[a.name], units[a.name], whole=bool(a.stages)) for a in work.archetypes], count)
 
 
 def asked_together(store: ScoreStore, units: Sequence[Unit], layout: PromptLayout) -> list[list[Unit]]:

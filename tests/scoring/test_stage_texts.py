@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from massjax.answers.sharding import split
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, ModelError, StoreError
 from massjax.models.failures import Failure, Reason
@@ -18,7 +17,7 @@ from massjax.models.language_model import Sampling, Texts
 from massjax.models.question import Prompt
 from massjax.scoring.checking import check_scores
 from massjax.scoring.passes import run_passes
-from massjax.scoring.placing import open_or_create
+from massjax.scoring.placing import open_or_create, shards_of
 from massjax.scoring.plan import plan
 from massjax.scoring.stage_texts import stored_texts
 from massjax.scoring.work import Work, prepare
@@ -160,7 +159,7 @@ def test_a_staged_archetype_stays_whole_in_a_part(staged: dict[str, Any], tmp_pa
     work = prepare(config)
     assert config.store is not None
     store = open_or_create(work, config.store, FakeModel(config.scoring).identity())
-    shards = split(work, store, 4)
+    shards = shards_of(work, store, 4)
     assert sum(any(unit.archetype == 1 for unit in shard) for shard in shards) == 1
     for shard in shards:
         run_passes(work, store, FakeModel(config.scoring), units=frozenset(shard))
