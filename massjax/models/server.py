@@ -106,12 +106,12 @@ class ServedModel:
                 bodies.append(self._body(prompt, ids))
                 rows.append(row)
 
-        def read(body: bytes) -> Scored | Failure:
+        def read_reply(body: bytes) -> Scored | Failure:
             if self._chat is None:
                 return read_chat(body, self.settings.choices)
             return read_completion(body, self.settings.choices, self.choice_ids)
 
-        for row, found in zip(rows, self._replies(bodies, read), strict=True):
+        for row, found in zip(rows, self._replies(bodies, read_reply), strict=True):
             if isinstance(found, Failure):
                 failures[row] = found
                 continue
@@ -125,7 +125,7 @@ class ServedModel:
         """One request a text.
 
         Raises:
-            ModelError: as `ask`.
+            ModelError: not one prompt of several was answered, or the first replies show that none will be.
         """
         from massjax.models.replies import read_text
         from massjax.terminal import escaped_text
@@ -153,14 +153,14 @@ class ServedModel:
         """Close all connections."""
         self._requests.close()
 
-    def _replies(self, bodies: Sequence[Mapping[str, Any]], read: Any) -> list[Any]:
+    def _replies(self, bodies: Sequence[Mapping[str, Any]], read_reply: Any) -> list[Any]:
         """What was read of the reply to each body, or why nothing was; until a first reply is of use, one body after the other."""
         from massjax.models.opening import nothing_answered, opened
 
         path = "/completions" if self._chat else "/chat/completions"
-        replies = {} if self._answered else opened(self._requests, path, bodies, read)
+        replies = {} if self._answered else opened(self._requests, path, bodies, read_reply)
         rest = [row for row in range(len(bodies)) if row not in replies]
-        replies |= dict(zip(rest, self._requests.post(path, [bodies[row] for row in rest], read), strict=True))
+        replies |= dict(zip(rest, self._requests.post(path, [bodies[row] for row in rest], read_reply), strict=True))
         self._answered = self._answered or any(reply.failure is None for reply in replies.values())
         found = [replies[row].value if replies[row].failure is None else replies[row].failure for row in range(len(bodies))]
         nothing_answered(self.endpoint.url, found, bodies, answered_before=self._answered)

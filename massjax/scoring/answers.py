@@ -59,7 +59,7 @@ def answer_log(store: ScoreStore) -> Log:
 
 
 def log_answers(log: Log, digests: Sequence[int], probability: np.ndarray, mass: np.ndarray) -> None:
-    """Keep answers durably; see `logged_answers`."""
+    """Keep answers durably, as one record: counts of answers and choices, fingerprints, then probabilities and mass in float16."""
     if digests:
         head = np.array([len(digests), probability.shape[1]], dtype="<u8").tobytes()
         table = np.concatenate([probability, mass[:, None]], axis=1).astype("<f2")

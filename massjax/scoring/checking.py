@@ -41,7 +41,7 @@ def check_settings(work: Work, store: ScoreStore) -> None:
         )
 
 
-def check_scores(work: Work, store: ScoreStore) -> None:
+def check_stored_scores(work: Work, store: ScoreStore) -> None:
     """Refuse scores that other prompts, data or settings gave rise to, before they are used.
 
     Settings and archetype definitions are compared whole; prompts are rendered again for a fixed sample of the finished units.

@@ -13,7 +13,7 @@ from massjax.scoring.machine import Machine
 CORE_FLOPS = 50e9
 """Operations a second that a core of a CPU is assumed to reach: measured with 135 million parameters in float32 on AVX2."""
 GPU_FLOPS = 100e12
-"""The same of a GPU: about a third of what an A100 promises."""
+"""Operations a second that a GPU is assumed to reach: about a third of what an A100 promises."""
 PROMPT_SECONDS = 0.002
 """What vLLM's scheduler is assumed to take for a prompt, however small the model."""
 SERVER_SECONDS = 1.0

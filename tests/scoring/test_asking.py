@@ -19,7 +19,7 @@ from massjax.models.language_model import Answers
 from massjax.models.probabilities import choice_probabilities
 from massjax.models.question import Prompt
 from massjax.scoring.asking import ask_missing
-from massjax.scoring.checking import check_scores
+from massjax.scoring.checking import check_stored_scores
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.plan import plan
 from massjax.scoring.work import Work, prepare
@@ -179,13 +179,13 @@ def test_another_setting_is_refused_and_named(small: dict[str, Any], tmp_path: P
 def test_scores_of_other_prompts_are_refused_before_use(small: dict[str, Any], tmp_path: Path) -> None:
     config = written(small, tmp_path)
     work, store, _ = run(config)
-    check_scores(work, store)
+    check_stored_scores(work, store)
     other = prepare(written({**small, "agents": {**small["agents"], "features": ["return_1w", "volatility_60d"]}}, tmp_path))
     with pytest.raises(StoreError, match=r"archetype '(trend|careful)', dates 2022-06-01.*other prompts"):
-        check_scores(other, store)
+        check_stored_scores(other, store)
     redefined = [{**a, "horizon": "days"} if a["name"] == "trend" else a for a in small["agents"]["archetypes"]]
     with pytest.raises(StoreError, match=r"'trend' was scored under another definition.*\n  horizon: "):
-        check_scores(prepare(written({**small, "agents": {**small["agents"], "archetypes": redefined}}, tmp_path)), store)
+        check_stored_scores(prepare(written({**small, "agents": {**small["agents"], "archetypes": redefined}}, tmp_path)), store)
 
 
 def test_an_archetype_defined_otherwise_is_refused_with_the_fields_that_differ(small: dict[str, Any], tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_an_archetype_defined_otherwise_is_refused_with_the_fields_that_differ(s
     _, store, _ = run(written(small, tmp_path))
     small["agents"]["archetypes"][1] |= {"risk_aversion": "low", "horizon": "days"}
     with pytest.raises(StoreError) as caught:
-        check_scores(prepare(written(small, tmp_path)), store)
+        check_stored_scores(prepare(written(small, tmp_path)), store)
     head, *lines = str(caught.value).splitlines()
     count = len(prepare(written(small, tmp_path)).prompts["careful"].prompts)
     assert head == (
@@ -223,7 +223,7 @@ def test_a_changed_persona_under_a_new_name_asks_its_prompts_alone(small: dict[s
     assert model.asked == count + 1
     assert store.archetypes == ("trend", "careful", "low-volatility", "believer")
     np.testing.assert_array_equal(store.scores(archetypes=["careful", "trend"]), before)
-    check_scores(work, store)
+    check_stored_scores(work, store)
 
 
 def test_fewer_archetypes_in_any_order_ask_their_own_alone(small: dict[str, Any], tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_scores_of_another_model_are_refused_before_use(small: dict[str, Any], t
         ({"engine": "fake", "model": "a/other"}, "model: .*'other'"),
     ]:
         with pytest.raises(StoreError, match=message):
-            check_scores(prepare(written({**small, "scoring": scoring}, tmp_path)), store)
+            check_stored_scores(prepare(written({**small, "scoring": scoring}, tmp_path)), store)
 
 
 def test_a_store_of_other_dates_is_refused(small: dict[str, Any], tmp_path: Path) -> None:

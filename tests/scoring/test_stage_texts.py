@@ -15,7 +15,7 @@ from massjax.models.failures import Failure, Reason
 from massjax.models.fake import FakeModel
 from massjax.models.language_model import Sampling, Texts
 from massjax.models.question import Prompt
-from massjax.scoring.checking import check_scores
+from massjax.scoring.checking import check_stored_scores
 from massjax.scoring.passes import run_passes
 from massjax.scoring.placing import open_or_create, shards_of
 from massjax.scoring.plan import plan
@@ -61,7 +61,7 @@ def test_texts_are_written_once_and_enter_the_prompts(staged: dict[str, Any], tm
     assert "analyst note" in prompt.user
     assert "noise" not in "".join(work.prompts["plain"].prompts[0])
     assert "analyst note: N/A" in work.content_free(work.archetypes[1]).user
-    check_scores(work, store)
+    check_stored_scores(work, store)
     _, _, model = run(written(staged, tmp_path))
     assert (model.written, model.asked) == (0, 0)
 
@@ -77,7 +77,7 @@ def test_what_comes_after_a_stage_changes_without_it(staged: dict[str, Any], tmp
     staged["agents"]["stages"][1] = {**NOTE, "instruction": "Write a warning."}
     changed = written(staged, tmp_path)
     with pytest.raises(StoreError, match="stage 'analyst_note' lacks"):
-        check_scores(prepare(changed), ScoreStore.open(tmp_path / "scores.zarr"))
+        check_stored_scores(prepare(changed), ScoreStore.open(tmp_path / "scores.zarr"))
     work, _, model = run(changed)
     assert model.written == len(before)
     assert work.prompts["advised"].prompts[0].system == before[0].system
