@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 
 
 class ChoiceProbabilities(NamedTuple):
@@ -59,14 +60,17 @@ SMALLEST_PRIOR = 1e-6
 """A content-free answer is taken to give every choice at least this probability."""
 
 
-def calibrated(probability: Float[np.ndarray, "*B C"], prior: Float[np.ndarray, " C"] | None) -> Float[np.ndarray, "*B C"]:
+def calibrated(
+    probability: Float[np.ndarray, "*B C"], prior: ArrayLike | None, dtype: type[np.floating] = np.float64
+) -> Float[np.ndarray, "*B C"]:
     """Divide by the choice probabilities of a content-free prompt and renormalise (Zhao et al. 2021, arXiv 2102.09690, eq. 2).
 
     Args:
         prior: choice probabilities of the content-free prompt, all positive; None only renormalises the stored answers.
+        dtype: numbers that are computed in.
     """
-    raw = np.asarray(probability, dtype=np.float64)
-    weighted = raw if prior is None else raw / np.asarray(prior, dtype=np.float64)
+    raw = np.asarray(probability, dtype=dtype)
+    weighted = raw if prior is None else raw / np.asarray(prior, dtype=dtype)
     return weighted / weighted.sum(axis=-1, keepdims=True)
 
 

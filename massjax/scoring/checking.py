@@ -9,7 +9,7 @@ import numpy as np
 
 from massjax.agents.archetype import asks_a_model
 from massjax.errors import StoreError
-from massjax.scoring.placing import archetype_of, cells, check_definitions
+from massjax.scoring.placing import archetype_of, cells, check_axes, check_definitions
 from massjax.scoring.work import Work, digests_of, prompts_key, settings_key
 from massjax.store import ScoreStore, Unit
 
@@ -39,6 +39,17 @@ def check_settings(work: Work, store: ScoreStore) -> None:
             f"{store.path}: holds the scores of something else; use another store, or the settings it was made with:\n  "
             + "\n  ".join(differing)
         )
+
+
+def check_continues(work: Work, store: ScoreStore) -> None:
+    """Refuse a store that this run could not go on with: other settings, archetypes of other definitions, axes that cannot be extended.
+
+    Raises:
+        StoreError: naming what differs.
+    """
+    check_settings(work, store)
+    check_definitions(work, store, work.archetypes)
+    check_axes(work, store)
 
 
 def check_stored_scores(work: Work, store: ScoreStore) -> None:

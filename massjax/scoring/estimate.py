@@ -9,6 +9,7 @@ from typing import Any
 from massjax.models.settings import ScoringSettings
 from massjax.row_words import counted
 from massjax.scoring.machine import Machine
+from massjax.store.info import add_up
 
 CORE_FLOPS = 50e9
 """Operations a second that a core of a CPU is assumed to reach: measured with 135 million parameters in float32 on AVX2."""
@@ -95,14 +96,10 @@ def _past(runs: Sequence[Mapping[str, Any]], units: Mapping[str, Any], machine: 
     elsewhere = [run for run in runs if run.get("machine") != str(machine)]
     others = sorted({str(run.get("machine", "a machine that is not recorded")) for run in elsewhere})
     return [
-        (_sum(here), f"{counted(len(here), 'past run')} of this store on {machine}"),
-        (_sum(elsewhere), f"{counted(len(elsewhere), 'past run')} of this store on {', '.join(others)}"),
+        (add_up(here), f"{counted(len(here), 'past run')} of this store on {machine}"),
+        (add_up(elsewhere), f"{counted(len(elsewhere), 'past run')} of this store on {', '.join(others)}"),
         (units, "this store, on a machine that is not recorded"),
     ]
-
-
-def _sum(runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    return {name: sum(float(run.get(name, 0)) for run in runs) for name in ("prompts", "prompt_tokens", "cached_tokens", "seconds")}
 
 
 def _measured(load: Load, past: Mapping[str, Any], where: str) -> tuple[float, str] | None:

@@ -17,11 +17,11 @@ from massjax.models.model_check import ModelCheck, check_model, parameters_of, t
 from massjax.models.settings import ScoringSettings
 from massjax.progress import duration
 from massjax.scoring.answers import Answered, answer_log, logged_answers, stored_answers, stored_priors
-from massjax.scoring.checking import check_settings
+from massjax.scoring.checking import check_continues
 from massjax.scoring.estimate import Estimate, Load, estimate
 from massjax.scoring.examples import Example, examples_of
 from massjax.scoring.machine import Machine, said_dtype, this_machine
-from massjax.scoring.placing import check_axes, check_definitions, unit_keys
+from massjax.scoring.placing import unit_keys
 from massjax.scoring.templates import ChosenLayout
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, exists
@@ -215,9 +215,7 @@ def _answered(work: Work, path: Where) -> _Stored:
     if not exists(path):
         return _Stored(answered)
     store = ScoreStore.open(path)
-    check_settings(work, store)
-    check_definitions(work, store, work.archetypes)
-    check_axes(work, store)
+    check_continues(work, store)
     keys, entries = unit_keys(work, store), store.entries()
     current = [unit for unit, entry in entries.items() if entry.key == keys.get(unit)]
     wanted = {int(digest) for digests in work.digests.values() for digest in np.unique(digests)} - {0}

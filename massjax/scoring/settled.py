@@ -15,8 +15,8 @@ from massjax.models.fake import FakeModel
 from massjax.models.fingerprint import fingerprints, model_folder
 from massjax.models.server import settings_identity
 from massjax.models.settings import ScoringSettings
-from massjax.scoring.checking import check_settings
-from massjax.scoring.placing import check_axes, check_definitions, own_units, unit_keys
+from massjax.scoring.checking import check_continues
+from massjax.scoring.placing import own_units, unit_keys
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, exists
 from massjax.store.folder import Where
@@ -39,9 +39,7 @@ def settled(work: Work, path: Where) -> Settled | None:
         if not exists(path):
             return None
         store = ScoreStore.open(path)
-        check_settings(work, store)
-        check_definitions(work, store, work.archetypes)
-        check_axes(work, store)
+        check_continues(work, store)
         grown = (
             len(store.dates) != len(work.panel.dates)
             or set(store.stocks) != set(work.panel.stocks)

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from massjax.models import probabilities
 from massjax.store import chunks, journal, manifest
 from massjax.store.folder import Folder
 from massjax.store.journal import Entry
@@ -97,8 +98,7 @@ def read_probabilities(root: Folder, layout: Layout, where: Selection, *, calibr
             columns = np.flatnonzero((stocks >= unit.first) & (stocks < unit.last))
             if entry.calibration is not None and rows.size and levels.size and columns.size:
                 cells = np.ix_(rows, levels, columns)
-                raised = values[cells] / np.asarray(entry.calibration, dtype=np.float32)
-                values[cells] = raised / raised.sum(axis=-1, keepdims=True)
+                values[cells] = probabilities.calibrated(values[cells], entry.calibration, np.float32)
     return values
 
 
