@@ -1,4 +1,4 @@
-"""What a server refuses (a field, an account, a key, a long prompt) is told with the setting that mends it, and that changes what is sent."""
+"""What a server refuses (a field, an account, a long prompt) is told with the setting that mends it, and that changes what is sent."""
 
 from __future__ import annotations
 
