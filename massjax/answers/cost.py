@@ -44,7 +44,7 @@ class Tally:
         distinct: different prompts of all cells that were wanted; those not among `prompts` had been answered before.
         content_free: prompts asked to calibrate; not among `prompts`.
         others: units left to other processes that were at work on them.
-        examples: of every reason the words of one server or model; not kept in the store.
+        words: of every reason the words of one server or model; not kept in the store.
         texts, text_seconds: texts written before the scores, and how long the model took for them.
     """
 
@@ -64,7 +64,7 @@ class Tally:
     texts: int = 0
     text_seconds: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
 
     def add(self, cost: Cost) -> None:
         """Count one more unit's cost."""
@@ -82,8 +82,8 @@ class Tally:
                 continue
             if name == "reasons":
                 self.reasons.update(value)
-            elif name == "examples":
-                self.examples = {**value, **self.examples}
+            elif name == "words":
+                self.words = {**value, **self.words}
             else:
                 setattr(self, name, getattr(self, name) + value)
 
@@ -92,7 +92,7 @@ class Tally:
         shares = {"prefix_cache_share": round(self.cached, 4), "duplicate_share": round(self.duplicates, 4)}
         always = ("units", "cells", "prompts", "reused", "prompt_tokens", "cached_tokens", "seconds", *shares)
         plain = {**asdict(self), "seconds": round(self.seconds, 3), "reasons": dict(self.reasons), **shares}
-        return {name: value for name, value in plain.items() if (value or name in always) and name != "examples"}
+        return {name: value for name, value in plain.items() if (value or name in always) and name != "words"}
 
     @property
     def cached(self) -> float:

@@ -92,17 +92,17 @@ def ask_missing(
     logged_answers(log, answered, wanted)
     to_ask = sum(digest not in answered for digest in wanted)
     unrecorded = {digest for digest in not_stored if digest in answered}
-    run = _Run(work, store, model, keys, answered, log, progress, to_ask, claim, unrecorded)
-    with run.claims:
-        run.calibrate([archetype_of(work, store, unit) for unit in missing], stored_priors(store, current))
+    asking = _Asking(work, store, model, keys, answered, log, progress, to_ask, claim, unrecorded)
+    with asking.claims:
+        asking.calibrate([archetype_of(work, store, unit) for unit in missing], stored_priors(store, current))
         for together in asked_together(store, missing, work.order.layout):
-            run.take(together)
-        run.ask_waiting(everything=True)
-    run.tally.distinct = len(_digests(work, store, keys if units is None else units))
+            asking.take(together)
+        asking.ask_waiting(everything=True)
+    asking.tally.distinct = len(_digests(work, store, keys if units is None else units))
     store.compact()
     if len(keys) == len(store.units()) and not store.missing_units(keys):
         log.clear()
-    return run.tally
+    return asking.tally
 
 
 def _digests(work: Work, store: ScoreStore, units: Iterable[Unit]) -> set[int]:
@@ -122,7 +122,7 @@ def wanted_digests(work: Work, store: ScoreStore, units: Iterable[Unit]) -> set[
 
 
 @dataclass
-class _Run:
+class _Asking:
     work: Work
     store: ScoreStore
     model: LanguageModel
@@ -263,7 +263,7 @@ class _Run:
         score[status != Status.SCORED] = np.nan
         why = [self.failures[int(digest)] for digest in pending.digests[failed]]
         for failure in why:
-            self.tally.examples.setdefault(failure.reason, failure.words)
+            self.tally.words.setdefault(failure.reason, failure.words)
         reasons = Counter(str(failure.reason.value) for failure in why)
         if (status == Status.INVALID).any():
             reasons[Reason.LOW_COVERAGE.value] = int((status == Status.INVALID).sum())

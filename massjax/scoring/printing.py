@@ -56,7 +56,7 @@ def conclude(tally: Tally, store: ScoreStore, unrecorded: str | None, units: Seq
     unscored = without_score(store, units)
     console.print(summary(tally, unscored, store, units))
     for reason in unscored:
-        words = tally.examples.get(reason)
+        words = tally.words.get(reason)
         if words:
             console.print(f"[yellow]{reason}[/], for example: {markup_text(words)}", highlight=False, soft_wrap=True)
     if unrecorded is not None:

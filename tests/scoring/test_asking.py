@@ -305,7 +305,7 @@ def test_scores_written_are_scores(small_config: RunConfig) -> None:
     kinds = (Status.SCORED, Status.RULE, Status.NOT_APPLICABLE, Status.FAILED)
     assert counted == tuple(int((status == kind).sum()) for kind in kinds)
     assert tally.scores == np.isfinite(store.scores(archetypes=["trend", "careful"])).sum()
-    assert list(tally.examples) == ["refused by the server"]
+    assert list(tally.words) == ["refused by the server"]
 
 
 @pytest.mark.parametrize("logprobs", [[0.5, -1, -1, -1, -1], [-0.1] * 5, [np.inf] * 5])

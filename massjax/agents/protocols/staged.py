@@ -78,16 +78,16 @@ def apply_stages(
             return missing
         written = [texts[one.key] for one in wanted]
         if stage.scope == "archetype":
-            strategy = f"Your {title(name)}: {one_line(written[0])}"
+            strategy = f"Your {stage_title(name)}: {one_line(written[0])}"
             archetype = archetype.model_copy(update={"persona": f"{archetype.persona} {strategy}".strip()})
         else:
-            note = Fact(name, title(name), asked.index, tuple(quote([text]) for text in written))
+            note = Fact(name, stage_title(name), asked.index, tuple(quote([text]) for text in written))
             archetype = archetype.model_copy(update={"modalities": (*archetype.modalities, name)})
             seen = (*seen, note)
     return Staged(archetype, seen)
 
 
-def title(stage: str) -> str:
+def stage_title(stage: str) -> str:
     """The name of a stage in words."""
     return stage.replace("_", " ")
 
