@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from massjax.answers.sharding import split
 from massjax.config import RunConfig
 from massjax.errors import ModelError, StoreError
 from massjax.models.failures import Failure, Reason
@@ -20,7 +19,7 @@ from massjax.models.probabilities import choice_probabilities
 from massjax.models.question import Prompt
 from massjax.scoring.asking import ask_missing
 from massjax.scoring.checking import check_stored_scores
-from massjax.scoring.placing import open_or_create
+from massjax.scoring.placing import open_or_create, shards_of
 from massjax.scoring.plan import plan
 from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore, Status
@@ -236,7 +235,7 @@ def test_fewer_archetypes_in_any_order_ask_their_own_alone(small: dict[str, Any]
     small["market"]["end"] = "2022-06-24"
     config = written(small | {"agents": small["agents"] | {"archetypes": all_of_them[:1]}}, tmp_path)
     work = prepare(config)
-    assert all(store.archetypes[unit.archetype] == "trend" for part in split(work, store, 3) for unit in part)
+    assert all(store.archetypes[unit.archetype] == "trend" for part in shards_of(work, store, 3) for unit in part)
     _, store, model = run(config)
     assert 0 < model.asked < len(work.prompts["trend"].prompts)
     assert np.isfinite(store.scores(archetypes=["trend"])).all()
