@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -93,3 +94,8 @@ class Archetype(Settings):
     def kind(self) -> Literal["llm", "rule"]:
         """`rule` for a formula of features, `llm` for a language model."""
         return "llm" if self.rule is None else "rule"
+
+
+def asks_a_model(archetypes: Iterable[Archetype]) -> bool:
+    """Whether any of some archetypes asks a language model; rules alone ask none."""
+    return any(archetype.kind == "llm" for archetype in archetypes)
