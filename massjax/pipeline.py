@@ -20,6 +20,7 @@ from massjax.evaluate.memory import check_memory
 from massjax.evaluate.result import BENCHMARK, BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, Strategy
 from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio
 from massjax.evaluate.walk_forward import walk_forward
+from massjax.machine import free_memory
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
 from massjax.market.returns import returns_from_forward, returns_from_prices
@@ -63,9 +64,10 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     with clock.stage("reading the scores"):
         gathered = gather_scores(work)
         store = store_facts(gathered.store)
+    free = free_memory()
     for number, search in enumerate(searches):
         with _blaming_search(number, search):
-            check_memory(search, len(archetypes), panel.dates.size)
+            check_memory(search, len(archetypes), panel.dates.size, free)
     _refuse_silence(gathered.scores, archetypes)
     contenders = []
     for number, (name, search) in enumerate(zip(_names(config), searches, strict=True)):

@@ -15,7 +15,6 @@ from massjax.agents import hindsight_warnings
 from massjax.agents.archetype import Archetype
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, DataError, LeakageError, StoreError
-from massjax.evaluate.memory import check_memory
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import load_panel
 from massjax.market.settings import MarketSettings
@@ -153,12 +152,6 @@ def test_settings_that_cannot_work_are_refused_with_what_to_do(changes: dict[str
 def test_a_store_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no score store here"):
         run(small_config(agents={"archetypes": [{"name": "a", "modalities": ["price"]}]}, store=tmp_path / "none.zarr"))
-
-
-def test_more_chains_than_the_memory_holds_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"10,000,000 chains over 100,000 archetypes and 5,000 dates need about .* GB of memory, .*take"):
-        check_memory(Annealing(chains=10_000_000), archetypes=100_000, dates=5_000)
-    check_memory(Annealing(chains=1024), archetypes=16, dates=302)
 
 
 def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from massjax.answers.cost import Tally
 from massjax.answers.sharding import split
 from massjax.config import RunConfig
 from massjax.errors import MassjaxError, ModelError
+from massjax.machine import this_machine
 from massjax.models.language_model import Engine
 from massjax.progress import Tell
+from massjax.scoring.dtype import with_dtype
 from massjax.scoring.engines import engine_for
-from massjax.scoring.machine import this_machine, with_dtype
 from massjax.scoring.passes import run_passes
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.work import Work, prepare

@@ -14,10 +14,11 @@ from massjax.answers.sharding import parse_shard, split
 from massjax.config import RunConfig, default_config, load_config
 from massjax.errors import ConfigError
 from massjax.flags import Loudness, loudness
+from massjax.machine import Machine, this_machine
 from massjax.progress import Speaker, correcting, speaking
+from massjax.scoring.dtype import dtype_warnings, with_dtype
 from massjax.scoring.engines import engine_for
 from massjax.scoring.leaks import leak_warnings
-from massjax.scoring.machine import Machine, dtype_warnings, this_machine, with_dtype
 from massjax.scoring.passes import ASKING, run_passes
 from massjax.scoring.placing import open_or_create, own_units
 from massjax.scoring.plan import plan

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from massjax.machine import Machine
 from massjax.models.settings import ScoringSettings
 from massjax.row_words import counted
-from massjax.scoring.machine import Machine
 
 CORE_FLOPS = 50e9
 """Operations a second that a core of a CPU is assumed to reach: measured with 135 million parameters in float32 on AVX2."""
