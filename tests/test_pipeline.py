@@ -18,7 +18,7 @@ from massjax.errors import ConfigError, DataError, LeakageError, StoreError
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import load_panel
 from massjax.market.settings import MarketSettings
-from massjax.pipeline import _names, run
+from massjax.pipeline import run
 from massjax.report.remarks import left_out_warnings
 from massjax.report.run import RunResult, made_by_fake
 from massjax.scoring.work import prepare
@@ -250,11 +250,6 @@ def test_archetypes_are_judged_alone(small_run: RunResult) -> None:
         assert facts.rank_ic.mean == pytest.approx(np.nanmean(daily))
         assert facts.coverage == 1.0
         assert facts.mean_weight["uniform"] == pytest.approx(0.25)
-
-
-def test_a_search_of_ones_own_does_not_take_the_name_of_a_control_or_a_column() -> None:
-    methods = [{"method": "own:uniform"}, {"method": "own:date"}, {"method": "own:Climber"}]
-    assert _names(small_config().model_copy(update={"search": tuple(methods)})) == ["uniform-search", "date-search", "Climber"]
 
 
 def test_a_run_on_weekly_prices_with_a_suspension_and_a_delisting_says_both_and_annualises_by_weeks(tmp_path: Path) -> None:
