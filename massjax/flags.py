@@ -28,8 +28,8 @@ def add_loudness(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--verbose", "-v", action="store_true", help="say on stderr what is done, when, and how long it took")
 
 
-def loudness(options: argparse.Namespace) -> Loudness:
-    """What the command line asked for."""
-    if options.quiet:
+def loudness(*, quiet: bool, verbose: bool) -> Loudness:
+    """What the flags of `add_loudness` ask for."""
+    if quiet:
         return Loudness.QUIET
-    return Loudness.VERBOSE if options.verbose else Loudness.NORMAL
+    return Loudness.VERBOSE if verbose else Loudness.NORMAL

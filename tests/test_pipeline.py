@@ -15,11 +15,10 @@ from massjax.agents import hindsight_warnings
 from massjax.agents.archetype import Archetype
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, DataError, LeakageError, StoreError
-from massjax.evaluate.memory import check_memory
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import load_panel
 from massjax.market.settings import MarketSettings
-from massjax.pipeline import _names, run
+from massjax.pipeline import run
 from massjax.report.remarks import left_out_warnings
 from massjax.report.run import RunResult, made_by_fake
 from massjax.scoring.work import prepare
@@ -155,12 +154,6 @@ def test_a_store_that_is_not_there_is_refused(tmp_path: Path) -> None:
         run(small_config(agents={"archetypes": [{"name": "a", "modalities": ["price"]}]}, store=tmp_path / "none.zarr"))
 
 
-def test_more_chains_than_the_memory_holds_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"10,000,000 chains over 100,000 archetypes and 5,000 dates need about .* GB of memory, .*take"):
-        check_memory(Annealing(chains=10_000_000), archetypes=100_000, dates=5_000)
-    check_memory(Annealing(chains=1024), archetypes=16, dates=302)
-
-
 def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
     panel = load_panel(small_config())
     rows = [(day, stock) for stock in panel.stocks for day in panel.dates.tolist()]
@@ -257,11 +250,6 @@ def test_archetypes_are_judged_alone(small_run: RunResult) -> None:
         assert facts.rank_ic.mean == pytest.approx(np.nanmean(daily))
         assert facts.coverage == 1.0
         assert facts.mean_weight["uniform"] == pytest.approx(0.25)
-
-
-def test_a_search_of_ones_own_does_not_take_the_name_of_a_control_or_a_column() -> None:
-    methods = [{"method": "own:uniform"}, {"method": "own:date"}, {"method": "own:Climber"}]
-    assert _names(small_config().model_copy(update={"search": tuple(methods)})) == ["uniform-search", "date-search", "Climber"]
 
 
 def test_a_run_on_weekly_prices_with_a_suspension_and_a_delisting_says_both_and_annualises_by_weeks(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -95,6 +95,18 @@ def controls(arena: Arena, *, fake: bool = False) -> list[Contender]:
         if chosen.any() and not chosen.all():
             found.append(Contender(name, label, "control", settings.signal, uniform_weights(chosen, dates)))
     return [*found, Contender(BEST_SINGLE, "Best single archetype", "control", "mean", best.weights, best.fitness)]
+
+
+def evaluated_dates(contenders: Sequence[Contender], first: int, dates: int) -> Bool[np.ndarray, " T"]:
+    """True on the dates that a run is about: those on which a contender has a fitness, or all where none is fitted to anything.
+
+    Args:
+        contenders: the searches.
+        first: index of the first date with a full look-back behind it; those before are never evaluated.
+        dates: T.
+    """
+    known = [np.isfinite(contender.fitness) for contender in contenders if contender.fitness is not None]
+    return (np.arange(dates) >= first) & (np.any(known, axis=0) if known else True)
 
 
 def judge(arena: Arena, contenders: list[Contender], benchmark: Backtest | None) -> tuple[Strategy, ...]:
