@@ -78,7 +78,7 @@ def tell_error(error: MassjaxError) -> None:
     Console(stderr=True).print(f"[red]error:[/] {shown}", highlight=False, soft_wrap=True, emoji=False)
 
 
-def optimize(arguments: list[str] | None) -> int:
+def optimize_command(arguments: list[str] | None) -> int:
     """Read the configuration, run it, write the run directory and print the summary.
 
     Returns:
@@ -169,7 +169,7 @@ def _store(named: str | None, config: RunConfig) -> Path | str | None:
     return config.store if named is None else absolute(named)
 
 
-def precompute(arguments: list[str] | None) -> int:
+def precompute_command(arguments: list[str] | None) -> int:
     """Read the configuration, ask for the scores that its store lacks, and print what was asked; or print the plan.
 
     Returns:

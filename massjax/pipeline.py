@@ -29,6 +29,7 @@ from massjax.market.returns import close_to_close
 from massjax.progress import SILENT, Speaker, StageTimes, Tell, correcting
 from massjax.row_words import row_unit
 from massjax.scoring.answering import model_for
+from massjax.scoring.cautions import cautions
 from massjax.scoring.dtype import with_dtype
 from massjax.scoring.gathering import gather_scores, store_facts
 from massjax.scoring.outcome import Asked, NothingToAsk
@@ -36,7 +37,6 @@ from massjax.scoring.passes import ASKING, run_passes
 from massjax.scoring.placing import open_or_create, own_units, shards_of
 from massjax.scoring.plan import Plan, plan as plan_of
 from massjax.scoring.recording import record_run
-from massjax.scoring.remarks import remarks as remarks_on_asking
 from massjax.scoring.settled import settled
 from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore
@@ -86,7 +86,7 @@ def precompute(
         config = with_dtype(config, path, machine)
     speaker.tell("reading the market data and writing the prompts", 0, 0)
     work = prepare(config)
-    for warning in (*work.panel.warnings, *_hindsight(config, work.panel, work.archetypes), *remarks_on_asking(work, machine)):
+    for warning in (*work.panel.warnings, *_hindsight(config, work.panel, work.archetypes), *cautions(work, machine)):
         speaker.warn(warning)
     if plan:
         speaker.tell("counting what is left to ask", 0, 0)

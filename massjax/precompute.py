@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from massjax.commands import ended, precompute
+from massjax.commands import ended, precompute_command
 from massjax.stopping import RESUMABLE
 
 
@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
         0 when every score is stored; 1 when some could not be had; 2 on an error the user can mend; 130, 143 and 129 when stopped by
         Ctrl-C, by SIGTERM and by a closed terminal.
     """
-    return ended(lambda: precompute(arguments), RESUMABLE)
+    return ended(lambda: precompute_command(arguments), RESUMABLE)
 
 
 if __name__ == "__main__":

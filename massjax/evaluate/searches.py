@@ -73,7 +73,7 @@ class ListedSearch:
             scores: NaN where an archetype has none.
             member: True where the stock is in the universe.
             forward_returns: by horizon.
-            settings: `gap` is resolved.
+            settings: of the evaluation; `gap` is a number, not None.
             execution_lag: dates from decision to fill.
             seed: of the run.
             dates: labels, for messages.

@@ -21,11 +21,6 @@ class NothingToAsk:
     settled: Settled
     units: tuple[Unit, ...]
 
-    @property
-    def store(self) -> ScoreStore:
-        """The store with the scores."""
-        return self.settled.store
-
 
 @dataclass(frozen=True)
 class Asked:

@@ -10,7 +10,7 @@ from massjax.scoring.leaks import leak_warnings
 from massjax.scoring.work import Work, same_prompts
 
 
-def remarks(work: Work, machine: Machine) -> Iterator[str]:
+def cautions(work: Work, machine: Machine) -> Iterator[str]:
     """Sentences on the settings and the prompts of a run, those on the market data aside.
 
     Args:
