@@ -53,8 +53,8 @@ class _HelpSettings(argparse.Action):
         parser.exit()
 
 
-def loudness(options: argparse.Namespace) -> Loudness:
-    """What the command line asked for."""
-    if options.quiet:
+def loudness(*, quiet: bool, verbose: bool) -> Loudness:
+    """What the flags of `add_loudness` ask for."""
+    if quiet:
         return Loudness.QUIET
-    return Loudness.VERBOSE if options.verbose else Loudness.NORMAL
+    return Loudness.VERBOSE if verbose else Loudness.NORMAL
