@@ -10,17 +10,15 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from massjax.errors import ConfigError, MassjaxError, blaming
-from massjax.flags import Loudness, add_help_settings, add_loudness, add_version, loudness
-from massjax.machine import usable_cores
+from massjax.flags import Loudness, add_loudness, add_version, loudness
 from massjax.progress import speaking
 from massjax.stopping import RESUMABLE, ending_at_once, exit_code, interruptible, stoppable
 from massjax.terminal import escaped_text, markup_text, printable_everywhere, result_console
@@ -32,11 +30,6 @@ if TYPE_CHECKING:
     from massjax.config import RunConfig
     from massjax.scoring.outcome import Asked, NothingToAsk
     from massjax.scoring.plan import Plan
-
-Result = TypeVar("Result")
-
-MOST_CORES = 16
-"""Of a CPU, unless more are asked for: each has its own share of the dates and candidates, and small shares cost more than they save."""
 
 READING = """How to read what is printed: RankIC and IC are means over dates, in percent. A correlation is not a number (NaN) on a date on
 which the signal or the return has no spread over the stocks; such dates are skipped, and a figure with no date left is printed as a
@@ -99,14 +92,14 @@ def optimize_command(arguments: list[str] | None) -> int:
         config = config.replace(out=out, store=_store(options.store, config))
         speaker.detail(f"massjax {massjax_version()}, settings {file}, store {config.store}, run directory {out}")
         interruptible(_import_rooms)
-        from massjax.pipeline import run
+        from massjax.pipeline import run_over
         from massjax.report.console import print_summary
         from massjax.report.run_directory import REPORT, run_directory, write_run
 
         console = result_console()
         with run_directory(out, overwrite=options.overwrite) as folder:
             with blaming(file):
-                result = interruptible(lambda: _over_devices(options.devices, lambda: run(config, speaker.tell)))
+                result = interruptible(lambda: run_over(options.devices, config, speaker.tell))
             speaker.tell("writing the run directory", 0, 0)
             try:
                 write_run(result, folder)
@@ -141,22 +134,33 @@ def optimize_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def add_help_settings(parser: argparse.ArgumentParser) -> None:
+    """Add `--help-settings [SECTION]`, which prints what the settings mean and ends."""
+    parser.add_argument(
+        "--help-settings",
+        action=_HelpSettings,
+        nargs="?",
+        const="",
+        default=argparse.SUPPRESS,
+        metavar="SECTION",
+        help="print every setting of a config with what it is, takes and defaults to, or those of SECTION (market.prices, "
+        "search.gradient, lookback), and end",
+    )
+
+
+class _HelpSettings(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: str | Sequence[Any] | None, option: str | None = None
+    ) -> None:
+        from massjax.config.printed import print_settings
+
+        print_settings(str(values))
+        parser.exit()
+
+
 def run_place(named: Path | None, config: RunConfig) -> Path:
     """The run directory to be: the one that is named, or the configuration's, or one under `runs` by the run's name and the time."""
     return Path(named or config.out or Path("runs") / re.sub(r"[^\w.-]+", "-", f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}")).absolute()
-
-
-def _over_devices(count: int | None, work: Callable[[], Result]) -> Result:
-    """Call `work` with dates and candidates spread over `count` devices, or over all; a CPU is split into as many as are asked for."""
-    import jax
-
-    from massjax.engine.devices import over_devices
-
-    if count is None or count > 0:
-        with suppress(RuntimeError):  # JAX has computed in this process before: the devices are what they are
-            jax.config.update("jax_num_cpu_devices", min(usable_cores(), MOST_CORES) if count is None else count)
-    with over_devices(count):
-        return work()
 
 
 def _import_rooms() -> None:

@@ -10,7 +10,7 @@ the accelerator.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from massjax.agents.archetype import Archetype
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
 from massjax.evaluate import span
-from massjax.machine import Machine, free_memory, this_machine
+from massjax.machine import Machine, free_memory, this_machine, usable_cores
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
 from massjax.market.returns import close_to_close
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 Starting = Callable[[], AbstractContextManager[None]]
 """Makes a context; a model in this process is loaded within it."""
 
+MOST_CORES = 16
+"""Of a CPU, unless more are asked for: each has its own share of the dates and candidates, and small shares cost more than they save."""
 NO_BACKTEST = "The market data has neither prices nor one-day forward returns, so there is nothing to backtest on."
 
 
@@ -228,6 +230,26 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, hindsight)),
         seconds=times.seconds,
     )
+
+
+def run_over(devices: int | None, config: RunConfig, progress: Tell | None = None) -> RunResult:
+    """`run` with dates and candidates spread over several devices.
+
+    Args:
+        devices: GPUs, or cores of a CPU, which is split into as many JAX devices; None for all there are, of a CPU at most `MOST_CORES`.
+        config, progress: as `run` takes them.
+
+    Raises:
+        MassjaxError: there are fewer devices, and whatever `run` raises.
+    """
+    import jax
+
+    from massjax.engine.devices import over_devices
+
+    with suppress(RuntimeError):  # JAX has computed in this process before: the devices are what they are
+        jax.config.update("jax_num_cpu_devices", min(usable_cores(), MOST_CORES) if devices is None else devices)
+    with over_devices(devices):
+        return run(config, progress)
 
 
 def _resolved(config: RunConfig, searches: Sequence[ListedSearch], panel: Panel) -> RunConfig:
