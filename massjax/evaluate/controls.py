@@ -47,8 +47,10 @@ def best_single(
         scores: NaN where an archetype has none.
         member: True where the stock is in the universe.
         forward_returns: at the horizon that is searched for; NaN = unknown.
-        lookback, gap, delay: as in `massjax.walk_forward`.
-        missing: as in `massjax.aggregate`.
+        lookback: dates in the look-back window.
+        gap: dates between the last of the window and the date of the decision.
+        delay: dates from a decision to the first date its weights apply on.
+        missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
     """
     archetypes, _, dates = scores.shape
     window_fitness = lookback_mean(

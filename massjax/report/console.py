@@ -35,7 +35,10 @@ def print_summary(result: RunResult, console: Console) -> None:
 
 
 def summary(result: RunResult) -> RenderableType:
-    """The same as something rich can print; fits 80 columns, on a few more where the strategies have different dates."""
+    """A run's metrics, portfolios, conclusion and warnings as something rich can print.
+
+    It fits 80 columns, on a few more where the strategies have different dates.
+    """
     parts: list[RenderableType] = [Text(mark, style="bold red") for mark in marks(result)]
     tables = [_metrics(result), _shrinkage(result), *([_portfolios(result)] if result.benchmark is not None else [])]
     for table in tables:

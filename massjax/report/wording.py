@@ -40,7 +40,7 @@ def number(value: float, digits: int = 2, *, sign: bool = False) -> str:
 
 
 def signed_percent(value: float, digits: int = 2) -> str:
-    """As `percent`, with a sign for gains too."""
+    """A fraction in percent, without the unit, that has a sign whether it is a gain or a loss: 0.0123 as `+1.23`."""
     return number(100 * value, digits, sign=True)
 
 
