@@ -8,7 +8,22 @@ from contextlib import contextmanager
 
 
 class MassjaxError(Exception):
-    """Something outside the code is wrong; the message names what, what was expected and what to do."""
+    """Something outside the code is wrong: a setting, the data, a store or a model; the base of all errors that massjax raises on purpose.
+
+    The message names the file, field, date, stock or archetype at fault, what was expected, and what to do. Its kinds are in
+    `massjax.errors`: `ConfigError` and, below it, `LeakageError`; `DataError`; `StoreError`; `ModelError`. The command lines print the
+    message alone and exit with code 2.
+
+    Example:
+        >>> import massjax as mj
+        >>> try:
+        ...     mj.Annealing(chain=64)
+        ... except mj.MassjaxError as error:
+        ...     print(type(error).__name__)
+        ...     print(error)
+        ConfigError
+        Annealing: unknown key 'chain' (did you mean 'chains'?); known here: chains, cooling, ...
+    """
 
 
 class ConfigError(MassjaxError):

@@ -31,7 +31,15 @@ def row_unit(periods_per_year: float) -> str:
 
 
 def short_unit(periods_per_year: float) -> str:
-    """As `row_unit`, with `day` for a trading day too: what stands in `5-day return`."""
+    """The name of one row of a panel as it stands in `5-day return`: `day` for a trading day, else `week`, `month` and so on.
+
+    Args:
+        periods_per_year: rows that make a year, as `Panel.periods_per_year`.
+
+    Example:
+        >>> short_unit(252.0), short_unit(12.0)
+        ('day', 'month')
+    """
     return row_unit(periods_per_year).removeprefix("trading ")
 
 

@@ -102,7 +102,7 @@ ConfigPath = Annotated[Path, BeforeValidator(resolve_path)]
 
 
 def resolve_store(value: Any, info: ValidationInfo) -> Path | str:
-    """As `resolve_path`, but a URL stays the text it is: a `Path` would lose one of its slashes."""
+    """A store's place: a path, made absolute relative to the folder of its file, or a URL as text, of which a `Path` would lose a slash."""
     if not isinstance(value, str | Path) or value == "":
         raise ValueError("expected a path, or a URL such as s3://bucket/scores.zarr")
     return str(value) if is_url(value) else Path(resolve_path(value, info))

@@ -39,11 +39,15 @@ def escaped_text(text: object, *, keep: str = "") -> str:
 
 
 def markup_text(text: object, *, keep: str = "") -> str:
-    """As `escaped_text`, for a place where rich reads markup: square brackets of the text are no style.
+    r"""One line of plain text for a place where rich reads markup: escapes what steers a terminal, and square brackets are no style.
 
     Args:
         text: anything with a `str`.
         keep: characters to leave alone all the same.
+
+    Example:
+        >>> markup_text("[red]momentum")
+        '\\[red]momentum'
     """
     from rich.markup import escape
 

@@ -9,23 +9,10 @@ from graphlib import TopologicalSorter
 
 from tests.conftest import ROOT
 
-GROUND = set(
-    [
-        "average_ranks",
-        "errors",
-        "files",
-        "flags",
-        "labels",
-        "lookalikes",
-        "machine",
-        "progress",
-        "row_words",
-        "settings",
-        "stopping",
-        "terminal",
-        "version",
-    ]
-)
+GROUND = {
+    *("average_ranks", "errors", "files", "flags", "labels", "lookalikes", "machine"),
+    *("progress", "row_words", "settings", "stopping", "terminal", "version"),
+}
 """What every room stands on; of these only one another is imported."""
 ASKING = {
     "market": set(),

@@ -47,6 +47,12 @@ def rank_positions(values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N
 
     Returns:
         NaN off the universe and where the value is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> from massjax.agents.rules import rank_positions
+        >>> rank_positions(np.array([[3.0], [7.0], [7.0], [np.nan]]), np.ones((4, 1), bool))[:, 0].tolist()
+        [0.0, 0.75, 0.75, nan]
     """
     known = member & np.isfinite(values)
     ranks = rankdata(np.where(known, values, np.inf), method="average", axis=0)

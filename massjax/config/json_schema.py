@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from massjax.config.reference import prose
 from massjax.config.run import RunConfig
 from massjax.search.registry import METHODS
 
@@ -57,5 +58,5 @@ def _plain(part: Any) -> Any:
     if part.get("additionalProperties") is True:
         del kept["additionalProperties"]
     if isinstance(part.get("description"), str):
-        kept["description"] = " ".join(part["description"].partition("\n\nAttributes:")[0].split())
+        kept["description"] = " ".join(prose(part["description"]).split())
     return kept

@@ -120,10 +120,14 @@ def _below(cls: type[BaseModel], key: str, place: str) -> Iterator[Section]:
         model, steps = _model_within(field.annotation)
         if model is not None:
             inner.append((model, here, f"{place}.{name}{steps}".removeprefix(".")))
-    text = inspect.cleandoc(cls.__dict__.get("__doc__") or "").partition("Attributes:")[0].strip()
-    yield Section(key, place, text, tuple(rows))
+    yield Section(key, place, prose(cls.__dict__.get("__doc__") or ""), tuple(rows))
     for model, here, there in inner:
         yield from _below(model, here, there)
+
+
+def prose(docstring: str) -> str:
+    """A docstring without its sections (`Attributes:`, `Example:` and the like)."""
+    return re.split(r"\n\n[A-Z][a-z]+:\n", inspect.cleandoc(docstring))[0].strip()
 
 
 def _model_within(annotation: Any) -> tuple[type[BaseModel] | None, str]:

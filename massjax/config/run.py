@@ -52,9 +52,30 @@ def load_config(path: Path | str | None = None, assignments: Sequence[str] = ())
 
     Args:
         path: a YAML file; None means `configs/demo.yaml` of the current folder, else of the checkout massjax is installed from.
+        assignments: what `--set` takes on the command line, applied one after the other; values are YAML.
+
+    Returns:
+        A `RunConfig`: frozen, every value checked, relative paths made absolute from the folder of the file.
 
     Raises:
         ConfigError: naming the file and every key at fault.
+
+    Example:
+        >>> import tempfile, massjax as mj
+        >>> from pathlib import Path
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> file = Path(folder.name, "run.yaml")
+        >>> _ = file.write_text('''
+        ... market: {source: sp500, start: 2022-01-03, end: 2022-12-28}
+        ... agents: {archetypes: [{name: winners, rule: {momentum_6m: 1}}]}
+        ... ''')
+        >>> config = mj.load_config(file, ["evaluate.lookback=20"])
+        >>> config.market.source, config.evaluate.lookback, config.agents.archetypes[0].name
+        ('sp500', 20, 'winners')
+        >>> mj.load_config(file, ["evaluate.lokback=20"])
+        Traceback (most recent call last):
+        massjax.errors.ConfigError: ...run.yaml: unknown key 'evaluate.lokback' (did you mean 'lookback'?); known here: ...
+        >>> folder.cleanup()
     """
     file = Path(path) if path is not None else default_config()
     values = override(read_yaml(file), list(assignments))

@@ -85,11 +85,12 @@ def fitness(
     signal: SignalName = "combined",
     missing: Missing = "renormalize",
 ) -> Float[Array, " P"]:
-    """Mean RankIC of each candidate agent distribution over the dates given.
+    """Mean RankIC of each candidate agent distribution over the dates given, `1/|D'| * sum over D' of RankIC_t`.
 
-    On each date the signal of `massjax.aggregate` and the forward return are rank-correlated (Spearman, average ranks on ties) over
-    the members that have both. Dates on which either is constant over those members are skipped: their RankIC is NaN, not 0. Ranks have
-    no gradient: `massjax.GradientSearch` climbs a smooth stand-in.
+    The RankIC of a date is Spearman's correlation, with average ranks on ties, of the signal of `massjax.aggregate` and the forward
+    return over the members that have both (the fitness of MASS's backward optimization, arXiv 2505.10278). Dates on which either is
+    constant over those members are skipped: their RankIC is NaN, not 0. Ranks have no gradient: `massjax.GradientSearch` climbs a smooth
+    stand-in.
 
     Everything is computed in float32, whatever the type of the input or `jax_enable_x64`: scores that differ by less than about 6e-8 of
     their size tie, and a mean over dates is good to about 1e-6. The reports of a run correlate the ranks of such signals in float64.
@@ -101,9 +102,9 @@ def fitness(
         member: True where the stock is in the universe.
         forward_returns: return from the first price one can trade at after each date; NaN leaves the stock out on that date.
         weights: [candidates P, archetypes K], >= 0; only ratios matter.
-        alpha: share of the mean in the combined signal.
+        alpha: share of the mean in the combined signal, in [0, 1].
         signal: which of `combined`, `mean` and `disagreement` ranks the stocks (MASS's code: `disagreement`).
-        missing: see `massjax.aggregate`.
+        missing: `renormalize` leaves missing scores out; `zero` takes them as 0, as MASS does for stocks that nobody looked at.
 
     Returns:
         [P] in float32, each in [-1, 1]; NaN where no date is left.
@@ -112,7 +113,7 @@ def fitness(
         DataError: arrays that do not fit together, labels that disagree, infinite values, or invalid weights.
         ConfigError: an unknown `signal` or `missing`, or an alpha outside [0, 1].
 
-    Examples:
+    Example:
         Two archetypes, the first of which orders three stocks as they returned afterwards:
 
         >>> import numpy as np, massjax as mj
@@ -120,6 +121,13 @@ def fitness(
         >>> returns, member = np.array([[-0.02], [0.0], [0.03]]), np.ones((3, 1), bool)
         >>> mj.fitness(scores, member, returns, np.array([[1.0, 0.0], [0.0, 1.0]]), signal="mean").round(3).tolist()
         [1.0, -1.0]
+
+        It runs under `jax.jit`, here for a thousand candidates at once:
+
+        >>> import jax
+        >>> candidates = jax.random.dirichlet(jax.random.key(0), np.ones(2), (1000,))
+        >>> jax.jit(lambda w: mj.fitness(scores, member, returns, w, signal="mean"))(candidates).shape
+        (1000,)
     """
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)

@@ -41,12 +41,27 @@ ARCHETYPES_TOGETHER = 32
 
 
 class Signal(NamedTuple):
-    """What ranks stocks, for each candidate; higher is better, NaN off-universe and where no weighted archetype has a score.
+    """What ranks N stocks on D dates, for each of P candidates; higher is better.
+
+    Values are in the unit of the scores, NaN off-universe and where no weighted archetype has a score. A higher `mean` says that investors
+    like the stock; a higher `disagreement` says that they agree on it: it is minus the deviation of their scores, for the hypothesis that
+    stocks on which investors disagree return less later (Miller 1977; MASS, arXiv 2505.10278). `massjax.aggregate` makes it.
 
     Attributes:
         mean: weighted mean score.
         disagreement: minus the weighted standard deviation of the scores.
         combined: alpha * mean + (1 - alpha) * disagreement.
+
+    Example:
+        Two archetypes like both stocks equally well on average, and disagree about the second alone:
+
+        >>> import numpy as np, massjax as mj
+        >>> scores, member = np.array([[[0.5], [0.0]], [[0.5], [1.0]]]), np.ones((2, 1), bool)
+        >>> signal = mj.aggregate(scores, member, np.ones((1, 2)), alpha=0.5)
+        >>> signal.combined.shape
+        (1, 2, 1)
+        >>> signal.mean[0, :, 0].tolist(), signal.disagreement[0, :, 0].tolist(), signal.combined[0, :, 0].tolist()
+        ([0.5, 0.5], [-0.0, -0.5], [0.25, 0.0])
     """
 
     mean: Float[Array, "P N D"]
@@ -112,14 +127,17 @@ def aggregate(
         DataError: arrays that do not fit together, infinite scores, or invalid weights.
         ConfigError: an unknown `missing`, or an alpha outside [0, 1].
 
-    Examples:
-        Two archetypes that agree on the first stock and not on the second:
+    Example:
+        Two archetypes agree on the first stock, disagree on the second, and the second archetype has no score for the third. Of two
+        candidates the first weighs them equally, the second trusts the first archetype alone:
 
         >>> import numpy as np, massjax as mj
-        >>> scores = np.array([[[0.5], [0.0]], [[0.5], [1.0]]])
-        >>> signal = mj.aggregate(scores, np.ones((2, 1), bool), np.ones((1, 2)))
-        >>> signal.mean[0, :, 0].tolist(), signal.disagreement[0, :, 0].tolist()
-        ([0.5, 0.5], [-0.0, -0.5])
+        >>> scores = np.array([[[0.5], [0.0], [0.75]], [[0.5], [1.0], [np.nan]]])
+        >>> signal = mj.aggregate(scores, np.ones((3, 1), bool), np.array([[1.0, 1.0], [1.0, 0.0]]))
+        >>> signal.mean[:, :, 0].tolist()
+        [[0.5, 0.5, 0.75], [0.5, 0.0, 0.75]]
+        >>> signal.disagreement[:, :, 0].tolist()
+        [[-0.0, -0.5, -0.0], [-0.0, -0.0, -0.0]]
     """
     check_choice("missing", missing, MISSING)
     check_labels(scores=scores, member=member, weights=weights)

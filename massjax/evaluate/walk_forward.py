@@ -53,18 +53,39 @@ DATES_PER_CALL = 8
 
 
 class WalkForward(NamedTuple):
-    """Weights and signals as they applied on each date, and how the signals did.
+    """Weights and signals as they applied on each date, and how the signals did: T dates, N stocks, K archetypes, P chains of a search.
+
+    `massjax.walk_forward` makes it. Row t of everything belongs to the date of the decision; correlations are in [-1, 1].
 
     Attributes:
         weights: agent distribution applied on each date, found `delay` dates before; equal where there was too little history, or
             no rank correlation in the window.
-        mean, disagreement, combined: the signals of those weights (see `massjax.aggregate`).
+        mean, disagreement, combined: the signals of those weights in the unit of the scores, higher is better: the weighted mean, minus
+            the weighted standard deviation, and alpha times the one plus 1 - alpha times the other.
         fitness: exact in-sample fitness of those weights on their look-back window; NaN where they are equal for want of one.
         rank_ic: Spearman's correlation of the signal with the forward return of the date; NaN where undefined or unknown.
-        ic: Pearson's correlation likewise.
+        ic: Pearson's correlation of the signal with the forward return of the date; NaN where undefined or unknown.
         chain_fitness: in-sample fitness of the best of each chain, aligned with `fitness`: what a test of overfitting needs.
         searched: True where the weights come from a search.
         leaks: True where `leakage_ablation` let the search see returns that were not yet known.
+
+    Example:
+        Thirty dates on which the first of two archetypes knows the returns. The first search needs 10 dates and a gap of 5, and its
+        weights apply a date later; until then weights are equal:
+
+        >>> import jax, numpy as np, massjax as mj
+        >>> returns = np.random.default_rng(0).normal(0, 0.02, size=(6, 30))
+        >>> ranks = returns.argsort(axis=0).argsort(axis=0) / 5
+        >>> walk = mj.walk_forward(
+        ...     np.stack([ranks, 1 - ranks**2]), np.ones((6, 30), bool), returns, mj.DifferentialEvolution(chains=8, steps=5),
+        ...     lookback=10, gap=5, signal="mean", key=jax.random.key(0),
+        ... )
+        >>> walk
+        WalkForward(2 archetypes × 30 dates, 14 searched, mean RankIC 1.0000 on 14)
+        >>> int(walk.searched.argmax()), walk.weights[0].tolist(), bool(walk.weights[-1, 0] > 0.5)
+        (16, [0.5, 0.5], True)
+        >>> walk.weights.shape, walk.mean.shape, walk.chain_fitness.shape
+        ((30, 2), (6, 30), (30, 8))
     """
 
     weights: Float[np.ndarray, "T K"]
@@ -108,8 +129,16 @@ def walk_forward(
 ) -> WalkForward:
     """Search on each date over a window of the past and apply the weights from `delay` dates on.
 
-    The search on date t uses the dates `[t - gap - lookback, t - gap)` and nothing later. Their forward returns are all known at the
-    close of t if `gap >= horizon + execution_lag - 1`; pass `horizon` to have that checked. Everything is computed in float32.
+    The search on date t uses the dates `[t - gap - lookback, t - gap)` and nothing later, and its weights apply on t + `delay` (MASS,
+    arXiv 2505.10278: `lookback=5, gap=4, delay=1` for five-day returns filled at the close). With `lookback=5, gap=4, delay=1`:
+
+    ```
+    date       t-9  t-8  t-7  t-6  t-5  t-4 ... t-1    t      t+1
+               [------ look-back -----]  [-- gap -]    search  weights apply
+    ```
+
+    The forward returns of the look-back are all known at the close of t if `gap >= horizon + execution_lag - 1`; pass `horizon` to have
+    that checked. Everything is computed in float32.
 
     Args:
         scores: [archetypes K, stocks N, dates T]; NaN where an archetype has none.
@@ -120,7 +149,9 @@ def walk_forward(
         gap: dates between the last of the window and the date of the search.
         delay: dates from a search to the first date its weights apply on.
         key: a `jax.random.key`; each date draws from its own.
-        alpha, signal, missing: see `massjax.fitness`.
+        alpha: share of the mean in the combined signal, in [0, 1].
+        signal: which of `combined`, `mean` and `disagreement` ranks the stocks.
+        missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         warm_start: start the first chain of each search from the weights last found before; the others start equal.
         horizon: dates over which the forward returns run.
         execution_lag: dates from a decision to its fill, 0 = at the close of the date of the decision (the default); needs `horizon`.
@@ -136,6 +167,22 @@ def walk_forward(
         ConfigError: a negative gap or delay, a look-back below 1, dates too few for them, an execution lag without a horizon, or an
             unknown name.
         DataError: arrays that do not fit together, or infinite values.
+
+    Example:
+        Five-day returns of a purchase on the day after the decision: a gap of 5 dates is needed, and 4 would see the future.
+
+        >>> import jax, numpy as np, massjax as mj
+        >>> dates = np.arange("2024-01-01", "2024-01-31", dtype="datetime64[D]")
+        >>> returns, member = np.random.default_rng(0).normal(0, 0.02, size=(6, 30)), np.ones((6, 30), bool)
+        >>> ranks = returns.argsort(axis=0).argsort(axis=0) / 5
+        >>> scores, settings = np.stack([ranks, 1 - ranks**2]), mj.DifferentialEvolution(chains=8, steps=5)
+        >>> timing = {"lookback": 10, "horizon": 5, "execution_lag": 1, "dates": dates, "signal": "mean", "key": jax.random.key(0)}
+        >>> walk = mj.walk_forward(scores, member, returns, settings, gap=5, **timing)
+        >>> print(dates[walk.searched][0], walk.rank_ic[walk.searched][0].round(3))
+        2024-01-17 1.0
+        >>> mj.walk_forward(scores, member, returns, settings, gap=4, **timing)
+        Traceback (most recent call last):
+        massjax.errors.LeakageError: gap=4 sees the future: the search on 2024-01-15 would use the 5-date forward return of 2024-01-10, ...
     """
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)

@@ -16,12 +16,13 @@ from massjax.row_words import counted, first_few, times
 RATIOS = np.log([3 / 2, 2, 5 / 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100])
 """Logarithms of the new shares for an old one of usual splits, from 3 for 2 on."""
 RARER_RATIOS = np.log([6 / 5, 5 / 4, 13 / 10, 4 / 3, 7 / 5, 8 / 5, 5 / 3, 7 / 4, 9 / 5])
-"""Those of rarer splits, of many sizes, which a bad day's fall may have too: told only where no other move of the data comes near."""
+"""Logarithms of the new shares for an old one of rarer splits, of many sizes, which a bad day's fall may have too: told only where no other
+move of the data comes near."""
 DOUBLED = np.log(2.0)
 CLOSE, CLOSEST = 0.06, 4.0
 """How far from a usual ratio a jump may lie, for the day's own move: at most the first, and so many of the stock's usual moves."""
 RARER_CLOSE, RARER_CLOSEST = 0.04, 2.0
-"""The same of a rarer ratio, of which there are so many that most falls are near one."""
+"""How far from a rarer ratio a jump may lie, and within how many of the stock's usual moves; most falls are near one of so many ratios."""
 RARE, RARE_ACROSS = 10.0, 6.0
 """A jump at a usual ratio is at least so many of the stock's usual moves; fewer across dates without a price,
 when shares are often split."""
@@ -193,7 +194,9 @@ def standing(
     """In words, the stocks that stand still for `STILL` steps or more: `2 stocks have`, and those with the longest runs by name.
 
     Args:
-        same, known, quiet: see `longest_stand`.
+        same: True where the close of a step is that of the date before; a step goes from one date to the next.
+        known: True where both closes of the step are known.
+        quiet: True for steps on which nothing moves.
         dates: on which each step ends.
         stocks: by row.
 

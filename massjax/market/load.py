@@ -47,6 +47,25 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
     Raises:
         ConfigError: the configuration file is wrong.
         DataError: the data is missing, malformed or too short; the message names file, column, date and stock.
+
+    Returns:
+        A `Panel`. `forward_returns[h]` is the simple return from the first close one can trade at, `execution_lag` dates after the
+        decision, to the close h dates later: `p[t + lag + h] / p[t + lag] - 1`.
+
+    Example:
+        Twenty large US stocks, adjusted closes of which come with massjax's dependency skfolio. An order given at a close is filled at
+        the next (`execution_lag` 1), and the return over five days begins there:
+
+        >>> import numpy as np, massjax as mj
+        >>> from massjax.config import MarketSettings
+        >>> panel = mj.load_panel(MarketSettings(source="sp500", start="2022-01-03", end="2022-03-31", horizons=[5], execution_lag=1))
+        >>> panel
+        Panel(20 stocks × 62 dates, prices, 4 modalities)
+        >>> panel.stocks[:3], panel.modalities()
+        (('AAPL', 'AMD', 'BAC'), ('price', 'price_feature', 'risk', 'cross_industry'))
+        >>> p = panel.prices[0]
+        >>> bool(np.isclose(panel.forward_returns[5][0, 0], p[6] / p[1] - 1))
+        True
     """
     if isinstance(config, Path | str):
         from massjax.config import load_config

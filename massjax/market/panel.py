@@ -29,6 +29,10 @@ TEXT_SCHEMA = pl.Schema({"date": pl.Date(), "stock": pl.String(), "modality": pl
 class Feature:
     """One number per stock and date, known at the close of that date.
 
+    Everything that rules and prompts say about a stock in numbers is a feature: a price feature that massjax computes (`momentum_6m`), or a
+    column of a table of the user's. What is dated t must have been known at the close of t: a balance sheet belongs to the day on which
+    it was published.
+
     Attributes:
         name: how rules, configs and reports refer to it.
         modality: the group of facts it belongs to; an archetype sees the modalities it names.
@@ -36,6 +40,14 @@ class Feature:
         label: what it is, in words for a prompt ("return over the last month").
         style: how a value is printed.
         words: names of its cross-sectional quantiles from the lowest to the highest.
+
+    Example:
+        Book-to-price ratios of two stocks on three dates, one of them not known:
+
+        >>> import numpy as np, massjax as mj
+        >>> values = np.array([[0.5, 0.6, 0.6], [1.2, np.nan, 1.1]])
+        >>> mj.Feature("book_to_price", "valuation", values, label="book value over price", style="ratio")
+        Feature('book_to_price', 'valuation', 2 stocks × 3 dates, 83% known)
     """
 
     name: str
@@ -72,9 +84,11 @@ class MarketFact:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Stocks, dates, universe membership, features, texts and forward returns, aligned on [stock, date].
+    """N stocks, T dates, universe membership, features, texts and forward returns, aligned on [stock, date].
 
-    Everything dated t, except `forward_returns`, was known at the close of t. Missing numbers are NaN.
+    Everything dated t, except `forward_returns`, was known at the close of t. Missing numbers are NaN. Returns are simple returns, 0.01
+    is 1 %. `massjax.load_panel` makes a panel from files; one can be made of arrays too. A panel is not changed: `between` and `only` give
+    parts of it.
 
     Attributes:
         dates: datetime64[D], ascending: days on which the market is open, or weeks, months.
@@ -95,6 +109,25 @@ class Panel:
             no price is known after the last of `dates`.
         aliases, people: by stock; further names of it, and persons who stand for it, which `agents.mask` hides in texts.
         warnings: sentences about the data that its user should read.
+
+    Raises:
+        DataError: an array has not the shape (stocks, dates), dates do not ascend, or stocks are there twice.
+
+    Example:
+        Two stocks on three dates, the second of which joins the universe on the second date:
+
+        >>> import numpy as np, massjax as mj
+        >>> dates = np.array(["2024-01-02", "2024-01-03", "2024-01-04"], dtype="datetime64[D]")
+        >>> prices = np.array([[100.0, 101.0, 99.0], [50.0, 50.0, 51.0]])
+        >>> size = mj.Feature("size", "valuation", np.log(prices), label="logarithm of the price")
+        >>> panel = mj.Panel(
+        ...     dates, ("AAA", "BBB"), np.array([[True, True, True], [False, True, True]]), {"size": size}, prices=prices,
+        ...     forward_returns={1: np.array([[0.01, -0.02, np.nan], [0.0, 0.02, np.nan]])},
+        ... )
+        >>> panel
+        Panel(2 stocks × 3 dates, prices, 1 modality)
+        >>> panel.between("2024-01-03").only(["BBB"]).forward_returns[1].tolist()
+        [[0.02, nan]]
     """
 
     dates: Shaped[np.ndarray, " T"]
@@ -152,7 +185,7 @@ class Panel:
 
         Args:
             start: a date, or a string such as `2022-01-03`; it need not be a trading day.
-            end: likewise.
+            end: a date or such a string; also no trading day need lie there.
 
         Raises:
             DataError: no date of the panel lies between them, or one of them is no whole date.

@@ -153,7 +153,7 @@ def _row(keys: pl.DataFrame, row: int) -> str:
 
 
 def as_dates(frame: pl.DataFrame, column: str, path: Path, conventions: Conventions = PLAIN) -> pl.Series:
-    """A column of days of the market; see `massjax.market.dates.market_days`."""
+    """A column as days of the market, named `date`, whichever way they are written (`massjax.market.dates.market_days` says which)."""
     return market_days(frame[column], path, conventions.timezone).alias("date")
 
 

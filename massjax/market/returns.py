@@ -34,6 +34,14 @@ def forward_returns(
 
     Raises:
         DataError: there are not more than `execution_lag + horizon` dates, so no return is known at all.
+
+    Example:
+        Decided at the first close, bought at the second, sold at the third:
+
+        >>> import numpy as np
+        >>> from massjax.market.returns import forward_returns
+        >>> forward_returns(np.array([[100.0, 80.0, 100.0, 110.0]]), horizon=1, execution_lag=1).round(3).tolist()
+        [[0.25, 0.1, nan, nan]]
     """
     _, dates = prices.shape
     ahead = execution_lag + horizon
@@ -61,6 +69,12 @@ def returns_from_prices(prices: Float[np.ndarray, "N T"]) -> Float[np.ndarray, "
 
     Over a gap in the prices the whole return falls on the date on which the price is known again; NaN in the gap, before the
     first price and after the last one.
+
+    Example:
+        >>> import numpy as np
+        >>> from massjax.market.returns import returns_from_prices
+        >>> returns_from_prices(np.array([[100.0, np.nan, 125.0, 100.0]])).round(3).tolist()
+        [[nan, nan, 0.25, -0.2]]
     """
     return prices / shift(forward_fill(prices), 1) - 1.0
 

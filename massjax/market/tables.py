@@ -209,7 +209,7 @@ def _texts(
 
 
 class AboutStocks(NamedTuple):
-    """What is known of stocks besides numbers, by stock; see `Panel`."""
+    """What is known of stocks besides numbers, by stock: names, sectors, further names, and persons who stand for them."""
 
     names: Mapping[str, str] = MappingProxyType({})
     sectors: Mapping[str, str] = MappingProxyType({})

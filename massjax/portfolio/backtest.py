@@ -99,6 +99,19 @@ def backtest(
 
     Raises:
         DataError: the arrays do not fit together, or no decision can be filled within them.
+
+    Example:
+        The better half of two stocks, decided at the first close and bought at the second, at 0.2 % a round trip: 0.1 % to buy, and then
+        10 % a date.
+
+        >>> import numpy as np
+        >>> from massjax.portfolio.backtest import backtest
+        >>> from massjax.portfolio.settings import BacktestSettings
+        >>> signal, member = np.array([[0.9] * 4, [0.1] * 4]), np.ones((2, 4), bool)
+        >>> returns = np.array([[np.nan, 0.1, 0.1, 0.1], [np.nan, 0.0, 0.0, 0.0]])
+        >>> result = backtest(signal, returns, member, BacktestSettings(quantile=0.5, every=10, cost=0.002))
+        >>> result.equity.round(4).tolist()
+        [nan, 0.999, 1.0989, 1.2088]
     """
     given = {} if fillable is None else {"fillable": fillable}
     check_labels(member=member, signal=signal, returns=returns, **given)

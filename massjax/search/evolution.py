@@ -41,15 +41,31 @@ class EvolutionState(NamedTuple):
 class DifferentialEvolution(Search):
     r"""Differential evolution (Storn and Price 1997), with the good candidates as base (Zhang and Sanderson's JADE, 2009).
 
-    In each step every chain p tries
+    In each step every chain p tries (doi 10.1023/A:1008202821328, the rule `best/1/bin` but for the choice of b)
 
     $$ v = b + F (a - c), \qquad u_k = v_k \text{ or, with probability } 1 - C, w_{p,k} $$
 
     with b drawn from the best of the population, a and c from all of it, and scales F and crossover rates C that it draws anew: steps
-    are as long as the population is wide, and shrink with it. A weight below 0 becomes 0 or half of what b or p had, so that sparse mixes
+    are as long as the population is wide, and shrink with it. A weight below 0 becomes 0 or half of what p had, so that sparse mixes
     are within reach. The chain moves where it is no worse: plateaus, of which the exact RankIC is made, are crossed, and so is where it is
     undefined; where all of it is, it is drawn anew, nearer to equal weights. A population that no longer improves is drawn anew too; the
     best of each chain is kept.
+
+    Example:
+        Six stocks on three dates, and three archetypes: the first ranks the stocks as they returned afterwards, the last the other way
+        round. The population gathers where the first outweighs the others:
+
+        >>> import jax, numpy as np, massjax as mj
+        >>> rng = np.random.default_rng(0)
+        >>> returns, member = rng.normal(0, 0.02, size=(6, 3)), np.ones((6, 3), bool)
+        >>> ranks = returns.argsort(axis=0).argsort(axis=0) / 5
+        >>> scores = np.stack([ranks, rng.random((6, 3)), 1 - ranks])
+        >>> settings = mj.DifferentialEvolution(chains=64, steps=50)
+        >>> found = mj.search_window(scores, member, returns, settings, signal="mean", key=jax.random.key(0))
+        >>> found
+        SearchResult(fitness 1.0000, 50 steps, 64 chains, 3 archetypes)
+        >>> bool(found.weights[0] > 0.5), bool(found.weights[2] < found.weights[0])
+        (True, True)
     """
 
     chains: int = Field(

@@ -66,6 +66,35 @@ class Search(Settings):
     The state is any pytree with a field `best`, the `Judged` best of each chain so far. `init` only sets up; `step` is applied
     `steps + 1` times, and the first time judges the start. So the exact fitness is compiled once. The fitness of the start may be
     undefined, as where equal weights of a factor and its mirror cancel: `step` must move on from there.
+
+    `massjax.testing.SearchContract` tests whether a search of your own keeps this contract, and docs/own_search.md walks through one.
+
+    Example:
+        Random search, the baseline that every other has to beat: after the start, each step draws distributions anew.
+
+        >>> from typing import NamedTuple
+        >>> import jax, jax.numpy as jnp, numpy as np, massjax as mj
+        >>> from massjax.search import Judged, unjudged
+        >>> class State(NamedTuple):
+        ...     begun: jax.Array
+        ...     best: Judged
+        >>> class RandomSearch(mj.Search):
+        ...     draws: int = 64
+        ...     @property
+        ...     def population(self):
+        ...         return self.draws
+        ...     def init(self, objective, start, key):
+        ...         return State(jnp.zeros((), bool), unjudged(start))
+        ...     def step(self, objective, state, key):
+        ...         drawn = jax.random.dirichlet(key, jnp.ones(state.best.weights.shape[1]), (self.draws,))
+        ...         judged = objective.judge(jnp.where(state.begun, drawn, state.best.weights))
+        ...         return State(jnp.ones((), bool), state.best.improved(*judged))
+        >>> rng = np.random.default_rng(0)
+        >>> returns, member = rng.normal(0, 0.02, size=(6, 3)), np.ones((6, 3), bool)
+        >>> ranks = returns.argsort(axis=0).argsort(axis=0) / 5
+        >>> scores = np.stack([ranks, rng.random((6, 3)), 1 - ranks])
+        >>> mj.search_window(scores, member, returns, RandomSearch(steps=20), signal="mean", key=jax.random.key(0))
+        SearchResult(fitness 1.0000, 20 steps, 64 chains, 3 archetypes)
     """
 
     steps: int = Field(

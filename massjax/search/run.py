@@ -40,7 +40,7 @@ Panel: TypeAlias = tuple[Float[Array, "K N D"], Bool[Array, "N D"], Float[Array,
 
 
 class SearchResult(NamedTuple):
-    """What a search found; weights sum to 1.
+    """What a search of P chains over K archetypes found; weights are positive and sum to 1, fitness is a mean RankIC in [-1, 1].
 
     Attributes:
         weights: the best agent distribution of all chains; ties go to the first chain.
@@ -49,6 +49,22 @@ class SearchResult(NamedTuple):
         chain_fitness: their exact fitness.
         history: best fitness of all chains, at the start and after each step, NaN while none was defined; level after an early stop.
         steps: steps taken, fewer than asked for where the search ran out of patience.
+
+    Example:
+        Two archetypes, the first of which ranks three stocks as they returned afterwards. The history begins with the fitness of the
+        start and never falls:
+
+        >>> import jax, numpy as np, massjax as mj
+        >>> scores = np.array([[[0.1], [0.5], [0.9]], [[0.7], [0.2], [0.1]]])
+        >>> returns, member = np.array([[-0.02], [0.0], [0.03]]), np.ones((3, 1), bool)
+        >>> settings = mj.DifferentialEvolution(chains=8, steps=10)
+        >>> result = mj.search_window(scores, member, returns, settings, signal="mean", key=jax.random.key(0))
+        >>> result
+        SearchResult(fitness 1.0000, 10 steps, 8 chains, 2 archetypes)
+        >>> result.weights.shape, result.chain_weights.shape, result.history.shape
+        ((2,), (8, 2), (11,))
+        >>> bool((np.diff(result.history) >= 0).all()), bool(result.history[-1] == result.fitness)
+        (True, True)
     """
 
     weights: Float[Array, " K"]
@@ -79,7 +95,11 @@ def search_window(
     start: Float[ArrayLike, "*P K"] | None = None,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> SearchResult:
-    """Search the agent distribution with the highest fitness on one window (MASS's backward optimization), in float32.
+    """Search the agent distribution w with the highest fitness on one window, `max_w mean_t RankIC(signal_t(w), return_t)`, in float32.
+
+    This is MASS's backward optimization (arXiv 2505.10278): which mix of investors would have ranked the recent market best? The signals
+    are those of `massjax.aggregate`, and the fitness found is the one that `massjax.fitness` gives the weights found. It is an in-sample
+    figure: the more candidates are tried, the more of it is luck. `massjax.walk_forward` says what the weights are worth afterwards.
 
     Args:
         scores: [archetypes K, stocks N, dates D]; NaN where an archetype has none.
@@ -87,7 +107,9 @@ def search_window(
         forward_returns: return from the first price one can trade at after each date; NaN where unknown.
         settings: the method, for example `Annealing(chains=1024, steps=200)` or `GradientSearch(restarts=64, steps=100)`.
         key: a `jax.random.key`; the same key gives the same result.
-        alpha, signal, missing: see `massjax.fitness`.
+        alpha: share of the mean in the combined signal, in [0, 1].
+        signal: which of `combined`, `mean` and `disagreement` ranks the stocks.
+        missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         start: weights to start from, [K] for all chains or [chains, K]; by default all equal.
         progress: called as `progress(taken, total, best)` with numbers of steps and the best fitness so far, up to a hundred times.
 
@@ -97,6 +119,23 @@ def search_window(
     Raises:
         DataError: arrays that do not fit together, infinite values, or invalid start weights.
         ConfigError: an unknown `signal` or `missing`, an alpha outside [0, 1], settings of no search, or a key of another kind.
+
+    Example:
+        Six stocks on three dates, and three archetypes: the first ranks the stocks as they returned afterwards, the last the other way
+        round. What is found may start the next search, of which it is the least that comes out:
+
+        >>> import jax, numpy as np, massjax as mj
+        >>> rng = np.random.default_rng(0)
+        >>> returns, member = rng.normal(0, 0.02, size=(6, 3)), np.ones((6, 3), bool)
+        >>> ranks = returns.argsort(axis=0).argsort(axis=0) / 5
+        >>> scores = np.stack([ranks, rng.random((6, 3)), 1 - ranks])
+        >>> settings, keys = mj.Annealing(chains=64, steps=100), jax.random.split(jax.random.key(0))
+        >>> found = mj.search_window(scores, member, returns, settings, signal="mean", key=keys[0])
+        >>> found
+        SearchResult(fitness 1.0000, 100 steps, 64 chains, 3 archetypes)
+        >>> again = mj.search_window(scores, member, returns, settings, signal="mean", key=keys[1], start=found.weights)
+        >>> bool(again.fitness >= found.fitness)
+        True
     """
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)

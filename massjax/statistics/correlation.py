@@ -21,6 +21,16 @@ def daily_rank_ic(
 
     Returns:
         In [-1, 1], average ranks on ties; NaN on dates where fewer than two stocks are left or either side is constant.
+
+    Example:
+        Three stocks on two dates: the signal orders them as they return, and then says nothing.
+
+        >>> import numpy as np
+        >>> from massjax.statistics.correlation import daily_rank_ic
+        >>> signal = np.array([[0.1, 0.5], [0.2, 0.5], [0.9, 0.5]])
+        >>> returns = np.array([[-0.02, 0.01], [0.01, 0.03], [0.02, 0.0]])
+        >>> daily_rank_ic(signal, returns).round(6).tolist()
+        [1.0, nan]
     """
     signal, forward_returns = _common(signal, forward_returns, member)
     return _correlation(_ranks(signal), _ranks(forward_returns))
@@ -29,7 +39,22 @@ def daily_rank_ic(
 def daily_ic(
     signal: Float[np.ndarray, "N T"], forward_returns: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"] | None = None
 ) -> Float[np.ndarray, " T"]:
-    """IC of each date: Pearson's correlation of signal and forward return; otherwise as `daily_rank_ic`."""
+    """IC of each date: Pearson's correlation of signal and forward return over the members that have both.
+
+    Args:
+        signal: higher means better; NaN = none.
+        forward_returns: NaN = unknown.
+        member: True where the stock is in the universe; None = wherever there is a signal.
+
+    Returns:
+        In [-1, 1]; NaN on dates where fewer than two stocks are left or either side is constant.
+
+    Example:
+        >>> import numpy as np
+        >>> from massjax.statistics.correlation import daily_ic
+        >>> daily_ic(np.array([[0.0], [0.5], [1.0]]), np.array([[0.0], [0.02], [0.01]])).round(6).tolist()
+        [0.5]
+    """
     return _correlation(*_common(signal, forward_returns, member))
 
 

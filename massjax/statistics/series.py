@@ -76,6 +76,15 @@ def standard_error(daily: Float[np.ndarray, " T"], horizon: int) -> float:
 
     Returns:
         NaN where there are not more than `horizon` values.
+
+    Example:
+        Five values a stretch that move together, as overlapping returns make them: the usual error is far too small.
+
+        >>> import numpy as np
+        >>> from massjax.statistics.series import standard_error
+        >>> daily = np.repeat(np.random.default_rng(0).normal(size=50), 5)
+        >>> round(standard_error(daily, horizon=1), 2), round(standard_error(daily, horizon=5), 2)
+        (0.06, 0.14)
     """
     known = np.isfinite(daily)
     count = int(known.sum())

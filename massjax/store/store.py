@@ -26,9 +26,34 @@ from massjax.version import massjax_version
 
 
 class ScoreStore(StoreReader):
-    """Scores of archetypes × stocks × dates on disk, with what determined them.
+    """Scores of K archetypes × N stocks × T dates on disk, with what determined them; scores are in [0, 1], NaN = missing.
 
     Made by `create` or `open`; holds no file open. What is read is what is there at that moment: compacted blocks and journaled units.
+    A *unit* is what is asked and written at once: some dates, one archetype, all stocks. It is written once, durably, under the hash of
+    everything that determined it, so that work that was stopped goes on where it was. docs/store.md lists what a store promises.
+
+    Raises:
+        StoreError: no store where one was expected, a damaged one, or one of other archetypes or another model; the message names which.
+
+    Example:
+        A store of one rule's scores, written unit by unit, in a folder of its own:
+
+        >>> import tempfile, numpy as np, massjax as mj
+        >>> from massjax.store import Status, UnitScores
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> days = np.array(["2024-01-02", "2024-01-03", "2024-01-04"], dtype="datetime64[D]")
+        >>> store = mj.ScoreStore.create(
+        ...     f"{folder.name}/scores.zarr", dates=days, stocks=["AAA", "BBB"], archetypes=[{"name": "winners"}],
+        ...     choices=("1", "2", "3"), run_key={"model": "a rule"}, dates_per_unit=2,
+        ... )
+        >>> for number, unit in enumerate(store.missing_units({unit: "key" for unit in store.units()})):
+        ...     status, score = np.full(unit.shape, Status.RULE, np.uint8), np.full(unit.shape, 0.25 * (number + 1))
+        ...     _ = store.write_unit(unit, UnitScores(status, score), key="key")
+        >>> mj.ScoreStore.open(store.path).scores().tolist()
+        [[[0.25, 0.25, 0.5], [0.25, 0.25, 0.5]]]
+        >>> store.scores(dates=("2024-01-03", "2024-01-04"), stocks=["BBB"]).tolist()
+        [[[0.25, 0.5]]]
+        >>> folder.cleanup()
     """
 
     @classmethod

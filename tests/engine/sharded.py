@@ -27,6 +27,7 @@ def main(out: str, devices: int, process: int = 0, processes: int = 1, port: int
     key = jax.random.key(0)
     with over_devices(devices):
         found = mj.search_window(*past, mj.Annealing(chains=66, steps=6), key=key)
+        evolved = mj.search_window(*past, mj.DifferentialEvolution(chains=66, steps=6), key=key)
         climbed = mj.search_window(*past, mj.GradientSearch(restarts=70, steps=12), key=key)
         timing = {"lookback": 4, "gap": 1, "key": key}
         walked = mj.walk_forward(scores, member, returns, mj.Annealing(chains=10, steps=4), **timing)
@@ -37,6 +38,7 @@ def main(out: str, devices: int, process: int = 0, processes: int = 1, port: int
             "weights": found.weights,
             "chain_weights": found.chain_weights,
             "chain_fitness": found.chain_fitness,
+            "evolved": evolved.chain_fitness,
             "climbed": climbed.chain_fitness,
             "walked": walked.weights,
             "rank_ic": walked.rank_ic,

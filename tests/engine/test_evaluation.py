@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from massjax.engine import evaluate, evaluation, fitness, prepare_window
 from massjax.errors import ConfigError, DataError
-from tests.compilations import count_compilations
+from massjax.testing import count_compilations
 from tests.engine import slow_reference as slow
 
 seeds = st.integers(0, 2**32 - 1)

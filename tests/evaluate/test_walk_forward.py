@@ -15,7 +15,7 @@ from massjax.errors import ConfigError, DataError, LeakageError
 from massjax.evaluate import walk_forward as module
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.search import Annealing, Judged, Search, search_window, unjudged
-from tests.compilations import count_compilations
+from massjax.testing import count_compilations
 
 LOOKBACK, GAP, DELAY = 5, 4, 1
 FIRST = LOOKBACK + GAP + DELAY

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -108,6 +110,18 @@ def test_without_a_backtest_the_files_are_there_and_empty(small_run: RunResult) 
 def test_a_leakage_ablation_is_marked_in_every_series(leaking_run: RunResult) -> None:
     assert all(name.endswith("(leakage ablation)") for name in returns_frame(leaking_run).columns[1:])
     assert holdings_frame(leaking_run)["method"].str.ends_with("(leakage ablation)").all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_python_of_the_docs_runs(folder: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of docs/series.md one after the other on this run, without those of a library that is not installed."""
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", (root / "docs" / "series.md").read_text(encoding="utf-8"), re.DOTALL):
+        with suppress(ModuleNotFoundError):
+            exec(compile(block.replace("runs/demo", str(folder)), "series.md", "exec"), names)
+    assert isinstance(names["held"], pl.DataFrame)
 
 
 @pytest.mark.filterwarnings("ignore")

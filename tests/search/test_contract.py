@@ -13,20 +13,28 @@ import pytest
 from massjax.engine import fitness
 from massjax.errors import ConfigError, DataError
 from massjax.search import METHODS, Annealing, DifferentialEvolution, GradientSearch, search_window, settings_from_mapping
-from tests.compilations import count_compilations
+from massjax.testing import SearchContract
 from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
 def own_module(tmp_path_factory):
-    """The search that the docs show, as its readers would save it."""
+    """The search that the docs show, as its readers would save it, and the blocks that use and test it."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own_search.md").read_text(encoding="utf-8"), re.DOTALL)
     folder = tmp_path_factory.mktemp("own")
     (folder / "climber.py").write_text(blocks[0], encoding="utf-8")
     sys.path.insert(0, str(folder))
-    yield "climber:HillClimber", blocks[1]
+    yield blocks[1:]
     sys.path.remove(str(folder))
     sys.modules.pop("climber", None)
+
+
+def block(code):
+    """The names that a block of the docs defines."""
+    names = {}
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        exec(compile(code, "own_search.md", "exec"), names)
+    return names
 
 
 @pytest.fixture(scope="module", params=["evolution", "annealing", "soft_rank_ic", "ic", "perturbed_rank_ic", "own"])
@@ -37,8 +45,21 @@ def search(request, own_module):
         "soft_rank_ic": GradientSearch(restarts=16, steps=12, kl_strength=0.01, entropy_strength=0.01),
         "ic": GradientSearch(restarts=16, steps=12, objective="ic", optimizer="sgd"),
         "perturbed_rank_ic": GradientSearch(restarts=16, steps=12, objective="perturbed_rank_ic", pairs=2),
-        "own": settings_from_mapping({"method": own_module[0], "climbers": 16, "steps": 12}),
+        "own": block(own_module[1])["TestHillClimber"].search,
     }[request.param]
+
+
+class TestContract(SearchContract):
+    """Every search keeps the contract that ships with massjax."""
+
+    @pytest.fixture(autouse=True)
+    def _each(self, search):
+        self.search = search
+
+
+UP = np.linspace(0, 1, 12, dtype=np.float32)[:, None].repeat(3, axis=1)
+FLAT = np.full_like(UP, 0.5)
+DEALT = np.array(list(itertools.permutations([0.0, 0.5, 1.0])) * 2, np.float32).T[:, :, None].repeat(3, axis=2)
 
 
 @pytest.fixture(scope="module")
@@ -49,78 +70,20 @@ def window():
     return scores, rng.random((12, 3)) < 0.9, rng.normal(size=(12, 3)).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def result(search, window):
-    return search_window(*window, search, key=jax.random.key(0))
+def test_a_factor_is_told_from_its_mirror(search, window):
+    panel = np.stack([UP, 1 - UP, FLAT, FLAT]), np.ones((12, 3), bool), window[2]
+    assert np.isnan(fitness(*panel, np.ones((1, 4)), signal="mean"))
+    better = max(float(f) for f in fitness(*panel, np.eye(4)[:2], signal="mean"))
+    assert float(search_window(*panel, search, key=jax.random.key(0), signal="mean").fitness) == pytest.approx(better, abs=1e-6)
 
 
-def test_the_result_is_the_best_exact_fitness(window, result):
-    np.testing.assert_array_equal(fitness(*window, result.chain_weights), result.chain_fitness)
-    np.testing.assert_array_equal(fitness(*window, np.asarray(result.weights)[None])[0], result.fitness)
-    assert result.fitness == result.chain_fitness.max()
-    np.testing.assert_array_equal(result.weights, result.chain_weights[int(np.argmax(result.chain_fitness))])
-
-
-def test_weights_are_distributions(result):
-    weights = np.asarray(result.chain_weights)
-    assert (weights > 0).all()
-    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
-
-
-def test_history_starts_at_the_start_and_never_falls(search, window, result):
-    history = np.asarray(result.history)
-    assert history.shape == (search.steps + 1,)
-    assert (np.diff(history) >= 0).all()
-    assert history[-1] == result.fitness
-    assert history[0] >= fitness(*window, np.ones((1, 5)))[0] - 1e-6
-    assert history[-1] > history[0]
-
-
-def test_the_same_key_gives_the_same_result(search, window, result):
-    again = search_window(*window, search, key=jax.random.key(0))
-    jax.tree.map(np.testing.assert_array_equal, again, result)
-
-
-def test_a_window_that_cannot_be_judged_has_no_winner(search, window):
-    scores, member, returns = window
-    nothing = search_window(scores, member, np.full_like(returns, np.nan), search, key=jax.random.key(0))
-    assert np.isnan(nothing.fitness)
-    assert np.isnan(nothing.chain_fitness).all()
-    np.testing.assert_allclose(np.asarray(nothing.chain_weights).sum(axis=1), 1, atol=1e-6)
-
-
-UP = np.linspace(0, 1, 12, dtype=np.float32)[:, None].repeat(3, axis=1)
-NOISE = np.random.default_rng(1).integers(0, 256, (12, 3)).astype(np.float32) / 256
-FLAT = np.full_like(UP, 0.5)
-DEALT = np.array(list(itertools.permutations([0.0, 0.5, 1.0])) * 2, np.float32).T[:, :, None].repeat(3, axis=2)
-UNDEFINED = {
-    "a factor and its mirror": (np.stack([UP, 1 - UP, FLAT, FLAT]), None),
-    "another factor every date and its mirror": (np.stack([NOISE, 1 - NOISE, FLAT, FLAT]), None),
-    "two factors and their mirrors": (np.stack([UP, 1 - UP, UP[::-1] ** 2, 1 - UP[::-1] ** 2]), None),
-    "the same scores dealt to other archetypes": (np.concatenate([DEALT, FLAT[None]]), None),
-    "all weight on a constant archetype": (np.stack([FLAT, UP, FLAT, 1 - UP]), np.array([1.0, 0.0, 0.0, 0.0])),
-}
-"""Scores and starts (None = equal weights) at which the mean ranks nothing."""
-
-
-@pytest.mark.parametrize("kind", UNDEFINED)
-def test_an_undefined_start_moves(search, window, kind):
-    scores, start = UNDEFINED[kind]
-    if start is not None and type(search).__name__ == "HillClimber":
+def test_all_weight_on_a_constant_archetype_moves(search, window):
+    if type(search).__name__ == "HillClimber":
         pytest.skip("it multiplies weights, and leaves those of 0 alone")
-    panel = scores, np.ones((12, 3), bool), window[2]
-    assert np.isnan(fitness(*panel, np.ones((1, 4)) if start is None else start[None], signal="mean"))
+    panel, start = (np.stack([FLAT, UP, FLAT, 1 - UP]), np.ones((12, 3), bool), window[2]), np.array([1.0, 0.0, 0.0, 0.0])
+    assert np.isnan(fitness(*panel, start[None], signal="mean"))
     found = search_window(*panel, search, key=jax.random.key(0), signal="mean", start=start)
     assert np.isfinite(found.chain_fitness).all(), "no chain stays where it is undefined"
-    np.testing.assert_array_equal(fitness(*panel, found.chain_weights, signal="mean"), found.chain_fitness)
-    assert found.fitness == found.chain_fitness.max()
-    history = np.asarray(found.history)
-    known = np.isfinite(history)
-    assert known[np.argmax(known) :].all(), "once known, the best stays known"
-    assert (np.diff(history[known]) >= 0).all()
-    if kind == "a factor and its mirror":
-        better = max(float(f) for f in fitness(*panel, np.eye(4)[:2], signal="mean"))
-        assert float(found.fitness) == pytest.approx(better, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -137,26 +100,12 @@ def test_a_single_chain_leaves_an_undefined_start(window, alone):
     assert np.isfinite(search_window(*panel, alone, key=jax.random.key(0), signal="disagreement").fitness)
 
 
-def test_no_start_is_lost(search, window, result):
-    for start in (result.weights, result.chain_weights):
-        started = search_window(*window, search, key=jax.random.key(1), start=start)
-        assert started.history[0] >= result.fitness - 1e-5
-
-
-def test_other_windows_and_keys_do_not_compile_again(search, window, result):
-    scores, member, returns = window
-    with count_compilations() as compiled:
-        for seed in (1, 2):
-            search_window(1 - scores, ~member, -returns, search, key=jax.random.key(seed), alpha=0.1 * seed, start=np.arange(1, 6) + seed)
-        assert compiled() == 0
-
-
-def test_the_docs_use_their_search(own_module):
-    names: dict[str, object] = {}
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        exec(compile(own_module[1], "own_search.md", "exec"), names)
-    history = np.asarray(names["result"].history)
+def test_the_docs_use_and_test_their_search(own_module):
+    history = np.asarray(block(own_module[0])["result"].history)
     assert history[-1] > history[0]
+    tests = block(own_module[1])["TestHillClimber"]
+    assert issubclass(tests, SearchContract)
+    assert settings_from_mapping({"method": "climber:HillClimber", "climbers": 16, "steps": 12}) == tests.search
 
 
 def test_every_method_has_bounded_sizes():

@@ -82,7 +82,7 @@ def sample_agents(
         DataError: arrays that do not fit together, or groups missing or negative.
         ConfigError: an unknown `attention`, groups that it does not look at, or numbers out of range.
 
-    Examples:
+    Example:
         A thousand agents that look at two of three stocks and pick the better one, nearly always:
 
         >>> import jax, numpy as np, massjax as mj

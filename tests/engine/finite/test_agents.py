@@ -17,7 +17,7 @@ from scipy import stats
 from massjax.engine.finite import agents as sampling
 from massjax.engine.finite.agents import draw_agents, sample_agents
 from massjax.errors import ConfigError, DataError
-from tests.compilations import count_compilations
+from massjax.testing import count_compilations
 
 KEY = jax.random.key(0)
 UNLIKELY = 1e-4
