@@ -58,8 +58,8 @@ def numba_fitness(data: tuple[np.ndarray, ...]) -> Callable[[], object] | None:
     except ImportError:
         return None
     window = jax.tree.map(np.asarray, prepare_window(*map(jnp.asarray, data[:3]), "renormalize"))
-    lanes = np.ascontiguousarray(data[3].T)
-    return partial(by_hand.fitness, window.opinions.scores, window.opinions.present, window.returns.ranks, window.returns.common, lanes)
+    columns = np.ascontiguousarray(data[3].T)
+    return partial(by_hand.fitness, window.opinions.scores, window.opinions.present, window.returns.ranks, window.returns.common, columns)
 
 
 def product_alone(size: Size) -> Callable[[], object]:
