@@ -25,7 +25,7 @@ from timing import Size
 
 import massjax as mj
 from massjax.engine.devices import spread
-from massjax.engine.evaluation import Window, evaluate, in_tiles, prepare_window
+from massjax.engine.evaluation import Window, in_tiles, prepare_window, window_fitness
 from massjax.search import Objective
 
 SIZES = {
@@ -110,7 +110,7 @@ def ready(panel: list[jax.Array]) -> Window:
 def kernel(data: tuple[np.ndarray, ...]) -> partial[jax.Array]:
     """What a search calls: the evaluation on a window that is ready, as numba's kernel gets it too."""
     *panel, weights = timing.on_devices(data)
-    return partial(jax.jit(evaluate, static_argnums=3), ready(panel), weights, jnp.float32(0.5), "combined")
+    return partial(jax.jit(window_fitness, static_argnums=3), ready(panel), weights, jnp.float32(0.5), "combined")
 
 
 def memory(data: tuple[np.ndarray, ...]) -> int:
