@@ -219,12 +219,12 @@ class Products(NamedTuple):
     """Factors whose matrix product with the weights gives the weighted mean and variance of each row, around a pivot of the row.
 
     Attributes:
-        values: differences from the pivot, their squares, and presence.
+        values: differences from the pivot of N rows, then their squares, then presence: R = 3 N.
         pivot: mean over the archetypes, less the centre.
         complete: whether every row has the scores of all archetypes, or of none; the product with presence can then be left out.
     """
 
-    values: Float[Array, "3*N K"]
+    values: Float[Array, "R K"]
     pivot: Float[Array, " N"]
     complete: Bool[Array, ""]
 
@@ -245,11 +245,11 @@ def product_signal(products: Products, weights: Float[Array, "K P"], alpha: Floa
     """
     rows = len(products.pivot)
 
-    def of_all() -> Float[Array, "3*N P"]:
+    def of_all() -> Float[Array, "R P"]:
         present = products.values[2 * rows :, :1] * weights.sum(0)[None, :]
         return jnp.concatenate([jnp.matmul(products.values[: 2 * rows], weights, precision="highest"), present])
 
-    def of_some() -> Float[Array, "3*N P"]:
+    def of_some() -> Float[Array, "R P"]:
         return jnp.matmul(products.values, weights, precision="highest")
 
     apart, squares, total = jnp.split(lax.cond(products.complete, of_all, of_some), 3)

@@ -63,11 +63,11 @@ def evaluated_products(
     return covariance, square, spread
 
 
-def ranked_covariance(signal: Float[Array, "N*D P"], returns: Returns) -> tuple[Float[Array, "D P"], Float[Array, "D P"]]:
+def ranked_covariance(signal: Float[Array, "R P"], returns: Returns) -> tuple[Float[Array, "D P"], Float[Array, "D P"]]:
     """`sum_n q[n] r[n]` and `sum_n q[n]^2` of each date and candidate, q and r the rank sums of signal and return, average ranks on ties.
 
     Args:
-        signal: the D dates of the first stock, then those of the second, and so on; NaN where there is none.
+        signal: R = N D rows, the D dates of the first stock, then those of the second, and so on; NaN where there is none.
         returns: the ranked forward returns of those dates.
 
     Returns:
