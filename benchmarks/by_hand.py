@@ -1,7 +1,7 @@
 """The same evaluation written by hand for numba, as fast as we can: what a compiler for whole arrays is measured against.
 
-Candidates fill the vector lanes, threads take tiles of them, and the half of all pairs of stocks is compared, as in `massjax.engine`. It is
-exact where no two signals tie; ties are only detected (the kernel of massjax counts them again, too), and NaN is returned for them.
+Candidates fill the vector registers, threads take tiles of them, and half of all pairs of stocks are compared, as in `massjax.engine`. It
+is exact where no two signals tie; ties are only detected (the kernel of massjax counts them again, too), and NaN is returned for them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numba import prange
 
-LANES = 128
+COLUMNS = 128
 
 
 @numba.njit(parallel=True, fastmath={"contract", "nsz"})
@@ -26,15 +26,15 @@ def fitness(
     dates, archetypes, stocks = scores.shape
     candidates = weights.shape[1]
     found = np.empty(candidates, np.float32)
-    for tile in prange((candidates + LANES - 1) // LANES):
-        lanes = np.zeros((archetypes, LANES), np.float32)
-        last = min(candidates, (tile + 1) * LANES)
-        lanes[:, : last - tile * LANES] = weights[:, tile * LANES : last]
-        lanes[:, last - tile * LANES :] = 1.0
-        signal = np.empty((stocks, LANES), np.float32)
+    for tile in prange((candidates + COLUMNS - 1) // COLUMNS):
+        columns = np.zeros((archetypes, COLUMNS), np.float32)
+        last = min(candidates, (tile + 1) * COLUMNS)
+        columns[:, : last - tile * COLUMNS] = weights[:, tile * COLUMNS : last]
+        columns[:, last - tile * COLUMNS :] = 1.0
+        signal = np.empty((stocks, COLUMNS), np.float32)
         rank = np.empty(stocks, np.float32)
-        total, mean, square = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-        covariance, tied, mean_ic = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.zeros(LANES, np.float32)
+        total, mean, square = np.empty(COLUMNS, np.float32), np.empty(COLUMNS, np.float32), np.empty(COLUMNS, np.float32)
+        covariance, tied, mean_ic = np.empty(COLUMNS, np.float32), np.empty(COLUMNS, np.float32), np.zeros(COLUMNS, np.float32)
         for date in range(dates):
             count = 0
             for stock in range(stocks):
@@ -45,18 +45,18 @@ def fitness(
                 square[:] = 0.0
                 for k in range(archetypes):
                     score, here = scores[date, k, stock], present[date, k, stock]
-                    for lane in range(LANES):
-                        total[lane] += lanes[k, lane] * here
-                        mean[lane] += lanes[k, lane] * score
-                for lane in range(LANES):
-                    mean[lane] /= total[lane]
+                    for column in range(COLUMNS):
+                        total[column] += columns[k, column] * here
+                        mean[column] += columns[k, column] * score
+                for column in range(COLUMNS):
+                    mean[column] /= total[column]
                 for k in range(archetypes):
                     score, here = scores[date, k, stock], present[date, k, stock]
-                    for lane in range(LANES):
-                        apart = score - here * mean[lane]
-                        square[lane] += lanes[k, lane] * apart * apart
-                for lane in range(LANES):
-                    signal[count, lane] = np.float32(0.5) * (mean[lane] - np.sqrt(square[lane] / total[lane]))
+                    for column in range(COLUMNS):
+                        apart = score - here * mean[column]
+                        square[column] += columns[k, column] * apart * apart
+                for column in range(COLUMNS):
+                    signal[count, column] = np.float32(0.5) * (mean[column] - np.sqrt(square[column] / total[column]))
                 rank[count] = ranks[date, stock]
                 count += 1
             covariance[:] = 0.0
@@ -64,14 +64,14 @@ def fitness(
             for first in range(count):
                 for second in range(first + 1, count):
                     gain = rank[first] - rank[second]
-                    for lane in range(LANES):
-                        covariance[lane] += gain if signal[first, lane] > signal[second, lane] else -gain
-                        tied[lane] += np.float32(1.0) if signal[first, lane] == signal[second, lane] else np.float32(0.0)
+                    for column in range(COLUMNS):
+                        covariance[column] += gain if signal[first, column] > signal[second, column] else -gain
+                        tied[column] += np.float32(1.0) if signal[first, column] == signal[second, column] else np.float32(0.0)
             square_of_ranks = np.float32(0.0)
             for stock in range(count):
                 square_of_ranks += rank[stock] * rank[stock]
             scale = np.float32(1.0) / np.sqrt(square_of_ranks * np.float32((count**3 - count) / 3))
-            for lane in range(LANES):
-                mean_ic[lane] += covariance[lane] * scale / dates if tied[lane] == 0 else np.float32(np.nan)
-        found[tile * LANES : last] = mean_ic[: last - tile * LANES]
+            for column in range(COLUMNS):
+                mean_ic[column] += covariance[column] * scale / dates if tied[column] == 0 else np.float32(np.nan)
+        found[tile * COLUMNS : last] = mean_ic[: last - tile * COLUMNS]
     return found

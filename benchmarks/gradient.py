@@ -23,7 +23,7 @@ from search import panels
 
 from massjax.engine import prepare_window
 from massjax.search import DifferentialEvolution, Objective, search_window
-from massjax.search.gradient import in_tiles
+from massjax.search.gradient import map_tiles
 from massjax.search.perturbed import perturbed_slopes
 from massjax.search.soft import soft_fitness
 
@@ -43,7 +43,7 @@ VALUES: dict[str, Value] = {
 
 
 def slopes(value: Value) -> Callable[[Objective, Array], Array]:
-    return jax.jit(lambda objective, logits: in_tiles(jax.grad(lambda some: value(objective, some).sum()), logits))
+    return jax.jit(lambda objective, logits: map_tiles(jax.grad(lambda some: value(objective, some).sum()), logits))
 
 
 def main() -> None:

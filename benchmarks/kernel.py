@@ -25,7 +25,7 @@ from timing import Size
 
 import massjax as mj
 from massjax.engine.devices import spread
-from massjax.engine.evaluation import Window, evaluate, in_tiles, prepare_window
+from massjax.engine.evaluation import Window, in_tiles, prepare_window, window_fitness
 from massjax.search import Objective
 
 SIZES = {
@@ -58,8 +58,8 @@ def numba_fitness(data: tuple[np.ndarray, ...]) -> Callable[[], object] | None:
     except ImportError:
         return None
     window = jax.tree.map(np.asarray, prepare_window(*map(jnp.asarray, data[:3]), "renormalize"))
-    lanes = np.ascontiguousarray(data[3].T)
-    return partial(by_hand.fitness, window.opinions.scores, window.opinions.present, window.returns.ranks, window.returns.common, lanes)
+    columns = np.ascontiguousarray(data[3].T)
+    return partial(by_hand.fitness, window.opinions.scores, window.opinions.present, window.returns.ranks, window.returns.common, columns)
 
 
 def product_alone(size: Size) -> Callable[[], object]:
@@ -110,7 +110,7 @@ def ready(panel: list[jax.Array]) -> Window:
 def kernel(data: tuple[np.ndarray, ...]) -> partial[jax.Array]:
     """What a search calls: the evaluation on a window that is ready, as numba's kernel gets it too."""
     *panel, weights = timing.on_devices(data)
-    return partial(jax.jit(evaluate, static_argnums=3), ready(panel), weights, jnp.float32(0.5), "combined")
+    return partial(jax.jit(window_fitness, static_argnums=3), ready(panel), weights, jnp.float32(0.5), "combined")
 
 
 def memory(data: tuple[np.ndarray, ...]) -> int:

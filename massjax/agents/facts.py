@@ -17,6 +17,7 @@ from massjax.agents.masking import Masker, masker_of
 from massjax.agents.quoting import one_line, quote
 from massjax.agents.settings import AgentsSettings
 from massjax.agents.texts import shown_texts
+from massjax.average_ranks import average_ranks
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Feature, MarketFact, Panel
 from massjax.market.history import standing_in_past_year
@@ -91,15 +92,9 @@ def quantile_codes(values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N
     Equal values share a quantile (that of their average rank), and a date with one known value puts it in the middle.
     """
     known = member & np.isfinite(values)
-    masked = np.where(known, values, np.inf)
-    order = np.sort(masked, axis=0)
-    codes = np.full(values.shape, UNKNOWN, dtype=np.int32)
-    for t in range(values.shape[1]):
-        column, total = masked[known[:, t], t], int(known[:, t].sum())
-        below = np.searchsorted(order[:total, t], column, side="left")
-        up_to = np.searchsorted(order[:total, t], column, side="right")
-        codes[known[:, t], t] = np.minimum((below + up_to) * count // (2 * max(total, 1)), count - 1)
-    return codes
+    doubled = np.where(known, 2 * average_ranks(np.where(known, values, np.nan)) - 1, 0).astype(np.int64)
+    codes = np.minimum(doubled * count // (2 * np.maximum(known.sum(axis=0), 1)), count - 1)
+    return np.where(known, codes, UNKNOWN).astype(np.int32)
 
 
 def _as_words(feature: Feature, member: Bool[np.ndarray, "N T"]) -> Fact:

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
-from scipy.stats import rankdata
 
 from massjax.agents.archetype import Archetype
+from massjax.average_ranks import average_ranks
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market.panel import Panel
 
@@ -55,7 +55,7 @@ def rank_positions(values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N
         [0.0, 0.75, 0.75, nan]
     """
     known = member & np.isfinite(values)
-    ranks = rankdata(np.where(known, values, np.inf), method="average", axis=0)
+    ranks = average_ranks(np.where(known, values, np.nan))
     others = known.sum(axis=0) - 1
     positions = np.divide(ranks - 1.0, others, out=np.full(values.shape, 0.5), where=others > 0)
     return np.where(known, positions, np.nan)

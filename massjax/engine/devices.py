@@ -5,8 +5,8 @@ with over_devices(2):
     mj.search_window(scores, member, forward_returns, mj.Annealing(chains=4096), key=key)
 ```
 
-The mesh is JAX's own context (`jax.set_mesh`): everything traced within it is spread, and compiled apart from what is not. Several
-processes, after `jax.distributed.initialize`, share one mesh in the same way.
+The mesh is JAX's own context (`jax.set_mesh`): everything traced within it is spread, and compiled apart from what is not. After
+`jax.distributed.initialize` the devices of several processes form one mesh.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def over_devices(count: int | None = None) -> AbstractContextManager[object]:
 
 @contextmanager
 def _within(mesh: jax.sharding.Mesh) -> Iterator[None]:
-    """The mesh holds within the block only; a bare `jax.set_mesh` would be for good."""
+    """A context in which `mesh` is JAX's current mesh; a bare call of `jax.set_mesh` would set it for good."""
     with jax.set_mesh(mesh):
         yield
 

@@ -20,13 +20,11 @@ from massjax.engine.inputs import (
     SignalName,
     check_alpha,
     check_choice,
-    check_member,
-    check_panel,
-    check_scores,
+    check_inputs,
     check_weights,
     in_float32,
 )
-from massjax.engine.pairs import Groups, group_stocks, pair_covariance, pair_gains
+from massjax.engine.pairs import EqualStocks, equal_stocks, pair_covariance, pair_gains
 from massjax.engine.ranks import PAIRS_UP_TO, Returns, correlation, rank_correlation, rank_returns
 from massjax.engine.signals import (
     PRODUCT_FROM,
@@ -41,13 +39,13 @@ from massjax.engine.sorting import SORTED_TILE, sorted_covariance
 from massjax.labels import check_labels
 
 CPU_TILE = 256
-"""Candidates evaluated together on a CPU: what the loops read again stays in a core's caches (measured by `benchmarks/kernel.py`)."""
+"""Candidates evaluated together on a CPU where pairs are compared: what is read again stays in a core's caches (`benchmarks/kernel.py`)."""
 ACCELERATOR_BYTES = 1 << 28
-"""Signals held together on an accelerator, which wants all the candidates it can get."""
+"""Bytes of signals held together on an accelerator, which is fastest with as many candidates at once as fit."""
 ROWS_TOGETHER = 1024
-"""Stocks times dates evaluated together: fewer would be all overhead."""
+"""Stocks times dates evaluated together on one block of dates; smaller blocks cost more overhead than work."""
 CHECKED_TOGETHER = 32
-"""Candidates counted again at a time where stocks tie by coincidence."""
+"""Candidates ranked again together by the exact method, where stocks tie by coincidence."""
 
 
 class Window(NamedTuple):
@@ -56,12 +54,12 @@ class Window(NamedTuple):
     Attributes:
         opinions: the archetypes' scores.
         returns: the forward returns of the members, ranked.
-        groups: stocks that have both, those with equal scores as one.
+        equal: stocks that have both, grouped where their scores are equal.
     """
 
     opinions: Opinions
     returns: Returns
-    groups: Groups
+    equal: EqualStocks
 
     @property
     def stocks(self) -> int:
@@ -132,10 +130,8 @@ def fitness(
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
     check_labels(scores=scores, member=member, forward_returns=forward_returns, weights=weights)
-    checked = check_scores(scores)
-    checked_member, checked_returns = check_member(member, checked), check_panel("forward_returns", forward_returns, checked)
-    candidates = check_weights(weights, checked.shape[0])
-    return _fitness(checked, checked_member, checked_returns, candidates, check_alpha(alpha), signal, missing)
+    inputs = check_inputs(scores, member, forward_returns)
+    return _fitness(*inputs, check_weights(weights, inputs[0].shape[0]), check_alpha(alpha), signal, missing)
 
 
 @partial(jax.jit, static_argnames=("signal", "missing"))
@@ -148,31 +144,45 @@ def _fitness(
     signal: SignalName,
     missing: Missing,
 ) -> Float[Array, " P"]:
-    return gathered(evaluate(prepare_window(scores, member, forward_returns, missing), weights, alpha, signal))
+    return gathered(window_fitness(prepare_window(scores, member, forward_returns, missing), weights, alpha, signal))
 
 
 def prepare_window(
     scores: Float[Array, "K N D"], member: Bool[Array, "N D"], forward_returns: Float[Array, "N D"], missing: Missing
 ) -> Window:
-    """Everything about a window that does not depend on the candidate."""
+    """Compute once what all candidates share: centred scores, ranked returns, and the stocks whose scores are equal.
+
+    Args:
+        scores: NaN where an archetype has none.
+        member: True where the stock is in the universe.
+        forward_returns: NaN where unknown.
+        missing: see `massjax.aggregate`.
+    """
     opinions = prepare_opinions(scores, member, missing)
     known = jnp.where(member, forward_returns, jnp.nan).T
     returns = rank_returns(known, opinions.present.max(axis=1) > 0)
-    return Window(opinions, returns, group_stocks(opinions, returns.common, returns.ranks))
+    return Window(opinions, returns, equal_stocks(opinions, returns.common, returns.ranks))
 
 
-def evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
-    """Mean RankIC of each candidate, a cache-sized tile of candidates and dates at a time; pure, to be called under `jax.jit`.
+def window_fitness(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
+    """Mean RankIC of each candidate over a prepared window; pure, to be called under `jax.jit`.
 
-    The candidates do not see each other: results do not depend on which others are evaluated, on the tiles, nor on the devices.
+    It is `massjax.fitness` without the preparation and the checks, for searches that evaluate one window many times. Candidates and dates
+    are taken in tiles that fit a cache. A candidate's result depends neither on the other candidates nor on tiles and devices.
+
+    Args:
+        window: of `prepare_window`.
+        weights: positive or 0.
+        alpha: share of the mean in the combined signal.
+        signal: which signal ranks the stocks.
 
     Returns:
         [P]; NaN where every date is skipped.
     """
-    return spread(lambda weights, window, alpha: _evaluate(window, weights, alpha, signal), weights, window, alpha)
+    return spread(lambda weights, window, alpha: _mean_rank_ic(window, weights, alpha, signal), weights, window, alpha)
 
 
-def _evaluate(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
+def _mean_rank_ic(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
     def one_block(sums: tuple[Array, Array], block: Window) -> tuple[tuple[Array, Array], None]:
         daily = block_rank_ic(block, weights, alpha, signal)
         counted = ~jnp.isnan(daily)
@@ -195,15 +205,15 @@ def block_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Arra
     def exact(which: Int[Array, " C"]) -> Float[Array, "B C"]:
         return _exact_rank_ic(block, rows, balance(weights[which]).T, alpha, signal)
 
-    return _count_again(daily, jnp.isnan(covariance).any(0), exact)
+    return _replace_marked(daily, jnp.isnan(covariance).any(0), exact)
 
 
 def _covariance(
     block: Window, rows: Opinions, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName
 ) -> tuple[Float[Array, "B P"], Float[Array, "B P"]]:
-    """Covariance of the ranks, and squared rank sums of the signal; NaN for candidates to be evaluated by the exact way."""
+    """`sum q r` and `sum q^2` of signal and return ranks, tile by tile; the first NaN for candidates that need `_exact_rank_ic`."""
     candidates = len(weights)
-    signal_of, covariance_of = signal_method(rows, alpha, signal), METHODS[ranking_method(block.stocks)](block)
+    signal_of, covariance_of = signal_method(rows, alpha, signal), RANKING[ranking_method(block.stocks)](block)
     tiles = in_tiles(weights, tile_size(candidates, block.stocks, block.dates))
     covariance, square = lax.map(lambda tile: covariance_of(signal_of(balance(tile).T)), tiles)
     covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1)[:, :candidates] for values in (covariance, square))
@@ -211,7 +221,7 @@ def _covariance(
 
 
 def signal_method(rows: Opinions, alpha: Float[Array, ""], signal: SignalName) -> Callable[[Float[Array, "K tile"]], Array]:
-    """The faster way from weights to the signal of rows; NaN where it is not exact."""
+    """How signals are computed from weights: archetype by archetype, or for many archetypes by a matrix product, NaN where not exact."""
     if len(rows.around) < PRODUCT_FROM:
         return lambda tile: ranking_signal(rows, tile, alpha, signal)
     products = prepare_products(rows)
@@ -219,13 +229,21 @@ def signal_method(rows: Opinions, alpha: Float[Array, ""], signal: SignalName) -
 
 
 def count_pairs(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array, Array]]:
-    """Covariance of the ranks, and squared rank sums of the signal, of rows; by comparing all pairs of stocks."""
-    gains, square = pair_gains(block.groups), block.groups.square[:, None]
+    """Rank covariance per date by comparing all pairs of stocks; used up to `PAIRS_UP_TO` stocks where numba cannot be.
+
+    Returns:
+        From the signal of rows [R, tile] to `sum q r` and `sum q^2`, [B, tile] each; NaN in the first where stocks tie by coincidence.
+    """
+    gains, square = pair_gains(block.equal), block.equal.square[:, None]
     return lambda signal: (pair_covariance(signal, gains), jnp.broadcast_to(square, (block.dates, signal.shape[1])))
 
 
 def sort_stocks(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array, Array]]:
-    """The same by sorting, a date after the other."""
+    """Rank covariance per date by a bitonic sorting network, one date at a time; used above `PAIRS_UP_TO` stocks where numba cannot be.
+
+    Returns:
+        From the signal of rows [R, tile] to `sum q r` and `sum q^2`, [B, tile] each; NaN in the first where a signal is missing.
+    """
 
     def method(signal: Float[Array, "R tile"]) -> tuple[Array, Array]:
         by_date = jnp.moveaxis(signal.reshape(block.stocks, block.dates, -1), 1, 0)
@@ -235,46 +253,53 @@ def sort_stocks(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array
 
 
 def call_kernel(block: Window) -> Callable[[Float[Array, "R tile"]], tuple[Array, Array]]:
-    """The same by a compiled sort."""
+    """Rank covariance per date by the sort that numba compiles; used on a CPU with numba, up to `COMPILED_UP_TO` stocks.
+
+    Returns:
+        From the signal of rows [R, tile] to `sum q r` and `sum q^2`, [B, tile] each; NaN in the first where a signal is missing.
+    """
     return lambda signal: ranked_covariance(signal, block.returns)
 
 
-METHODS = {"pairs": count_pairs, "compiled": call_kernel, "network": sort_stocks}
+RANKING = {"pairs": count_pairs, "compiled": call_kernel, "network": sort_stocks}
 TILES = {"pairs": CPU_TILE, "compiled": COMPILED_TILE, "network": SORTED_TILE}
 
 
 def ranking_method(stocks: int) -> Literal["pairs", "compiled", "network"]:
-    """How stocks are ranked, by their number and by what is installed; measured by `benchmarks/universe.py`."""
+    """The fastest method to rank so many stocks with what is installed (measured by `benchmarks/universe.py`)."""
     if stocks <= COMPILED_UP_TO and available():
         return "compiled"
     return "pairs" if stocks <= PAIRS_UP_TO else "network"
 
 
-def _count_again(
-    daily: Float[Array, "B P"], again: Bool[Array, " P"], exact: Callable[[Int[Array, " C"]], Float[Array, "B C"]]
+def _replace_marked(
+    daily: Float[Array, "B P"], marked: Bool[Array, " P"], exact: Callable[[Int[Array, " C"]], Float[Array, "B C"]]
 ) -> Float[Array, "B P"]:
-    """`daily` with the candidates that are marked evaluated by `exact`, a few at a time until none is left."""
-    together = min(CHECKED_TOGETHER, len(again))
+    """`daily` with the marked candidates evaluated by `exact`, `CHECKED_TOGETHER` at a time until none is left."""
+    together = min(CHECKED_TOGETHER, len(marked))
 
     def some(state: tuple[Array, Array]) -> tuple[Array, Array]:
-        daily, again = state
-        marked, which = lax.top_k(again.astype(jnp.float32), together)
-        found = jnp.where(marked > 0, exact(which), daily[:, which])
-        return daily.at[:, which].set(found), again.at[which].set(False)
+        daily, left = state
+        chosen, which = lax.top_k(left.astype(jnp.float32), together)
+        found = jnp.where(chosen > 0, exact(which), daily[:, which])
+        return daily.at[:, which].set(found), left.at[which].set(False)
 
-    return lax.while_loop(lambda state: state[1].any(), some, (daily, again))[0]
+    return lax.while_loop(lambda state: state[1].any(), some, (daily, marked))[0]
 
 
 def _exact_rank_ic(
-    block: Window, rows: Opinions, lanes: Float[Array, "K C"], alpha: Float[Array, ""], signal: SignalName
+    block: Window, rows: Opinions, weights: Float[Array, "K C"], alpha: Float[Array, ""], signal: SignalName
 ) -> Float[Array, "B C"]:
-    """The slower way that knows every tie and every missing signal."""
-    ranking = ranking_signal(rows, lanes, alpha, signal).reshape(block.stocks, block.dates, -1)
+    """RankIC of each date and candidate by ranking signals and returns anew, with every tie and every missing signal; slower."""
+    ranking = ranking_signal(rows, weights, alpha, signal).reshape(block.stocks, block.dates, -1)
     return lax.map(lambda date: rank_correlation(*date), (jnp.moveaxis(ranking, 1, 0), block.returns))
 
 
 def in_blocks(window: Window) -> Window:
-    """The dates in blocks of about `ROWS_TOGETHER` stocks, a leading axis; what fills up the last block has no score and no return."""
+    """A window with its dates split into blocks along a new leading axis, of about `ROWS_TOGETHER` rows (stocks times dates) each.
+
+    The last block is padded with dates without scores and returns, which have no RankIC.
+    """
     blocks = -(-window.dates // max(1, ROWS_TOGETHER // max(window.stocks, 1)))
     together = -(-window.dates // blocks)
 
@@ -286,7 +311,7 @@ def in_blocks(window: Window) -> Window:
 
 
 def as_rows(opinions: Opinions) -> Opinions:
-    """Opinions [B, K, N] as [K, N * B], and [B, N] as [N * B]: the dates of a stock below each other."""
+    """Opinions of a block of dates as rows, all dates of the first stock first: [B, K, N] becomes [K, N * B], [B, N] becomes [N * B]."""
 
     def rows(values: Array) -> Array:
         moved = jnp.moveaxis(values, 0, -1)
@@ -296,7 +321,7 @@ def as_rows(opinions: Opinions) -> Opinions:
 
 
 def in_tiles(weights: Float[Array, "P K"], tile: int) -> Float[Array, "tiles tile K"]:
-    """Candidates in tiles; the last candidate fills up the last tile."""
+    """Candidates split into tiles, the last one padded by repeating the last candidate."""
     candidates, archetypes = weights.shape
     tiles = -(-candidates // tile)
     padded = jnp.concatenate([weights, jnp.broadcast_to(weights[-1:], (tiles * tile - candidates, archetypes))])
@@ -304,7 +329,7 @@ def in_tiles(weights: Float[Array, "P K"], tile: int) -> Float[Array, "tiles til
 
 
 def tile_size(candidates: int, stocks: int, dates: int) -> int:
-    """Candidates evaluated together: as many as the caches of a CPU core, or the memory of an accelerator, take in their stride."""
+    """Candidates evaluated together: as many as fit the caches of a CPU core or `ACCELERATOR_BYTES` of an accelerator's memory."""
     tile = TILES[ranking_method(stocks)]
     if jax.default_backend() != "cpu":
         tile = max(tile, ACCELERATOR_BYTES // (4 * max(stocks, min(stocks * dates, ROWS_TOGETHER), 1)) // tile * tile)

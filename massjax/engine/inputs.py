@@ -19,20 +19,22 @@ from massjax.labels import plain
 
 SignalName: TypeAlias = Literal["combined", "mean", "disagreement"]
 Missing: TypeAlias = Literal["renormalize", "zero"]
+AnyArray: TypeAlias = Array | np.ndarray
+"""JAX's, or numpy's: what lies on the host stays there until a compiled function takes it."""
 
 SIGNALS: tuple[SignalName, ...] = ("combined", "mean", "disagreement")
 MISSING: tuple[Missing, ...] = ("renormalize", "zero")
 LARGEST_SCORE = 1e15
-"""Deviations are squared in float32."""
+"""Largest score in size: deviations are squared in float32."""
 LARGEST_WEIGHT, SMALLEST_WEIGHT = 1e30, 1e-30
-"""Of a candidate's largest weight, beyond which all of its weights are scaled: float32 adds them up, and knows nothing under 1e-38."""
+"""Bounds of a candidate's largest weight, beyond which its weights are scaled: float32 adds them up, and holds nothing below 1e-38."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
 def in_float32(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """The same function, whatever the caller has set `jax_enable_x64` to: the kernels are written for float32."""
+    """Make a function compute in float32 even where the caller has set `jax_enable_x64`; the kernels are written for float32."""
 
     @wraps(function)
     def single(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
@@ -77,7 +79,7 @@ def check_flag(what: str, value: object) -> bool:
     return bool(value)
 
 
-def check_alpha(alpha: ArrayLike) -> Float[Array, ""]:
+def check_alpha(alpha: ArrayLike) -> Float[AnyArray, ""]:
     """`alpha` as a float32 scalar (always an array, so that changing it never recompiles).
 
     Raises:
@@ -92,7 +94,7 @@ def check_alpha(alpha: ArrayLike) -> Float[Array, ""]:
 
 def check_scores(
     scores: Float[ArrayLike, "K N D"], axes: str = "archetypes, stocks, dates", *, may_be_empty: bool = False
-) -> Float[Array, "K N D"]:
+) -> Float[AnyArray, "K N D"]:
     """Scores as float32; NaN marks what is missing.
 
     Raises:
@@ -106,7 +108,7 @@ def check_scores(
     return array
 
 
-def check_probabilities(values: Float[ArrayLike, "K N D C"]) -> Float[Array, "K N D C"]:
+def check_probabilities(values: Float[ArrayLike, "K N D C"]) -> Float[AnyArray, "K N D C"]:
     """Choice probabilities as float32; NaN marks what is missing.
 
     Raises:
@@ -121,18 +123,30 @@ def check_probabilities(values: Float[ArrayLike, "K N D C"]) -> Float[Array, "K 
     return array
 
 
-def check_panel(what: str, values: Float[ArrayLike, "N D"], scores: Float[Array, "K N D"]) -> Float[Array, "N D"]:
-    """Values by stock and date as float32, of the stocks and dates of `scores`; NaN marks what is missing.
+def check_inputs(
+    scores: Float[ArrayLike, "K N D"], member: Bool[ArrayLike, "N D"], forward_returns: Float[ArrayLike, "N D"]
+) -> tuple[Float[AnyArray, "K N D"], Bool[AnyArray, "N D"], Float[AnyArray, "N D"]]:
+    """What candidates are judged by: scores, membership and forward returns of the same stocks and dates, as float32 and booleans.
+
+    Raises:
+        DataError: an array is invalid (see `check_scores`, `check_member` and `check_returns`), or they do not fit together.
+    """
+    checked = check_scores(scores)
+    return checked, check_member(member, checked), check_returns(forward_returns, checked)
+
+
+def check_returns(forward_returns: Float[ArrayLike, "N D"], scores: Float[AnyArray, "K N D"]) -> Float[AnyArray, "N D"]:
+    """Forward returns as float32, of the stocks and dates of `scores`; NaN marks what is unknown.
 
     Raises:
         DataError: another shape than the scores', or an infinite value.
     """
-    array = _floats(what, values, 2, "stocks, dates")
-    _check_like_scores(what, array.shape, scores)
+    array = _floats("forward_returns", forward_returns, 2, "stocks, dates")
+    _check_like_scores("forward_returns", array.shape, scores)
     return array
 
 
-def check_member(member: Bool[ArrayLike, "N D"], scores: Float[Array, "K N D"]) -> Bool[Array, "N D"]:
+def check_member(member: Bool[ArrayLike, "N D"], scores: Float[AnyArray, "K N D"]) -> Bool[AnyArray, "N D"]:
     """Membership as booleans, of the stocks and dates of `scores`.
 
     Raises:
@@ -142,10 +156,10 @@ def check_member(member: Bool[ArrayLike, "N D"], scores: Float[Array, "K N D"]) 
     if array.dtype != bool:
         raise DataError(f"member has dtype {array.dtype}; expected bool [stocks, dates], True where the stock is in the universe")
     _check_like_scores("member", array.shape, scores)
-    return array  # type: ignore[return-value]
+    return array
 
 
-def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[Array, "P K"]:
+def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[AnyArray, "P K"]:
     """Candidate agent distributions as float32.
 
     Raises:
@@ -166,7 +180,7 @@ def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[Ar
 
 
 def _check_weight_values(weights: np.ndarray) -> Float[np.ndarray, " P"]:
-    """The sum of each candidate's weights, or infinity beyond what their type holds."""
+    """The sum of each candidate's weights, infinity where their type cannot hold it; raises DataError for weights that are invalid."""
     if weights.size and weights.min() >= 0:
         with np.errstate(over="ignore"):
             sums = weights @ np.ones(weights.shape[1], weights.dtype if weights.dtype.kind == "f" else np.float64)
@@ -185,17 +199,17 @@ def _check_weight_values(weights: np.ndarray) -> Float[np.ndarray, " P"]:
 
 
 def _scaled(weights: Float[np.ndarray, "P K"]) -> Float[np.ndarray, "P K"]:
-    """Candidates that float32 would lose, by the power of two that brings their largest weight near 1; the others as they are."""
+    """Weights of candidates that float32 cannot hold scaled by a power of two that brings the largest near 1; the others as they are."""
     largest = weights.max(axis=1, keepdims=True)
     lost = (largest > LARGEST_WEIGHT) | (largest < SMALLEST_WEIGHT)
     return np.ldexp(weights, np.where(lost, -np.frexp(largest)[1], 0))
 
 
 def check_key(key: Key[Array, ""]) -> Key[Array, ""]:
-    """A single key of `jax.random`, of either make.
+    """A single key of `jax.random`: a typed key as it is, a raw one (`jax.random.PRNGKey`) wrapped.
 
     Raises:
-        ConfigError: something else.
+        ConfigError: it is something else.
     """
     if isinstance(key, jax.Array) and key.dtype == jnp.uint32 and key.shape == jax.random.key_data(jax.random.key(0)).shape:
         return jax.random.wrap_key_data(key)
@@ -205,14 +219,14 @@ def check_key(key: Key[Array, ""]) -> Key[Array, ""]:
     return key
 
 
-def as_float32(values: Any) -> Float[Array, "*shape"]:
-    """float32 without a device computation: what lies on the host is converted there and moves when a compiled function takes it."""
+def as_float32(values: Any) -> Float[AnyArray, "*shape"]:
+    """Values as float32: arrays on the host are converted there, and move to a device when a compiled function takes them."""
     if not isinstance(values, jax.Array):
-        return np.asarray(values, np.float32)  # type: ignore[return-value]
+        return np.asarray(values, np.float32)
     return values if values.dtype == jnp.float32 else values.astype(jnp.float32)
 
 
-def _floats(what: str, values: Any, axes: int, names: str, largest: float = np.inf) -> Float[Array, "*shape"]:
+def _floats(what: str, values: Any, axes: int, names: str, largest: float = np.inf) -> Float[AnyArray, "*shape"]:
     array = as_array(what, values)
     if array.ndim != axes:
         raise DataError(f"{what} have shape {array.shape}; expected {axes} axes [{names}]")
@@ -228,7 +242,11 @@ def _floats(what: str, values: Any, axes: int, names: str, largest: float = np.i
 
 
 def as_array(what: str, values: Any) -> jax.Array | np.ndarray:
-    """As an array, JAX's as they are; lists of unequal lengths are none, and masked arrays hide what arithmetic would take for numbers."""
+    """Values as an array of JAX (as it is) or of numpy.
+
+    Raises:
+        DataError: lists of unequal lengths, or a masked array, whose masked numbers arithmetic would take for numbers.
+    """
     if isinstance(values, jax.Array):
         return values
     if np.ma.isMaskedArray(values):
@@ -248,6 +266,6 @@ def _is_real(dtype: Any) -> bool:
     return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)) and not jnp.issubdtype(dtype, np.timedelta64)
 
 
-def _check_like_scores(what: str, shape: tuple[int, ...], scores: Float[Array, "K N D"]) -> None:
+def _check_like_scores(what: str, shape: tuple[int, ...], scores: Float[AnyArray, "K N D"]) -> None:
     if shape != scores.shape[1:]:
         raise DataError(f"{what} has shape {shape}; expected {scores.shape[1:]} [stocks, dates], as the scores {scores.shape} have them")

@@ -11,21 +11,21 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 PAIRS_UP_TO = 512
 """Stocks up to which comparing all pairs beats sorting (measured by `benchmarks/universe.py`)."""
 SHIFTS_TOGETHER = 8
-"""Shifts compared in one fused loop."""
+"""Distances between stocks compared in one fused loop."""
 
 
 class Returns(NamedTuple):
-    """Forward returns of one date (or of many, along a leading axis), ranked once for all candidates.
+    """Forward returns of one date (or of D dates along a leading axis), ranked once for all candidates.
 
     Attributes:
-        values: NaN where unknown.
-        common: True where there is a return and a signal can be expected.
-        ranks: rank sums over those stocks; 0 elsewhere.
+        values: forward returns; NaN where unknown.
+        common: True where the stock has a return and at least one score, so that a signal is expected.
+        ranks: rank sums of the returns over those stocks (see `rank_sums`); 0 elsewhere.
     """
 
     values: Float[Array, "*D N"]
@@ -34,15 +34,20 @@ class Returns(NamedTuple):
 
 
 def rank_returns(values: Float[Array, "D N"], scored: Bool[Array, "D N"]) -> Returns:
-    """Rank each date's returns over the stocks that have a return and a signal."""
+    """Rank the returns of each date over the stocks that have a return and are `scored`, that is have at least one score."""
     common = scored & ~jnp.isnan(values)
     return Returns(values, common, rank_sums(jnp.where(common, values, jnp.nan).T).T)
 
 
 def rank_correlation(signal: Float[Array, "N P"], returns: Returns) -> Float[Array, " P"]:
-    """Spearman's correlation of each candidate's signal with the returns of its date, average ranks on ties.
+    """Spearman's correlation of each candidate's signal with the returns of one date, average ranks on ties.
 
-    Stocks whose signal or return is NaN are left out, for that candidate. NaN where the signal or the return is constant.
+    Args:
+        signal: NaN where there is none: such a stock is left out for that candidate, and the returns are ranked without it.
+        returns: of the date; stocks without a return are left out.
+
+    Returns:
+        [P] in [-1, 1]; NaN where the signal or the return is constant over the stocks that are left.
     """
     signal = jnp.where(returns.common[:, None], signal, jnp.nan)
     left = jnp.where(jnp.isnan(signal), jnp.nan, returns.values[:, None])
@@ -51,7 +56,7 @@ def rank_correlation(signal: Float[Array, "N P"], returns: Returns) -> Float[Arr
 
 
 def correlation(covariance: Float[Array, "*P"], square: Float[Array, "*P"], other_square: Float[Array, "*#P"]) -> Float[Array, "*P"]:
-    """The ratio; NaN where a square is 0, which is exact: rank sums are whole numbers."""
+    """`covariance / sqrt(square * other_square)`; NaN where a square is 0, as where all stocks tie: rank sums are whole numbers."""
     defined = (square > 0) & (other_square > 0)
     scale = jnp.sqrt(jnp.where(defined, square, 1.0)) * jnp.sqrt(jnp.where(defined, other_square, 1.0))
     return jnp.where(defined, covariance / scale, jnp.nan)
@@ -70,7 +75,7 @@ def rank_sums(values: Float[Array, "N P"]) -> Float[Array, "N P"]:
 
 
 def _rank_sums_by_shifts(values: Float[Array, "N P"]) -> Float[Array, "N P"]:
-    """Every stock is compared with the one 1, 2, ... places further on, all round."""
+    """Rank sums by comparing every stock with those 1, 2, ... places further on, cyclically; N^2 comparisons."""
     stocks = len(values)
     chunks = -(-(stocks - 1) // SHIFTS_TOGETHER)
     together = -(-(stocks - 1) // max(chunks, 1))
@@ -88,18 +93,29 @@ def _rank_sums_by_shifts(values: Float[Array, "N P"]) -> Float[Array, "N P"]:
 
 
 def _rank_sums_by_sort(values: Float[Array, "N P"]) -> Float[Array, "N P"]:
+    """Rank sums by sorting each column."""
     return jax.vmap(_rank_sums_of_column, in_axes=1, out_axes=1)(values)
 
 
 def _rank_sums_of_column(values: Float[Array, " N"]) -> Float[Array, " N"]:
-    """Places in sorted order, from both ends of each group of ties; NaN sorts last and gets 0."""
+    """Rank sums of one column by sorting it; NaN sorts last and gets 0."""
     stocks = values.shape[0]
-    place = jnp.arange(stocks)
-    ordered, owner = lax.sort((values, place), num_keys=1, is_stable=False)
-    known = jnp.sum(~jnp.isnan(values))
-    starts = jnp.concatenate([jnp.ones(1, bool), ordered[1:] != ordered[:-1]])
-    first = lax.cummax(jnp.where(starts, place, 0))
-    ends = jnp.concatenate([starts[1:], jnp.ones(1, bool)])
-    last = lax.cummin(jnp.where(ends, place, stocks), reverse=True)
-    sums = jnp.where(place < known, first + last - (known - 1), 0).astype(jnp.float32)
+    ordered, owner = lax.sort((values, jnp.arange(stocks)), num_keys=1, is_stable=False)
+    sums = rank_sums_of_sorted(ordered, jnp.sum(~jnp.isnan(values)))
     return jnp.zeros(stocks, jnp.float32).at[owner].set(sums, unique_indices=True)
+
+
+def rank_sums_of_sorted(ordered: Float[Array, N * P], known: Int[Array, ""]) -> Float[Array, N * P]:
+    """`2 * (average rank - mean rank)` of sorted columns: the places of the first and the last of each group of ties, from the middle.
+
+    Args:
+        ordered: ascending along the first axis.
+        known: how many of the rows count; those beyond get 0.
+    """
+    places = len(ordered)
+    place = jnp.broadcast_to(jnp.arange(places).reshape(-1, *[1] * (ordered.ndim - 1)), ordered.shape)
+    edge = jnp.ones((1, *ordered.shape[1:]), bool)
+    starts = jnp.concatenate([edge, ordered[1:] != ordered[:-1]])
+    first = lax.cummax(jnp.where(starts, place, 0), axis=0)
+    last = lax.cummin(jnp.where(jnp.concatenate([starts[1:], edge]), place, places), axis=0, reverse=True)
+    return jnp.where(place < known, first + last - (known - 1), 0).astype(jnp.float32)

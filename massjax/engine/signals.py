@@ -1,7 +1,7 @@
 """From many archetypes' scores to one signal: the weighted mean, the disagreement, and their combination.
 
-Inside the engine the dates come first and the candidates last (`[D, N, P]`): the candidates fill the vector lanes, and a date is
-one contiguous block.
+Inside the engine the dates come first and the candidates last (`[D, N, P]`): many candidates share a vector register, and a date is one
+contiguous block.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EPS, TINY = float(jnp.finfo(jnp.float32).eps), float(jnp.finfo(jnp.float32).tiny
 PRODUCT_FROM = 64
 """Archetypes from which a matrix product pays (measured by `benchmarks/archetypes.py`)."""
 CANCELLED = 0.3
-"""A variance below this share of the mean square has lost too much to rounding."""
+"""A variance from E[s^2] - mu^2 below this share of E[s^2] has lost too much to rounding."""
 ARCHETYPES_TOGETHER = 32
 """Archetypes summed in one fused loop, whose sums stay in registers."""
 
@@ -150,10 +150,10 @@ def _aggregate(
     scores: Float[Array, "K N D"], member: Bool[Array, "N D"], weights: Float[Array, "P K"], alpha: Float[Array, ""], missing: Missing
 ) -> Signal:
     opinions = prepare_opinions(scores, member, missing)
-    lanes = balance(weights).T
+    columns = balance(weights).T
 
     def one_date(date: Opinions) -> tuple[Float[Array, "N P"], Float[Array, "N P"]]:
-        mean, deviation = moments(date, lanes)
+        mean, deviation = moments(date, columns)
         return date.centre + mean, deviation
 
     mean, deviation = lax.map(one_date, opinions)
@@ -162,7 +162,13 @@ def _aggregate(
 
 
 def prepare_opinions(scores: Float[Array, "K N D"], member: Bool[Array, "N D"], missing: Missing) -> Opinions:
-    """Centre the scores and turn missing ones into weights of 0, once for all candidates."""
+    """Centre the scores of each date and mark which are present, once for all candidates.
+
+    Args:
+        scores: NaN where an archetype has none.
+        member: True where the stock is in the universe.
+        missing: `renormalize` leaves missing scores out, `zero` takes them as 0.
+    """
     by_date = jnp.transpose(scores, (2, 0, 1))
     asked = jnp.broadcast_to(member.T[:, None, :], by_date.shape)
     if missing == "zero":
@@ -213,26 +219,36 @@ def moments(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Arr
 
 
 def ranking_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "N P"]:
-    """The signal that is named, of each row and candidate, up to a constant that does not change ranks; see `moments`."""
-    return _by_completeness(lambda mean, deviation: choose(signal, mean, deviation, alpha), opinions, weights)
+    """The named signal of each row and candidate, less the centre of its date, which does not change ranks.
+
+    Args:
+        opinions: of rows: [K, N], and `agreement` [N].
+        weights: positive or 0, the largest of each candidate near 1 (see `balance`).
+        alpha: share of the mean in the combined signal.
+        signal: which one.
+
+    Returns:
+        [N, P]; NaN where no weighted archetype has a score. Rows with equal scores get bitwise equal signals.
+    """
+    return _by_completeness(lambda mean, deviation: selected_signal(signal, mean, deviation, alpha), opinions, weights)
 
 
 class Products(NamedTuple):
-    """What the moments of rows are matrix products with, around a pivot of each row.
+    """Factors whose matrix product with the weights gives the weighted mean and variance of each row, around a pivot of the row.
 
     Attributes:
-        values: differences from the pivot, their squares, and presence.
+        values: differences from the pivot of N rows, then their squares, then presence: R = 3 N.
         pivot: mean over the archetypes, less the centre.
         complete: whether every row has the scores of all archetypes, or of none; the product with presence can then be left out.
     """
 
-    values: Float[Array, "3*N K"]
+    values: Float[Array, "R K"]
     pivot: Float[Array, " N"]
     complete: Bool[Array, ""]
 
 
 def prepare_products(opinions: Opinions) -> Products:
-    """The products of rows, see `product_signal`."""
+    """The factors of `product_signal` of each row, with the mean over the archetypes as the pivot."""
     present, around = opinions.present, opinions.around
     mean = around.sum(0) / jnp.maximum(present.sum(0), 1.0)
     apart = (around - mean[None, :]) * present
@@ -247,11 +263,11 @@ def product_signal(products: Products, weights: Float[Array, "K P"], alpha: Floa
     """
     rows = len(products.pivot)
 
-    def of_all() -> Float[Array, "3*N P"]:
+    def of_all() -> Float[Array, "R P"]:
         present = products.values[2 * rows :, :1] * weights.sum(0)[None, :]
         return jnp.concatenate([jnp.matmul(products.values[: 2 * rows], weights, precision="highest"), present])
 
-    def of_some() -> Float[Array, "3*N P"]:
+    def of_some() -> Float[Array, "R P"]:
         return jnp.matmul(products.values, weights, precision="highest")
 
     apart, squares, total = jnp.split(lax.cond(products.complete, of_all, of_some), 3)
@@ -259,13 +275,16 @@ def product_signal(products: Products, weights: Float[Array, "K P"], alpha: Floa
     mean, square = apart * share, squares * share
     variance = square - mean * mean
     trusted = (variance > CANCELLED * square) & (weights > 0).all(0)[None, :]
-    ranking = choose(signal, mean + products.pivot[:, None], jnp.sqrt(jnp.where(trusted, variance, 1.0)), alpha)
+    ranking = selected_signal(signal, mean + products.pivot[:, None], jnp.sqrt(jnp.where(trusted, variance, 1.0)), alpha)
     # The conditional also keeps the product out of the loops that use it, as in `_by_completeness`.
     return lax.cond(trusted.all(), lambda: ranking, lambda: jnp.where(trusted, ranking, jnp.nan))
 
 
 def _by_completeness(of_moments: Callable[[Array, Array], Result], opinions: Opinions, weights: Float[Array, "K P"]) -> Result:
-    """The conditional also keeps the moments out of the loops that use them, which would compute them again for each use."""
+    """`of_moments(mean, deviation)` by the cheaper formula where no row lacks a score of some archetypes.
+
+    The conditional also keeps XLA from fusing the moments into the loops that use them, where they would be computed again for each use.
+    """
     branches = [lambda *data, kind=kind: of_moments(*kind(*data)) for kind in (_moments_of_all, _moments_of_some)]
     return lax.cond(_complete(opinions), *branches, opinions, weights)
 
@@ -276,7 +295,7 @@ def _complete(opinions: Opinions) -> Bool[Array, ""]:
 
 
 def _moments_of_some(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Array, "N P"], Float[Array, "N P"]]:
-    """Scores are missing here and there: the weights of each row are those of the archetypes that have one."""
+    """Weighted mean and deviation where scores are missing here and there: each row has a sum of weights of its own."""
     present = opinions.present
     mean, middle, total = _in_order(_add_first, 3, weights, opinions.scores, opinions.around, present)
     seen = total > 0
@@ -293,7 +312,7 @@ def _moments_of_some(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[
 
 
 def _moments_of_all(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Array, "N P"], Float[Array, "N P"]]:
-    """Every row has the scores of all archetypes, or of none."""
+    """Weighted mean and deviation where every row has the scores of all archetypes, or of none: one sum of weights for all rows."""
     total = weights.sum(0)[None, :]
     mean, middle = _in_order(_add_first, 2, weights, opinions.scores, opinions.around)
     middle = middle / total
@@ -309,21 +328,26 @@ def _moments_of_all(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[F
 
 
 def _mean(mean: Float[Array, "N P"], opinions: Opinions) -> Float[Array, "N P"]:
-    """Where all archetypes say the same, that is the mean, without rounding."""
+    """The mean, replaced where all archetypes give the same score by that score, without rounding."""
     return jnp.where((opinions.agreement == 0)[:, None], opinions.middle[:, None], mean)
 
 
 def _add_first(sums: Sums, weight: Array, *values: Array) -> Sums:
+    """Each sum plus weight times its value: the first pass over the archetypes."""
     return tuple(total + weight * value for total, value in zip(sums, values, strict=True))
 
 
 def _deviation(variance: Float[Array, "N P"], agreement: Float[Array, " N"]) -> Float[Array, "N P"]:
+    """The root of the variance, exactly 0 where it is no more than rounding leaves of archetypes that agree."""
     differ = variance > agreement[:, None]
     return jnp.where(differ, jnp.sqrt(jnp.where(differ, variance, 1.0)), 0.0)
 
 
 def _in_order(add: Callable[..., Sums], count: int, weights: Float[Array, "K P"], *values: Float[Array, "K N"]) -> Sums:
-    """Sums [N, P] over the archetypes, first to last, by `add(sums, weight [1, P], value [N, 1], ...)`; a few in each fused loop."""
+    """`count` sums [N, P] over the archetypes in their order, by `add(sums, weight [1, P], value [N, 1], ...)`.
+
+    `ARCHETYPES_TOGETHER` archetypes at most are added in one fused loop.
+    """
     archetypes = len(weights)
     blocks = -(-archetypes // ARCHETYPES_TOGETHER)
     together = -(-archetypes // blocks)
@@ -342,8 +366,10 @@ def _in_order(add: Callable[..., Sums], count: int, weights: Float[Array, "K P"]
     return lax.scan(lambda sums, block: (some(sums, block), None), start, split)[0]
 
 
-def choose(signal: SignalName, mean: Float[Array, "N P"], deviation: Float[Array, "N P"], alpha: Float[Array, ""]) -> Float[Array, "N P"]:
-    """The signal that is named; a constant added to the mean does not change its ranks."""
+def selected_signal(
+    signal: SignalName, mean: Float[Array, "*N P"], deviation: Float[Array, "*N P"], alpha: Float[Array, ""]
+) -> Float[Array, "*N P"]:
+    """The mean, minus the deviation, or `alpha * mean - (1 - alpha) * deviation`, as `signal` names it."""
     if signal == "mean":
         return mean
     return -deviation if signal == "disagreement" else alpha * mean - (1 - alpha) * deviation

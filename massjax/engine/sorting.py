@@ -1,7 +1,7 @@
-"""Covariance of signal ranks and return ranks by sorting, for universes too large to compare all pairs of stocks.
+"""Covariance of signal ranks and return ranks by a bitonic sorting network, for universes too large to compare all pairs of stocks.
 
-XLA sorts one row after the other on a CPU. Batcher's bitonic network (1968) instead does the same comparisons for every candidate, so
-the candidates fill the vector lanes. It carries the return rank of each stock along with its signal.
+On a CPU, XLA's own sort takes each column by itself. Batcher's bitonic network (1968) does the same comparisons for every candidate, so
+that many candidates share a vector register. It moves the return rank of each stock along with its signal.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
-from massjax.engine.ranks import Returns
+from massjax.engine.ranks import Returns, rank_sums_of_sorted
 
 SORTED_TILE = 32
 """Candidates sorted together on a CPU (measured: with 8 or 16 the loops are three times slower, with 64 they leave the cache)."""
@@ -21,29 +21,26 @@ SORTED_TILE = 32
 def sorted_covariance(signal: Float[Array, "N P"], returns: Returns) -> tuple[Float[Array, " P"], Float[Array, " P"]]:
     """`sum_n q[n] r[n]` and `sum_n q[n]^2` of one date, with q and r the rank sums of signal and return, average ranks on ties.
 
+    Args:
+        signal: NaN where there is none.
+        returns: the ranked forward returns of the date.
+
     Returns:
-        [P] each; the first NaN where a stock that is expected to have a signal has none.
+        The two sums, [P] each; the first is NaN where a stock that is expected to have a signal has none.
     """
     common = returns.common[:, None]
     ragged = (common & jnp.isnan(signal)).any(0)
     keys, ranks = bitonic_sort(jnp.where(common, signal, jnp.inf), jnp.broadcast_to(returns.ranks[:, None], signal.shape))
-    sums = _rank_sums(keys, returns.common.sum())
+    sums = rank_sums_of_sorted(keys, returns.common.sum())
     return jnp.where(ragged, jnp.nan, jnp.sum(sums * ranks, axis=0)), jnp.sum(sums * sums, axis=0)
 
 
-def _rank_sums(ordered: Float[Array, "M P"], known: Int[Array, ""]) -> Float[Array, "M P"]:
-    """Places from both ends of each group of ties; 0 for those beyond the first `known`."""
-    places = len(ordered)
-    place = jnp.broadcast_to(jnp.arange(places)[:, None], ordered.shape)
-    edge = jnp.ones((1, ordered.shape[1]), bool)
-    starts = jnp.concatenate([edge, ordered[1:] != ordered[:-1]])
-    first = lax.cummax(jnp.where(starts, place, 0), axis=0)
-    last = lax.cummin(jnp.where(jnp.concatenate([starts[1:], edge]), place, places), axis=0, reverse=True)
-    return jnp.where(place < known, first + last - (known - 1), 0).astype(jnp.float32)
-
-
 def bitonic_sort(keys: Float[Array, "N P"], values: Float[Array, "N P"]) -> tuple[Float[Array, "M P"], Float[Array, "M P"]]:
-    """Each column of keys in ascending order, with its values; inf and 0 fill up to the power of two M."""
+    """Sort each column of keys ascending, and its values with it.
+
+    Returns:
+        Keys and values, padded to the next power of two M by infinity and 0.
+    """
     stocks, candidates = keys.shape
     levels = max(stocks - 1, 1).bit_length()
     places = 2**levels
@@ -74,5 +71,6 @@ def _exchange(
     other_values: Float[Array, "M P"],
     keeps_smaller: Bool[Array, " M"],
 ) -> tuple[Float[Array, "M P"], Float[Array, "M P"]]:
+    """One layer of the network: each place keeps the smaller or the larger of its own key and its partner's, with the value of that key."""
     takes = jnp.where(keeps_smaller[:, None], other_keys < keys, other_keys > keys)
     return jnp.where(takes, other_keys, keys), jnp.where(takes, other_values, values)

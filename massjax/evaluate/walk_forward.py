@@ -27,26 +27,26 @@ from massjax.engine.evaluation import Window, prepare_window
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
+    AnyArray,
     Missing,
     SignalName,
     check_alpha,
     check_choice,
     check_flag,
+    check_inputs,
     check_key,
-    check_member,
-    check_panel,
-    check_scores,
     check_whole,
     in_float32,
 )
 from massjax.engine.ranks import rank_correlation
-from massjax.engine.signals import balance, choose, moments
+from massjax.engine.signals import balance, moments, selected_signal
 from massjax.errors import ConfigError, DataError, LeakageError
 from massjax.labels import check_labels
 from massjax.search.protocol import Objective, Search, check_search
 from massjax.search.run import run_search
 
-Panel: TypeAlias = tuple[Array, Array, Array]
+History: TypeAlias = tuple[Float[Array, "K N T"], Bool[Array, "N T"], Float[Array, "N T"]]
+"""Scores, membership and forward returns of all dates."""
 
 DATES_PER_CALL = 8
 """Dates searched between two reports of progress."""
@@ -187,19 +187,19 @@ def walk_forward(
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
     check_labels(dates=dates, scores=scores, member=member, forward_returns=forward_returns)
-    checked = check_scores(scores)
-    panel = jax.device_put((checked, check_member(member, checked), check_panel("forward_returns", forward_returns, checked)))
-    labels = np.arange(checked.shape[2]) if dates is None else np.asarray(dates)
-    if len(labels) != checked.shape[2]:
-        raise DataError(f"dates hold {len(labels)} labels, the scores {checked.shape[2]} dates; expected one label a date")
+    history: History = jax.device_put(check_inputs(scores, member, forward_returns))
+    archetypes, _, total = history[0].shape
+    labels = np.arange(total) if dates is None else np.asarray(dates)
+    if len(labels) != total:
+        raise DataError(f"dates hold {len(labels)} labels, the scores {total} dates; expected one label a date")
     check_search(settings)
     key = check_key(key)
     _check_timing(lookback, gap, delay, labels)
     warm_start, ablation = check_flag("warm_start", warm_start), check_flag("leakage_ablation", leakage_ablation)
     leaks = _check_leakage(lookback, gap, horizon, execution_lag, ablation, labels)
-    found = _search_dates(_members_first(panel), settings, lookback, gap, key, check_alpha(alpha), signal, missing, warm_start, progress)
-    applied = _apply_from(found, checked.shape[2], checked.shape[0], lookback + gap, delay)
-    return _judge(panel, applied, check_alpha(alpha), signal, missing, leaks)
+    found = _search_dates(_members_first(history), settings, lookback, gap, key, check_alpha(alpha), signal, missing, warm_start, progress)
+    applied = _apply_from(found, total, archetypes, lookback + gap, delay)
+    return _judge(history, applied, check_alpha(alpha), signal, missing, leaks)
 
 
 def _check_timing(lookback: int, gap: int, delay: int, labels: np.ndarray) -> None:
@@ -239,12 +239,15 @@ def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: 
     return True
 
 
-def _members_first(panel: Panel) -> Panel:
-    """As many rows as the universe has stocks at most, filled by the members of each date: a search looks at every date by itself."""
-    scores, member, forward_returns = map(np.asarray, panel)
+def _members_first(history: History) -> History:
+    """The members of each date moved to the first rows, and only as many rows as the largest universe of a date has stocks.
+
+    A row is then another stock on another date, which the fitness, computed date by date, does not see.
+    """
+    scores, member, forward_returns = map(np.asarray, history)
     most = max(int(member.sum(axis=0).max(initial=0)), 1)
     if most >= member.shape[0]:
-        return panel
+        return history
     rows = np.argsort(~member, axis=0, kind="stable")[:most]
     packed = (
         np.take_along_axis(scores, rows[None], axis=1),
@@ -260,26 +263,26 @@ class _Found(NamedTuple):
 
 
 def _search_dates(
-    panel: Panel,
+    history: History,
     settings: Search,
     lookback: int,
     gap: int,
     key: Key[Array, ""],
-    alpha: Float[Array, ""],
+    alpha: Float[AnyArray, ""],
     signal: SignalName,
     missing: Missing,
     warm_start: bool,
     progress: Callable[[int, int], None] | None,
 ) -> _Found:
-    """The searches on all dates that have a full window before them, oldest first, a block of dates a call."""
-    archetypes, _, total = panel[0].shape
+    """Search on all dates that have a full window before them, the oldest first, `DATES_PER_CALL` dates in a compiled call."""
+    archetypes, _, total = history[0].shape
     first = lookback + gap
     block = -(-min(DATES_PER_CALL, total - first) // device_count()) * device_count()
     previous = jnp.full(archetypes, 1.0 / archetypes, jnp.float32)
     parts = []
     for start in range(first, total, block):
         today = jnp.minimum(jnp.arange(start, start + block), total - 1)
-        previous, part = _search_block(panel, settings, lookback, gap, key, alpha, signal, missing, warm_start, today, previous)
+        previous, part = _search_block(history, settings, lookback, gap, key, alpha, signal, missing, warm_start, today, previous)
         parts.append(jax.device_get(part))
         if progress is not None:
             progress(min(start + block, total) - first, total - first)
@@ -288,7 +291,7 @@ def _search_dates(
 
 @partial(jax.jit, static_argnames=("settings", "lookback", "gap", "signal", "missing", "warm_start"))
 def _search_block(
-    panel: Panel,
+    history: History,
     settings: Search,
     lookback: int,
     gap: int,
@@ -300,33 +303,35 @@ def _search_block(
     today: Int[Array, " B"],
     previous: Float[Array, " K"],
 ) -> tuple[Float[Array, " K"], _Found]:
-    """One search for each date of `today`, whose index is traced: every block runs the same executable.
+    """One search for each date of `today`, whose indices are traced, so that every block runs the same executable.
 
-    A warm start needs the dates one after the other, and spreads the candidates of each over the devices; otherwise the dates are spread.
+    With a warm start each search needs the one before it, and its candidates are spread over the devices; otherwise the dates are.
     """
     equal = jnp.full((settings.population, previous.shape[0]), 1.0 / previous.shape[0], jnp.float32)
 
-    def search(previous: Float[Array, " K"], date: Int[Array, ""], panel: Panel, key: Key[Array, ""], alpha: Array) -> _Found:
-        past = [lax.dynamic_slice_in_dim(values, date - gap - lookback, lookback, axis=-1) for values in panel]
+    def search_date(
+        previous: Float[Array, " K"], date: Int[Array, ""], history: History, key: Key[Array, ""], alpha: Float[Array, ""]
+    ) -> _Found:
+        past = [lax.dynamic_slice_in_dim(values, date - gap - lookback, lookback, axis=-1) for values in history]
         window = prepare_window(past[0], past[1], past[2], missing)
         start = equal.at[0].set(previous) if warm_start else equal
         result = run_search(Objective(window, alpha, signal), settings, start, jax.random.fold_in(key, date))
         return _Found(result.weights, result.fitness, result.chain_fitness)
 
-    def after_another(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _Found]:
-        found = search(previous, date, panel, key, alpha)
+    def in_turn(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _Found]:
+        found = search_date(previous, date, history, key, alpha)
         return jnp.where(jnp.isnan(found.fitness), previous, found.weights), found
 
     def apart(today: Int[Array, " B"], *data: Any) -> _Found:
-        return lax.map(lambda date: search(previous, date, *data), today)
+        return lax.map(lambda date: search_date(previous, date, *data), today)
 
     if warm_start:
-        return lax.scan(after_another, previous, today)
-    return previous, spread_items(apart, today, panel, key, alpha)
+        return lax.scan(in_turn, previous, today)
+    return previous, spread_items(apart, today, history, key, alpha)
 
 
 def _apply_from(found: _Found, total: int, archetypes: int, first: int, delay: int) -> _Found:
-    """What was found on date t moved to date t + delay; equal weights before, and where a window could not be judged."""
+    """Move what was found on each date t to date t + `delay`; weights are equal before, and where a window could not be judged."""
     searches = max(total - first - delay, 0)
     rows = slice(first + delay, first + delay + searches)
     weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
@@ -338,26 +343,31 @@ def _apply_from(found: _Found, total: int, archetypes: int, first: int, delay: i
     return _Found(weights, fitness, chain_fitness)
 
 
-def _judge(panel: Panel, applied: _Found, alpha: Float[Array, ""], signal: SignalName, missing: Missing, leaks: bool) -> WalkForward:
-    mean, disagreement, combined, rank_ic, ic = map(np.asarray, _out_of_sample(panel, jnp.asarray(applied.weights), alpha, signal, missing))
+def _judge(history: History, applied: _Found, alpha: Float[AnyArray, ""], signal: SignalName, missing: Missing, leaks: bool) -> WalkForward:
+    """Compute the signals of the weights applied on each date, and their correlations with the forward returns of the date."""
+    mean, disagreement, combined, rank_ic, ic = map(
+        np.asarray, _out_of_sample(history, jnp.asarray(applied.weights), alpha, signal, missing)
+    )
     searched = ~np.isnan(applied.fitness)
     return WalkForward(applied.weights, mean, disagreement, combined, applied.fitness, rank_ic, ic, applied.chain_fitness, searched, leaks)
 
 
 @partial(jax.jit, static_argnames=("signal", "missing"))
 def _out_of_sample(
-    panel: Panel, weights: Float[Array, "T K"], alpha: Float[Array, ""], signal: SignalName, missing: Missing
+    history: History, weights: Float[Array, "T K"], alpha: Float[Array, ""], signal: SignalName, missing: Missing
 ) -> tuple[Array, ...]:
-    def one_date(inputs: tuple[Window, Array]) -> tuple[Array, ...]:
-        date, lanes = inputs
-        mean, deviation = moments(date.opinions, balance(lanes[None]).T)
-        ranking = choose(signal, mean, deviation, alpha)
+    """Mean, disagreement, combined signal, RankIC and IC of each date under the weights of that date."""
+
+    def one_date(inputs: tuple[Window, Float[Array, " K"]]) -> tuple[Array, ...]:
+        date, own = inputs
+        mean, deviation = moments(date.opinions, balance(own[None]).T)
+        ranking = selected_signal(signal, mean, deviation, alpha)
         rank_ic, ic = rank_correlation(ranking, date.returns)[0], pearson(ranking[:, 0], date.returns.values)
         mean = date.opinions.centre + mean
         combined = alpha * mean - (1 - alpha) * deviation
         return mean[:, 0], -deviation[:, 0], combined[:, 0], rank_ic, ic
 
-    mean, disagreement, combined, rank_ic, ic = lax.map(one_date, (prepare_window(*panel, missing), weights))
+    mean, disagreement, combined, rank_ic, ic = lax.map(one_date, (prepare_window(*history, missing), weights))
     return mean.T, disagreement.T, combined.T, rank_ic, ic
 
 
@@ -369,7 +379,7 @@ def pearson(signal: Float[Array, " N"], returns: Float[Array, " N"]) -> Float[Ar
 
 
 def _standardised(values: Float[Array, " N"], known: Bool[Array, " N"]) -> Float[Array, " N"]:
-    """Mapped to [0, 1] and centred, 0 where unknown; all NaN where constant."""
+    """Values scaled to a range of 1 and centred over the known stocks, 0 elsewhere; all NaN where they are constant."""
     low, high = jnp.where(known, values, jnp.inf).min(), jnp.where(known, values, -jnp.inf).max()
     ranged = jnp.where(known, (values - low) / jnp.where(high > low, high - low, jnp.nan), 0.0)
     return jnp.where(known, ranged - ranged.sum() / known.sum().astype(jnp.float32), 0.0)

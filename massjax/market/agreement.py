@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
 
+from massjax.average_ranks import average_ranks
 from massjax.row_words import counted
 
 MOST_DATES, LEAST_DATES, MOST_VALUES = 250, 60, 200_000
@@ -131,7 +131,7 @@ def _spearman(x: Float[np.ndarray, "N D"], y: Float[np.ndarray, "N D"]) -> Float
 
 
 def _centred_ranks(values: Float[np.ndarray, "N D"], known: Bool[np.ndarray, "N D"]) -> Float[np.ndarray, "N D"]:
-    ranks = rankdata(np.where(known, values, np.inf), axis=0)
+    ranks = average_ranks(np.where(known, values, np.nan))
     return np.where(known, ranks - (known.sum(axis=0) + 1) / 2, 0.0)
 
 

@@ -32,7 +32,7 @@ from massjax.market.panel import LEVELS, Feature, Style
 
 Compute: TypeAlias = Callable[..., Float[np.ndarray, "N T"]]
 """Of a price history and of the rows of each window."""
-Window: TypeAlias = Literal["week", "month", "quarter", "half_year", "year"] | int
+FeatureWindow: TypeAlias = Literal["week", "month", "quarter", "half_year", "year"] | int
 """A span of the calendar, or a number of days."""
 
 TREND = ("strong downtrend", "downtrend", "sideways", "uptrend", "strong uptrend")
@@ -58,7 +58,7 @@ class Definition(NamedTuple):
     style: Style
     words: tuple[str, ...]
     compute: Compute
-    windows: tuple[Window, ...]
+    windows: tuple[FeatureWindow, ...]
     least: int = 1
 
     def rows(self, calendar: Spans) -> tuple[int, ...] | None:

@@ -28,7 +28,7 @@ class Performance:
         active_return: CAGR less the benchmark's over the same dates.
         information_ratio: mean / standard deviation of the returns less the benchmark's, times √periods.
         days: rows of the panel from the first purchase to the end.
-        rebalances, unpriced, unfilled: see `massjax.evaluate.Backtest`.
+        rebalances, unpriced, unfilled: see `massjax.portfolio.backtest.Backtest`.
         periods_per_year: rows a year by which volatility, ratios, turnover and cost are annualised.
     """
 

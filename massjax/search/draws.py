@@ -1,4 +1,4 @@
-"""What a step of a search draws, cut out of few random words: 32 bits a number, 8 bits a coin."""
+"""Random numbers of a search step, made of few words of random bits: 32 bits a number, 8 bits a coin."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ def words(key: Key[Array, ""], chains: int, count: int) -> UInt32[Array, "count 
 
 
 def fraction(word: UInt32[Array, "*P"]) -> Float[Array, "*P"]:
-    """Uniform in the open interval (0, 1)."""
+    """Uniform float32 numbers in the open interval (0, 1), from the upper 24 bits of each word."""
     return ((word >> 8).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-24)
 
 
 def index(word: UInt32[Array, "*P"], count: int) -> Int[Array, "*P"]:
-    """Uniform over `0 .. count - 1`; a count above 2^24 leaves some out."""
+    """Uniform integers from 0 to `count - 1`; with a count above 2^24 some never occur."""
     return jnp.minimum((fraction(word) * count).astype(jnp.int32), count - 1)
 
 
 def coins(word: UInt32[Array, "W P"], count: int, chance: Float[Array, " P"]) -> Bool[Array, "P count"]:
-    """True with a chance of each chain's own, to 1/256; `count` of them out of `count / 4` words."""
+    """`count` independent coins for each chain, True with probability `chance` rounded to 1/256, made of `count / 4` words."""
     shifts = jnp.arange(0, 32, 8, dtype=jnp.uint32)
     lots = (word[:, None, :] >> shifts[None, :, None]) & jnp.uint32(255)
     level = jnp.round(chance * 256).astype(jnp.uint32)

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from massjax.search.draws import coins, fraction, index, words
 from massjax.search.protocol import Judged, Objective, Search, beats, normalise, unjudged
 
-SMALLEST_WEIGHT = 1e-9
+ABSENT_WEIGHT = 1e-9
 """Archetypes are left out by this weight, not by 0: a stock that only they scored keeps its signal, and every candidate the same stocks."""
 SINGLE_WORDS = 7
 """Random words a chain needs beside the coins of its archetypes."""
@@ -119,7 +119,7 @@ class DifferentialEvolution(Search):
         """The starts that differ from the one before them, and the others spread around theirs."""
         del objective
         best = unjudged(start)
-        return EvolutionState(spread(start, key), best.fitness, jnp.zeros((), bool), start, jnp.zeros((), jnp.int32), best)
+        return EvolutionState(spread_starts(start, key), best.fitness, jnp.zeros((), bool), start, jnp.zeros((), jnp.int32), best)
 
     def step(self, objective: Objective, state: EvolutionState, key: Key[Array, ""]) -> EvolutionState:
         """One generation; chains that have not been judged yet stay and are."""
@@ -134,7 +134,7 @@ class DifferentialEvolution(Search):
         over = lost if self.restart_after is None else lost | (stalled >= self.restart_after)
         source = jnp.where(lost, 0.5 * state.start + 0.5 / state.start.shape[1], state.start)
         return EvolutionState(
-            weights=lax.cond(over, lambda: spread(source, start_key), lambda: moved),
+            weights=lax.cond(over, lambda: spread_starts(source, start_key), lambda: moved),
             fitness=jnp.where(over, jnp.nan, reached),
             judged=~over,
             start=state.start,
@@ -153,7 +153,7 @@ class DifferentialEvolution(Search):
         moved = jnp.where(crossed, base + scale[:, None] * away, weights)
         to_zero = (draw[6] & 1) == 0
         inside = jnp.where(moved < 0, jnp.where(to_zero[:, None], 0.0, weights / 2), moved)
-        return normalise(jnp.maximum(inside, SMALLEST_WEIGHT))
+        return normalise(jnp.maximum(inside, ABSENT_WEIGHT))
 
     def _leaders(self, fitness: Float[Array, " P"], word: UInt32[Array, " P"]) -> Int[Array, " P"]:
         leaders = max(1, round(self.best_share * self.chains))
@@ -165,8 +165,8 @@ class DifferentialEvolution(Search):
         return jnp.exp(low + (high - low) * fraction(word))
 
 
-def spread(start: Float[Array, "P K"], key: Key[Array, ""]) -> Float[Array, "P K"]:
-    """Each start that equals the one before it, times squared exponential draws: from even mixes to nearly single archetypes."""
+def spread_starts(start: Float[Array, "P K"], key: Key[Array, ""]) -> Float[Array, "P K"]:
+    """Spread the starts that equal the one before them: weights times squared exponential draws, from even to nearly single."""
     lots = jnp.log(fraction(words(key, start.shape[1], start.shape[0])))
     repeated: Bool[Array, " P"] = jnp.concatenate([jnp.zeros(1, bool), (start[1:] == start[:-1]).all(axis=1)])
-    return normalise(jnp.maximum(jnp.where(repeated[:, None], normalise(start * lots * lots), start), SMALLEST_WEIGHT))
+    return normalise(jnp.maximum(jnp.where(repeated[:, None], normalise(start * lots * lots), start), ABSENT_WEIGHT))

@@ -182,7 +182,7 @@ class GradientSearch(Search):
 
     def slopes(self, logits: Float[Array, "P K"], objective: Objective) -> Float[Array, "P K"]:
         """The gradient of the smooth objective and its penalties."""
-        return in_tiles(jax.grad(lambda logits: self._gain(objective, logits).sum()), logits)
+        return map_tiles(jax.grad(lambda logits: self._gain(objective, logits).sum()), logits)
 
     def _optimizer(self) -> optax.GradientTransformation:
         return getattr(optax, self.optimizer)(self.learning_rate)
@@ -201,8 +201,8 @@ class GradientSearch(Search):
         return gain
 
 
-def in_tiles(function: Callable[[Array], Array], logits: Float[Array, "P K"]) -> Float[Array, "P K"]:
-    """Map `function` over tiles of restarts, so that memory does not grow with their number."""
+def map_tiles(function: Callable[[Array], Array], logits: Float[Array, "P K"]) -> Float[Array, "P K"]:
+    """Apply `function` to tiles of `TILE` restarts in turn, so that memory does not grow with their number."""
     restarts, archetypes = logits.shape
     tiles = -(-restarts // TILE)
     padded = jnp.concatenate([logits, jnp.zeros((tiles * TILE - restarts, archetypes), logits.dtype)])

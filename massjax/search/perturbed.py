@@ -1,4 +1,4 @@
-"""The gradient of the exact RankIC, smoothed by noise on the logits: it needs evaluations only, and those are cheap."""
+"""Gradient of the exact RankIC smoothed by noise on the logits; it needs only evaluations of the fitness, which are cheap."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Key
 from pydantic import Field
 
-from massjax.engine.evaluation import Window, evaluate
+from massjax.engine.evaluation import Window, window_fitness
 from massjax.engine.inputs import SignalName
 from massjax.errors import ConfigError
 from massjax.settings import Settings
@@ -41,7 +41,7 @@ class Objective:
     def judge(self, weights: Float[Array, "P K"]) -> Judged:
         """Scale weights to sum 1 and give their exact fitness, the one that decides every search; NaN where it is undefined."""
         weights = lax.optimization_barrier(normalise(weights))
-        return Judged(weights, evaluate(self.window, weights, self.alpha, self.signal))
+        return Judged(weights, window_fitness(self.window, weights, self.alpha, self.signal))
 
 
 class Judged(NamedTuple):
@@ -149,7 +149,7 @@ def unjudged(weights: Float[Array, "P K"]) -> Judged:
 
 
 def normalise(weights: Float[Array, "*P K"]) -> Float[Array, "*P K"]:
-    """Scaled to sum 1 over archetypes."""
+    """Weights scaled to sum to 1 over the archetypes."""
     return weights / weights.sum(axis=-1, keepdims=True)
 
 

@@ -17,15 +17,14 @@ from massjax.engine.evaluation import prepare_window
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
+    AnyArray,
     Missing,
     SignalName,
     as_array,
     check_alpha,
     check_choice,
+    check_inputs,
     check_key,
-    check_member,
-    check_panel,
-    check_scores,
     check_weights,
     in_float32,
 )
@@ -34,9 +33,10 @@ from massjax.labels import check_labels
 from massjax.search.protocol import Judged, Objective, Search, check_search
 
 REPORTS = 100
-"""How often a search tells of its progress."""
+"""Reports of progress of one search, at most."""
 
-Panel: TypeAlias = tuple[Float[Array, "K N D"], Bool[Array, "N D"], Float[Array, "N D"]]
+WindowArrays: TypeAlias = tuple[Float[Array, "K N D"], Bool[Array, "N D"], Float[Array, "N D"]]
+"""Scores, membership and forward returns of the dates of a look-back window."""
 
 
 class SearchResult(NamedTuple):
@@ -140,15 +140,14 @@ def search_window(
     check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
     check_labels(scores=scores, member=member, forward_returns=forward_returns, start=start)
-    checked = check_scores(scores)
-    checked_member, checked_returns = check_member(member, checked), check_panel("forward_returns", forward_returns, checked)
+    arrays = check_inputs(scores, member, forward_returns)
     check_search(settings)
     key = check_key(key)
-    first = check_start(start, settings.population, checked.shape[0])
-    panel, share = (checked, checked_member, checked_returns), check_alpha(alpha)
+    first = check_start(start, settings.population, arrays[0].shape[0])
+    share = check_alpha(alpha)
     if progress is None:
-        return _search(panel, settings, key, share, signal, missing, first)
-    return _search_aloud(panel, settings, key, share, signal, missing, first, progress)
+        return _search(arrays, settings, key, share, signal, missing, first)
+    return _search_with_progress(arrays, settings, key, share, signal, missing, first, progress)
 
 
 def check_start(start: Float[ArrayLike, "*P K"] | None, chains: int, archetypes: int) -> Float[np.ndarray, "P K"]:
@@ -184,29 +183,40 @@ class Running(NamedTuple):
 
 
 def run_search(objective: Objective, settings: Search, start: Float[Array, "P K"], key: Key[Array, ""]) -> SearchResult:
-    """Start a search and take its steps; pure, to be called under `jax.jit`.
+    """Start a search and take all of its steps; pure, to be called under `jax.jit`.
 
     Args:
-        start: [population, K], positive.
+        objective: what is maximised.
+        settings: the method.
+        start: positive weights of each chain, summing to 1.
+        key: a `jax.random.key`.
     """
     running = begin(objective, settings, start, key)
     return finish(settings, advance(objective, settings, running, key, jnp.asarray(settings.steps + 1)))
 
 
 def begin(objective: Objective, settings: Search, start: Float[Array, "P K"], key: Key[Array, ""]) -> Running:
-    """A search before its first step."""
+    """A search before its first step; arguments as in `run_search`."""
     state = settings.init(objective, start, jax.random.split(key)[0])
     zero = jnp.zeros((), jnp.int32)
     return jax.tree.map(_strongly_typed, Running(state, zero, zero, jnp.full(settings.steps + 1, jnp.nan)))
 
 
 def _strongly_typed(leaf: Array) -> Array:
-    """Of the type it will have after a step, so that the first lot of steps compiles like the others."""
+    """A leaf of the state with the type that it has after a step, so that steps from the start compile only once."""
     return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else lax.convert_element_type(leaf, np.dtype(leaf.dtype))
 
 
 def advance(objective: Objective, settings: Search, running: Running, key: Key[Array, ""], until: Int[Array, ""]) -> Running:
-    """Take steps until so many are taken, or until the search has run out of patience. One compilation serves every `until`."""
+    """Take steps until `until` are taken, or until the search runs out of patience; one compilation serves every `until`.
+
+    Args:
+        objective: what is maximised.
+        settings: the method.
+        running: the search so far.
+        key: the key of the whole search, as in `begin`; each step folds its number into it.
+        until: steps taken in all, at most `steps + 1`.
+    """
     steps_key = jax.random.split(key)[1]
 
     def goes_on(running: Running) -> Bool[Array, ""]:
@@ -223,7 +233,7 @@ def advance(objective: Objective, settings: Search, running: Running, key: Key[A
 
 
 def finish(settings: Search, running: Running) -> SearchResult:
-    """What the search has found; its history stays level from where it stopped."""
+    """The result of a search that has taken its last step; the history keeps its last value beyond an early stop."""
     best: Judged = running.state.best
     winner = _winner(best.fitness)
     taken = jnp.arange(settings.steps + 1) < running.step
@@ -237,16 +247,28 @@ def _out_of_patience(settings: Search, running: Running) -> Bool[Array, ""]:
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing"))
 def _search(
-    panel: Panel, settings: Search, key: Key[Array, ""], alpha: Array, signal: SignalName, missing: Missing, start: Array
+    arrays: WindowArrays,
+    settings: Search,
+    key: Key[Array, ""],
+    alpha: Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+    start: Float[Array, "P K"],
 ) -> SearchResult:
-    return run_search(Objective(prepare_window(*panel, missing), alpha, signal), settings, start, key)
+    return run_search(Objective(prepare_window(*arrays, missing), alpha, signal), settings, start, key)
 
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing"))
 def _begin(
-    panel: Panel, settings: Search, key: Key[Array, ""], alpha: Array, signal: SignalName, missing: Missing, start: Array
+    arrays: WindowArrays,
+    settings: Search,
+    key: Key[Array, ""],
+    alpha: Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+    start: Float[Array, "P K"],
 ) -> tuple[Objective, Running]:
-    objective = Objective(prepare_window(*panel, missing), alpha, signal)
+    objective = Objective(prepare_window(*arrays, missing), alpha, signal)
     return objective, begin(objective, settings, start, key)
 
 
@@ -254,22 +276,22 @@ _advance = jax.jit(advance, static_argnames="settings", donate_argnames="running
 _finish = jax.jit(finish, static_argnames="settings")
 
 
-def _search_aloud(
-    panel: Panel,
+def _search_with_progress(
+    arrays: tuple[AnyArray, ...],
     settings: Search,
     key: Key[Array, ""],
-    alpha: Array,
+    alpha: Float[AnyArray, ""],
     signal: SignalName,
     missing: Missing,
     start: Float[np.ndarray, "P K"],
     progress: Callable[[int, int, float], None],
 ) -> SearchResult:
-    """The same steps, some at a time, telling after each lot."""
-    objective, running = _begin(panel, settings, key, alpha, signal, missing, start)
-    lot, taken, total = max(1, (settings.steps + 1) // REPORTS), 0, settings.steps
+    """Search in `REPORTS` calls of some steps each and report the best fitness after each; the result is that of `_search`."""
+    objective, running = _begin(arrays, settings, key, alpha, signal, missing, start)
+    together, taken, total = max(1, (settings.steps + 1) // REPORTS), 0, settings.steps
     while taken <= total:
         before = taken
-        running = _advance(objective, settings, running, key, np.int32(min(before + lot, total + 1)))
+        running = _advance(objective, settings, running, key, np.int32(min(before + together, total + 1)))
         taken = int(running.step)
         if taken == before:
             break
@@ -278,5 +300,5 @@ def _search_aloud(
 
 
 def _winner(fitness: Float[Array, " P"]) -> Int[Array, ""]:
-    """The first of the best; NaN never wins against a number."""
+    """Index of the first chain with the highest fitness; NaN counts as lower than every number."""
     return jnp.argmax(jnp.where(jnp.isnan(fitness), -jnp.inf, fitness))

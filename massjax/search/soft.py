@@ -1,4 +1,4 @@
-"""Differentiable stand-ins for the exact RankIC, to climb by gradient; results are judged by the exact one."""
+"""Differentiable approximations of the exact RankIC, for gradient ascent; results are judged by the exact one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from jaxtyping import Array, Bool, Float
 
 from massjax.engine.evaluation import Window
 from massjax.engine.inputs import SignalName
-from massjax.engine.signals import EPS, Opinions, choose
+from massjax.engine.signals import EPS, Opinions, selected_signal
 from massjax.search.protocol import Objective
 
 SoftObjective: TypeAlias = Literal["soft_rank_ic", "ic"]
 
 ROWS_TOGETHER = 4096
-"""Stocks on dates up to which all dates are taken at once; above, one date after the other, to bound memory."""
+"""Stocks times dates up to which all dates are computed at once; larger windows are computed date by date, to bound memory."""
 
 
 def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftObjective, temperature: float) -> Float[Array, " P"]:
@@ -31,11 +31,11 @@ def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftO
     Returns:
         [P]; 0 where no date can be judged.
     """
-    lanes, dates = weights.T, objective.window.dates
+    columns, dates = weights.T, objective.window.dates
 
     def of_dates(block: Window) -> tuple[Float[Array, "B P"], Float[Array, " B"]]:
         known = block.returns.common
-        signal = jax.vmap(_standardise)(_smooth_signal(block.opinions, lanes, objective.alpha, objective.signal), known)
+        signal = jax.vmap(_standardise)(_smooth_signal(block.opinions, columns, objective.alpha, objective.signal), known)
         if kind == "ic":
             correlation = jax.vmap(_pearson)(signal, block.returns.values, known)
         else:
@@ -50,7 +50,7 @@ def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftO
 
 
 def _smooth_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B N P"]:
-    """The signal from one matrix product; ties need no care here, only a gradient that stays finite where archetypes agree."""
+    """The named signal from one matrix product with the weights; ties need not be exact; the gradient is finite where archetypes agree."""
     dates, archetypes, stocks = opinions.scores.shape
     factors = jnp.concatenate([opinions.present, opinions.around, opinions.around**2], axis=2)
     rows = factors.transpose(0, 2, 1).reshape(-1, archetypes)
@@ -59,10 +59,11 @@ def _smooth_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Floa
     mean, square = (values * share for values in sums)
     floor = jnp.maximum(opinions.agreement, EPS**2)[:, :, None]
     deviation = jnp.sqrt(jnp.maximum(square - mean**2, floor))
-    return choose(signal, mean + opinions.middle[:, :, None], deviation, alpha)
+    return selected_signal(signal, mean + opinions.middle[:, :, None], deviation, alpha)
 
 
 def _standardise(signal: Float[Array, "N P"], known: Bool[Array, " N"]) -> Float[Array, "N P"]:
+    """The signal with mean 0 and variance 1 over the known stocks; 0 elsewhere."""
     stocks = jnp.maximum(known.sum().astype(jnp.float32), 1.0)
     signal = jnp.where(known[:, None], signal, 0.0)
     centred = jnp.where(known[:, None], signal - signal.sum(0, keepdims=True) / stocks, 0.0)
@@ -71,12 +72,13 @@ def _standardise(signal: Float[Array, "N P"], known: Bool[Array, " N"]) -> Float
 
 
 def _pearson(signal: Float[Array, "N P"], returns: Float[Array, " N"], known: Bool[Array, " N"]) -> Float[Array, " P"]:
+    """Pearson's correlation of a standardised signal with the returns over the known stocks."""
     target = _standardise(returns[:, None], known)
     return jnp.sum(signal * target, axis=0) / jnp.maximum(known.sum().astype(jnp.float32), 1.0)
 
 
 def _soft_rank_correlation(signal: Float[Array, "N P"], ranks: Float[Array, " N"], known: Bool[Array, " N"]) -> Float[Array, " P"]:
-    """The pair form of Spearman's correlation, `sum over pairs of sign(s[n] - s[m]) (r[n] - r[m])`, with a smooth step for the sign."""
+    """Spearman's correlation as `sum over pairs of sign(s[n] - s[m]) (r[n] - r[m])` over its scale, with a smooth step for the sign."""
     count = known.sum().astype(jnp.float32)
     scale = jnp.sqrt((count**3 - count) / 3 * jnp.sum(ranks**2))
     return _soft_pairs(signal, ranks, known.astype(jnp.float32)) / jnp.maximum(scale, 1.0)
@@ -84,15 +86,17 @@ def _soft_rank_correlation(signal: Float[Array, "N P"], ranks: Float[Array, " N"
 
 @jax.custom_vjp
 def _soft_pairs(signal: Float[Array, "N P"], ranks: Float[Array, " N"], known: Float[Array, " N"]) -> Float[Array, " P"]:
+    """Sum over pairs of known stocks of a smooth sign of their signals' difference times the difference of their return ranks."""
     return _soft_pairs_and_slopes(signal, ranks, known)[0]
 
 
 def _soft_pairs_and_slopes(
     signal: Float[Array, "N P"], ranks: Float[Array, " N"], known: Float[Array, " N"]
 ) -> tuple[Float[Array, " P"], Float[Array, "N P"]]:
-    """Value and gradient in one pass over the pairs, with `t (3 - t^2) / 2`, t clipped to [-1, 1], for the sign.
+    """`_soft_pairs` and its gradient in the signal, in one pass over the pairs.
 
-    Cheaper than a sigmoid (no division, no root), and pairs further apart than its width count as in the exact correlation. Comparing
+    The sign is `t (3 - t^2) / 2`, t clipped to [-1, 1]. It is cheaper than a sigmoid (no division, no root), and pairs further apart than
+    its width count as in the exact correlation. Comparing
     each pair once, and updating the slopes of both of its stocks, was no faster: the second update costs what the comparison saves.
     """
     stocks = signal.shape[0]

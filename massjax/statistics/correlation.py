@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 
+from massjax.average_ranks import average_ranks
 from massjax.labels import check_labels, plain
 
 
@@ -33,7 +33,7 @@ def daily_rank_ic(
         [1.0, nan]
     """
     signal, forward_returns = _common(signal, forward_returns, member)
-    return _correlation(_ranks(signal), _ranks(forward_returns))
+    return _correlation(average_ranks(signal), average_ranks(forward_returns))
 
 
 def daily_ic(
@@ -61,6 +61,7 @@ def daily_ic(
 def _common(
     signal: Float[np.ndarray, "N T"], forward_returns: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"] | None
 ) -> tuple[Float[np.ndarray, "N T"], Float[np.ndarray, "N T"]]:
+    """Signal and forward return in float64, NaN in both where a stock is no member or lacks either."""
     check_labels(member=member, signal=signal, forward_returns=forward_returns)
     signal, forward_returns = (
         np.asarray(plain("signal", signal), np.float64),
@@ -72,14 +73,8 @@ def _common(
     return np.where(known, signal, np.nan), np.where(known, forward_returns, np.nan)
 
 
-def _ranks(values: Float[np.ndarray, "N T"]) -> Float[np.ndarray, "N T"]:
-    """Average ranks down each column; NaN stays NaN and, set to infinity, ranks after everything else."""
-    known = np.isfinite(values)
-    return np.where(known, rankdata(np.where(known, values, np.inf), axis=0), np.nan)
-
-
 def _correlation(x: Float[np.ndarray, "N T"], y: Float[np.ndarray, "N T"]) -> Float[np.ndarray, " T"]:
-    """Pearson's correlation down each column of two arrays with the same NaN; NaN where one of them is constant."""
+    """Pearson's correlation of each column of x with that of y, which have NaN in the same places; NaN where one of them is constant."""
     known = np.isfinite(x)
     count = np.maximum(known.sum(0), 1)
     varied = _varies(x, known) & _varies(y, known)
@@ -91,4 +86,5 @@ def _correlation(x: Float[np.ndarray, "N T"], y: Float[np.ndarray, "N T"]) -> Fl
 
 
 def _varies(values: Float[np.ndarray, "N T"], known: Bool[np.ndarray, "N T"]) -> Bool[np.ndarray, " T"]:
+    """Whether a column holds two different known values."""
     return np.asarray(np.where(known, values, -np.inf).max(0) > np.where(known, values, np.inf).min(0))

@@ -34,7 +34,7 @@ class SeriesSummary:
 
 
 def summarize(daily: Float[np.ndarray, " T"], horizon: int) -> SeriesSummary:
-    """Mean, ICIR, hit rate and an overlap-aware t-statistic of a daily series.
+    """Mean, ICIR, hit rate and a t-statistic that allows for overlapping returns, of a daily series of correlations.
 
     Args:
         daily: one value per consecutive trading day, NaN = skipped.

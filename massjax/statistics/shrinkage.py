@@ -1,4 +1,4 @@
-"""How much of what a search promised came true: the fitness of its weights where they were found, and their RankIC afterwards."""
+"""Shrinkage of a search: the fitness of its weights on the windows they were found on, against their RankIC afterwards."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def shrinkage(
     Args:
         fitness: of the weights applied on each date, over the window they were found on.
         rank_ic: of the weights applied on each date, on that date.
-        uniform_fitness, uniform_rank_ic: the same of uniform weights.
+        uniform_fitness, uniform_rank_ic: of uniform weights, over those windows and on those dates.
     """
     own, uniform = np.stack([fitness, rank_ic]).astype(np.float64), np.stack([uniform_fitness, uniform_rank_ic]).astype(np.float64)
     known = np.asarray(np.isfinite(own).all(axis=0))

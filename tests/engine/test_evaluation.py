@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from massjax.engine import evaluate, evaluation, fitness, prepare_window
+from massjax.engine import evaluation, fitness, prepare_window, window_fitness
 from massjax.errors import ConfigError, DataError
 from massjax.testing import count_compilations
 from tests.engine import slow_reference as slow
@@ -129,11 +129,11 @@ def test_tiles_do_not_change_a_bit(monkeypatch, candidates, archetypes):
     scores, member, returns, _ = slow.panel(8, archetypes, 50, 5)
     weights = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(archetypes), 130), jnp.float32)
     window = prepare_window(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
-    whole = evaluate(window, weights, jnp.float32(0.5), "combined")
+    whole = window_fitness(window, weights, jnp.float32(0.5), "combined")
     for method in evaluation.TILES:
         monkeypatch.setitem(evaluation.TILES, method, 16)
     assert evaluation.tile_size(130, 50, 5) == 16
-    np.testing.assert_array_equal(evaluate(window, weights[:candidates], jnp.float32(0.5), "combined"), whole[:candidates])
+    np.testing.assert_array_equal(window_fitness(window, weights[:candidates], jnp.float32(0.5), "combined"), whole[:candidates])
 
 
 def test_one_compilation_for_every_universe_and_alpha():

@@ -37,14 +37,14 @@ def test_ties_by_likeness_and_by_coincidence(seed, levels, signal):
 
 @given(seed=seeds)
 @few
-def test_groups_are_the_stocks_that_are_alike(seed):
+def test_equal_stocks_are_those_that_are_alike(seed):
     scores, member, returns, _ = discrete(seed, 2)
     window = prepare_window(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
     common = np.asarray(window.returns.common)
-    for date, size in enumerate(np.asarray(window.groups.size)):
+    for date, size in enumerate(np.asarray(window.equal.size)):
         columns = [scores[:, n, date].tobytes() for n in np.flatnonzero(common[date])]
         assert sorted(size[size > 0]) == sorted(columns.count(column) for column in set(columns))
-        assert np.asarray(window.groups.rank_sum)[date].sum() == 0
+        assert np.asarray(window.equal.rank_sum)[date].sum() == 0
 
 
 @pytest.mark.parametrize("stocks", [1, 2, 3, 4, 33, 67])
@@ -52,22 +52,22 @@ def test_covariance_of_pairs_is_that_of_ranks(stocks):
     rng = np.random.default_rng(stocks)
     signal, returns = rng.normal(size=(2, stocks, 2, 8)).astype(np.float32)
     returns = returns[:, :, 0].T
-    groups = pairs.Groups(jnp.ones((2, stocks)), ranks.rank_sums(jnp.asarray(returns.T)).T, jnp.zeros(2))
-    found = pairs.pair_covariance(jnp.asarray(signal.reshape(2 * stocks, 8)), pairs.pair_gains(groups))
-    expected = [(ranks.rank_sums(jnp.asarray(signal[:, d])) * groups.rank_sum[d][:, None]).sum(0) for d in range(2)]
+    equal = pairs.EqualStocks(jnp.ones((2, stocks)), ranks.rank_sums(jnp.asarray(returns.T)).T, jnp.zeros(2))
+    found = pairs.pair_covariance(jnp.asarray(signal.reshape(2 * stocks, 8)), pairs.pair_gains(equal))
+    expected = [(ranks.rank_sums(jnp.asarray(signal[:, d])) * equal.rank_sum[d][:, None]).sum(0) for d in range(2)]
     np.testing.assert_array_equal(found, expected)
 
 
 def test_a_tie_between_groups_and_a_missing_signal_are_not_counted_silently():
     signal = np.array([[0.1, 0.1, 0.1], [0.2, 0.1, np.nan], [0.3, 0.3, 0.3]], np.float32)
-    groups = pairs.Groups(jnp.ones((1, 3)), jnp.array([[-2.0, 0.0, 2.0]]), jnp.array([8.0]))
-    assert np.isnan(pairs.pair_covariance(jnp.asarray(signal), pairs.pair_gains(groups))).tolist() == [[False, True, True]]
+    equal = pairs.EqualStocks(jnp.ones((1, 3)), jnp.array([[-2.0, 0.0, 2.0]]), jnp.array([8.0]))
+    assert np.isnan(pairs.pair_covariance(jnp.asarray(signal), pairs.pair_gains(equal))).tolist() == [[False, True, True]]
 
 
 @pytest.mark.parametrize("marked", [0, 1, 33, 70])
 def test_only_what_is_marked_is_counted_again(marked):
     again = jnp.zeros(70, bool).at[:marked].set(True)[::-1]
-    found = evaluation._count_again(jnp.zeros((2, 70)), again, lambda which: jnp.ones((2, len(which))))
+    found = evaluation._replace_marked(jnp.zeros((2, 70)), again, lambda which: jnp.ones((2, len(which))))
     np.testing.assert_array_equal(found, np.broadcast_to(again, (2, 70)))
 
 

@@ -10,7 +10,7 @@ import pytest
 from massjax.engine import fitness, prepare_window
 from massjax.errors import ConfigError
 from massjax.search import DifferentialEvolution, Objective, search_window, settings_from_mapping
-from massjax.search.evolution import SMALLEST_WEIGHT, spread
+from massjax.search.evolution import ABSENT_WEIGHT, spread_starts
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_no_chain_ever_falls(objective, settings, step):
         after = step(objective, state, jax.random.key(2 + turn))
         assert (after.fitness >= state.fitness).all()
         np.testing.assert_allclose(after.weights.sum(axis=1), 1, atol=1e-6)
-        assert after.weights.min() > 0.1 * SMALLEST_WEIGHT
+        assert after.weights.min() > 0.1 * ABSENT_WEIGHT
         state = after
     np.testing.assert_array_equal(state.best.fitness, state.fitness)
 
@@ -63,7 +63,7 @@ def test_a_converged_population_begins_again_and_its_best_is_kept(objective, set
 def test_starts_that_differ_are_kept_and_repeated_ones_spread():
     rows = np.full((200, 5), 0.2, np.float32)
     rows[0] = (0.1, 0.2, 0.3, 0.3, 0.1)
-    found = np.asarray(spread(jnp.asarray(rows), jax.random.key(0)))
+    found = np.asarray(spread_starts(jnp.asarray(rows), jax.random.key(0)))
     np.testing.assert_allclose(found[:2], rows[:2], rtol=1e-6)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(found[2:].mean(axis=0), 0.2, atol=0.05)

@@ -1,4 +1,4 @@
-"""The kernel compiled by numba for a CPU, called from within XLA."""
+"""The kernel compiled by numba for a CPU, as operations that XLA calls."""
 
-LANES = 32
-"""Candidates side by side in vector registers; their number is filled up to a multiple of it."""
+COLUMNS = 32
+"""Candidates held side by side in vector registers, one in each column; their number is padded to a multiple of this."""

@@ -1,4 +1,4 @@
-"""A sorting network over rows of lanes, compiled by numba (and kept in its cache) when it is first used."""
+"""A sorting network that sorts every column of an array at once, compiled by numba (and kept in its cache) when it is first used."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from jaxtyping import Int32
 from massjax.engine.cpu.columns import load, maximum, minimum, store
 
 NEAR = 8
-"""Rows further apart are better walked through in a row, a layer at a time (measured)."""
+"""Distance in rows above which one layer of a merge at a time is faster than two (measured): its rows are read in order."""
 
 
 @numba.njit(nogil=True, cache=True)
-def sort(keys: Int32[np.ndarray, "n L"], stocks: int) -> None:
-    """Batcher's odd-even merge sort (1968) of the rows, lane by lane, for any number of them.
+def sort(keys: Int32[np.ndarray, "n columns"], stocks: int) -> None:
+    """Sort each column of the first `stocks` rows in place, ascending, by Batcher's odd-even merge sort (1968).
 
-    A merge compares rows that are `run` apart, then half as far, and so on. Two such layers are done at a time where the rows they meet
-    at are still in registers: memory is what the sort waits for.
+    A merge of two sorted runs compares rows that are `run` apart, then `run / 2`, and so on down to 1; `stocks` may be any number. Two
+    such layers are done at a time while their rows are still in registers, as the time of the sort is that of reading memory.
     """
     _sort_fours(keys, stocks)
     run = 4
@@ -38,15 +38,16 @@ def sort(keys: Int32[np.ndarray, "n L"], stocks: int) -> None:
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _exchange(keys: Int32[np.ndarray, "n L"], upper: int, lower: int) -> None:
+def _exchange(keys: Int32[np.ndarray, "n columns"], upper: int, lower: int) -> None:
+    """Compare two rows and leave the smaller key of each column in row `upper`, the larger in row `lower`."""
     one, other = load(keys, upper), load(keys, lower)
     store(keys, upper, minimum(one, other))
     store(keys, lower, maximum(one, other))
 
 
 @numba.njit(nogil=True, cache=True)
-def _sort_fours(keys: Int32[np.ndarray, "n L"], stocks: int) -> None:
-    """Each four rows, and what is left over, by themselves."""
+def _sort_fours(keys: Int32[np.ndarray, "n columns"], stocks: int) -> None:
+    """Sort every run of four rows by five comparisons, and the last one to three rows by insertion."""
     last = stocks - stocks % 4
     for n in range(0, last, 4):
         a, b, c, d = load(keys, n), load(keys, n + 1), load(keys, n + 2), load(keys, n + 3)
@@ -62,8 +63,8 @@ def _sort_fours(keys: Int32[np.ndarray, "n L"], stocks: int) -> None:
 
 
 @numba.njit(nogil=True, cache=True)
-def _first_layers(keys: Int32[np.ndarray, "n L"], start: int, end: int, run: int) -> None:
-    """Of the merge of two runs: rows that are `run` apart, then those half as far."""
+def _first_layers(keys: Int32[np.ndarray, "n columns"], start: int, end: int, run: int) -> None:
+    """The first two layers of merging rows `start` to `end`, two sorted runs: rows `run` apart, then rows `run / 2` apart."""
     half = run // 2
     whole = min(half, max(0, end - start - run - half))
     for n in range(start, start + whole):
@@ -79,16 +80,16 @@ def _first_layers(keys: Int32[np.ndarray, "n L"], start: int, end: int, run: int
 
 
 @numba.njit(nogil=True, cache=True)
-def _one_layer(keys: Int32[np.ndarray, "n L"], start: int, end: int, apart: int) -> None:
-    """Of the merge of two runs: rows that are `apart`."""
+def _one_layer(keys: Int32[np.ndarray, "n columns"], start: int, end: int, apart: int) -> None:
+    """One layer of merging rows `start` to `end`: rows that are `apart` from each other."""
     for first in range(start + apart, end - apart, 2 * apart):
         for n in range(first, min(first + apart, end - apart)):
             _exchange(keys, n, n + apart)
 
 
 @numba.njit(nogil=True, cache=True)
-def _two_layers(keys: Int32[np.ndarray, "n L"], start: int, end: int, apart: int) -> None:
-    """Of the merge of two runs: rows that are `apart`, then those half as far. Each stretch waits for the one after it."""
+def _two_layers(keys: Int32[np.ndarray, "n columns"], start: int, end: int, apart: int) -> None:
+    """Two layers of merging rows `start` to `end`: rows `apart`, then rows `apart / 2`, of which each needs the next rows of the first."""
     half = apart // 2
     for offset in range(half):
         n = start + apart + offset

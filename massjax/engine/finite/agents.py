@@ -1,4 +1,4 @@
-"""Finite agents: what a number of agents of each archetype, each looking at some of the stocks, make of the archetype's scores."""
+"""Finitely many agents of each archetype: each watches a few stocks and picks the best of them; the shares picked become scores."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from massjax.engine.finite.picks import largest, plackett_luce_keys
 from massjax.engine.finite.random_bits import threefry, uniform
 from massjax.engine.finite.watchlists import ATTENTION, Attention, Groups, Quotas, group_stocks, quotas, watch
 from massjax.engine.inputs import (
+    AnyArray,
     as_array,
     check_choice,
     check_key,
@@ -29,11 +30,13 @@ from massjax.errors import ConfigError, DataError
 from massjax.labels import check_labels
 
 BLOCK = 32
-"""Agents of one section that are drawn as one block: fewer are as dear as this many."""
+"""Agents of one archetype on one date that are drawn as one block; fewer take as long as this many."""
 CHUNK_NUMBERS = {"cpu": 1 << 17}
 """Random numbers held at a time, by platform: what a core's cache holds, or what fills an accelerator."""
 CHUNK_NUMBERS_ELSEWHERE = 1 << 24
+"""Random numbers held at a time on platforms without an entry in `CHUNK_NUMBERS`."""
 LEAST_TEMPERATURE = 1e-6
+"""Lowest temperature above 0: scores are divided by it in float32."""
 
 
 @in_float32
@@ -119,7 +122,7 @@ def draw_agents(
     temperature: float,
     key: Key[Array, ""],
 ) -> Drawn:
-    """What the agents numbered from `first` up to but not including `last` of each archetype do.
+    """Count which stocks are watched and picked by the agents numbered `first` to `last` (exclusive) of each archetype.
 
     Drawn piece by piece or at once, they are the same agents: `draw_agents(.., 0, 100, ..) + draw_agents(.., 100, 250, ..)` equals
     `draw_agents(.., 0, 250, ..)`, whatever the pieces. So a population can grow without being drawn again, or be spread over processes.
@@ -149,7 +152,7 @@ def draw_agents(
 
 
 class Drawn(NamedTuple):
-    """What a number of agents did; other agents of the same archetypes can be added.
+    """How many agents watched and picked each stock; the counts of further agents of these archetypes can be added.
 
     Attributes:
         looked: agents that attended to the stock.
@@ -160,7 +163,7 @@ class Drawn(NamedTuple):
     picked: Int[Array, "K N D"]
 
     def __add__(self, other: tuple[Any, ...]) -> Drawn:
-        """Both lots of agents together."""
+        """The counts of both sets of agents together."""
         return Drawn(self.looked + other[0], self.picked + other[1])
 
     def shares(self) -> Float[Array, "K N D"]:
@@ -168,7 +171,7 @@ class Drawn(NamedTuple):
         return jnp.where(self.looked > 0, self.picked.astype(jnp.float32) / jnp.maximum(self.looked, 1).astype(jnp.float32), jnp.nan)
 
 
-def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Float[Array, "K N D"]:
+def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Float[AnyArray, "K N D"]:
     """Scores as they are; choice probabilities as the expected choice, scaled to [0, 1].
 
     Raises:
@@ -176,13 +179,13 @@ def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Flo
     """
     array = as_array("scores", probabilities_or_scores)
     if array.ndim != 4:
-        return array  # type: ignore[return-value]
+        return array
     values = check_probabilities(array)
     return jnp.sum(values * jnp.linspace(0.0, 1.0, values.shape[-1])[None, None, None, :], axis=-1)
 
 
 class _Numbers(NamedTuple):
-    """How agents act; traced, so that no change of them compiles anew."""
+    """Settings of the agents as traced arrays, so that changing one does not compile anew."""
 
     watchlist: Int[Array, ""]
     picks: Int[Array, ""]
@@ -190,7 +193,15 @@ class _Numbers(NamedTuple):
 
 
 class _Sections(NamedTuple):
-    """What the agents of one archetype on one date have in common; a section is such a pair, and stocks are ordered by group."""
+    """What the agents of one archetype on one date share; such a pair is a section, S = K D of them, and stocks are ordered by group.
+
+    Attributes:
+        first, last: numbers of the agents drawn, the last exclusive.
+        values: scores, 0 where missing.
+        places: rank sums of the scores plus N: whole numbers in the order of the scores, equal where these are.
+        quotas: how watch lists are spread over the groups.
+        keys: the words that key the section's random numbers.
+    """
 
     first: Int[Array, " S"]
     last: Int[Array, " S"]
@@ -212,7 +223,7 @@ def _draw(
     group_count: int,
     blocks: int,
 ) -> Drawn:
-    """`blocks` blocks of agents are drawn at a time, whichever sections they belong to."""
+    """Draw all agents, `blocks` blocks at a time across sections, and count their watch lists and picks."""
     archetypes, stocks, dates = scores.shape
     order = jnp.argsort(group_of, stable=True)
     known = jnp.where(member[None], scores, jnp.nan).transpose(0, 2, 1).reshape(archetypes * dates, stocks)[:, order]
@@ -247,7 +258,14 @@ def _draw(
 def _act(
     section: _Sections, groups: Groups, agent: UInt32[Array, "B A"], how: _Numbers
 ) -> tuple[Bool[Array, "N B A"], Bool[Array, "N B A"]]:
-    """Which stocks agents watch and which they pick; `section` holds the section of each block of agents."""
+    """Whether each agent watches and picks each stock.
+
+    Args:
+        section: the section of each of the B blocks of agents.
+        groups: the groups of the stocks.
+        agent: numbers of the A agents of each block.
+        how: settings of the agents.
+    """
     stocks, numbers = section.values.shape[1], section.values.shape[1] + len(groups.inside)
     pairs = jnp.arange((numbers + 1) // 2, dtype=jnp.uint32)[:, None, None]
     first, second, number, pair = jnp.broadcast_arrays(section.keys[None, :, :1], section.keys[None, :, 1:], agent[None], pairs)
@@ -259,6 +277,7 @@ def _act(
 
 
 def _blocks(stocks: int) -> int:
+    """Blocks of agents drawn at a time, so that their random numbers fit the memory given by `CHUNK_NUMBERS`."""
     numbers = CHUNK_NUMBERS.get(jax.default_backend(), CHUNK_NUMBERS_ELSEWHERE)
     return max(8, numbers // (BLOCK * stocks))
 

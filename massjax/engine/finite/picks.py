@@ -1,4 +1,4 @@
-"""What finitely many agents pick of what they look at: the largest keys of each column, exactly."""
+"""Picks of finitely many agents: a Plackett-Luce choice from each watch list, as the largest of random keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 FEW_PICKS = 16
-"""Picks up to which taking one after the other is faster than a search for the last one (32 passes, whatever their number)."""
+"""Picks up to which finding the largest key again and again is faster than finding the last one bit by bit (always 32 passes)."""
 
 
 def plackett_luce_keys(
@@ -53,7 +53,7 @@ def largest(keys: UInt32[Array, "N A"], count: Int[Array, ""]) -> Bool[Array, "N
 
 
 def _largest_by_bits(keys: UInt32[Array, "N A"], count: Int[Array, ""]) -> Bool[Array, "N A"]:
-    """The smallest key that is still chosen is found bit by bit, from the highest."""
+    """True for the `count` largest keys above 0 of each column, by finding the smallest of them bit by bit, the highest bit first."""
 
     def add_bit(step: Array, last: UInt32[Array, " A"]) -> UInt32[Array, " A"]:
         tried = last | (jnp.uint32(1 << 31) >> step.astype(jnp.uint32))
@@ -71,6 +71,6 @@ def _largest_by_bits(keys: UInt32[Array, "N A"], count: Int[Array, ""]) -> Bool[
 
 
 def _ordered_bits(values: Float[Array, "*A"]) -> UInt32[Array, "*A"]:
-    """Unsigned integers in the order of the numbers (IEEE 754 floats order like sign and magnitude)."""
+    """Unsigned integers in the order of float32 numbers, from their bits, which IEEE 754 orders by sign and magnitude."""
     bits = lax.bitcast_convert_type(values, jnp.uint32)
     return jnp.where(bits >> jnp.uint32(31) == 1, ~bits, bits | jnp.uint32(1 << 31))

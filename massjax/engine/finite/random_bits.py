@@ -31,5 +31,5 @@ def threefry(
 
 
 def uniform(words: UInt32[Array, "*A"]) -> Float[Array, "*A"]:
-    """Numbers in [0, 1), as fine near 0 as 32 bits allow."""
+    """Uniform float32 numbers in [0, 1) from 32 random bits each, multiples of 2^-32 near 0."""
     return jnp.minimum(words.astype(jnp.float32) * jnp.float32(2.0**-32), jnp.float32(1 - 2.0**-24))

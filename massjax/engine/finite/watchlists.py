@@ -1,4 +1,4 @@
-"""What finitely many agents look at: a watch list of a few stocks each, drawn evenly over all members or in turn from groups of them."""
+"""Watch lists of finitely many agents: a few stocks each, drawn evenly over all members or balanced over groups of stocks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ Attention: TypeAlias = Literal["random", "industry", "size"]
 ATTENTION: tuple[Attention, ...] = ("random", "industry", "size")
 
 MOST_ROUNDS_BITS = 20
+"""Bits of the number of stocks that each group can give to a watch list."""
 
 
 class Groups(NamedTuple):
@@ -48,13 +49,18 @@ class Quotas(NamedTuple):
 
 
 def group_stocks(groups: Int[Array, " N"], count: int) -> Groups:
-    """The groups of stocks that are ordered by group already."""
+    """The groups of stocks that are ordered by group.
+
+    Args:
+        groups: number of each stock's group, ascending.
+        count: how many groups there are.
+    """
     first = jnp.concatenate([jnp.ones(1, bool), groups[1:] != groups[:-1]])
     return Groups(groups, first, (jnp.arange(count)[:, None] == groups[None, :]).astype(jnp.int32))
 
 
 def quotas(eligible: Bool[Array, "S N"], groups: Groups, watchlist: Int[Array, ""]) -> Quotas:
-    """The quotas of each section.
+    """How the watch lists of each section (one archetype on one date) are spread over the groups of stocks.
 
     Args:
         eligible: stocks that can be watched.
@@ -78,15 +84,15 @@ def quotas(eligible: Bool[Array, "S N"], groups: Groups, watchlist: Int[Array, "
 
 
 def watch(chances: Float[Array, "N B A"], turns: Float[Array, "G B A"], section: Quotas, groups: Groups) -> Float[Array, "N B A"]:
-    """The watch lists of A agents in each of B blocks: the groups that give one more are drawn evenly, and so are the stocks of a group.
+    """Draw the watch lists of A agents in each of B blocks: evenly within a group, and evenly over the groups that give one stock more.
 
-    Stocks are taken or left one after the other, with the chance that the part of the quota not yet used has among the members that are
+    The stocks are passed in order, each taken with the chance that the part of the quota not yet used has among the members that are
     left (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S). Given that a stock is taken, how far its random number lies
     below that chance is uniform again, and independent of all else: it is handed on as the stock's lot, half the random numbers saved.
 
     Args:
         chances: a uniform random number in [0, 1) for each stock and agent.
-        turns: likewise for each group.
+        turns: a uniform random number in [0, 1) for each group and agent.
         section: the quotas of the section that each block belongs to, [B, ...].
         groups: the groups of the stocks.
 
@@ -108,7 +114,7 @@ def watch(chances: Float[Array, "N B A"], turns: Float[Array, "G B A"], section:
 
 
 def _longer(turns: Float[Array, "G B A"], section: Quotas) -> Bool[Array, "G B A"]:
-    """The groups that give one more, for each agent: `extra` of those that can, drawn evenly."""
+    """True for the groups that give an agent one stock more: `extra` of those that can, drawn evenly."""
 
     def one_group(needed: Array, group: tuple[Array, Array]) -> tuple[Array, Array]:
         turn, left = group

@@ -94,8 +94,8 @@ def test_every_method_of_ranking_gives_the_same_fitness(monkeypatch, method):
 @pytest.mark.parametrize("signal", ["mean", "disagreement", "combined"])
 @pytest.mark.parametrize("missing", ["renormalize", "zero"])
 def test_fitness_is_that_of_a_slow_loop(signal, missing):
-    """Gaps, ties between returns, a stock that nobody scored, a candidate with weights of 0, more candidates than lanes."""
-    scores, member, returns, weights = slow.panel(7, 6, 23, 4, candidates=compiled.LANES + 3)
+    """Gaps, ties between returns, a stock that nobody scored, a candidate with weights of 0, more candidates than columns."""
+    scores, member, returns, weights = slow.panel(7, 6, 23, 4, candidates=compiled.COLUMNS + 3)
     returns[3] = returns[11]
     scores[:, 5] = np.nan
     weights[2, 1:] = 0.0
@@ -134,7 +134,7 @@ def test_the_unit_of_the_scores_does_not_matter(unit):
 
 
 def test_a_candidate_does_not_see_the_others():
-    scores, member, returns, weights = slow.panel(9, 4, 40, 3, candidates=2 * compiled.LANES)
+    scores, member, returns, weights = slow.panel(9, 4, 40, 3, candidates=2 * compiled.COLUMNS)
     together = np.asarray(fitness(scores, member, returns, weights))
     for some in (slice(0, 1), slice(5, 40), slice(None, None, -1)):
         np.testing.assert_array_equal(fitness(scores, member, returns, weights[some]), together[some])
@@ -144,7 +144,7 @@ def test_a_candidate_does_not_see_the_others():
 def test_the_network_sorts_any_number_of_rows(stocks):
     from massjax.engine.cpu.column_sort import sort
 
-    keys = np.random.default_rng(stocks).integers(0, 2 * stocks, (stocks, compiled.LANES)).astype(np.int32)
+    keys = np.random.default_rng(stocks).integers(0, 2 * stocks, (stocks, compiled.COLUMNS)).astype(np.int32)
     expected = np.sort(keys, axis=0)
     sort(keys, stocks)
     np.testing.assert_array_equal(keys, expected)
