@@ -29,7 +29,7 @@ import timing
 
 from massjax.config import load_config
 from massjax.models.question import Prompt
-from massjax.models.vllm import VLLMEngine
+from massjax.models.vllm import VLLMModel
 from massjax.scoring.asking import ask_missing
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.work import Work, prepare
@@ -111,21 +111,21 @@ def answer(child: subprocess.Popen[str]) -> str:
     raise SystemExit("the process with vLLM's defaults ended")
 
 
-def bare_loop(engine: VLLMEngine, prompts: list[Prompt]) -> float:
-    engine._llm.reset_prefix_cache()
+def bare_loop(model: VLLMModel, prompts: list[Prompt]) -> float:
+    model._llm.reset_prefix_cache()
     began = time.perf_counter()
-    ids = [engine.chat.ids(prompt) for prompt in prompts]
-    engine._llm.generate([{"prompt_token_ids": row} for row in ids], engine._sampling, use_tqdm=False)
+    ids = [model.chat.ids(prompt) for prompt in prompts]
+    model._llm.generate([{"prompt_token_ids": row} for row in ids], model._sampling, use_tqdm=False)
     return time.perf_counter() - began
 
 
-def precompute(engine: VLLMEngine, work: Work, identity: dict[str, str], prompts: int) -> float:
-    engine._llm.reset_prefix_cache()
+def precompute(model: VLLMModel, work: Work, identity: dict[str, str], prompts: int) -> float:
+    model._llm.reset_prefix_cache()
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         fresh = replace(work)
         store = open_or_create(fresh, Path(folder) / "scores.zarr", identity)
-        tally = ask_missing(fresh, store, engine)
+        tally = ask_missing(fresh, store, model)
         seconds = time.perf_counter() - began
     assert tally.prompts + tally.content_free == prompts, (tally, prompts)
     return seconds
@@ -146,25 +146,25 @@ def main() -> None:
         return defaults(options)
 
     work = small_work(options.config, options.prompts)
-    engine = VLLMEngine(work.config.scoring)
-    prompts, identity = asked_order(work), engine.identity()
-    engine.ask(prompts[:8])
+    model = VLLMModel(work.config.scoring)
+    prompts, identity = asked_order(work), model.identity()
+    model.ask(prompts[:8])
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         children = {}
         for name, dtype in options.defaults.items():
-            ids = [engine.chat.ids(prompt) for prompt in prompts]
-            choices = [tokens[0] for tokens in engine.choice_ids]
-            job = {"model": str(engine.folder), "dtype": dtype or work.config.scoring.dtype, "choices": choices, "ids": ids}
+            ids = [model.chat.ids(prompt) for prompt in prompts]
+            choices = [tokens[0] for tokens in model.choice_ids]
+            job = {"model": str(model.folder), "dtype": dtype or work.config.scoring.dtype, "choices": choices, "ids": ids}
             children[name] = running.enter_context(start_defaults(job, Path(folder) / f"{len(children)}.json"))
         for number in range(options.rounds):
-            taken = {"bare loop, best settings": bare_loop(engine, prompts)}
-            taken["precompute"] = precompute(engine, work, identity, len(prompts))
+            taken = {"bare loop, best settings": bare_loop(model, prompts)}
+            taken["precompute"] = precompute(model, work, identity, len(prompts))
             taken |= {name: one_round(child) for name, child in children.items()}
             for name, value in taken.items():
                 seconds.setdefault(name, []).append(value)
             print(f"round {number + 1}: " + ", ".join(f"{name} {value:.1f} s" for name, value in taken.items()), file=sys.stderr)
-    engine.close()
+    model.close()
     report(seconds, len(prompts), options.rounds, options.out)
 
 

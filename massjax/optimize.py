@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from massjax.errors import MassjaxError, blaming
-from massjax.flags import add_loudness, add_version, loudness
+from massjax.flags import add_help_settings, add_loudness, add_version, loudness
 from massjax.progress import speaking
 from massjax.stopping import end_process, exit_code, interruptible, stoppable
 from massjax.terminal import escaped_text, markup_text, printable_everywhere, result_console
@@ -141,9 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", default=None, metavar="PATH", help="score store to read (default: the config's)")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="run directory to write (default: runs/NAME-TIME)")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in the run directory")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; may be repeated")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting of --help-settings; may be repeated"
+    )
     parser.add_argument("--devices", type=int, default=None, metavar="N", help="search on N GPUs, or on N cores of the CPU (default: all)")
     parser.add_argument("--seed", type=int, default=None, help="seed of all randomness (default: the config's)")
+    add_help_settings(parser)
     add_loudness(parser)
     add_version(parser)
     return parser

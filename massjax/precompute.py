@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from massjax.errors import MassjaxError
-from massjax.flags import add_loudness, add_version
+from massjax.flags import add_help_settings, add_loudness, add_version
 from massjax.stopping import RESUMABLE, ending_at_once, exit_code, stoppable
 from massjax.terminal import escaped_text, printable_everywhere
 
@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m massjax.precompute", description=__doc__.split("\n")[0])
     parser.add_argument("--config", type=Path, default=None, metavar="FILE", help="settings (default: configs/demo.yaml)")
     parser.add_argument("--store", default=None, metavar="PATH", help="score store to write (default: the config's)")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; may be repeated")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting of --help-settings; may be repeated"
+    )
     parser.add_argument(
         "--plan",
         action="store_true",
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--shard", default=None, metavar="I/N", help="do the I-th of N parts of the work, I from 1 to N (array jobs)")
     parser.add_argument("--ray", type=int, default=None, metavar="WORKERS", help="share the work out to so many Ray workers")
+    add_help_settings(parser)
     add_loudness(parser)
     add_version(parser)
     return parser

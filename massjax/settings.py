@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from massjax.errors import ConfigError, did_you_mean
@@ -16,6 +19,7 @@ from massjax.lookalikes import refuse_lookalikes
 S = TypeVar("S", bound="Settings")
 LONGEST_SHOWN = 100
 """Characters of a wrong value that a message repeats."""
+DOCSTRING_WIDTH = 100
 
 
 if TYPE_CHECKING:
@@ -35,9 +39,22 @@ class _Named(ModelMetaclass):
 
 
 class Settings(BaseModel, metaclass=_Named):
-    """Base of all settings: immutable, hashable, unknown keys refused, and nothing taken for what it is not."""
+    """Base of all settings: immutable, hashable, unknown keys refused, and nothing taken for what it is not.
+
+    What a setting means is said once, in its `Field(description=...)`: pydantic's other way, docstrings below the fields, needs the source
+    file, which a class made in a notebook has not. `help`, `--help-settings`, `docs/settings.md`, `configs/schema.json` and error
+    messages are made from it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, protected_namespaces=())
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """List the settings in the docstring, for `help`, unless it lists them itself."""
+        super().__pydantic_init_subclass__(**options)
+        own = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
+        if cls.model_fields and "Attributes:" not in own:
+            cls.__doc__ = f"{own}\n\n{_attributes(cls)}".strip()
 
     @field_validator("*", mode="before")
     @classmethod
@@ -52,6 +69,20 @@ class Settings(BaseModel, metaclass=_Named):
         """A validated copy with some fields changed."""
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         return validate(type(self), {**fields, **changes}, source=type(self).__name__)
+
+
+def _attributes(cls: type[BaseModel]) -> str:
+    """The section of a docstring that says of every setting what it is."""
+    lines = [f"{name}: {field.description}" if field.description else name for name, field in cls.model_fields.items()]
+    wrapped = [textwrap.fill(line, DOCSTRING_WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8) for line in lines]
+    return "\n".join(["Attributes:", *wrapped])
+
+
+def purpose(field: FieldInfo) -> str:
+    """What a setting is, in half a sentence: its description up to the first colon, semicolon or full stop outside of backquotes."""
+    said = re.match(r"(?:`[^`]*`|[^`.;:]|[.;:](?!\s|$))*", field.description or "")
+    text = said[0] if said else ""
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
 
 
 def resolve_path(value: Any, info: ValidationInfo) -> Any:
@@ -87,7 +118,7 @@ def absolute(place: Path | str) -> Path | str:
     return str(place) if is_url(place) else Path(place).absolute()
 
 
-StorePlace = Annotated[Path | str, PlainValidator(resolve_store)]
+StorePlace = Annotated[Path | str, PlainValidator(resolve_store, json_schema_input_type=str)]
 """Where a store is: a path, as `ConfigPath`, or the URL of an object store."""
 
 
@@ -116,19 +147,27 @@ def describe(error: ValidationError, cls: type[BaseModel], source: str) -> str:
 def _line(fault: ErrorDetails, cls: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in fault["loc"]).removesuffix(".[key]")
     if fault["type"] == "extra_forbidden":
-        known = _known_keys(cls, fault["loc"][:-1])
+        known = sorted(getattr(_place(cls, fault["loc"][:-1])[0], "model_fields", {}))
         hint = did_you_mean(str(fault["loc"][-1]), known)
         return f"unknown key {where!r}{hint}; known here: {', '.join(known)}" if known else f"unknown key {where!r}"
+    meaning = _meaning(cls, fault["loc"])
     if fault["type"] == "missing":
-        return f"{where!r} is missing; it has no default"
+        return f"{where!r} is missing; it has no default{meaning}"
     if fault["type"] == "tuple_type":
-        return f"{where}: expected a list, found {_shown(fault['input'])}"
+        return f"{where}: expected a list, found {_shown(fault['input'])}{meaning}"
     if fault["type"] in ("model_type", "dict_type"):
-        return f"{where}: expected a mapping, found {_shown(fault['input'])}"
+        return f"{where}: expected a mapping, found {_shown(fault['input'])}{meaning}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message.removeprefix(f"{where}: ")
     given = "" if isinstance(fault["input"], Mapping | BaseModel) else f" (given: {_shown(fault['input'])})"
-    return f"{where + ': ' if where else ''}{message}{given}"
+    own_words = fault["type"] in ("value_error", "assertion_error")
+    return f"{where + ': ' if where else ''}{message}{given}{'' if own_words else meaning}"
+
+
+def _meaning(cls: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """What the setting at a place is, as the end of a message; empty where it does not say."""
+    name, field = _place(cls, loc)[1:]
+    return f"; {name}: {purpose(field)}" if field is not None and field.description else ""
 
 
 def _shown(value: Any) -> str:
@@ -136,15 +175,19 @@ def _shown(value: Any) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
-def _known_keys(cls: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+def _place(cls: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[Any, str, FieldInfo | None]:
+    """The settings that stand at a place, if any do, and the last setting on the way there, with its name."""
     current: Any = cls
+    name, field, key_of_mapping = "", None, False
     for part in loc:
-        if isinstance(part, int):
-            continue
         fields = getattr(current, "model_fields", {})
-        if part in fields:
-            current = _model_in(fields[part].annotation)
-    return sorted(getattr(current, "model_fields", {}))
+        if key_of_mapping or part not in fields:
+            key_of_mapping = False
+            continue
+        name, field = str(part), fields[part]
+        key_of_mapping = get_origin(field.annotation) is dict
+        current = _model_in(field.annotation)
+    return current, name, field
 
 
 def _model_in(annotation: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A small run: two LLM archetypes and a rule, 20 stocks, 12 dates, answered by the plainly named fake engine."""
+"""A small run: two LLM archetypes and a rule, 20 stocks, 12 dates, answered by the plainly named fake model."""
 
 from __future__ import annotations
 

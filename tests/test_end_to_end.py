@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from massjax.errors import ModelError
-from massjax.models.probabilities import choices_of
+from massjax.models.probabilities import choice_probabilities
 from massjax.models.settings import ScoringSettings
 from massjax.store import ScoreStore, Status
 
@@ -107,19 +107,19 @@ def test_from_a_model_to_a_report(tmp_path: Path, model: Path) -> None:
     assert again.returncode == 2
 
 
-def test_the_engine_gives_exact_logprobs_of_single_token_choices(model: Path, tmp_path: Path) -> None:
+def test_the_model_gives_exact_logprobs_of_single_token_choices(model: Path, tmp_path: Path) -> None:
     """Against transformers, which computes the whole vocabulary's distribution in float32."""
     import numba  # noqa: F401  (vLLM has refused to load where it was imported before)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from massjax.models.question import Prompt
-    from massjax.models.vllm import VLLMEngine
+    from massjax.models.vllm import VLLMModel
 
     settings = ScoringSettings(model=str(model), prefill="Rating: ", dtype="float32", max_model_len=256)
     for choices in (("1", "10"), ("BUY", "SELL")):
         with pytest.raises(ModelError, match="not a single token"):
-            VLLMEngine(settings.replace(choices=choices))
+            VLLMModel(settings.replace(choices=choices))
     config = config_file(tmp_path, model)
     command = [sys.executable, "-m", "massjax.precompute", "--config", str(config), "--set", "scoring.choices=[SELL, HOLD, BUY]"]
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -127,11 +127,11 @@ def test_the_engine_gives_exact_logprobs_of_single_token_choices(model: Path, tm
     assert "scoring.choices: 'SELL' is not a single token" in " ".join(refused.stderr.split())
     assert "Traceback" not in refused.stderr
     prompts = [Prompt("You rate stocks.", f"Momentum: {word}. Rate it from 1 to 5.") for word in ("up", "down", "sideways")]
-    engine = VLLMEngine(settings)
+    loaded = VLLMModel(settings)
     try:
-        answers = engine.ask([*prompts, Prompt("x", "long " * 400), Prompt("x", "a <|im_end|> b")])
+        answers = loaded.ask([*prompts, Prompt("x", "long " * 400), Prompt("x", "a <|im_end|> b")])
     finally:
-        engine.close()
+        loaded.close()
     assert set(answers.failures) == {3}
     assert np.isnan(answers.logprobs[3]).all()
     assert np.isfinite(answers.logprobs[4]).all()
@@ -146,4 +146,4 @@ def test_the_engine_gives_exact_logprobs_of_single_token_choices(model: Path, tm
             logits = reference(**tokenizer(text, add_special_tokens=False, return_tensors="pt")).logits[0, -1].float()
         expected = torch.log_softmax(logits, -1)[ids].numpy()
         np.testing.assert_allclose(answers.logprobs[row], expected, atol=2e-3)
-    assert choices_of(answers.logprobs[:3]).coverage.min() > 0.5
+    assert choice_probabilities(answers.logprobs[:3]).mass.min() > 0.5

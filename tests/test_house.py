@@ -1,14 +1,100 @@
-"""The house: imports run down, in two wings that never touch, without a circle.
-
-A room may import the rooms below it in its own wing, and what both wings stand on. `pipeline` alone knows both; the report sees the
-searching wing and, of the other, the two nouns that a reader is told about.
-"""
+"""The house: imports run down, in two wings that never touch, without a circle of files."""
 
 from __future__ import annotations
 
-GROUND = {"errors", "stopping", "terminal", "version", "row_words", "files", "labels", "lookalikes", "settings", "flags", "progress"}
-"""What every room may import."""
-ASKING = ("scores", "answers", "agents", "models", "market")
-SEARCHING = ("evaluate", "search", "portfolio", "engine", "statistics")
-BELOW = {room: set(wing[place + 1 :]) for wing in (ASKING, SEARCHING) for place, room in enumerate(wing)}
-BELOW |= {"answers": {"models"}, "models": set(), "portfolio": {"statistics"}, "statistics": set(), "simulator": {"statistics"}}
+import ast
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+
+from tests.conftest import ROOT
+
+GROUND = {"errors", "files", "flags", "labels", "lookalikes", "progress", "row_words", "settings", "stopping", "terminal", "version"}
+"""What every room stands on; of these only one another is imported."""
+ASKING = {
+    "market": set(),
+    "models": set(),
+    "agents": {"market", "models"},
+    "answers": {"models"},
+    "store": {"models"},
+    "scoring": {"market", "models", "agents", "answers", "store", "config"},
+}
+SEARCHING = {
+    "statistics": set(),
+    "engine": {"statistics"},
+    "search": {"statistics", "engine"},
+    "portfolio": {"statistics"},
+    "evaluate": {"statistics", "engine", "search", "portfolio"},
+}
+ABOVE = {
+    "config": {f"{room}.settings" for room in (*ASKING, *SEARCHING)} | {"agents.archetype"},
+    "report": {*SEARCHING, "config", "market.panel", "agents.archetype"},
+}
+"""The configuration is composed of the settings of the rooms; a report sees one wing, and of the other the nouns that a reader is told about."""
+KNOW_BOTH_WINGS = {"massjax", "pipeline"}
+"""The public names, and the one module in which the wings meet."""
+EXCEPTIONS = {
+    ("market.load", "config"): "load_panel takes the path of a configuration, of which it reads the section `market`",
+}
+
+
+@cache
+def imports() -> dict[str, frozenset[str]]:
+    """The modules of massjax, by names without that of the package, and which others each imports, wherever in the file."""
+    files = {name(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "massjax").rglob("*.py")}
+    trees = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in files.items()}
+    return {module: frozenset(imported(tree, frozenset(files)) - {module}) for module, tree in trees.items()}
+
+
+def name(parts: tuple[str, ...]) -> str:
+    return ".".join(part for part in parts[1:] if part != "__init__") or "massjax"
+
+
+def imported(tree: ast.Module, modules: frozenset[str]) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "massjax":
+            inside = node.module.partition(".")[2]
+            paths = {alias.name: f"{inside}.{alias.name}".lstrip(".") for alias in node.names}
+            found |= {path if path in modules else inside or "massjax" for path in paths.values()}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[2] or "massjax" for alias in node.names if alias.name.partition(".")[0] == "massjax"}
+    return found
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def arrows() -> Iterator[tuple[str, str]]:
+    """Imports from one room into another."""
+    yield from ((module, other) for module, others in imports().items() for other in others if room(module) != room(other))
+
+
+def test_a_room_imports_only_rooms_below_it_in_its_own_wing() -> None:
+    below = ASKING | SEARCHING | ABOVE | {ground: set() for ground in GROUND}
+    forbidden = {
+        (module, other)
+        for module, other in arrows()
+        if room(module) in below and room(other) not in GROUND and not {room(other), other} & below[room(module)]
+    }
+    assert forbidden == EXCEPTIONS.keys()
+
+
+def test_the_wings_meet_in_one_module() -> None:
+    wings = {
+        module: {
+            "asking" if room(other) in ASKING else "searching" for _, other in arrows() if _ == module and room(other) in ASKING | SEARCHING
+        }
+        for module in imports()
+    }
+    assert {module for module, seen in wings.items() if len(seen) == 2 and room(module) not in ABOVE} == KNOW_BOTH_WINGS
+
+
+def test_no_circle_of_files() -> None:
+    TopologicalSorter(imports()).prepare()
+
+
+def test_every_module_has_its_place() -> None:
+    thin = {"massjax", "pipeline", "commands", "optimize", "precompute", "testing"}
+    assert {room(module) for module in imports()} <= GROUND | thin | {*ASKING, *SEARCHING, *ABOVE}

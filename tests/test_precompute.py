@@ -22,11 +22,11 @@ from tests.small_store import SMALL
 SLOW_FAKE = """
 import sys
 import massjax.models.fake as fake
-ask = fake.FakeEngine.ask
+ask = fake.FakeModel.ask
 def slowly(self, prompts):
     self.seconds_per_prompt = 0.004
     return ask(self, prompts)
-fake.FakeEngine.ask = slowly
+fake.FakeModel.ask = slowly
 from massjax.precompute import main
 sys.exit(main(sys.argv[1:]))
 """

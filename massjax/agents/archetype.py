@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -11,31 +12,58 @@ from massjax.settings import Settings
 
 
 class Archetype(Settings):
-    """One kind of investor: an LLM with a view and preferences, or, when `rule` is given, a formula without an LLM.
+    """One kind of investor: an LLM with a view and preferences, or, when `rule` is given, a formula without an LLM."""
 
-    Attributes:
-        name: unique; letters, digits, `_`, `-` and `.`.
-        modalities: the groups of facts it may see (an LLM archetype).
-        rule: feature name to weight (a rule archetype): the score is the weighted mean of cross-sectional ranks.
-        risk_aversion, horizon, seniority: what the prompt says of its preferences.
-        protocol: how it decides; `single` asks once, `staged` has texts written first.
-        stages: names of `agents.stages` in the order in which they precede the score (`staged` only).
-        model: overrides `scoring.model` for this archetype.
-        replica: the number of this archetype's strategy seed; replicas are further rows of the score tensor.
-        persona: free text added to the prompt.
-    """
-
-    name: str
-    modalities: tuple[str, ...] = ()
-    rule: dict[str, float] | None = None
-    risk_aversion: Literal["low", "moderate", "high"] = "moderate"
-    horizon: Literal["days", "weeks", "months"] = "weeks"
-    seniority: Literal["junior", "senior", "head"] = "senior"
-    protocol: Literal["single", "staged"] = "single"
-    stages: tuple[str, ...] = ()
-    model: str | None = None
-    replica: int = Field(0, ge=0)
-    persona: str = ""
+    name: str = Field(
+        description="Unique name of the archetype: 1 to 200 letters, digits, `_`, `-` or `.`. It is the label of a row of the score store "
+        "and of every table; give a changed archetype a new name, since its stored scores belong to the old one."
+    )
+    modalities: tuple[str, ...] = Field(
+        (),
+        description="Groups of facts that an LLM archetype may see, such as `price`, `risk` or `news`. An LLM archetype needs at least "
+        "one; a rule takes none.",
+    )
+    rule: dict[str, float] | None = Field(
+        None,
+        description="Feature names with their weights, which make the archetype a formula without an LLM: its score is the weighted mean "
+        "of cross-sectional ranks from 0 to 1, reversed where a weight is negative. Use it for controls, and to run without a "
+        "model.",
+    )
+    risk_aversion: Literal["low", "moderate", "high"] = Field(
+        "moderate",
+        description="How much risk the investor says in the prompt that it accepts; `high` puts the safety of its capital first.",
+    )
+    horizon: Literal["days", "weeks", "months"] = Field(
+        "weeks",
+        description="How long the investor says in the prompt that it holds a stock. It is independent of `evaluate.horizon`, by which "
+        "forward returns are measured.",
+    )
+    seniority: Literal["junior", "senior", "head"] = Field(
+        "senior", description="Position that the prompt gives the investor: a junior analyst, a senior investor, or the head of a team."
+    )
+    protocol: Literal["single", "staged"] = Field(
+        "single",
+        description="How the archetype comes to a score: `single` asks once, `staged` first has the texts named in `stages` written.",
+    )
+    stages: tuple[str, ...] = Field(
+        (), description="Names of entries of `agents.stages`, in the order in which they precede the score; for the protocol `staged` only."
+    )
+    model: str | None = Field(
+        None,
+        description="Model that the archetype expects; one that is not `scoring.model` is refused, because a score store holds the "
+        "answers of one model. Leave it out to take `scoring.model`.",
+    )
+    replica: int = Field(
+        0,
+        ge=0,
+        description="Number of this copy among differently seeded copies of one archetype; each copy is a row of the score tensor. Copies "
+        "differ only where a stage writes with a temperature above 0.",
+    )
+    persona: str = Field(
+        "",
+        description="Free text added to the prompt of an LLM archetype, such as a belief about markets in one sentence in the second "
+        "person.",
+    )
 
     @field_validator("name")
     @classmethod
@@ -66,3 +94,8 @@ class Archetype(Settings):
     def kind(self) -> Literal["llm", "rule"]:
         """`rule` for a formula of features, `llm` for a language model."""
         return "llm" if self.rule is None else "rule"
+
+
+def asks_a_model(archetypes: Iterable[Archetype]) -> bool:
+    """Whether any of some archetypes asks a language model; rules alone ask none."""
+    return any(archetype.kind == "llm" for archetype in archetypes)

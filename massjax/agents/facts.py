@@ -131,7 +131,7 @@ def _printed(value: float, style: str) -> str:
 
 
 def _market_wide(fact: MarketFact, panel: Panel, style: str) -> Fact:
-    """The same for every stock: the value, or where it stands in its own past year."""
+    """A fact about the whole market, told of every stock: its value, or where it stands in its own past year."""
     stocks = len(panel.stocks)
     values = np.asarray(fact.values, dtype=float)
     if style == "numbers":

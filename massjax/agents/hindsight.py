@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 from jaxtyping import Shaped
 
-from massjax.agents.archetype import Archetype
+from massjax.agents.archetype import Archetype, asks_a_model
 
 
 def hindsight_warnings(
@@ -28,7 +28,7 @@ def hindsight_warnings(
         mask: names and dates are hidden.
         texts: prompts show texts, in which names can stand.
     """
-    if cutoff is None or dates[0].item() > cutoff or all(archetype.kind == "rule" for archetype in archetypes):
+    if cutoff is None or dates[0].item() > cutoff or not asks_a_model(archetypes):
         return []
     known = int((dates <= np.datetime64(cutoff)).sum())
     helps = "names and dates are masked, in texts as far as market.stocks knows them, which helps"

@@ -76,8 +76,8 @@ class PromptTemplate:
             sections.setdefault(fact.modality, []).append({"label": fact.label, "text": text})
         context: dict[str, object] = {
             "archetype": self._plain(archetype),
-            "modalities": [title(m) for m in archetype.modalities],
-            "sections": [{"title": f"About {title(m)}:" if m else "The stock:", "lines": lines} for m, lines in sections.items()],
+            "modalities": [modality_title(m) for m in archetype.modalities],
+            "sections": [{"title": f"About {modality_title(m)}:" if m else "The stock:", "lines": lines} for m, lines in sections.items()],
             "choices": list(choices),
             "instruction": instruction,
         }
@@ -108,7 +108,7 @@ def _reason(error: Exception) -> str:
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:LONGEST_REASON]
 
 
-def title(modality: str) -> str:
+def modality_title(modality: str) -> str:
     """Words for a modality in a prompt."""
     return MODALITY_TITLES.get(modality, modality.replace("_", " "))
 

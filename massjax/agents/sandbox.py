@@ -224,7 +224,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         return self.unsafe_undefined(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """What stands in brackets: an item, or as `getattr`."""
+        """What stands in brackets: an item, or else a field or an allowed method of a plain value."""
         if type(obj) is dict and type(argument) is str and argument in obj:
             return obj[argument]
         if isinstance(obj, Undefined):
@@ -290,14 +290,14 @@ def _guarded(environment: PromptEnvironment, function: Callable[..., Any], origi
     passed = getattr(original, "jinja_pass_arg", None)
     skipped = 0 if passed is None else 1
 
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def charged(*args: Any, **kwargs: Any) -> Any:
         plain = [*args[:skipped], *(environment.checked(value) for value in args[skipped:])]
         environment.spend_on_search((*plain, *kwargs.values()))
         return environment.checked(function(*plain, **{name: environment.checked(value) for name, value in kwargs.items()}))
 
     if passed is not None:
-        run.jinja_pass_arg = passed  # type: ignore[attr-defined]
-    return run
+        charged.jinja_pass_arg = passed  # type: ignore[attr-defined]
+    return charged
 
 
 def _add_tolls(tree: nodes.Template) -> None:

@@ -13,24 +13,35 @@ from massjax.settings import ConfigPath, Settings
 
 
 class Stage(Settings):
-    """A text that a language model writes before the score is asked for, and that the later stages and the score's prompt show.
+    """A text that a language model writes before the score is asked for, and that the later stages and the score's prompt show."""
 
-    Attributes:
-        name: what the text is called in prompts; letters, digits and `_`.
-        scope: `archetype` writes one text for each archetype and replica (a strategy), `stock` one for each stock and date (an
-            analyst's note).
-        instruction: what the model is told to write.
-        max_tokens, temperature, seed: how it is written; with a temperature above 0 every replica has a seed of its own.
-        template: file with the prompt template; the packaged one by default.
-    """
-
-    name: str
-    scope: Literal["archetype", "stock"] = "stock"
-    instruction: str = Field(min_length=1)
-    max_tokens: int = Field(120, ge=1)
-    temperature: float = Field(0.0, ge=0.0, le=2.0)
-    seed: int = Field(0, ge=0, lt=2**31)
-    template: ConfigPath | None = None
+    name: str = Field(
+        description="What the text is called in prompts and in the `stages` of archetypes: 1 to 64 letters, digits or `_`, a letter first."
+    )
+    scope: Literal["archetype", "stock"] = Field(
+        "stock",
+        description="How many texts are written: `archetype` writes one for each archetype and replica (a strategy), `stock` one for each "
+        "stock and date as well (an analyst's note), which costs that many more calls.",
+    )
+    instruction: str = Field(min_length=1, description="What the model is told to write, in a sentence or two.")
+    max_tokens: int = Field(
+        120, ge=1, description="Longest text that the model may write, in tokens; raise it where texts end in mid-sentence."
+    )
+    temperature: float = Field(
+        0.0,
+        ge=0.0,
+        le=2.0,
+        description="Sampling temperature of the text: 0 always writes the likeliest one. Set it above 0 to make replicas differ.",
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**31,
+        description="Seed of the sampled text, from which every replica derives its own; without effect at temperature 0.",
+    )
+    template: ConfigPath | None = Field(
+        None, description="File with a jinja template of the prompt for this text; null takes the template that comes with massjax."
+    )
 
     @field_validator("name")
     @classmethod
@@ -41,39 +52,48 @@ class Stage(Settings):
 
 
 class Grid(Settings):
-    """Archetypes generated as the product of the given values; each is named after its values.
+    """Archetypes generated as the product of the given values; each is named after its values."""
 
-    Attributes:
-        modalities, risk_aversion, horizon: the values; those of the first are groups of modalities, as in [[price], [price, risk]].
-        replicas: of each; they differ where a stage writes a strategy with a temperature.
-        stages: of all of them.
-    """
-
-    modalities: tuple[tuple[str, ...], ...] = Field(min_length=1)
-    risk_aversion: tuple[Literal["low", "moderate", "high"], ...] = ("moderate",)
-    horizon: tuple[Literal["days", "weeks", "months"], ...] = ("weeks",)
-    replicas: int = Field(1, ge=1)
-    stages: tuple[str, ...] = ()
+    modalities: tuple[tuple[str, ...], ...] = Field(
+        min_length=1,
+        description="Sets of modalities, one archetype or more for each set, as in `[[price], [price, risk]]`.",
+    )
+    risk_aversion: tuple[Literal["low", "moderate", "high"], ...] = Field(
+        ("moderate",), description="Values of `risk_aversion` that are combined with the sets of modalities."
+    )
+    horizon: tuple[Literal["days", "weeks", "months"], ...] = Field(
+        ("weeks",), description="Values of an archetype's holding period that are combined with the sets of modalities."
+    )
+    replicas: int = Field(
+        1,
+        ge=1,
+        description="Copies of each combination; they differ only where a stage writes with a temperature above 0.",
+    )
+    stages: tuple[str, ...] = Field(
+        (),
+        description="Names of entries of `agents.stages` that precede the score of every generated archetype; none asks for the score at "
+        "once.",
+    )
 
 
 class Draw(Settings):
-    """Archetypes drawn at random as in MASS: each sees one to three modalities (arXiv 2505.10278, §3).
+    """Archetypes drawn at random as in MASS: each sees one to three modalities (arXiv 2505.10278, §3)."""
 
-    Attributes:
-        count: how many.
-        modalities: those that are drawn from.
-        most_modalities: that one of them sees.
-        seed: of the draw.
-        replicas: of each; they differ where a stage writes a strategy with a temperature.
-        stages: of all of them.
-    """
-
-    count: int = Field(16, ge=1)
-    modalities: tuple[str, ...] = Field(min_length=1)
-    most_modalities: int = Field(3, ge=1)
-    seed: int = 0
-    replicas: int = Field(1, ge=1)
-    stages: tuple[str, ...] = ()
+    count: int = Field(16, ge=1, description="Number of different archetypes to draw, replicas not counted; MASS uses 16.")
+    modalities: tuple[str, ...] = Field(
+        min_length=1, description="Modalities to draw from, each named once, such as `[price, price_feature, risk, cross_industry, news]`."
+    )
+    most_modalities: int = Field(3, ge=1, description="Most modalities that one drawn archetype sees; MASS draws one to three.")
+    seed: int = Field(0, description="Seed of the draw of archetypes; another one gives other archetypes, whose scores must be asked for.")
+    replicas: int = Field(
+        1,
+        ge=1,
+        description="Copies of each drawn archetype; they differ only where a stage writes with a temperature above 0.",
+    )
+    stages: tuple[str, ...] = Field(
+        (),
+        description="Names of entries of `agents.stages` that precede the score of every drawn archetype; none asks for the score at once.",
+    )
 
     @field_validator("modalities")
     @classmethod
@@ -84,36 +104,51 @@ class Draw(Settings):
 
 
 class AgentsSettings(Settings):
-    """The archetypes, listed, generated or drawn, and how facts become prompts.
+    """The archetypes, listed, generated or drawn, and how facts become prompts."""
 
-    Attributes:
-        archetypes, grid, draw: listed one by one, generated as a product, drawn at random; at least one of the three.
-        facts: `words` names the cross-sectional quantile of a fact, `numbers` prints its value.
-        mask: hide tickers, company names, people and dates, in texts too, because a model may remember what happened; names, aliases and
-            people are those of `market.stocks`. precompute counts the prompts that still tell.
-        features: names of the features that prompts show; empty = all.
-        texts_per_prompt: at most this many texts of a modality are shown; texts of a stock that differ in case, blanks or punctuation
-            alone count once.
-        texts_order: which of more are shown: the `latest` to be published, the `first`, or the `longest`; always in the order of
-            publication.
-        template: file with the prompt template, in jinja; a packaged one by default. It is given plain values alone (`archetype`,
-            `modalities`, `sections`, `choices`), and its loops, macros and texts are bounded.
-        layout: which packaged template: one that begins with the archetype, so that prompts about many stocks share it, or one that
-            begins with the facts, so that many archetypes share them; `auto` takes what leaves fewer tokens to compute.
-        stages: texts that archetypes with the protocol `staged` have written before their scores.
-    """
-
-    archetypes: tuple[Archetype, ...] = ()
-    grid: Grid | None = None
-    draw: Draw | None = None
-    facts: Literal["words", "numbers"] = "words"
-    mask: bool = True
-    features: tuple[str, ...] = ()
-    texts_per_prompt: int = Field(5, ge=1)
-    texts_order: Literal["latest", "first", "longest"] = "latest"
-    template: ConfigPath | None = None
-    layout: Literal["auto", "archetype-first", "facts-first"] = "auto"
-    stages: tuple[Stage, ...] = ()
+    archetypes: tuple[Archetype, ...] = Field(
+        (), description="Archetypes that are listed one by one. At least one of `archetypes`, `grid` and `draw` is needed; they add up."
+    )
+    grid: Grid | None = Field(None, description="Archetypes that are generated as every combination of given values; null generates none.")
+    draw: Draw | None = Field(None, description="Archetypes that are drawn at random, as MASS does; null draws none.")
+    facts: Literal["words", "numbers"] = Field(
+        "words",
+        description="How prompts show a fact: `words` names its cross-sectional quantile, so that equal situations make equal prompts, "
+        "which are asked once; `numbers` prints the value and makes nearly every prompt different.",
+    )
+    mask: bool = Field(
+        True,
+        description="Hide tickers, company names, people and dates in prompts, texts included, because a model may remember what "
+        "happened. Names, aliases and people are those of `market.stocks`; precompute counts the prompts that still tell.",
+    )
+    features: tuple[str, ...] = Field(
+        (), description="Names of the features that prompts show; empty shows all of them. Fewer features make more prompts equal."
+    )
+    texts_per_prompt: int = Field(
+        5,
+        ge=1,
+        description="Most texts of a modality that a prompt shows of a stock; texts that differ in case, blanks or punctuation alone "
+        "count once. Lower it where prompts are too long for the model.",
+    )
+    texts_order: Literal["latest", "first", "longest"] = Field(
+        "latest",
+        description="Which texts are shown where there are more than `texts_per_prompt`: the latest or first to be published, or the "
+        "longest. They are always shown in the order of publication.",
+    )
+    template: ConfigPath | None = Field(
+        None,
+        description="File with a jinja template of the score's prompt; null takes one that comes with massjax. It is given plain values "
+        "alone (`archetype`, `modalities`, `sections`, `choices`), and its loops, macros and texts are bounded.",
+    )
+    layout: Literal["auto", "archetype-first", "facts-first"] = Field(
+        "auto",
+        description="Which template of massjax is used: one that begins with the archetype, shared by prompts about many stocks, or one "
+        "that begins with the facts, shared by many archetypes. `auto` takes what leaves fewer tokens to compute; a store "
+        "keeps its layout.",
+    )
+    stages: tuple[Stage, ...] = Field(
+        (), description="Definitions of the texts that archetypes with the protocol `staged` have written before their scores."
+    )
 
     @model_validator(mode="after")
     def _known_stages(self) -> AgentsSettings:

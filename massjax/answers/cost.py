@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,8 +17,8 @@ class Cost:
         recovered: prompts asked for it by a run that was stopped, whose answers were in the log.
         reused: cells answered by a prompt that was asked for another cell or before.
         prompt_tokens: tokens in its prompts; `cached_tokens` of them came from the prefix cache.
-        seconds: its share of the time that the engine took.
-        reasons: cells without a score, by the value of their `massjax.store.Reason`.
+        seconds: its share of the time that the model took.
+        reasons: cells without a score, by the value of their `massjax.models.failures.Reason`.
     """
 
     prompts: int = 0
@@ -43,8 +44,8 @@ class Tally:
         distinct: different prompts of all cells that were wanted; those not among `prompts` had been answered before.
         content_free: prompts asked to calibrate; not among `prompts`.
         others: units left to other processes that were at work on them.
-        examples: of every reason the words of one server or engine; not kept in the store.
-        texts, text_seconds: texts written before the scores, and how long the engine took for them.
+        words: of every reason the words of one server or model; not kept in the store.
+        texts, text_seconds: texts written before the scores, and how long the model took for them.
     """
 
     units: int = 0
@@ -63,7 +64,7 @@ class Tally:
     texts: int = 0
     text_seconds: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
 
     def add(self, cost: Cost) -> None:
         """Count one more unit's cost."""
@@ -74,12 +75,24 @@ class Tally:
         self.seconds += cost.seconds
         self.reasons.update(cost.reasons)
 
+    def include(self, recorded: Mapping[str, Any]) -> None:
+        """Add what another process did, given as the fields of its tally; `distinct` is left out, as prompts may be in several."""
+        for name, value in recorded.items():
+            if name == "distinct":
+                continue
+            if name == "reasons":
+                self.reasons.update(value)
+            elif name == "words":
+                self.words = {**value, **self.words}
+            else:
+                setattr(self, name, getattr(self, name) + value)
+
     def statistics(self) -> dict[str, Any]:
         """As plain numbers, without what is zero beside the counts and shares that every run has."""
         shares = {"prefix_cache_share": round(self.cached, 4), "duplicate_share": round(self.duplicates, 4)}
         always = ("units", "cells", "prompts", "reused", "prompt_tokens", "cached_tokens", "seconds", *shares)
         plain = {**asdict(self), "seconds": round(self.seconds, 3), "reasons": dict(self.reasons), **shares}
-        return {name: value for name, value in plain.items() if (value or name in always) and name != "examples"}
+        return {name: value for name, value in plain.items() if (value or name in always) and name != "words"}
 
     @property
     def cached(self) -> float:

@@ -1,7 +1,6 @@
-"""Precompute shared out by Ray: each worker holds an engine and does parts of the work; the part of one that dies is given to another.
+"""Jobs shared out by Ray: each worker does one after the other, and that of a worker that dies is given to another.
 
-Only plain settings travel to the workers, only counts come back: scores go from each worker into the store, on a file system that all
-see or in object storage, whose credentials are in the environment of the workers.
+Only text and numbers travel, to the workers and back: what a job needs and what came of it, as JSON.
 """
 
 from __future__ import annotations
@@ -9,69 +8,59 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from massjax import errors
-from massjax.answers.cost import Tally
-from massjax.answers.sharding import split
-from massjax.config import RunConfig
 from massjax.errors import MassjaxError, ModelError
-from massjax.models.language_model import Engine
-from massjax.progress import Tell
-from massjax.scoring.engines import engine_for
-from massjax.scoring.machine import this_machine, with_dtype
-from massjax.scoring.passes import run_passes
-from massjax.scoring.placing import open_or_create
-from massjax.scoring.work import Work, prepare
-from massjax.store import ScoreStore, Unit
 
-PARTS_PER_WORKER = 4
-"""So that little is done again when a worker dies, and that the last one to finish keeps the others waiting for little."""
-SHARING = "asking prompts on Ray, in parts"
+Job = Callable[[int], dict[str, Any]]
+"""Does the job of a number, and says in plain values what came of it."""
+
 STARTS = 3
 DEATHS_PER_WORKER = 3
 """A worker that dies more often than this (out of memory, say) ends the run."""
 
 
 class Worker:
-    """One process with an engine; becomes a Ray actor. The engine is loaded with the first part."""
+    """One process; becomes a Ray actor. It prepares itself, by loading a model for example, with its first job."""
 
-    def __init__(self, config: str, path: str, parts: int) -> None:
-        self.config, self.path, self.parts = RunConfig.model_validate_json(config), path, parts
-        self.ready: tuple[Work, ScoreStore, Engine, list[list[Unit]]] | None = None
+    def __init__(self, prepare: Callable[[str], Job], told: str) -> None:
+        self.prepare, self.told = prepare, told
+        self.job: Job | None = None
 
     def pid(self) -> int:
         """Of this worker's process."""
         return os.getpid()
 
-    def do(self, part: int) -> str:
-        """Ask what is missing of a part; the tally as JSON, or what the user can mend."""
+    def do(self, number: int) -> str:
+        """Do a job; what came of it as JSON, or what the user can mend."""
         try:
-            if self.ready is None:
-                work = prepare(with_dtype(self.config, self.path, this_machine()))
-                engine = engine_for(work)
-                store = open_or_create(work, self.path, engine.identity())
-                self.ready = work, store, engine, split(work, store, self.parts)
-            work, store, engine, shards = self.ready
-            return json.dumps(asdict(run_passes(work, store, engine, units=frozenset(shards[part]), claim=False)))
+            if self.job is None:
+                self.job = self.prepare(self.told)
+            return json.dumps(self.job(number))
         except MassjaxError as error:
             return json.dumps({"error": str(error), "kind": type(error).__name__})
 
 
-def run_on_ray(
-    config: RunConfig,
-    path: Path | str,
+def share_out(
+    prepare: Callable[[str], Job],
+    told: str,
+    jobs: int,
     workers: int,
-    progress: Tell | None = None,
+    *,
+    gpus: int = 0,
+    finished: Callable[[dict[str, Any]], None],
     started: Callable[[int], None] | None = None,
-) -> Tally:
-    """Do all the work of a configuration on a Ray cluster (the one `RAY_ADDRESS` names, else one started on this machine).
+) -> None:
+    """Do the jobs of the numbers from 0 to `jobs` on a Ray cluster (the one `RAY_ADDRESS` names, else one started on this machine).
 
     Args:
-        workers: engines at work at once; each takes `scoring.tensor_parallel_size` GPUs where the cluster has any.
-        progress: called with what is done, the parts finished, and the parts.
+        prepare: called once in every worker with `told`; a function that its process can import.
+        told: all that a worker needs to know.
+        jobs: how many there are; a job may be begun again, so it must go on where it was left.
+        workers: at work at once.
+        gpus: that each of them takes, where the cluster has any.
+        finished: called with what came of each job, in the order in which they end.
         started: called with the process number of every worker that starts.
 
     Raises:
@@ -87,43 +76,37 @@ def run_on_ray(
     if own:
         _start(ray)
     try:
-        gpus = config.scoring.tensor_parallel_size if ray.cluster_resources().get("GPU", 0) else 0
-        parts = workers * PARTS_PER_WORKER
-        make = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Worker)
-        text = config.model_dump_json()
+        taken = gpus if ray.cluster_resources().get("GPU", 0) else 0
+        make = ray.remote(num_cpus=1, num_gpus=taken, max_restarts=0)(Worker)
 
         def start() -> Any:
-            return make.remote(text, str(path), parts)
+            return make.remote(prepare, told)
 
-        waiting, tally, deaths, done = list(range(parts)), Tally(), 0, 0
+        waiting, deaths = list(range(jobs)), 0
         busy: dict[Any, tuple[Any, int]] = {}
-        idle = [start() for _ in range(min(workers, parts))]
+        idle = [start() for _ in range(min(workers, jobs))]
         if started is not None:
             for worker in idle:
                 started(ray.get(worker.pid.remote()))
         while waiting or busy:
             while waiting and idle:
-                worker, part = idle.pop(), waiting.pop(0)
-                busy[worker.do.remote(part)] = (worker, part)
-            (finished,), _ = ray.wait(list(busy), num_returns=1)
-            worker, part = busy.pop(finished)
+                worker, number = idle.pop(), waiting.pop(0)
+                busy[worker.do.remote(number)] = (worker, number)
+            (done,), _ = ray.wait(list(busy), num_returns=1)
+            worker, number = busy.pop(done)
             try:
-                result = json.loads(ray.get(finished))
+                result = json.loads(ray.get(done))
             except RayActorError as error:
                 deaths += 1
                 if deaths > DEATHS_PER_WORKER * workers:
                     raise ModelError(f"{deaths} workers died, the last with: {error}; what is scored is stored") from None
-                waiting.insert(0, part)
+                waiting.insert(0, number)
                 idle.append(start())
                 continue
             if "error" in result:
                 raise getattr(errors, result["kind"], MassjaxError)(result["error"])
-            done += 1
-            _merge(tally, result)
             idle.append(worker)
-            if progress is not None:
-                progress(SHARING, done, parts)
-        return tally
+            finished(result)
     finally:
         if own:
             ray.shutdown()
@@ -139,15 +122,3 @@ def _start(ray: Any) -> None:
             ray.shutdown()
             if attempt == STARTS - 1:
                 raise ModelError(f"Ray cannot be started: {error}") from None
-
-
-def _merge(tally: Tally, other: dict[str, Any]) -> None:
-    for name, value in other.items():
-        if name == "distinct":
-            continue
-        if name == "reasons":
-            tally.reasons.update(value)
-        elif name == "examples":
-            tally.examples = {**value, **tally.examples}
-        else:
-            setattr(tally, name, getattr(tally, name) + value)

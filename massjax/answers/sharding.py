@@ -1,14 +1,15 @@
-"""Cutting the work into parts for independent workers: every worker computes the same cut, so that none needs to be told."""
+"""Cutting work into parts for independent workers: every worker computes the same cut, so that none needs to be told."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from massjax.errors import ConfigError
-from massjax.scoring.placing import archetype_of, own_units
-from massjax.scoring.work import Work
-from massjax.store import ScoreStore, Unit
+
+P = TypeVar("P")
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -24,30 +25,41 @@ def parse_shard(text: str) -> tuple[int, int]:
     return number, count
 
 
-def split(work: Work, store: ScoreStore, count: int) -> list[list[Unit]]:
-    """All units of the run's archetypes in `count` parts of about as many distinct prompts.
+class Bundle(NamedTuple, Generic[P]):
+    """Pieces of work that are better done by one worker, because their questions repeat and begin alike.
 
-    The cut depends on the configuration, the market data and the store's axes, never on what is finished. An archetype stays whole
-    unless it is more than a part's share, because prompts repeat and begin alike within it; one with stages always does, because
-    its texts must not be written twice.
+    Attributes:
+        weight: of all of them together, such as how many questions they ask.
+        pieces: what can be told apart and sorted.
+        whole: whether they must stay together, however heavy they are.
     """
-    weights = {a.name: float(work.weight(a)) if a.kind == "llm" else 0.01 for a in work.archetypes}
-    share = sum(weights.values()) / count
-    pieces: list[tuple[float, list[Unit]]] = []
-    by_archetype: dict[int, list[Unit]] = {}
-    for unit in own_units(work, store):
-        by_archetype.setdefault(unit.archetype, []).append(unit)
-    for units in by_archetype.values():
-        archetype = archetype_of(work, store, units[0])
-        weight = weights[archetype.name]
-        parts = 1 if archetype.stages else min(len(units), math.ceil(weight / share - 1e-9))
-        ordered = sorted(units)
+
+    weight: float
+    pieces: Sequence[P]
+    whole: bool = False
+
+
+def split(bundles: Iterable[Bundle[P]], count: int) -> list[list[P]]:
+    """The pieces of all bundles in `count` parts of about the same weight; a bundle is cut only if it is more than a part's share.
+
+    Greedy: the heaviest cut first, each to the part that is lightest so far. The result depends on its arguments alone.
+
+    >>> split([Bundle(4.0, [1, 2, 3, 4]), Bundle(1.0, [5]), Bundle(1.0, [6])], 2)
+    [[1, 2, 5], [3, 4, 6]]
+    """
+    given = list(bundles)
+    share = sum(bundle.weight for bundle in given) / count
+    cut: list[tuple[float, list[Any]]] = []
+    for weight, pieces, whole in given:
+        ordered: list[Any] = sorted(pieces)
+        parts = 1 if whole else min(len(ordered), math.ceil(weight / share - 1e-9))
         for part in range(parts):
             piece = ordered[part * len(ordered) // parts : (part + 1) * len(ordered) // parts]
-            pieces.append((weight * len(piece) / len(ordered), piece))
-    shards: list[list[Unit]] = [[] for _ in range(count)]
+            if piece:
+                cut.append((weight * len(piece) / len(ordered), piece))
+    shards: list[list[P]] = [[] for _ in range(count)]
     loads = [0.0] * count
-    for weight, piece in sorted(pieces, key=lambda item: (-item[0], item[1])):
+    for weight, piece in sorted(cut, key=lambda item: (-item[0], item[1])):
         lightest = loads.index(min(loads))
         loads[lightest] += weight
         shards[lightest] += piece

@@ -19,28 +19,32 @@ from massjax.store.settings import StoreSettings
 
 
 class RunConfig(Settings):
-    """Everything a run needs.
+    """Everything a run needs."""
 
-    Attributes:
-        name: of the run, in its report and in the name of its folder.
-        market, agents, scoring, evaluate: settings of the rooms.
-        store: the score store, a folder relative to the config file or a URL; None where all archetypes are rules.
-        layout: how a new store is cut into units.
-        search: mappings with a `method` each (see `massjax.search`); an empty list runs the controls alone.
-        seed: of all randomness of the searches.
-        out: the run directory; `runs/NAME-TIME` in the current folder by default.
-    """
-
-    name: str = Field("run", min_length=1, max_length=100)
-    market: MarketSettings = MarketSettings()
-    agents: AgentsSettings
-    scoring: ScoringSettings = ScoringSettings()
-    store: StorePlace | None = None
-    layout: StoreSettings = StoreSettings()
-    evaluate: EvaluateSettings = EvaluateSettings()
-    search: tuple[dict[str, Any], ...] = ({"method": "differential_evolution"}, {"method": "gradient"})
-    seed: int = Field(0, ge=0, lt=2**32)
-    out: ConfigPath | None = None
+    name: str = Field("run", min_length=1, max_length=100, description="Name of the run, in its report and in the name of its folder.")
+    market: MarketSettings = Field(MarketSettings(), description="Which market data to load, and the forward returns.")
+    agents: AgentsSettings = Field(description="Archetypes, and how facts become their prompts.")
+    scoring: ScoringSettings = Field(ScoringSettings(), description="Which language model scores, and how it is asked.")
+    store: StorePlace | None = Field(
+        None,
+        description="Place of the score store: a folder, relative to the config file, or a URL such as s3://bucket/scores.zarr. Null "
+        "where all archetypes are rules.",
+    )
+    layout: StoreSettings = Field(StoreSettings(), description="How a new score store is cut into units; an existing one keeps its own.")
+    evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How searches walk forward through time, and are judged.")
+    search: tuple[dict[str, Any], ...] = Field(
+        ({"method": "differential_evolution"}, {"method": "gradient"}),
+        description="Searches to run, each a mapping of a `method` and its settings; a method is a name, or `package.module:ClassName` of "
+        "a search of your own. An empty list runs the controls alone.",
+    )
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="Seed of all randomness of the searches; the same seed gives the same run, on one device or many."
+    )
+    out: ConfigPath | None = Field(
+        None,
+        description="Run directory to write, relative to the config file; null takes `runs/NAME-TIME` in the current folder. `--out` "
+        "overrides it.",
+    )
 
 
 def load_config(path: Path | str | None = None, assignments: Sequence[str] = ()) -> RunConfig:

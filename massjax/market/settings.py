@@ -12,38 +12,41 @@ from massjax.settings import ConfigPath, Settings
 
 
 class PricesTable(Settings):
-    """A long table of prices, one row per stock and date; `close` should be adjusted for splits and dividends.
+    """A long table of prices, one row per stock and date; `close` should be adjusted for splits and dividends."""
 
-    Attributes:
-        path: a parquet, CSV or tab-separated file, relative to the config file, as of every table.
-        date, stock, close: names of the columns.
-        tradable: column that says whether an order in the stock could be filled at that close: true or false, 1 or 0, yes or no.
-            False where trading was suspended and the last close filled forward, or where the price was at its limit.
-        volume: column of volumes; where one is 0 or empty, no order is filled. With both columns, both must allow it.
-    """
-
-    path: ConfigPath
-    date: str = "date"
-    stock: str = "stock"
-    close: str = "close"
-    tradable: str | None = None
-    volume: str | None = None
+    path: ConfigPath = Field(
+        description="File of prices: parquet, CSV or tab-separated, relative to the config file. One row for each stock and date."
+    )
+    date: str = Field("date", description="Column of the dates of the prices, each a day in the market's zone.")
+    stock: str = Field("stock", description="Column of the stocks' identifiers in the table of prices.")
+    close: str = Field("close", description="Column of closing prices, adjusted for splits and dividends, in any currency.")
+    tradable: str | None = Field(
+        None,
+        description="Column that says whether an order in the stock could be filled at that close: true or false, 1 or 0, yes or no. Give "
+        "it where suspended days are filled forward or prices have limits; without it every price can be traded at.",
+    )
+    volume: str | None = Field(
+        None,
+        description="Column of traded volumes; where one is 0 or empty, no order is filled. With `tradable` too, both must allow it.",
+    )
 
 
 class FeatureColumn(Settings):
-    """One numeric column of a features table, and how a prompt speaks of it.
+    """One numeric column of a features table, and how a prompt speaks of it."""
 
-    Attributes:
-        column: its name in the table.
-        label: what it is, in words; the feature's name by default.
-        style: how a value is printed; `percent` takes 0.12 for 12 %.
-        words: names of the cross-sectional quantiles from the lowest to the highest.
-    """
-
-    column: str
-    label: str = ""
-    style: Literal["percent", "ratio", "number"] = "number"
-    words: tuple[str, ...] = Field(("very low", "low", "average", "high", "very high"), min_length=2)
+    column: str = Field(description="Name of the column in the table of features.")
+    label: str = Field("", description="What the feature is, in words for the prompt; the feature's own name where it is empty.")
+    style: Literal["percent", "ratio", "number"] = Field(
+        "number",
+        description="How a prompt with `agents.facts: numbers` prints a value: `percent` prints 0.12 as +12.0%, `ratio` two decimals, "
+        "`number` four significant digits.",
+    )
+    words: tuple[str, ...] = Field(
+        ("very low", "low", "average", "high", "very high"),
+        min_length=2,
+        description="Names of the cross-sectional quantiles from the lowest to the highest, for `agents.facts: words`. Their number is "
+        "the number of quantiles.",
+    )
 
 
 def _zone(timezone: str | None) -> str | None:
@@ -69,7 +72,7 @@ def _identifier(value: Any) -> Any:
     return value.strip()
 
 
-Identifier = Annotated[str, BeforeValidator(_identifier)]
+Identifier = Annotated[str, BeforeValidator(_identifier, json_schema_input_type=str | int)]
 """A stock's identifier."""
 
 
@@ -79,55 +82,71 @@ def _column_alone(value: Any) -> Any:
 
 
 class FeaturesTable(Settings):
-    """A long table of features of one modality.
+    """A long table of features of one modality."""
 
-    Attributes:
-        path: a parquet, CSV or tab-separated file.
-        modality: the group of facts that archetypes see or not.
-        date: column of the day at whose close the values are known: for a balance sheet the day it was published, not the end of its
-            quarter.
-        stock: column of identifiers.
-        columns: feature names to columns.
-        carry: calendar days for which a value stands at most, until the next one; 0 = on its date only.
-    """
-
-    path: ConfigPath
-    modality: str
-    date: str = "date"
-    stock: str = "stock"
-    columns: dict[str, Annotated[FeatureColumn, BeforeValidator(_column_alone)]] = Field(min_length=1)
-    carry: int = Field(0, ge=0)
+    path: ConfigPath = Field(
+        description="File of features: parquet, CSV or tab-separated, relative to the config file. One row for each stock and date."
+    )
+    modality: str = Field(description="Group of facts to which the features belong; archetypes see a modality whole or not at all.")
+    date: str = Field(
+        "date",
+        description="Column of the day at whose close the features are known: for a balance sheet the day it was published, not the end "
+        "of its quarter.",
+    )
+    stock: str = Field("stock", description="Column of the stocks' identifiers in the table of features.")
+    columns: dict[str, Annotated[FeatureColumn, BeforeValidator(_column_alone)]] = Field(
+        min_length=1,
+        description="Feature names, as prompts and rules use them, each with its column: the column's name alone, or a mapping.",
+    )
+    carry: int = Field(
+        0,
+        ge=0,
+        description="Calendar days for which a feature's value stands at most, until the next one; 0 = on its own date only. Set it for "
+        "features that are weekly, quarterly or published now and then.",
+    )
 
 
 class TextsTable(Settings):
     """A long table of dated texts about stocks.
 
     A text with a time of day counts as known on a date if it was published by `cutoff` in `timezone`; a later one, or one on
-    a day without trading, counts on the next trading day. Times that name no zone are in `timezone`, which is `market.timezone`
-    unless it is given, and America/New_York where neither is. The cut-off is 16:00 by default, when New York closes: set it to
-    the market's own close. A text with a date alone, or a time of exactly midnight in `timezone` or in the zone it names, counts
-    from the next trading day on.
-
-    Attributes:
-        path: a parquet, CSV or tab-separated file.
-        modality: the group of facts that archetypes see or not.
-        timestamp, stock, text: names of the columns.
-        timezone, cutoff: when a text counts as known, as above.
-        carry: a text that becomes known on a date on which its stock is no member (it has no price, for one) waits for the stock's
-            next date, at most so many calendar days.
-        window: for how many calendar days after the date on which it becomes known a text is shown; 0 = on that date alone. Tables of
-            one modality have the same.
+    a day without trading, counts on the next trading day. Times that name no zone are in `timezone`. A text with a date alone, or a
+    time of exactly midnight in `timezone` or in the zone it names, counts from the next trading day on.
     """
 
-    path: ConfigPath
-    modality: str = "news"
-    timestamp: str = "date"
-    stock: str = "stock"
-    text: str = "text"
-    timezone: TimeZone = None
-    cutoff: time = time(16, 0)
-    carry: int = Field(30, ge=0, le=3660)
-    window: int = Field(0, ge=0, le=3660)
+    path: ConfigPath = Field(
+        description="File of texts: parquet, CSV or tab-separated, relative to the config file. One row for each text and stock."
+    )
+    modality: str = Field(
+        "news", description="Group of facts to which the texts belong; give posts, news and filings names of their own to tell them apart."
+    )
+    timestamp: str = Field("date", description="Column of the time of publication: a date, or a date with a time of day.")
+    stock: str = Field("stock", description="Column of the stocks' identifiers in the table of texts.")
+    text: str = Field("text", description="Column of the texts themselves.")
+    timezone: TimeZone = Field(
+        None,
+        description="Zone of `cutoff` and of times that name none, such as Asia/Shanghai; null takes `market.timezone`, and "
+        "America/New_York where that is not given either.",
+    )
+    cutoff: time = Field(
+        time(16, 0),
+        description="Time of day in `timezone` by which a text must be published to count on its own date; set it to the market's close. "
+        "Write it in quotes: YAML takes 16:00 for a number.",
+    )
+    carry: int = Field(
+        30,
+        ge=0,
+        le=3660,
+        description="Calendar days that a text waits at most for the next date on which its stock is a member; it waits where the stock "
+        "is none (has no price, for one) on the date on which the text becomes known.",
+    )
+    window: int = Field(
+        0,
+        ge=0,
+        le=3660,
+        description="Calendar days after the date on which it becomes known for which a text is still shown; 0 = on that date alone. All "
+        "tables of one modality need the same.",
+    )
 
     @field_validator("cutoff")
     @classmethod
@@ -138,94 +157,135 @@ class TextsTable(Settings):
 
 
 class MembershipTable(Settings):
-    """A long table with one row for each stock and date on which the stock belongs to the universe.
+    """A long table with one row for each stock and date on which the stock belongs to the universe."""
 
-    Attributes:
-        path: a parquet, CSV or tab-separated file.
-        date, stock: names of the columns.
-    """
-
-    path: ConfigPath
-    date: str = "date"
-    stock: str = "stock"
+    path: ConfigPath = Field(
+        description="File of memberships: parquet, CSV or tab-separated, relative to the config file. One row for each stock on each date "
+        "on which it is a member; repeat lists that are published now and then on every date."
+    )
+    date: str = Field("date", description="Column of the dates of the membership table.")
+    stock: str = Field("stock", description="Column of the stocks' identifiers in the membership table.")
 
 
 class ReturnsTable(Settings):
-    """A long table of ready-made forward returns, simple ones as fractions.
+    """A long table of ready-made forward returns, simple ones as fractions."""
 
-    Attributes:
-        path: a parquet, CSV or tab-separated file.
-        date, stock: names of the columns; the date is that of the decision.
-        columns: horizons in rows (`market.horizons`) to columns.
-    """
-
-    path: ConfigPath
-    date: str = "date"
-    stock: str = "stock"
-    columns: dict[Annotated[int, Field(ge=1)], str] = Field(min_length=1)
+    path: ConfigPath = Field(
+        description="File of ready-made forward returns: parquet, CSV or tab-separated, relative to the config file. Returns are simple "
+        "ones, as fractions: 0.01 is one percent."
+    )
+    date: str = Field("date", description="Column of the date of the decision, from which the forward return begins.")
+    stock: str = Field("stock", description="Column of the stocks' identifiers in the table of forward returns.")
+    columns: dict[Annotated[int, Field(ge=1)], str] = Field(
+        min_length=1,
+        description="Horizons in rows (trading days of daily data), each with the column of its returns, as in `{5: return_5d}`.",
+    )
 
 
 class StocksTable(Settings):
-    """A table with one row per stock: its name and its sector or industry.
+    """A table with one row per stock: its name and its sector or industry."""
 
-    Attributes:
-        path: a parquet, CSV or tab-separated file.
-        stock, name, sector: names of the columns.
-        aliases, people: columns with further names of the company (`Google; GOOG`), and with persons who stand for it (`Tim Cook; Luca
-            Maestri`), several separated by `;`; `agents.mask` hides them in texts.
-    """
-
-    path: ConfigPath
-    stock: str = "stock"
-    name: str | None = None
-    sector: str | None = None
-    aliases: str | None = None
-    people: str | None = None
+    path: ConfigPath = Field(
+        description="File of stocks: parquet, CSV or tab-separated, relative to the config file. One row for each stock."
+    )
+    stock: str = Field("stock", description="Column of the stocks' identifiers in the table of stocks.")
+    name: str | None = Field(None, description="Column of company names, which `agents.mask` hides in texts and messages show.")
+    sector: str | None = Field(
+        None, description="Column of sectors or industries; the features that compare a stock with its sector need it."
+    )
+    aliases: str | None = Field(
+        None, description="Column of further names of the company, separated by `;` (`Google; GOOG`), which `agents.mask` hides in texts."
+    )
+    people: str | None = Field(
+        None,
+        description="Column of persons who stand for the company, separated by `;` (`Tim Cook; Luca Maestri`), whom `agents.mask` hides "
+        "in texts.",
+    )
 
 
 class MarketSettings(Settings):
-    """Which market data to load, and which forward returns to compute from it.
+    """Which market data to load, and which forward returns to compute from it."""
 
-    Attributes:
-        source: `sp500` (20 stocks, 1990–2022, carried by the skfolio package), `tables` (your own), `mass` (MASS's published layout).
-        start, end: first and last date of the panel; earlier data is used only as history for features.
-        horizons: forward-return horizons, in rows of the data: trading days, where these are daily.
-        execution_lag: rows from a decision to its fill: 1 = at the close after that of the decision; 0 = at that same close. Ready-made
-            forward returns are taken as they are: set it to what they contain (0 for `mass`).
-        price_features: compute the standard price features when prices are present.
-        periods_per_year: rows that make a year: 252 or 365 for daily data, 52 for weekly, 12 for monthly. Worked out from the dates by
-            default. It sets how many rows the windows of price features have, and what is annualised.
-        folder: where MASS's files are (`mass` only).
-        prices: dates and stocks of the panel are those of this table, else those of `forward_returns`.
-        membership: without it, a stock is a member on every date on which it has a price (or a ready-made return).
-        forward_returns: ready-made ones take precedence over computed ones.
-        features, texts, stocks: what else is known; `mass` takes them too, in addition to its own.
-        timezone: the market's zone, such as Asia/Shanghai. Dates of tables that name a zone or an offset are converted to it and
-            must be midnight there; it is needed for those only. Zone of the texts' times and cut-off too, where they have no own.
-        fold_case: take identifiers in capitals in every table, so that aapl and AAPL are one stock.
-        ticker_map: a file's spelling of a stock to the panel's, as in {BRK-B: BRK.B, "1": "000001"}; it applies to every table,
-            prices included, after blanks at the ends are taken off. Two spellings of one stock may not have rows on the same date.
-        only: a few stocks to try, in the panel's spelling; features that compare stocks still see all of them.
-    """
-
-    source: Literal["sp500", "tables", "mass"] = "sp500"
-    start: date | None = None
-    end: date | None = None
-    horizons: tuple[int, ...] = Field((1, 5, 10), min_length=1)
-    execution_lag: int = Field(1, ge=0, le=20)
-    price_features: bool = True
-    periods_per_year: float | None = Field(None, gt=0, le=366)
-    folder: ConfigPath | None = None
-    prices: PricesTable | None = None
-    features: tuple[FeaturesTable, ...] = ()
-    texts: tuple[TextsTable, ...] = ()
-    membership: MembershipTable | None = None
-    forward_returns: ReturnsTable | None = None
-    stocks: StocksTable | None = None
-    timezone: TimeZone = None
-    fold_case: bool = False
-    ticker_map: dict[Identifier, Identifier] = Field(default_factory=dict)
-    only: tuple[Identifier, ...] | None = None
+    source: Literal["sp500", "tables", "mass"] = Field(
+        "sp500",
+        description="Where market data comes from: `sp500` is 20 US stocks, 1990-2022, carried by the skfolio package; `tables` reads "
+        "your own files; `mass` reads the layout in which MASS published its data.",
+    )
+    start: date | None = Field(
+        None,
+        description="First date of the panel, such as 2021-10-18; earlier data serves as history for features only. Null begins with the "
+        "data.",
+    )
+    end: date | None = Field(None, description="Last date of the panel, such as 2022-12-28; null ends with the data.")
+    horizons: tuple[int, ...] = Field(
+        (1, 5, 10),
+        min_length=1,
+        description="Horizons of the forward returns to compute or read, in rows (trading days of daily data). `evaluate.horizon` must be "
+        "one of them.",
+    )
+    execution_lag: int = Field(
+        1,
+        ge=0,
+        le=20,
+        description="Rows from a decision to its fill: 1 = at the close after that of the decision, 0 = at that same close. Ready-made "
+        "forward returns are taken as they are, so set it to what they contain (0 for `mass`).",
+    )
+    price_features: bool = Field(
+        True,
+        description="Compute the standard price features (momentum, volatility, beta and others) where there are prices. Switch it off to "
+        "show archetypes the features of your own tables alone.",
+    )
+    periods_per_year: float | None = Field(
+        None,
+        gt=0,
+        le=366,
+        description="Rows that make a year: 252 or 365 for daily data, 52 for weekly, 12 for monthly; null works it out from the dates. "
+        "It sets how many rows the windows of price features have, and what is annualised.",
+    )
+    folder: ConfigPath | None = Field(
+        None, description="Folder of MASS's published files, the one that holds ih_label.parq; for `market.source: mass` only."
+    )
+    prices: PricesTable | None = Field(
+        None,
+        description="Table of prices, from which forward returns and price features are computed. Its dates and stocks are those of the "
+        "panel; without it they are those of `forward_returns`.",
+    )
+    features: tuple[FeaturesTable, ...] = Field(
+        (), description="Tables of further features, each of one modality; they add to the price features, and to those of `mass`."
+    )
+    texts: tuple[TextsTable, ...] = Field((), description="Tables of dated texts about stocks, such as news or posts.")
+    membership: MembershipTable | None = Field(
+        None,
+        description="Table of which stocks belong to the universe on which dates. Without it, a stock is a member on every date on which "
+        "it has a price (or a ready-made return).",
+    )
+    forward_returns: ReturnsTable | None = Field(
+        None,
+        description="Table of ready-made forward returns, which take precedence over computed ones. Give it where returns come from "
+        "elsewhere, or where there are no prices.",
+    )
+    stocks: StocksTable | None = Field(
+        None, description="Table of names, sectors, aliases and people of the stocks; masking and sector features need it."
+    )
+    timezone: TimeZone = Field(
+        None,
+        description="IANA name of the market's zone, such as Asia/Shanghai. Dates of tables that name a zone or an offset are converted "
+        "to it and must be midnight there; needed for those, and the default zone of texts.",
+    )
+    fold_case: bool = Field(
+        False,
+        description="Take identifiers in capitals in every table, so that aapl and AAPL are one stock; for files that disagree in case.",
+    )
+    ticker_map: dict[Identifier, Identifier] = Field(
+        default_factory=dict,
+        description="A file's spelling of a stock and the panel's, as in `{BRK-B: BRK.B}`; it applies to every table, prices included, "
+        "after blanks at the ends are taken off. Two spellings of one stock may not have rows on the same date.",
+    )
+    only: tuple[Identifier, ...] | None = Field(
+        None,
+        description="Two or more stocks to restrict the panel to, in its spelling, for a quick try; null takes all. Features that compare "
+        "stocks still see all of them.",
+    )
 
     @field_validator("only")
     @classmethod

@@ -116,7 +116,7 @@ class Chat:
         return defuse(text, self._control_tokens)
 
     def choice_ids(self, choices: Sequence[str]) -> list[list[int]]:
-        """The tokens that spell each choice as the answer's next one, the usual one first; see `choice_ids` and `spellings`."""
+        """The tokens that spell each choice as the answer's next one, the usual one first."""
         return spellings(self.tokenizer, choices, choice_ids(self.tokenizer, choices, self.rendered))
 
 

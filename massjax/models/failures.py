@@ -1,4 +1,4 @@
-"""Why a cell that was asked has no score: a closed set, so that reasons can be counted whatever numbers a server's words hold."""
+"""Why a prompt has no answer that can be used: a closed set, so that reasons can be counted whatever numbers a server's words hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Reason(StrEnum):
-    """Every reason for which a prompt has no score; its value is what is printed and stored."""
+    """Every reason for which a prompt has no usable answer; its value is what is printed and stored."""
 
     TOO_LONG = "the prompt is longer than the model's context"
     CONTROL_TOKEN = "the prompt holds a control token of the model's chat"
@@ -29,7 +29,7 @@ class Reason(StrEnum):
 
 
 class Failure(NamedTuple):
-    """Why one prompt has no answer: the kind, which is counted, and the words of the server or engine, of which one is shown."""
+    """Why one prompt has no answer: the kind, which is counted, and the words of the server or model, of which one is shown."""
 
     reason: Reason
     words: str = ""

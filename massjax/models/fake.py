@@ -13,8 +13,8 @@ from massjax.models.question import Prompt
 from massjax.models.settings import ScoringSettings
 
 
-class FakeEngine:
-    """Deterministic noise in place of a model's answers; implements `massjax.models.language_model.Engine`."""
+class FakeModel:
+    """Deterministic noise in place of a model's answers; implements `massjax.models.language_model.LanguageModel`."""
 
     prompts_at_once = 1
 

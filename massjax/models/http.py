@@ -33,7 +33,7 @@ NOT_UNDERSTOOD_ATTEMPTS = 3
 _TRANSIENT = frozenset({Reason.UNAVAILABLE, Reason.TIMED_OUT, Reason.MALFORMED})
 
 T = TypeVar("T")
-Read = Callable[[bytes], T | Failure]
+ReadReply = Callable[[bytes], T | Failure]
 """Makes of a body what is needed of it, or says why there is nothing to be had."""
 
 
@@ -68,13 +68,13 @@ class Requests:
         self._not_before = 0.0
         self._client: httpx.AsyncClient | None = None
 
-    def get(self, path: str, read: Read[T]) -> Reply[T]:
-        """One GET, repeated as `post` repeats.
+    def get(self, path: str, read_reply: ReadReply[T]) -> Reply[T]:
+        """One GET, made `scoring.endpoint.attempts` times at most.
 
         Raises:
             ModelError: the server refuses the key (401).
         """
-        return self._runner.run(self._all("GET", path, [None], read, self.settings.attempts))[0]
+        return self._runner.run(self._all("GET", path, [None], read_reply, self.settings.attempts))[0]
 
     def probe(self, url: str) -> bytes | None:
         """The body at an address, asked for once; None where there is none."""
@@ -83,16 +83,16 @@ class Requests:
         except ModelError:
             return None
 
-    def post(self, path: str, bodies: Sequence[Mapping[str, Any]], read: Read[T], attempts: int | None = None) -> list[Reply[T]]:
+    def post(self, path: str, bodies: Sequence[Mapping[str, Any]], read_reply: ReadReply[T], attempts: int | None = None) -> list[Reply[T]]:
         """One POST for every body, in order; each `scoring.endpoint.attempts` times at most, unless `attempts` says otherwise.
 
         Args:
-            read: makes something of each reply; one that is not understood is asked for again.
+            read_reply: makes something of each reply; one that is not understood is asked for again.
 
         Raises:
             ModelError: the server refuses all requests alike (401, 403, 404, ...).
         """
-        return self._runner.run(self._all("POST", path, bodies, read, attempts or self.settings.attempts))
+        return self._runner.run(self._all("POST", path, bodies, read_reply, attempts or self.settings.attempts))
 
     def plain(self, text: str, limit: int = LONGEST_MESSAGE) -> str:
         """What a server said, fit to be shown and kept: one line without the key and without control characters, not too long."""
@@ -123,14 +123,14 @@ class Requests:
         return self._client
 
     async def _all(
-        self, method: str, path: str, bodies: Sequence[Mapping[str, Any] | None], read: Read[T], attempts: int
+        self, method: str, path: str, bodies: Sequence[Mapping[str, Any] | None], read_reply: ReadReply[T], attempts: int
     ) -> list[Reply[T]]:
         replies: list[Reply[T]] = [Reply(None, Failure(Reason.OTHER, "not asked"))] * len(bodies)
         rest = iter(range(len(bodies)))
 
         async def worker() -> None:
             for row in rest:
-                replies[row] = await self._one(method, path, bodies[row], read, attempts)
+                replies[row] = await self._one(method, path, bodies[row], read_reply, attempts)
 
         try:
             async with asyncio.TaskGroup() as workers:
@@ -140,7 +140,7 @@ class Requests:
             raise several.exceptions[0] from None
         return replies
 
-    async def _one(self, method: str, path: str, body: Mapping[str, Any] | None, read: Read[T], attempts: int) -> Reply[T]:
+    async def _one(self, method: str, path: str, body: Mapping[str, Any] | None, read_reply: ReadReply[T], attempts: int) -> Reply[T]:
         failure, made = Failure(Reason.OTHER), 0
         while made < attempts:
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
@@ -148,7 +148,7 @@ class Requests:
             tried = await self._attempt(method, self.settings.url.rstrip("/") + path, body)
             made += 1
             if tried.failure is None:
-                found = read(tried.body or b"")
+                found = read_reply(tried.body or b"")
                 if not isinstance(found, Failure):
                     return Reply(found, None)
                 failure = self._told_inside(found, path)

@@ -1,4 +1,4 @@
-"""What precompute asks of a language-model engine: who are you, and what do you answer to these prompts."""
+"""What is asked of a language model, whoever runs it: who are you, and what do you answer to these prompts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float, Int
 
-from massjax.errors import ModelError
 from massjax.models.failures import Failure
 from massjax.models.question import Prompt
 
@@ -49,8 +48,8 @@ class Texts(NamedTuple):
     failures: Mapping[int, Failure]
 
 
-class Engine(Protocol):
-    """A language model that scores prompts by one forward pass each.
+class LanguageModel(Protocol):
+    """A language model that answers a prompt by one forward pass, and writes texts.
 
     Attributes:
         prompts_at_once: a call with fewer prompts leaves it partly idle; a multiple of it keeps it busy to the end.
@@ -58,11 +57,11 @@ class Engine(Protocol):
 
     @property
     def prompts_at_once(self) -> int:
-        """See above."""
+        """Prompts of one call that keep the model busy."""
         ...
 
     def identity(self) -> dict[str, str]:
-        """Everything about the engine that answers depend on: model weights, tokenizer, chat template, numerics, versions."""
+        """Everything about the model that answers depend on: model weights, tokenizer, chat template, numerics, versions."""
         ...
 
     def load(self) -> None:
@@ -74,41 +73,9 @@ class Engine(Protocol):
         ...
 
     def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
-        """Write a text for every prompt, in order; for the stages before a score."""
+        """Write a text for every prompt, in order."""
         ...
 
     def close(self) -> None:
         """Free the model."""
         ...
-
-
-class NoEngine:
-    """The engine of a run that has rule archetypes only: there is nothing to ask."""
-
-    prompts_at_once = 1
-
-    def identity(self) -> dict[str, str]:
-        """Says that no model is involved."""
-        return {"engine": "none: rules only"}
-
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def ask(self, prompts: Sequence[Prompt]) -> Answers:
-        """Refuses: a rule is never asked.
-
-        Raises:
-            ModelError: always.
-        """
-        raise ModelError(f"{len(prompts)} prompts were to be asked, but this run has rule archetypes only")
-
-    def write(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> Texts:
-        """Refuses, as `ask` does.
-
-        Raises:
-            ModelError: always.
-        """
-        raise ModelError(f"{len(prompts)} texts were to be written, but this run has rule archetypes only")
-
-    def close(self) -> None:
-        """Nothing to free."""

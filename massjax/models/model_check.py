@@ -38,7 +38,7 @@ class ModelCheck:
         said: what was checked and found, or why it could not be, in a few words.
         faults: what would stop a run.
         folder: where its files are; None where they are not here.
-        count: counts tokens as the engine will, or None.
+        count: counts tokens as the model will, or None.
     """
 
     said: str
@@ -89,7 +89,7 @@ def _folder_here(scoring: ScoringSettings) -> Path | None:
         from huggingface_hub import snapshot_download
 
         return Path(snapshot_download(scoring.model, revision=scoring.revision, local_files_only=True))
-    except Exception:  # not installed, never fetched, or a cache that is not whole: the engine will say which
+    except Exception:  # not installed, never fetched, or a cache that is not whole: loading it will say which
         return None
 
 

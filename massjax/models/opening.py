@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from massjax.errors import ModelError
 from massjax.models.failures import Failure, Reason
-from massjax.models.http import Read, Reply, Requests
+from massjax.models.http import ReadReply, Reply, Requests
 from massjax.models.refusals import cure
 
 ALIKE = 3
@@ -19,7 +19,7 @@ _OF_ONE_PROMPT = frozenset({Reason.TOO_LONG, Reason.CONTROL_TOKEN, Reason.NO_CHO
 T = TypeVar("T")
 
 
-def opened(requests: Requests, path: str, bodies: Sequence[Mapping[str, Any]], read: Read[T]) -> dict[int, Reply[T]]:
+def opened(requests: Requests, path: str, bodies: Sequence[Mapping[str, Any]], read_reply: ReadReply[T]) -> dict[int, Reply[T]]:
     """Make the first requests one after the other, once each, until one is answered; the replies that are final, by row.
 
     Raises:
@@ -28,7 +28,7 @@ def opened(requests: Requests, path: str, bodies: Sequence[Mapping[str, Any]], r
     replies: dict[int, Reply[T]] = {}
     alike = 0
     for row, body in enumerate(bodies[: 4 * ALIKE]):
-        (reply,) = requests.post(path, [body], read, attempts=1)
+        (reply,) = requests.post(path, [body], read_reply, attempts=1)
         if reply.failure is None:
             return {**replies, row: reply}
         reason, words = reply.failure

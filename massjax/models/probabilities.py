@@ -1,4 +1,4 @@
-"""From log-probabilities of the choice tokens to choice probabilities, coverage and score."""
+"""From log-probabilities of the choice tokens to choice probabilities, their mass and the expected score."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 
 
-class Choices(NamedTuple):
+class ChoiceProbabilities(NamedTuple):
     """Answers as distributions over the choices.
 
     Attributes:
         probability: [B, C] renormalised over the choices; float16, as stored, so that a score never depends on whether it was stored.
-        coverage: [B] probability mass that the model put on the choices at all.
+        mass: [B] probability that the model put on the choices at all.
     """
 
     probability: Float[np.ndarray, "B C"]
-    coverage: Float[np.ndarray, " B"]
+    mass: Float[np.ndarray, " B"]
 
 
 ROUNDING = 0.01
-"""By how much log-probabilities may exceed 0, and probabilities add up to more than 1, in what an engine or server computes."""
+"""By how much log-probabilities may exceed 0, and probabilities add up to more than 1, in what a model or server computes."""
 
 SENTINEL = -9000.0
 """Servers and vLLM write about -9999 for minus infinity: no token has a log-probability this low."""
@@ -44,29 +45,32 @@ def log_sums(found: Iterable[tuple[int, float]], choices: int) -> Float[np.ndarr
     return sums
 
 
-def choices_of(logprobs: Float[np.ndarray, "B C"]) -> Choices:
+def choice_probabilities(logprobs: Float[np.ndarray, "B C"]) -> ChoiceProbabilities:
     """Renormalise full-vocabulary log-probabilities over the choices; rows that are `impossible`, or without any choice, are NaN."""
     logprobs = np.array(logprobs, dtype=np.float64)
     logprobs[impossible(logprobs) | (logprobs <= SENTINEL).all(axis=1)] = np.nan
     top = np.max(logprobs, axis=1, keepdims=True, initial=-np.inf)
-    mass = np.exp(logprobs - top)
-    probability = mass / mass.sum(axis=1, keepdims=True)
-    coverage = np.minimum(np.exp(top[:, 0]) * mass.sum(axis=1), 1.0)
-    return Choices(probability.astype(np.float16), coverage.astype(np.float16))
+    relative = np.exp(logprobs - top)
+    probability = relative / relative.sum(axis=1, keepdims=True)
+    mass = np.minimum(np.exp(top[:, 0]) * relative.sum(axis=1), 1.0)
+    return ChoiceProbabilities(probability.astype(np.float16), mass.astype(np.float16))
 
 
 SMALLEST_PRIOR = 1e-6
 """A content-free answer is taken to give every choice at least this probability."""
 
 
-def calibrated(probability: Float[np.ndarray, "*B C"], prior: Float[np.ndarray, " C"] | None) -> Float[np.ndarray, "*B C"]:
+def calibrated(
+    probability: Float[np.ndarray, "*B C"], prior: ArrayLike | None, dtype: type[np.floating] = np.float64
+) -> Float[np.ndarray, "*B C"]:
     """Divide by the choice probabilities of a content-free prompt and renormalise (Zhao et al. 2021, arXiv 2102.09690, eq. 2).
 
     Args:
         prior: choice probabilities of the content-free prompt, all positive; None only renormalises the stored answers.
+        dtype: numbers that are computed in.
     """
-    raw = np.asarray(probability, dtype=np.float64)
-    weighted = raw if prior is None else raw / np.asarray(prior, dtype=np.float64)
+    raw = np.asarray(probability, dtype=dtype)
+    weighted = raw if prior is None else raw / np.asarray(prior, dtype=dtype)
     return weighted / weighted.sum(axis=-1, keepdims=True)
 
 

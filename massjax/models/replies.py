@@ -85,7 +85,7 @@ class Message(_Sent):
         return apart if apart.strip() or not THOUGHT.match(self.text.lstrip()) else self.text
 
 
-class ChatChoice(_Sent):
+class ChatAnswer(_Sent):
     """An answer of the chat API."""
 
     message: Message | None = None
@@ -99,7 +99,7 @@ class TextLogprobs(_Sent):
     top_logprobs: tuple[dict[str, float | None] | None, ...] | None = None
 
 
-class TextChoice(_Sent):
+class TextAnswer(_Sent):
     """An answer of the completions API."""
 
     text: str | None = None
@@ -135,14 +135,14 @@ UsageOrNone = Annotated[Usage, BeforeValidator(lambda value: value if isinstance
 class ChatReply(_Sent):
     """A reply of `/chat/completions`."""
 
-    choices: tuple[ChatChoice, ...] = Field(min_length=1)
+    choices: tuple[ChatAnswer, ...] = Field(min_length=1)
     usage: UsageOrNone = Usage()
 
 
 class TextReply(_Sent):
     """A reply of `/completions`."""
 
-    choices: tuple[TextChoice, ...] = Field(min_length=1)
+    choices: tuple[TextAnswer, ...] = Field(min_length=1)
     usage: UsageOrNone = Usage()
 
 
@@ -292,7 +292,7 @@ def read_text(body: bytes, *, chat: bool) -> str | Failure:
     if isinstance(reply, Failure):
         return reply
     answer = reply.choices[0]
-    message = Message(content=answer.text) if isinstance(answer, TextChoice) else answer.message or Message()
+    message = Message(content=answer.text) if isinstance(answer, TextAnswer) else answer.message or Message()
     if message.text.strip():
         return message.text.strip()
     declined = _declined(message, answer.finish_reason)

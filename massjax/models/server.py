@@ -1,4 +1,4 @@
-"""The engine for a server with the OpenAI API: `vllm serve`, or a hosted endpoint.
+"""A language model behind a server with the OpenAI API: `vllm serve`, or a hosted endpoint.
 
 httpx rather than the openai package: two small JSON requests need no client library, and its hidden retries would defeat the bound on
 concurrency and the honouring of Retry-After that a shared endpoint needs.
@@ -24,8 +24,8 @@ from massjax.models.settings import EndpointSettings, ScoringSettings
 from massjax.models.spelling import SUMMED
 
 
-class OpenAIEngine:
-    """A server with the OpenAI API; implements `massjax.models.language_model.Engine`.
+class ServedModel:
+    """A server with the OpenAI API; implements `massjax.models.language_model.LanguageModel`.
 
     Raises:
         ConfigError: the environment variable with the key is not set, or a setting does not go with the API.
@@ -50,13 +50,13 @@ class OpenAIEngine:
         secret = key_from_environment(self.endpoint.key_variable)
         try:
             from massjax.models.http import Requests
-            from massjax.models.serving import served_model
+            from massjax.models.serving import served_name
         except ImportError as error:
             raise ModelError(f"{error.name} is not installed; install massjax[openai]") from None
         self._requests = Requests(self.endpoint, {"authorization": f"Bearer {secret}"} if secret else {}, secret)
         self._answered = False
         try:
-            self.model = served_model(self._requests)
+            self.served_name = served_name(self._requests)
         except BaseException:
             self._requests.close()
             raise
@@ -73,7 +73,7 @@ class OpenAIEngine:
         rendered = {} if self._chat is None else {"chat_template_rendered": self._chat.rendered}
         return {
             **settings_identity(self.settings, None if self._chat is None else self._chat.folder),
-            "served_model": self.model,
+            "served_model": self.served_name,
             "server": server_version(self._requests),
             "weights": "not verified: whatever the server serves under this name",
             **rendered,
@@ -106,12 +106,12 @@ class OpenAIEngine:
                 bodies.append(self._body(prompt, ids))
                 rows.append(row)
 
-        def read(body: bytes) -> Scored | Failure:
+        def read_reply(body: bytes) -> Scored | Failure:
             if self._chat is None:
                 return read_chat(body, self.settings.choices)
             return read_completion(body, self.settings.choices, self.choice_ids)
 
-        for row, found in zip(rows, self._replies(bodies, read), strict=True):
+        for row, found in zip(rows, self._replies(bodies, read_reply), strict=True):
             if isinstance(found, Failure):
                 failures[row] = found
                 continue
@@ -125,7 +125,7 @@ class OpenAIEngine:
         """One request a text.
 
         Raises:
-            ModelError: as `ask`.
+            ModelError: not one prompt of several was answered, or the first replies show that none will be.
         """
         from massjax.models.replies import read_text
         from massjax.terminal import escaped_text
@@ -153,14 +153,14 @@ class OpenAIEngine:
         """Close all connections."""
         self._requests.close()
 
-    def _replies(self, bodies: Sequence[Mapping[str, Any]], read: Any) -> list[Any]:
+    def _replies(self, bodies: Sequence[Mapping[str, Any]], read_reply: Any) -> list[Any]:
         """What was read of the reply to each body, or why nothing was; until a first reply is of use, one body after the other."""
         from massjax.models.opening import nothing_answered, opened
 
         path = "/completions" if self._chat else "/chat/completions"
-        replies = {} if self._answered else opened(self._requests, path, bodies, read)
+        replies = {} if self._answered else opened(self._requests, path, bodies, read_reply)
         rest = [row for row in range(len(bodies)) if row not in replies]
-        replies |= dict(zip(rest, self._requests.post(path, [bodies[row] for row in rest], read), strict=True))
+        replies |= dict(zip(rest, self._requests.post(path, [bodies[row] for row in rest], read_reply), strict=True))
         self._answered = self._answered or any(reply.failure is None for reply in replies.values())
         found = [replies[row].value if replies[row].failure is None else replies[row].failure for row in range(len(bodies))]
         nothing_answered(self.endpoint.url, found, bodies, answered_before=self._answered)
@@ -169,7 +169,7 @@ class OpenAIEngine:
     def _common(self, max_tokens: int, temperature: float, seed: int) -> dict[str, Any]:
         shaped = {"temperature": temperature, "seed": seed}
         kept = {name: value for name, value in shaped.items() if name not in self.endpoint.leave_out}
-        return {"model": self.model, self.endpoint.token_limit: max_tokens, **kept, **self.endpoint.extra}
+        return {"model": self.served_name, self.endpoint.token_limit: max_tokens, **kept, **self.endpoint.extra}
 
     def _body(self, prompt: Prompt, ids: list[int] | None) -> dict[str, Any]:
         common = {**self._common(1, 0, self.settings.seed), **self._asked(prompt, ids)}
@@ -189,7 +189,7 @@ class OpenAIEngine:
 
 
 def settings_identity(settings: ScoringSettings, folder: Path | None) -> dict[str, str]:
-    """The part of the engine's identity that settings and the tokenizer's files determine, without a server.
+    """The part of a served model's identity that settings and the tokenizer's files determine, without a server.
 
     Args:
         folder: of the tokenizer; None for `api: chat`.

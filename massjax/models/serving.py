@@ -14,7 +14,7 @@ LONGEST_NAME = 200
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}")
 
 
-def served_model(requests: Requests) -> str:
+def served_name(requests: Requests) -> str:
     """The model to ask for: the one that the settings name, else the only one that the server lists.
 
     A server that has no list, or one that is not understood or goes on elsewhere, is asked for the model that the settings name.

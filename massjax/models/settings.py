@@ -26,40 +26,64 @@ class EndpointSettings(Settings):
     """A server with the OpenAI API: `vllm serve`, or a hosted one.
 
     No API key stands here: `key_variable` names the environment variable that holds it.
-
-    Attributes:
-        url: its base, such as `http://127.0.0.1:8000/v1`.
-        model: the name under which the server knows the model; the only one that it serves by default.
-        api: `completions` sends token ids, rendered with the tokenizer in the folder `scoring.model`, and is answered with the exact
-            log-probabilities of the choices (`vllm serve`). `chat` sends messages, and sees a choice only among the `top_logprobs`
-            likeliest tokens (hosted models).
-        key_variable: environment variable with the API key; None sends none.
-        concurrency: requests under way at once.
-        timeout: seconds from the sending of a request until the last byte of its reply; after that it counts as lost.
-        attempts: how often a request is made before its prompt counts as failed; after 429, 5xx and lost connections.
-        first_wait, longest_wait: seconds before the second attempt, and at most before any; doubled each time, with jitter. A server's
-            Retry-After is honoured up to `longest_wait`.
-        top_logprobs: likeliest tokens asked for by `chat`; hosted models allow 20 at most, some 5.
-        system_role: False puts the system text before the user's, for models whose chat has no system role (`chat` only).
-        token_limit: the name of the field that limits a reply's length; newer hosted models take `max_completion_tokens`.
-        leave_out: fields that the server refuses: `seed`, `temperature`. Neither changes the log-probabilities that a score is read from.
-        extra: further fields of every request, such as `{chat_template_kwargs: {enable_thinking: false}}`; part of the store's provenance.
     """
 
-    url: str
-    model: str = ""
-    api: Literal["completions", "chat"] = "completions"
-    key_variable: str | None = None
-    concurrency: int = Field(64, ge=1, le=4096)
-    timeout: float = Field(120.0, gt=0.0)
-    attempts: int = Field(8, ge=1, le=100)
-    first_wait: float = Field(0.5, ge=0.0)
-    longest_wait: float = Field(60.0, ge=0.0)
-    top_logprobs: int = Field(20, ge=1)
-    system_role: bool = True
-    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    leave_out: tuple[Literal["seed", "temperature"], ...] = ()
-    extra: dict[str, Any] = Field(default_factory=dict)
+    url: str = Field(description="Base address of the server, such as http://127.0.0.1:8000/v1, without a user, password or query.")
+    model: str = Field(
+        "",
+        description="Name under which the server knows the model; empty takes the only one that it serves. Give it where it serves "
+        "several.",
+    )
+    api: Literal["completions", "chat"] = Field(
+        "completions",
+        description="Which requests are made: `completions` sends token ids and is answered with the exact log-probabilities of the "
+        "choices (`vllm serve`); `chat` sends messages and sees a choice only among the `top_logprobs` likeliest tokens "
+        "(hosted models).",
+    )
+    key_variable: str | None = Field(
+        None, description="Name of the environment variable that holds the API key, such as OPENAI_API_KEY; null sends no key."
+    )
+    concurrency: int = Field(
+        64, ge=1, le=4096, description="Requests under way at once; lower it where the server answers 429, raise it for a large server."
+    )
+    timeout: float = Field(
+        120.0,
+        gt=0.0,
+        description="Seconds from the sending of a request until the last byte of its reply, after which it counts as lost.",
+    )
+    attempts: int = Field(
+        8, ge=1, le=100, description="How often a request is made before its prompt counts as failed: after 429, 5xx and lost connections."
+    )
+    first_wait: float = Field(
+        0.5, ge=0.0, description="Seconds before the second attempt of a request; doubled before each further one, with jitter."
+    )
+    longest_wait: float = Field(
+        60.0, ge=0.0, description="Seconds before any attempt at most; up to this a server's Retry-After is honoured."
+    )
+    top_logprobs: int = Field(
+        20,
+        ge=1,
+        description="Likeliest tokens whose log-probabilities `chat` asks for; hosted models allow 20 at most, some 5.",
+    )
+    system_role: bool = Field(
+        True,
+        description="Send the system text as a message of its own. Set it to false for models whose chat has no system role: the text "
+        "then goes before the user's (`chat` only).",
+    )
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens",
+        description="Name of the request's field that limits a reply's length; newer hosted models take `max_completion_tokens`.",
+    )
+    leave_out: tuple[Literal["seed", "temperature"], ...] = Field(
+        (),
+        description="Fields of a request that the server refuses and that are therefore not sent. Neither changes the log-probabilities "
+        "that a score is read from.",
+    )
+    extra: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further fields of every request, such as `{chat_template_kwargs: {enable_thinking: false}}`. They are part of the "
+        "store's provenance.",
+    )
 
     @field_validator("extra")
     @classmethod
@@ -90,51 +114,102 @@ class EndpointSettings(Settings):
 
 
 class ScoringSettings(Settings):
-    """How prompts are put to a language model.
+    """How prompts are put to a language model."""
 
-    Attributes:
-        engine: `vllm` in this process; `openai` for a server with the OpenAI API (`endpoint`); `fake` is a plainly named stand-in for
-            tests, never a default.
-        model: a folder (relative to the config file), or a Hugging Face name. A name without `./` is looked up beside the config file
-            first; a folder of that name there is taken, one of the form `owner/name` only if it holds a model.
-        revision: branch, tag or commit of a Hugging Face name.
-        endpoint: where the server is (`openai` only).
-        choices: the answers in order from worst to best; each must be one token of the model.
-        prefill: the beginning of the answer, put into the model's mouth before it chooses.
-        calibrate: divide by the choice probabilities of a content-free prompt (contextual calibration, Zhao et al. 2021).
-        minimum_coverage: below this raw probability mass on the choices an answer counts as invalid.
-        dtype: numbers that the model computes in. `auto` goes on with those of the store; for a new one it takes bfloat16 where the device
-            has it, and else float16 on a GPU and float32 on a CPU, where emulated bfloat16 is slow. The store keeps what was taken.
-        head_dtype, compile: further numerics of the engine; all three are part of the store's provenance.
-        seed: of the engine, part of the store's provenance; what a model scores, in one forward pass, does not depend on it.
-        max_num_seqs, max_num_batched_tokens, block_size, max_model_len: vLLM's batching; None = chosen for the platform.
-        tensor_parallel_size, gpu_memory_utilization: passed to vLLM.
-        knowledge_cutoff: the model's training cut-off; scoring later-known dates draws a warning.
-        price_per_million_tokens: prompt-token price, for the cost estimate of `--plan`.
-        prompts_per_second: throughput that `--plan` reckons with; None = from the store's past runs, else from tokens and the device.
-    """
-
-    engine: Literal["vllm", "openai", "fake"] = "vllm"
-    model: str = ""
-    revision: str | None = None
-    endpoint: EndpointSettings | None = None
-    choices: tuple[str, ...] = Field(("1", "2", "3", "4", "5"), min_length=2, max_length=32)
-    prefill: str = ""
-    calibrate: bool = True
-    minimum_coverage: float = Field(0.0, ge=0.0, lt=1.0)
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
-    head_dtype: Literal["float32", "model"] = "float32"
-    compile: bool = False
-    seed: int = 0
-    max_num_seqs: int | None = Field(None, ge=1)
-    max_num_batched_tokens: int | None = Field(None, ge=1)
-    block_size: int | None = Field(None, ge=1)
-    max_model_len: int = Field(2048, ge=16)
-    tensor_parallel_size: int = Field(1, ge=1)
-    gpu_memory_utilization: float = Field(0.9, gt=0.0, le=1.0)
-    knowledge_cutoff: date | None = None
-    price_per_million_tokens: float | None = Field(None, ge=0.0)
-    prompts_per_second: float | None = Field(None, gt=0.0)
+    engine: Literal["vllm", "openai", "fake"] = Field(
+        "vllm",
+        description="What answers the prompts: `vllm` in this process, or `openai`, a server with the OpenAI API (`scoring.endpoint`); "
+        "`fake` makes numbers up, for tests.",
+    )
+    model: str = Field(
+        "",
+        description="Folder of a model (relative to the config file) or its Hugging Face name. A name without `./` is looked up beside "
+        "the config file first; one of the form `owner/name` is taken for a folder there only if it holds a model.",
+    )
+    revision: str | None = Field(
+        None, description="Branch, tag or commit of a Hugging Face name; give one to pin what is downloaded, null takes the newest."
+    )
+    endpoint: EndpointSettings | None = Field(
+        None, description="Where the server is and how it is asked; needed by `scoring.engine: openai`, refused with the others."
+    )
+    choices: tuple[str, ...] = Field(
+        ("1", "2", "3", "4", "5"),
+        min_length=2,
+        max_length=32,
+        description="Answers that the model chooses among, in order from worst to best; each must be one token of the model. The score is "
+        "their expected place, scaled to 0 to 1.",
+    )
+    prefill: str = Field(
+        "",
+        description="Beginning of the answer, put into the model's mouth before it chooses, such as `Rating: `. Set it where the mass on "
+        "the choices is low.",
+    )
+    calibrate: bool = Field(
+        True,
+        description="Divide by the choice probabilities of a content-free prompt, which removes a model's bias towards some choices: "
+        "contextual calibration (Zhao et al. 2021).",
+    )
+    minimum_coverage: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Raw probability mass on the choices, from 0 to 1, below which an answer counts as invalid and its score as missing.",
+    )
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        "auto",
+        description="Numbers that the model computes in. `auto` goes on with those of the store; for a new one it takes bfloat16 where "
+        "the device has it, else float16 on a GPU and float32 on a CPU, where emulated bfloat16 is slow.",
+    )
+    head_dtype: Literal["float32", "model"] = Field(
+        "float32",
+        description="Numbers of the model's last layer, which gives the log-probabilities: `float32`, or `model` for those of `dtype`. It "
+        "is part of the store's provenance.",
+    )
+    compile: bool = Field(
+        False,
+        description="Let vLLM compile the model and use CUDA graphs: slower to start, faster for long runs. It is part of the store's "
+        "provenance.",
+    )
+    seed: int = Field(
+        0,
+        description="Seed of the engine that asks the model, part of the store's provenance; a score, which is one forward pass, does not "
+        "depend on it.",
+    )
+    max_num_seqs: int | None = Field(
+        None, ge=1, description="Prompts that vLLM computes at once at most; null takes 64 on a CPU and vLLM's own number on a GPU."
+    )
+    max_num_batched_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens that vLLM computes in one step at most; null takes 4096 on a CPU and vLLM's own number on a GPU. Lower it "
+        "where memory runs out.",
+    )
+    block_size: int | None = Field(
+        None, ge=1, description="Tokens in a block of vLLM's key-value cache; null takes 32 on a CPU and vLLM's own number on a GPU."
+    )
+    max_model_len: int = Field(
+        2048, ge=16, description="Longest prompt with its answer, in tokens; raise it for long texts, at the cost of memory."
+    )
+    tensor_parallel_size: int = Field(
+        1, ge=1, description="GPUs that vLLM splits the model over; raise it for a model that does not fit one."
+    )
+    gpu_memory_utilization: float = Field(
+        0.9, gt=0.0, le=1.0, description="Share of a GPU's memory that vLLM takes; lower it where others use the GPU too."
+    )
+    knowledge_cutoff: date | None = Field(
+        None,
+        description="Date at which the model's training data ends, such as 2024-06-30. A warning is given where dates before it are "
+        "scored, which the model may remember; null cannot warn.",
+    )
+    price_per_million_tokens: float | None = Field(
+        None, ge=0.0, description="Price of a million prompt tokens, in any currency, for the cost that `--plan` estimates."
+    )
+    prompts_per_second: float | None = Field(
+        None,
+        gt=0.0,
+        description="Throughput that `--plan` reckons with, in prompts a second; null takes it from the store's past runs, else from "
+        "tokens and the device.",
+    )
 
     @field_validator("model")
     @classmethod

@@ -12,7 +12,7 @@ _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000:
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 
 SUMMED = "the probabilities of all tokens that spell a choice are added (1)"
-"""How a choice's probability is come by where a server chooses which tokens it tells of; part of the engine's identity, so that scores made
+"""How a choice's probability is come by where a server chooses which tokens it tells of; part of the model's identity, so that scores made
 otherwise are not mixed in. Where the tokens are asked for, `choice_token_ids` says it."""
 
 

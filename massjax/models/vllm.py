@@ -1,4 +1,4 @@
-"""The vLLM engine: one forward pass a prompt, exact log-probabilities of the choice tokens."""
+"""A language model in vLLM, in this process: one forward pass a prompt, exact log-probabilities of the choice tokens."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ SEQUENCES = 256
 """What vLLM schedules at once on a GPU unless `scoring.max_num_seqs` says otherwise."""
 
 
-class VLLMEngine:
-    """vLLM in this process; implements `massjax.models.language_model.Engine`. The model is loaded when it is first asked.
+class VLLMModel:
+    """vLLM in this process; implements `massjax.models.language_model.LanguageModel`. The weights are loaded when it is first asked.
 
     Raises:
         ModelError: vLLM is not installed, the model cannot be found, or a choice is not a single token of it.
@@ -54,7 +54,7 @@ class VLLMEngine:
         self._sampling = vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=self._tokens, detokenize=False)
 
     def identity(self) -> dict[str, str]:
-        """Engine and version, platform, fingerprints of the model's files, the rendered chat template, and the choice tokens."""
+        """Version of vLLM, platform, fingerprints of the model's files, the rendered chat template, and the choice tokens."""
         return {
             "engine": f"vllm {self._vllm.__version__}",
             "platform": str(self._platform.device_name or self._platform.device_type),
@@ -148,7 +148,7 @@ class VLLMEngine:
         return Texts(texts, failures)
 
     def close(self) -> None:
-        """Shut the engine down and free its memory."""
+        """Shut vLLM down and free its memory."""
         llm = self.__dict__.pop("_llm", None)
         core = getattr(getattr(llm, "llm_engine", None), "engine_core", None)
         if core is not None and hasattr(core, "shutdown"):

@@ -22,7 +22,7 @@ _MOST = 1.0 + ROUNDING
 
 
 class Answered:
-    """Answers by prompt fingerprint: raw choice probabilities and coverage, float16 as they are stored."""
+    """Answers by prompt fingerprint: raw choice probabilities and their mass, float16 as they are stored."""
 
     def __init__(self, choices: int) -> None:
         self._rows: dict[int, int] = {}
@@ -34,17 +34,17 @@ class Answered:
     def __contains__(self, digest: int) -> bool:
         return digest in self._rows
 
-    def add(self, digests: Iterable[int], probability: Float[np.ndarray, "B C"], coverage: Float[np.ndarray, " B"]) -> None:
+    def add(self, digests: Iterable[int], probability: Float[np.ndarray, "B C"], mass: Float[np.ndarray, " B"]) -> None:
         """Remember answers; one that is known already is kept."""
-        for digest, p, c in zip(digests, probability, coverage, strict=True):
+        for digest, p, m in zip(digests, probability, mass, strict=True):
             row = self._rows.setdefault(digest, len(self._rows))
             if row == len(self._values):
                 self._values = np.concatenate([self._values, np.empty_like(self._values)])
             if row == len(self._rows) - 1:
-                self._values[row, :-1], self._values[row, -1] = p, c
+                self._values[row, :-1], self._values[row, -1] = p, m
 
     def look_up(self, digests: UInt64[np.ndarray, "D N"]) -> tuple[Float[np.ndarray, "D N C"], Float[np.ndarray, "D N"]]:
-        """Choice probabilities and coverage for every cell, NaN where nothing is known."""
+        """Choice probabilities and their mass for every cell, NaN where nothing is known."""
         distinct, inverse = np.unique(digests, return_inverse=True)
         rows = np.array([self._rows.get(int(digest), -1) for digest in distinct], dtype=np.intp)
         table = np.full((len(distinct), self._values.shape[1]), np.nan, dtype=np.float16)
@@ -58,11 +58,11 @@ def answer_log(store: ScoreStore) -> Log:
     return Log(store.root, ANSWERS)
 
 
-def log_answers(log: Log, digests: Sequence[int], probability: np.ndarray, coverage: np.ndarray) -> None:
-    """Keep answers durably; see `logged_answers`."""
+def log_answers(log: Log, digests: Sequence[int], probability: np.ndarray, mass: np.ndarray) -> None:
+    """Keep answers durably, as one record: counts of answers and choices, fingerprints, then probabilities and mass in float16."""
     if digests:
         head = np.array([len(digests), probability.shape[1]], dtype="<u8").tobytes()
-        table = np.concatenate([probability, coverage[:, None]], axis=1).astype("<f2")
+        table = np.concatenate([probability, mass[:, None]], axis=1).astype("<f2")
         log.append(head + np.array(digests, dtype="<u8").tobytes() + table.tobytes())
 
 
@@ -97,23 +97,23 @@ def stored_answers(work: Work, store: ScoreStore, units: Sequence[Unit], answere
         for start in range(0, len(names), step):
             part = names[start : start + step]
             probability = store.probabilities(dates=dates, archetypes=part, calibrated=False)
-            coverage = store.coverage(dates=dates, archetypes=part)
-            for name, p, c in zip(part, probability, coverage, strict=True):
+            mass = store.coverage(dates=dates, archetypes=part)
+            for name, p, m in zip(part, probability, mass, strict=True):
                 for unit, digests in by_archetype[name]:
                     inside = (unit.stocks, slice(unit.start - dates.start, unit.stop - dates.start))
-                    _add_cells(answered, digests, np.swapaxes(p[inside], 0, 1), c[inside].T, wanted_sorted)
+                    _add_cells(answered, digests, np.swapaxes(p[inside], 0, 1), m[inside].T, wanted_sorted)
 
 
 def _add_cells(
     answered: Answered,
     digests: UInt64[np.ndarray, "D N"],
     probability: Float[np.ndarray, "D N C"],
-    coverage: Float[np.ndarray, "D N"],
+    mass: Float[np.ndarray, "D N"],
     wanted: Shaped[np.ndarray, " W"],
 ) -> None:
-    known = np.isfinite(coverage) & (coverage <= _MOST) & np.isin(digests, wanted)
+    known = np.isfinite(mass) & (mass <= _MOST) & np.isin(digests, wanted)
     distinct, first = np.unique(digests[known], return_index=True)
-    answered.add(distinct.tolist(), probability[known][first], coverage[known][first])
+    answered.add(distinct.tolist(), probability[known][first], mass[known][first])
 
 
 def stored_priors(store: ScoreStore, units: Sequence[Unit]) -> dict[str, Float[np.ndarray, " C"]]:

@@ -1,6 +1,6 @@
-"""Asking for what is missing: every distinct prompt once, in calls that keep the engine busy, each unit written as soon as it is whole.
+"""Asking for what is missing: every distinct prompt once, in calls that keep the model busy, each unit written as soon as it is whole.
 
-What an engine call has answered is in the store, or in its log, before the next one begins: a run that is killed asks at most one call
+What a call of the model has answered is in the store, or in its log, before the next one begins: a run that is killed asks at most one call
 again.
 """
 
@@ -18,14 +18,13 @@ from jaxtyping import Float
 
 from massjax.agents.archetype import Archetype
 from massjax.answers.cost import Cost, Tally
-from massjax.answers.order import groups
 from massjax.errors import ModelError
 from massjax.models.failures import Failure, Reason
-from massjax.models.language_model import Engine
-from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, choices_of, expected_score, impossible
+from massjax.models.language_model import LanguageModel
+from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, choice_probabilities, expected_score, impossible
 from massjax.models.question import Prompt
 from massjax.scoring.answers import Answered, answer_log, log_answers, logged_answers, stored_answers, stored_priors
-from massjax.scoring.placing import archetype_of, cells, unit_keys
+from massjax.scoring.placing import archetype_of, asked_together, cells, unit_keys
 from massjax.scoring.work import Work
 from massjax.store import ClaimedError, ScoreStore, Status, Unit, UnitScores
 from massjax.store.log import Log
@@ -34,7 +33,7 @@ Progress = Callable[[int, int], None]
 """Called with the prompts answered and the prompts to ask."""
 
 CALLS_AT_ONCE = 4
-"""An engine is given at most this many times `prompts_at_once` prompts in one call: what a kill can lose."""
+"""A model is given at most this many times `prompts_at_once` prompts in one call: what a kill can lose."""
 
 
 @dataclass
@@ -62,13 +61,13 @@ class _Waiting(NamedTuple):
 def ask_missing(
     work: Work,
     store: ScoreStore,
-    engine: Engine,
+    model: LanguageModel,
     progress: Progress | None = None,
     *,
     units: Collection[Unit] | None = None,
     claim: bool = True,
 ) -> Tally:
-    """Ask the engine for every unit that the store lacks, and write each when its prompts are answered.
+    """Ask the model for every unit that the store lacks, and write each when its prompts are answered.
 
     A prompt that has been answered, now or in an earlier run, is not asked again. Stopped at any moment, the store keeps all
     finished units. A unit at which another process is at work is left to it.
@@ -78,7 +77,7 @@ def ask_missing(
         claim: tell other processes which units are at work here; not needed where a coordinator keeps them apart.
 
     Raises:
-        ModelError: the engine cannot answer at all, or leaves a content-free prompt unanswered.
+        ModelError: the model cannot answer at all, or leaves a content-free prompt unanswered.
         StoreError: the store cannot be written.
     """
     keys = unit_keys(work, store)
@@ -93,17 +92,17 @@ def ask_missing(
     logged_answers(log, answered, wanted)
     to_ask = sum(digest not in answered for digest in wanted)
     unrecorded = {digest for digest in not_stored if digest in answered}
-    run = _Run(work, store, engine, keys, answered, log, progress, to_ask, claim, unrecorded)
-    with run.claims:
-        run.calibrate([archetype_of(work, store, unit) for unit in missing], stored_priors(store, current))
-        for group in groups(store, missing, work.order.layout):
-            run.take(group)
-        run.ask_waiting(everything=True)
-    run.tally.distinct = len(_digests(work, store, keys if units is None else units))
+    asking = _Asking(work, store, model, keys, answered, log, progress, to_ask, claim, unrecorded)
+    with asking.claims:
+        asking.calibrate([archetype_of(work, store, unit) for unit in missing], stored_priors(store, current))
+        for together in asked_together(store, missing, work.order.layout):
+            asking.take(together)
+        asking.ask_waiting(everything=True)
+    asking.tally.distinct = len(_digests(work, store, keys if units is None else units))
     store.compact()
     if len(keys) == len(store.units()) and not store.missing_units(keys):
         log.clear()
-    return run.tally
+    return asking.tally
 
 
 def _digests(work: Work, store: ScoreStore, units: Iterable[Unit]) -> set[int]:
@@ -123,10 +122,10 @@ def wanted_digests(work: Work, store: ScoreStore, units: Iterable[Unit]) -> set[
 
 
 @dataclass
-class _Run:
+class _Asking:
     work: Work
     store: ScoreStore
-    engine: Engine
+    model: LanguageModel
     keys: Mapping[Unit, str]
     answered: Answered
     log: Log
@@ -155,9 +154,9 @@ class _Run:
         new = {prompt.digest(): prompt for prompt in prompts.values() if prompt.digest() not in self.answered}
         if new:
             digests = list(new)
-            probability, coverage, answered = self._ask(list(new.values()), digests)
+            probability, mass, answered = self._ask(list(new.values()), digests)
             rows = np.flatnonzero(answered).tolist()
-            log_answers(self.log, [digests[row] for row in rows], probability[rows], coverage[rows])
+            log_answers(self.log, [digests[row] for row in rows], probability[rows], mass[rows])
             self.tally.content_free = len(new)
         self.priors = {**known}
         for name, prompt in prompts.items():
@@ -169,11 +168,11 @@ class _Run:
             prior = self.answered.look_up(np.array([[prompt.digest()]], dtype=np.uint64))[0][0, 0]
             self.priors[name] = np.maximum(prior.astype(np.float32), np.float32(SMALLEST_PRIOR))
 
-    def take(self, group: Sequence[Unit]) -> None:
+    def take(self, together: Sequence[Unit]) -> None:
         """Queue the new prompts of units that are asked together, sorted so that prompts that begin alike are neighbours."""
         new: list[_Waiting] = []
         taken: list[_Pending] = []
-        for unit in group:
+        for unit in together:
             archetype, claim = archetype_of(self.work, self.store, unit), self.claims.enter_context(ExitStack())
             try:
                 if self.claim:
@@ -205,32 +204,32 @@ class _Run:
 
     def ask_waiting(self, *, everything: bool = False) -> None:
         """Ask as many whole calls as wait (or all), and write the units that are whole after each."""
-        size = max(1, self.engine.prompts_at_once)
+        size = max(1, self.model.prompts_at_once)
         while self.waiting and (everything or len(self.waiting) >= size):
             whole = len(self.waiting) if everything else len(self.waiting) // size * size
             batch = self.waiting[: min(whole, CALLS_AT_ONCE * size)]
-            probability, coverage, answered = self._ask([w.prompt for w in batch], [w.digest for w in batch], [w.pending for w in batch])
+            probability, mass, answered = self._ask([w.prompt for w in batch], [w.digest for w in batch], [w.pending for w in batch])
             del self.waiting[: len(batch)]
             self.queued.difference_update(w.digest for w in batch)
             self.asked += len(batch)
             late = [row for row, w in enumerate(batch) if answered[row] and w.pending.upto > self.asked]
-            log_answers(self.log, [batch[row].digest for row in late], probability[late], coverage[late])
+            log_answers(self.log, [batch[row].digest for row in late], probability[late], mass[late])
             self._write_finished()
         self._write_finished()
 
     def _ask(
         self, prompts: list[Prompt], digests: list[int], units: Sequence[_Pending] = ()
     ) -> tuple[Float[np.ndarray, "B C"], Float[np.ndarray, " B"], np.ndarray]:
-        self.engine.load()
+        self.model.load()
         if self.progress is not None and not self.told:
             self.progress(0, self.to_ask)
         began = time.monotonic()
-        answers = self.engine.ask(prompts)
+        answers = self.model.ask(prompts)
         seconds = time.monotonic() - began
-        choices = choices_of(answers.logprobs)
-        answered = np.isfinite(choices.probability).all(axis=1)
+        said = choice_probabilities(answers.logprobs)
+        answered = np.isfinite(said.probability).all(axis=1)
         rows = np.flatnonzero(answered)
-        self.answered.add([digests[row] for row in rows], choices.probability[rows], choices.coverage[rows])
+        self.answered.add([digests[row] for row in rows], said.probability[rows], said.mass[rows])
         for row in np.flatnonzero(~answered).tolist():
             self.failures[digests[row]] = answers.failures.get(row) or _unsaid(answers.logprobs[row])
         for row, pending in enumerate(units):
@@ -241,7 +240,7 @@ class _Run:
         self.told += len(prompts)
         if self.progress is not None:
             self.progress(self.told, self.to_ask)
-        return choices.probability, choices.coverage, answered
+        return said.probability, said.mass, answered
 
     def _write_finished(self) -> None:
         while self.pending and self.pending[0].upto <= self.asked:
@@ -250,28 +249,28 @@ class _Run:
             self._write(pending.unit, scores, pending.claim, pending.cost)
 
     def _scores(self, pending: _Pending) -> UnitScores:
-        probability, coverage = self.answered.look_up(pending.digests)
-        probability[~pending.asked], coverage[~pending.asked] = np.nan, np.nan
-        answered = pending.asked & np.isfinite(coverage)
+        probability, mass = self.answered.look_up(pending.digests)
+        probability[~pending.asked], mass[~pending.asked] = np.nan, np.nan
+        answered = pending.asked & np.isfinite(mass)
         failed = pending.asked & ~answered
         status = np.full(pending.digests.shape, Status.NOT_APPLICABLE, dtype=np.uint8)
         status[failed] = Status.FAILED
         status[answered] = Status.INVALID
         with np.errstate(invalid="ignore"):
-            status[answered & (coverage >= self.work.config.scoring.minimum_coverage)] = Status.SCORED
+            status[answered & (mass >= self.work.config.scoring.minimum_coverage)] = Status.SCORED
         prior = self.priors[pending.archetype.name]
         score = expected_score(calibrated(probability, prior))
         score[status != Status.SCORED] = np.nan
         why = [self.failures[int(digest)] for digest in pending.digests[failed]]
         for failure in why:
-            self.tally.examples.setdefault(failure.reason, failure.words)
+            self.tally.words.setdefault(failure.reason, failure.words)
         reasons = Counter(str(failure.reason.value) for failure in why)
         if (status == Status.INVALID).any():
             reasons[Reason.LOW_COVERAGE.value] = int((status == Status.INVALID).sum())
         pending.cost.reused = int(pending.asked.sum()) - pending.cost.prompts - pending.cost.recovered
         pending.cost.seconds = round(pending.cost.seconds, 3)
         pending.cost.reasons = dict(reasons)
-        return UnitScores(status, score, probability, coverage, prior)
+        return UnitScores(status, score, probability, mass, prior)
 
     def _write(self, unit: Unit, scores: UnitScores, claim: ExitStack, cost: Cost | None) -> None:
         self.store.write_unit(unit, scores, key=self.keys[unit], stats=None if cost is None else cost.recorded())
@@ -289,7 +288,7 @@ class _Run:
 
 
 def _unsaid(logprobs: Float[np.ndarray, " C"]) -> Failure:
-    """Why an answer cannot be used of which its engine says nothing."""
+    """Why an answer cannot be used of which its model says nothing."""
     if np.isnan(logprobs).all():
         return Failure(Reason.OTHER, "the engine gave no log-probabilities and no reason")
     if impossible(logprobs[None, :])[0]:

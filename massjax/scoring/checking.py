@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from massjax.agents.archetype import asks_a_model
 from massjax.errors import StoreError
-from massjax.scoring.placing import archetype_of, cells, check_definitions
+from massjax.scoring.placing import archetype_of, cells, check_axes, check_definitions
 from massjax.scoring.work import Work, digests_of, prompts_key, settings_key
 from massjax.store import ScoreStore, Unit
 
@@ -16,9 +17,9 @@ SAMPLED_UNITS = 24
 
 
 def check_settings(work: Work, store: ScoreStore) -> None:
-    """Refuse a store made with other settings, another kind of engine or a model of another name.
+    """Refuse a store made with other settings, another kind of model or one of another name.
 
-    What only the loaded engine knows (hashes of the model's files, versions) is compared when precompute opens the store.
+    What only the loaded model knows (hashes of the model's files, versions) is compared when precompute opens the store.
 
     Raises:
         StoreError: naming each setting that differs, with both values.
@@ -27,7 +28,7 @@ def check_settings(work: Work, store: ScoreStore) -> None:
     held = {name: store.provenance.run_key.get(name) for name in expected}
     if work.config.scoring.dtype == "auto":
         expected["dtype"] = held["dtype"]
-    if any(archetype.kind == "llm" for archetype in work.archetypes):
+    if asks_a_model(work.archetypes):
         scoring = work.config.scoring
         expected["engine"], held["engine"] = scoring.engine, str(store.provenance.run_key.get("engine.engine", "")).partition(" ")[0]
         if scoring.model:
@@ -40,7 +41,18 @@ def check_settings(work: Work, store: ScoreStore) -> None:
         )
 
 
-def check_scores(work: Work, store: ScoreStore) -> None:
+def check_continues(work: Work, store: ScoreStore) -> None:
+    """Refuse a store that this run could not go on with: other settings, archetypes of other definitions, axes that cannot be extended.
+
+    Raises:
+        StoreError: naming what differs.
+    """
+    check_settings(work, store)
+    check_definitions(work, store, work.archetypes)
+    check_axes(work, store)
+
+
+def check_stored_scores(work: Work, store: ScoreStore) -> None:
     """Refuse scores that other prompts, data or settings gave rise to, before they are used.
 
     Settings and archetype definitions are compared whole; prompts are rendered again for a fixed sample of the finished units.

@@ -10,16 +10,17 @@ from pathlib import Path
 from rich.console import Console
 
 from massjax.agents import hindsight_warnings
-from massjax.answers.sharding import parse_shard, split
+from massjax.agents.archetype import asks_a_model
+from massjax.answers.sharding import parse_shard
 from massjax.config import RunConfig, default_config, load_config
 from massjax.errors import ConfigError
 from massjax.flags import Loudness, loudness
 from massjax.progress import Speaker, correcting, speaking
-from massjax.scoring.engines import engine_for
+from massjax.scoring.answering import model_for
 from massjax.scoring.leaks import leak_warnings
 from massjax.scoring.machine import Machine, dtype_warnings, this_machine, with_dtype
 from massjax.scoring.passes import ASKING, run_passes
-from massjax.scoring.placing import open_or_create, own_units
+from massjax.scoring.placing import open_or_create, own_units, shards_of
 from massjax.scoring.plan import plan
 from massjax.scoring.printing import conclude, nothing_to_ask, show_plan, warn
 from massjax.scoring.recording import record_run
@@ -79,7 +80,7 @@ def _configured(options: argparse.Namespace) -> tuple[RunConfig, Path | str]:
     named = options.store or config.store
     if named is None:
         file, agents = options.config or default_config(), config.agents
-        if agents.grid is None and agents.draw is None and all(archetype.kind == "rule" for archetype in agents.archetypes):
+        if agents.grid is None and agents.draw is None and not asks_a_model(agents.archetypes):
             raise ConfigError(
                 f"{file}: all its archetypes are rules, so there is nothing to ask; run python -m massjax.optimize --config {file}"
             )
@@ -110,19 +111,19 @@ def _here(options: argparse.Namespace, work: Work, path: Path | str, machine: Ma
     shard = None if options.shard is None else parse_shard(options.shard)
     speaker.tell("starting the engine", 0, 0)
     with ending_at_once(RESUMABLE):
-        engine = engine_for(work)
+        model = model_for(work)
     try:
-        store = open_or_create(work, path, engine.identity())
-        units = None if shard is None else split(work, store, shard[1])[shard[0] - 1]
+        store = open_or_create(work, path, model.identity())
+        units = None if shard is None else shards_of(work, store, shard[1])[shard[0] - 1]
         expected = plan(work, path, machine)
         if shard is None and expected.to_ask:
             speaker.say(f"{expected.to_ask:,} prompts to ask take about {expected.time()}")
         for warning in expected.warnings:
             warn(errors, warning)
         progress = correcting(speaker, ASKING)
-        tally = run_passes(work, store, engine, units=None if units is None else frozenset(units), progress=progress)
+        tally = run_passes(work, store, model, units=None if units is None else frozenset(units), progress=progress)
     finally:
-        engine.close()
+        model.close()
     part = {} if shard is None else {"shard": f"{shard[0]}/{shard[1]}"}
     return partial(conclude, tally, store, record_run(work, store, tally, **part), own_units(work, store) if units is None else units)
 
@@ -133,7 +134,7 @@ def _on_ray(options: argparse.Namespace, work: Work, path: Path | str, speaker: 
         raise ConfigError("--shard and --ray: give one of them; Ray shares the work out by itself")
     if options.ray < 1:
         raise ConfigError(f"--ray {options.ray}: expected at least 1 worker")
-    from massjax.answers.ray_workers import run_on_ray
+    from massjax.scoring.on_ray import run_on_ray
 
     tally = run_on_ray(work.config, path, options.ray, speaker.tell)
     store = ScoreStore.open(path, mode="r+")

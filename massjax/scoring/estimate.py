@@ -9,17 +9,18 @@ from typing import Any
 from massjax.models.settings import ScoringSettings
 from massjax.row_words import counted
 from massjax.scoring.machine import Machine
+from massjax.store.info import add_up
 
 CORE_FLOPS = 50e9
 """Operations a second that a core of a CPU is assumed to reach: measured with 135 million parameters in float32 on AVX2."""
 GPU_FLOPS = 100e12
-"""The same of a GPU: about a third of what an A100 promises."""
+"""Operations a second that a GPU is assumed to reach: about a third of what an A100 promises."""
 PROMPT_SECONDS = 0.002
 """What vLLM's scheduler is assumed to take for a prompt, however small the model."""
 SERVER_SECONDS = 1.0
 """What a server is assumed to take for a reply, with `scoring.endpoint.concurrency` of them at once."""
 FAKE_RATE = 2000.0
-"""Prompts a second of the fake engine."""
+"""Prompts a second of the fake model."""
 CPU_BLOCK, GPU_BLOCK = 32, 16
 """Tokens in a block of the prefix cache, which answers whole blocks only: of what a prompt shares, half a block is computed again."""
 UNKNOWN_PARAMETERS = 1_000_000_000
@@ -38,7 +39,7 @@ class Estimate:
 
     Attributes:
         seconds: of asking.
-        start: seconds until the engine is ready, not among `seconds`.
+        start: seconds until the model is ready, not among `seconds`.
         basis: what the estimate rests on, for the user to judge.
     """
 
@@ -95,14 +96,10 @@ def _past(runs: Sequence[Mapping[str, Any]], units: Mapping[str, Any], machine: 
     elsewhere = [run for run in runs if run.get("machine") != str(machine)]
     others = sorted({str(run.get("machine", "a machine that is not recorded")) for run in elsewhere})
     return [
-        (_sum(here), f"{counted(len(here), 'past run')} of this store on {machine}"),
-        (_sum(elsewhere), f"{counted(len(elsewhere), 'past run')} of this store on {', '.join(others)}"),
+        (add_up(here), f"{counted(len(here), 'past run')} of this store on {machine}"),
+        (add_up(elsewhere), f"{counted(len(elsewhere), 'past run')} of this store on {', '.join(others)}"),
         (units, "this store, on a machine that is not recorded"),
     ]
-
-
-def _sum(runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    return {name: sum(float(run.get(name, 0)) for run in runs) for name in ("prompts", "prompt_tokens", "cached_tokens", "seconds")}
 
 
 def _measured(load: Load, past: Mapping[str, Any], where: str) -> tuple[float, str] | None:

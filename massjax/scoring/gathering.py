@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from massjax.errors import ConfigError, StoreError
 from massjax.row_words import first_few
-from massjax.scoring.checking import check_scores
+from massjax.scoring.checking import check_stored_scores
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore
 
@@ -64,7 +64,7 @@ def _open(work: Work, names: Sequence[str]) -> ScoreStore:
             "config or --store PATH (`python -m massjax.precompute` makes one), or use rule archetypes only"
         )
     store = ScoreStore.open(path)
-    check_scores(work, store)
+    check_stored_scores(work, store)
     return store
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from massjax.agents.protocols.staged import Wanted, stored_texts, write_texts
+from massjax.agents.protocols.staged import Wanted
 from massjax.answers.cost import Tally
-from massjax.models.language_model import Engine
+from massjax.models.language_model import LanguageModel
 from massjax.progress import Tell
 from massjax.scoring.asking import ask_missing
 from massjax.scoring.placing import archetype_of, own_units
+from massjax.scoring.stage_texts import stored_texts, write_texts
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, Unit
 
@@ -21,7 +22,7 @@ ASKING = "asking prompts"
 def run_passes(
     work: Work,
     store: ScoreStore,
-    engine: Engine,
+    model: LanguageModel,
     *,
     units: Collection[Unit] | None = None,
     progress: Tell | None = None,
@@ -35,7 +36,7 @@ def run_passes(
         claim: see `ask_missing`.
 
     Raises:
-        ModelError: the engine cannot answer, or a text could not be had; what was answered is stored.
+        ModelError: the model cannot answer, or a text could not be had; what was answered is stored.
     """
     names = {archetype_of(work, store, unit).name for unit in (own_units(work, store) if units is None else units)}
     staged = [a for a in work.archetypes if a.stages and a.name in names]
@@ -45,9 +46,9 @@ def run_passes(
         def missing(texts: Mapping[str, str]) -> list[Wanted]:
             return [wanted for archetype in staged for wanted in work.missing_texts(archetype, texts)]
 
-        texts, count, seconds = write_texts(engine, store.root, stored_texts(store.root), missing, _of(WRITING, progress))
+        texts, count, seconds = write_texts(model, store.root, stored_texts(store.root), missing, _of(WRITING, progress))
         work = replace(work, texts=texts)
-    tally = ask_missing(work, store, engine, _of(ASKING, progress), units=units, claim=claim)
+    tally = ask_missing(work, store, model, _of(ASKING, progress), units=units, claim=claim)
     tally.texts, tally.text_seconds = count, round(seconds, 3)
     return tally
 

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from massjax.agents.archetype import Archetype
+from massjax.answers.sharding import Bundle, split
 from massjax.errors import StoreError
+from massjax.scoring.templates import PromptLayout
 from massjax.scoring.work import Work, definition, describe_panel, prompts_key, rule_key, settings_key
 from massjax.store import ScoreStore, Unit, exists
 from massjax.store.folder import Where
 from massjax.store.provenance import differences
 
 
-def open_or_create(work: Work, path: Where, engine_key: Mapping[str, str]) -> ScoreStore:
+def open_or_create(work: Work, path: Where, identity: Mapping[str, str]) -> ScoreStore:
     """The store of a run, made or extended to hold all its dates, stocks and archetypes.
 
     Args:
-        engine_key: the engine's identity; with the settings it makes up the store's run key.
+        identity: of the language model; with the settings it makes up the store's run key.
 
     Raises:
         StoreError: the store at `path` was made with another model, prompt or setting, each differing field being named, or
             covers dates or stocks that the configuration does not.
     """
-    run_key = {**settings_key(work.config, work.template), **{f"engine.{name}": value for name, value in engine_key.items()}}
+    run_key = {**settings_key(work.config, work.template), **{f"engine.{name}": value for name, value in identity.items()}}
     for attempt in range(_ATTEMPTS):
         if not exists(path):
             try:
@@ -120,6 +122,34 @@ def own_units(work: Work, store: ScoreStore) -> list[Unit]:
     """The units of the store that belong to the run's archetypes; it may have others."""
     names = {archetype.name for archetype in work.archetypes}
     return [unit for unit in store.units() if store.archetypes[unit.archetype] in names]
+
+
+def shards_of(work: Work, store: ScoreStore, count: int) -> list[list[Unit]]:
+    """All units of the run's archetypes in `count` parts of about as many distinct prompts.
+
+    The cut depends on the configuration, the market data and the store's axes, never on what is finished. An archetype stays whole
+    unless it is more than a part's share, because prompts repeat and begin alike within it; one with stages always does, because
+    its texts must not be written twice.
+    """
+    units: dict[str, list[Unit]] = {archetype.name: [] for archetype in work.archetypes}
+    for unit in own_units(work, store):
+        units[store.archetypes[unit.archetype]].append(unit)
+    weights = {a.name: float(work.weight(a)) if a.kind == "llm" else 0.01 for a in work.archetypes}
+    return split([Bundle(weights[a.name], units[a.name], whole=bool(a.stages)) for a in work.archetypes], count)
+
+
+def asked_together(store: ScoreStore, units: Sequence[Unit], layout: PromptLayout) -> list[list[Unit]]:
+    """Units in the order of asking; the prompts of those in one list are sorted together.
+
+    Archetype first: block by block, archetype by archetype. Facts first: the archetypes of a block are asked together, so that prompts
+    about the same facts are neighbours.
+    """
+    if layout == "archetype-first":
+        return [[unit] for unit in sorted(units, key=lambda unit: (store.layout.block(unit), unit.archetype, unit.first, unit.start))]
+    together: dict[tuple[int, int, int], list[Unit]] = {}
+    for unit in sorted(units, key=lambda unit: (store.layout.block(unit), unit.first, unit.start, unit.archetype)):
+        together.setdefault((store.layout.block(unit), unit.first, unit.start), []).append(unit)
+    return list(together.values())
 
 
 def unit_keys(work: Work, store: ScoreStore) -> dict[Unit, str]:

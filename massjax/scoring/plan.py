@@ -11,16 +11,18 @@ import numpy as np
 from rich.table import Table
 
 from massjax.agents import TextCounts, count_texts
-from massjax.answers.order import Choice, shared
+from massjax.agents.archetype import asks_a_model
+from massjax.answers.order import shared
 from massjax.models.model_check import ModelCheck, check_model, parameters_of, tokens_per_character, too_long
 from massjax.models.settings import ScoringSettings
 from massjax.progress import duration
 from massjax.scoring.answers import Answered, answer_log, logged_answers, stored_answers, stored_priors
-from massjax.scoring.checking import check_settings
+from massjax.scoring.checking import check_continues
 from massjax.scoring.estimate import Estimate, Load, estimate
 from massjax.scoring.examples import Example, examples_of
 from massjax.scoring.machine import Machine, said_dtype, this_machine
-from massjax.scoring.placing import check_axes, check_definitions, unit_keys
+from massjax.scoring.placing import unit_keys
+from massjax.scoring.templates import ChosenLayout
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, exists
 from massjax.store.folder import Where
@@ -60,7 +62,7 @@ class Plan:
     tokens_from: str
     estimate: Estimate
     cost: float | None
-    order: Choice
+    order: ChosenLayout
     texts: int
     given: TextCounts | None
     calibrating: int
@@ -141,7 +143,7 @@ def plan(work: Work, path: Where, machine: Machine | None = None, asked: Scoring
     scores = sum(len(d) for d in digests.values())
     stored = sum(int(np.isfinite(done.look_up(d[None, :])[1]).sum()) for d in digests.values())
     scoring = work.config.scoring
-    check = check_model(scoring) if any(a.kind == "llm" for a in work.archetypes) else ModelCheck("none: rules only")
+    check = check_model(scoring) if asks_a_model(work.archetypes) else ModelCheck("none: rules only")
     per_character, source = tokens_per_character(check, to_ask)
     tokens = int(per_character * sum(len(p.system) + len(p.user) for p in to_ask))
     repeated = int(per_character * sum(shared(a, b) for a, b in pairwise(to_ask)))
@@ -213,9 +215,7 @@ def _answered(work: Work, path: Where) -> _Stored:
     if not exists(path):
         return _Stored(answered)
     store = ScoreStore.open(path)
-    check_settings(work, store)
-    check_definitions(work, store, work.archetypes)
-    check_axes(work, store)
+    check_continues(work, store)
     keys, entries = unit_keys(work, store), store.entries()
     current = [unit for unit, entry in entries.items() if entry.key == keys.get(unit)]
     wanted = {int(digest) for digests in work.digests.values() for digest in np.unique(digests)} - {0}

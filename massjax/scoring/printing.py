@@ -18,8 +18,8 @@ from massjax.scoring.settled import Settled
 from massjax.store import ScoreStore, Unit
 from massjax.terminal import markup_text
 
-LITTLE_COVERAGE = 0.3
-"""Mean coverage below which the answers say little about the choices."""
+LITTLE_MASS = 0.3
+"""Mean probability mass on the choices below which the answers say little about the choices."""
 
 
 def show_plan(found: Plan, path: Path | str, console: Console, errors: Console) -> int:
@@ -47,7 +47,7 @@ def nothing_to_ask(found: Settled, units: Sequence[Unit], console: Console, erro
         warn(errors, found.unread)
     for reason, count in unscored.items():
         console.print(f"[yellow]no score: {reason}[/]  {count:,}", soft_wrap=True, highlight=False)
-    _warn_of_little_coverage(store, errors)
+    _warn_of_little_mass(store, errors)
     return 1 if unscored else 0
 
 
@@ -56,19 +56,19 @@ def conclude(tally: Tally, store: ScoreStore, unrecorded: str | None, units: Seq
     unscored = without_score(store, units)
     console.print(summary(tally, unscored, store, units))
     for reason in unscored:
-        words = tally.examples.get(reason)
+        words = tally.words.get(reason)
         if words:
             console.print(f"[yellow]{reason}[/], for example: {markup_text(words)}", highlight=False, soft_wrap=True)
     if unrecorded is not None:
         warn(errors, unrecorded)
-    _warn_of_little_coverage(store, errors)
+    _warn_of_little_mass(store, errors)
     return 1 if unscored else 0
 
 
-def _warn_of_little_coverage(store: ScoreStore, errors: Console) -> None:
-    coverage = store.coverage()
-    if np.isfinite(coverage).any() and np.nanmean(coverage) < LITTLE_COVERAGE:
-        share = f"the model put only {np.nanmean(coverage):.0%} of its probability on the choices"
+def _warn_of_little_mass(store: ScoreStore, errors: Console) -> None:
+    mass = store.coverage()
+    if np.isfinite(mass).any() and np.nanmean(mass) < LITTLE_MASS:
+        share = f"the model put only {np.nanmean(mass):.0%} of its probability on the choices"
         warn(errors, f'{share}; a prefill such as "Rating: " (scoring.prefill) makes it choose')
 
 

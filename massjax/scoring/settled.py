@@ -1,21 +1,22 @@
-"""Whether a run has nothing left to ask, found out by reading alone: no engine is loaded and no server called.
+"""Whether a run has nothing left to ask, found out by reading alone: no model is loaded and no server called.
 
 Nothing is asked or written then, so all that matters is whether the stored scores are those of this configuration. That is compared as
 far as files and settings determine it: prompts, settings, archetypes, and for a model in this process the contents of all its files. The
-version of the engine and the device cannot be told without loading it; scores that are stored do not depend on them.
+version of what runs the model and the device cannot be told without loading it; scores that are stored do not depend on them.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from massjax.agents.archetype import asks_a_model
 from massjax.errors import MassjaxError, ModelError
-from massjax.models.fake import FakeEngine
+from massjax.models.fake import FakeModel
 from massjax.models.fingerprint import fingerprints, model_folder
 from massjax.models.server import settings_identity
 from massjax.models.settings import ScoringSettings
-from massjax.scoring.checking import check_settings
-from massjax.scoring.placing import check_axes, check_definitions, own_units, unit_keys
+from massjax.scoring.checking import check_continues
+from massjax.scoring.placing import own_units, unit_keys
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore, exists
 from massjax.store.folder import Where
@@ -31,16 +32,14 @@ class Settled(NamedTuple):
 def settled(work: Work, path: Where) -> Settled | None:
     """The store at `path`, if it holds an answer, or a counted reason for none, to everything that the run wants, from the same model.
 
-    None where something is left to ask, where a difference is to be told by opening the store with the engine, or where the engine
+    None where something is left to ask, where a difference is to be told by opening the store with the model, or where the model
     alone knows its identity (a server whose model the settings do not name).
     """
     try:
         if not exists(path):
             return None
         store = ScoreStore.open(path)
-        check_settings(work, store)
-        check_definitions(work, store, work.archetypes)
-        check_axes(work, store)
+        check_continues(work, store)
         grown = (
             len(store.dates) != len(work.panel.dates)
             or set(store.stocks) != set(work.panel.stocks)
@@ -52,7 +51,7 @@ def settled(work: Work, path: Where) -> Settled | None:
     except MassjaxError:
         return None
     try:
-        expected = {"engine": "none: rules only"} if not _asks(work) else readable_identity(work.config.scoring)
+        expected = {"engine": "none: rules only"} if not asks_a_model(work.archetypes) else readable_identity(work.config.scoring)
     except ModelError as error:
         return Settled(store, f"the scores could not be compared with the model's files: {error}")
     held = store.provenance.run_key
@@ -62,13 +61,13 @@ def settled(work: Work, path: Where) -> Settled | None:
 
 
 def readable_identity(settings: ScoringSettings) -> dict[str, str] | None:
-    """The part of an engine's identity that its files and settings determine; None where that does not name the model.
+    """The part of a model's identity that its files and settings determine; None where that does not name the model.
 
     Raises:
         ModelError: the model's files are not there.
     """
     if settings.engine == "fake":
-        return FakeEngine(settings).identity()
+        return FakeModel(settings).identity()
     if settings.engine == "vllm":
         return {
             **fingerprints(model_folder(settings.model, settings.revision, fetch=False)),
@@ -78,7 +77,3 @@ def readable_identity(settings: ScoringSettings) -> dict[str, str] | None:
         return None
     folder = None if settings.endpoint.api == "chat" else model_folder(settings.model, settings.revision, fetch=False)
     return {**settings_identity(settings, folder), "served_model": settings.endpoint.model}
-
-
-def _asks(work: Work) -> bool:
-    return any(archetype.kind == "llm" for archetype in work.archetypes)

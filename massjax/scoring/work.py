@@ -14,14 +14,14 @@ from jaxtyping import Float, Int
 
 from massjax.agents import ArchetypePrompts, Fact, PromptTemplate, content_free, facts_of, prompts_of, resolve_archetypes
 from massjax.agents.archetype import Archetype
-from massjax.agents.protocols.staged import Staged, Wanted, apply_stages, stored_texts
+from massjax.agents.protocols.staged import Staged, Wanted, apply_stages
 from massjax.agents.rules import rule_scores
-from massjax.answers.order import Choice
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, StoreError
 from massjax.market import Panel, load_panel
 from massjax.models.question import Prompt
-from massjax.scoring.layouts import choose_template
+from massjax.scoring.stage_texts import stored_texts
+from massjax.scoring.templates import ChosenLayout, choose_template
 
 NOT_ASKED_DIGEST = 0
 
@@ -45,7 +45,7 @@ class Work:
     archetypes: tuple[Archetype, ...]
     facts: tuple[Fact, ...]
     template: PromptTemplate
-    order: Choice
+    order: ChosenLayout
     texts: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -158,7 +158,7 @@ def same_prompts(work: Work) -> list[tuple[str, str]]:
 
 
 def settings_key(config: RunConfig, template: PromptTemplate) -> dict[str, Any]:
-    """The part of a store's identity that the configuration determines, engine and model files aside."""
+    """The part of a store's identity that the configuration determines, what answers and its files aside."""
     scoring = config.scoring
     return {
         "prompt_template": template.sha256,

@@ -45,23 +45,42 @@ class Annealing(Search):
     `exp(-loss_scale * loss / temperature)`, and the temperature is multiplied by `cooling` after each step. MASS's code is one chain
     of 20 steps. Where a chain's fitness is undefined, as where equal weights of a factor and its mirror cancel, every move is taken and
     nothing cools.
-
-    Attributes:
-        chains: number of independent chains.
-        steps: moves of each chain.
-        step_size: standard deviation of a move, where an equal distribution has weights of 1.
-        temperature: temperature of the first step.
-        cooling: factor on the temperature after each step.
-        loss_scale: what a loss of fitness is multiplied by.
-        restart_after: steps without improvement after which a chain goes back to its start and is heated again; None, as MASS, for never.
     """
 
-    chains: int = Field(1024, ge=1, le=10_000_000)
-    step_size: float = Field(0.25, gt=0, le=1e6)
-    temperature: float = Field(0.5, gt=0, le=1e6)
-    cooling: float = Field(0.95, gt=0, le=1)
-    loss_scale: float = Field(10.0, gt=0, le=1e6)
-    restart_after: int | None = Field(None, ge=1, le=10_000_000)
+    chains: int = Field(
+        1024,
+        ge=1,
+        le=10_000_000,
+        description="Number of independent annealing chains; more find more and cost time and memory in proportion.",
+    )
+    step_size: float = Field(
+        0.25,
+        gt=0,
+        le=1e6,
+        description="Standard deviation of the weight that a move shifts, where an equal distribution has weights of 1. MASS uses 0.25.",
+    )
+    temperature: float = Field(
+        0.5,
+        gt=0,
+        le=1e6,
+        description="Temperature of the first step; the higher it is, the more moves for the worse are taken. MASS uses 0.5.",
+    )
+    cooling: float = Field(
+        0.95, gt=0, le=1, description="Factor on the temperature after each step; nearer to 1 cools more slowly, for long searches."
+    )
+    loss_scale: float = Field(
+        10.0,
+        gt=0,
+        le=1e6,
+        description="Factor on a loss of fitness before it is compared with the temperature; a larger one takes fewer moves for the worse.",
+    )
+    restart_after: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        description="Steps without improvement after which a chain goes back to its start and is heated again; null, as in MASS, for "
+        "never.",
+    )
 
     @property
     def population(self) -> int:

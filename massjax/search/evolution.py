@@ -50,22 +50,41 @@ class DifferentialEvolution(Search):
     are within reach. The chain moves where it is no worse: plateaus, of which the exact RankIC is made, are crossed, and so is where it is
     undefined; where all of it is, it is drawn anew, nearer to equal weights. A population that no longer improves is drawn anew too; the
     best of each chain is kept.
-
-    Attributes:
-        chains: size of the population.
-        steps: generations.
-        best_share: share of the population that bases are drawn from. Smaller is faster, larger finds more.
-        smallest_scale, largest_scale: between which F is drawn, uniformly in its logarithm.
-        crossover: values of C, drawn with equal chances.
-        restart_after: steps without improvement of the best after which the population is drawn anew; None for never.
     """
 
-    chains: int = Field(1024, ge=4, le=10_000_000)
-    best_share: float = Field(0.2, gt=0, le=1)
-    smallest_scale: float = Field(0.003, gt=0, le=10)
-    largest_scale: float = Field(1.0, gt=0, le=10)
-    crossover: tuple[float, ...] = (0.15, 0.5, 0.9)
-    restart_after: int | None = Field(100, ge=1, le=10_000_000)
+    chains: int = Field(
+        1024, ge=4, le=10_000_000, description="Size of the population; a larger one finds more and costs time and memory in proportion."
+    )
+    best_share: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="Share of the population, its best, that bases of moves are drawn from. Smaller is faster, larger finds more.",
+    )
+    smallest_scale: float = Field(
+        0.003,
+        gt=0,
+        le=10,
+        description="Least factor F on the difference of two candidates; F is drawn from here to `largest_scale`, uniformly in its "
+        "logarithm.",
+    )
+    largest_scale: float = Field(
+        1.0,
+        gt=0,
+        le=10,
+        description="Largest factor F on the difference of two candidates; lower both scales for finer moves.",
+    )
+    crossover: tuple[float, ...] = Field(
+        (0.15, 0.5, 0.9),
+        description="Crossover rates C, drawn with equal chances: the share of a candidate's weights that one move changes. One to a "
+        "hundred rates above 0 and up to 1; low ones change few weights at a time.",
+    )
+    restart_after: int | None = Field(
+        100,
+        ge=1,
+        le=10_000_000,
+        description="Steps without improvement of the best after which the whole population is drawn anew; null for never.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> DifferentialEvolution:

@@ -42,34 +42,65 @@ class GradientSearch(Search):
 
     Each step follows the gradient of a smooth objective and judges where it leads by the exact fitness, which alone decides the result.
     A restart that comes where the exact fitness or the gradient is undefined begins again around the best it has met, at first its start.
-
-    Attributes:
-        restarts: number of starts; the first from the start weights, the others from `spread` around them.
-        steps: optimizer steps of each restart.
-        learning_rate: of the optimizer.
-        optimizer: the name of an optax optimizer.
-        objective: `soft_rank_ic` or `ic` (see `massjax.search.soft`), or `perturbed_rank_ic` (see `massjax.search.perturbed`).
-        temperature: width of the soft comparison of two stocks, in cross-sectional standard deviations of the signal.
-        noise: standard deviation of the perturbations of the logits.
-        pairs: mirrored pairs of perturbations for each gradient.
-        kl_strength: weight of KL(w || prior), which keeps w near the prior.
-        prior: distribution over archetypes, scaled to sum 1; equal by default.
-        entropy_strength: weight of the entropy of w, which keeps w from relying on few archetypes.
-        spread: standard deviation of the logits of the starts.
     """
 
-    restarts: int = Field(64, ge=1, le=10_000_000)
-    steps: int = Field(100, ge=0, le=10_000_000)
-    learning_rate: float = Field(0.1, gt=0, le=1e6)
-    optimizer: str = "adam"
-    objective: SoftObjective | Literal["perturbed_rank_ic"] = "soft_rank_ic"
-    temperature: float = Field(0.25, ge=1e-6, le=1e6)
-    noise: float = Field(0.1, ge=1e-6, le=100)
-    pairs: int = Field(8, ge=1, le=100_000)
-    kl_strength: float = Field(0.0, ge=0, le=1e6)
-    prior: tuple[float, ...] | None = Field(None, max_length=1_000_000)
-    entropy_strength: float = Field(0.0, ge=0, le=1e6)
-    spread: float = Field(1.0, ge=0, le=100)
+    restarts: int = Field(
+        64,
+        ge=1,
+        le=10_000_000,
+        description="Number of starts that climb at once: the first from the start weights, the others drawn around them (`spread`).",
+    )
+    steps: int = Field(100, ge=0, le=10_000_000, description="Optimizer steps of each restart at most; 0 judges the start only.")
+    learning_rate: float = Field(
+        0.1,
+        gt=0,
+        le=1e6,
+        description="Learning rate of the optimizer, on the logits of the weights; lower it where the fitness jumps about.",
+    )
+    optimizer: str = Field(
+        "adam",
+        description=f"Name of an optax optimizer: {', '.join(OPTIMIZERS[:-1])} or {OPTIMIZERS[-1]}.",
+        json_schema_extra={"enum": list(OPTIMIZERS)},
+    )
+    objective: SoftObjective | Literal["perturbed_rank_ic"] = Field(
+        "soft_rank_ic",
+        description="What is climbed: `soft_rank_ic`, a RankIC with a smooth comparison of stocks; `ic`, Pearson's correlation; or "
+        "`perturbed_rank_ic`, the exact RankIC averaged over noise on the logits.",
+    )
+    temperature: float = Field(
+        0.25,
+        ge=1e-6,
+        le=1e6,
+        description="Width of the soft comparison of two stocks, in cross-sectional standard deviations of the signal; towards 0 it "
+        "becomes the exact RankIC, whose gradient vanishes. For `soft_rank_ic` only.",
+    )
+    noise: float = Field(
+        0.1, ge=1e-6, le=100, description="Standard deviation of the perturbations of the logits, for `perturbed_rank_ic` only."
+    )
+    pairs: int = Field(
+        8,
+        ge=1,
+        le=100_000,
+        description="Mirrored pairs of perturbations for each gradient, for `perturbed_rank_ic` only; each pair costs two exact "
+        "evaluations, and more make the gradient less noisy.",
+    )
+    kl_strength: float = Field(
+        0.0, ge=0, le=1e6, description="Weight of the penalty KL(w || prior), in units of fitness; above 0 it keeps weights near the prior."
+    )
+    prior: tuple[float, ...] | None = Field(
+        None,
+        max_length=1_000_000,
+        description="Positive weights, one for each archetype, that the KL penalty pulls towards; scaled to sum 1, null for equal ones.",
+    )
+    entropy_strength: float = Field(
+        0.0,
+        ge=0,
+        le=1e6,
+        description="Weight of the entropy of the weights, in units of fitness; above 0 it keeps them from relying on few archetypes.",
+    )
+    spread: float = Field(
+        1.0, ge=0, le=100, description="Standard deviation of the logits of the starts around the start weights; 0 starts all alike."
+    )
 
     @field_validator("optimizer")
     @classmethod

@@ -66,15 +66,21 @@ class Search(Settings):
     The state is any pytree with a field `best`, the `Judged` best of each chain so far. `init` only sets up; `step` is applied
     `steps + 1` times, and the first time judges the start. So the exact fitness is compiled once. The fitness of the start may be
     undefined, as where equal weights of a factor and its mirror cancel: `step` must move on from there.
-
-    Attributes:
-        steps: moves of each chain.
-        patience: stop when the best of all chains has not improved for this many steps, counted from the first that is defined; None
-            to take them all.
     """
 
-    steps: int = Field(200, ge=0, le=10_000_000)
-    patience: int | None = Field(None, ge=1, le=10_000_000)
+    steps: int = Field(
+        200,
+        ge=0,
+        le=10_000_000,
+        description="Steps that every chain takes at most; 0 judges the start only. More steps fit the look-back more closely.",
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        description="Steps without an improvement of the best of all chains after which the search of a date ends; null takes all "
+        "`steps`. They are counted from the first fitness that is defined; set it to save time.",
+    )
 
     @property
     @abstractmethod

@@ -34,10 +34,15 @@ def settings_from_mapping(mapping: Mapping[str, Any]) -> Search:
         raise ConfigError(f"search {dict(mapping)}: 'method' is missing; expected one of {', '.join(METHODS)}, or package.module:ClassName")
     method = mapping["method"]
     fields = {name: value for name, value in mapping.items() if name != "method"}
-    return validate(_search_class(method), fields, source=f"search method {method!r}")
+    return validate(search_class(method), fields, source=f"search method {method!r}")
 
 
-def _search_class(method: object) -> type[Search]:
+def search_class(method: object) -> type[Search]:
+    """The search that a config names: one of `METHODS`, or `package.module:ClassName`.
+
+    Raises:
+        ConfigError: there is none, or it is no `Search`.
+    """
     if isinstance(method, str) and method in METHODS:
         return METHODS[method]
     if not isinstance(method, str) or ":" not in method:

@@ -37,7 +37,7 @@ from massjax.store.repair import Repair, repair
 from massjax.store.scores import UnitScores
 from massjax.store.store import ScoreStore
 from massjax.store.verify import Problem, Report, verify
-from massjax.store.windows import Window
+from massjax.store.windows import ScoreWindow
 
 __all__ = [
     "ClaimedError",
@@ -51,11 +51,11 @@ __all__ = [
     "Repair",
     "Report",
     "ScoreStore",
+    "ScoreWindow",
     "Status",
     "StoreInfo",
     "Unit",
     "UnitScores",
-    "Window",
     "by_kind",
     "exists",
     "export",

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = result_console()
     try:
-        return int(options.run(options, console))
+        return int(options.do(options, console))
     except MassjaxError as error:
         Console(stderr=True).print(Text(escaped_text(f"error: {error}", keep="\n"), style="red"), soft_wrap=True)
         return 2
@@ -43,9 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="info|verify|repair|export|merge")
 
-    def command(name: str, run: Callable[[argparse.Namespace, Console], int], text: str) -> argparse.ArgumentParser:
+    def command(name: str, do: Callable[[argparse.Namespace, Console], int], text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(run=run)
+        added.set_defaults(do=do)
         added.add_argument("path", metavar="PATH", help="the folder of the store, or its URL (s3://…)")
         return added
 

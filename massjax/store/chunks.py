@@ -91,7 +91,7 @@ _RESIDUE = 0x48674BC7
 """The CRC32C of any bytes followed by their own CRC32C, little-endian."""
 
 
-def decode(data: bytes | None, layout: Layout, name: str) -> np.ndarray:
+def decode_chunk(data: bytes | None, layout: Layout, name: str) -> np.ndarray:
     """The whole array [dates_per_unit, archetypes, stocks(, choices)] of a chunk file, what is beyond the axes included.
 
     Raises:
@@ -111,7 +111,7 @@ def decode(data: bytes | None, layout: Layout, name: str) -> np.ndarray:
     return values
 
 
-def encode(values: np.ndarray, layout: Layout, name: str) -> bytes:
+def encode_chunk(values: np.ndarray, layout: Layout, name: str) -> bytes:
     """The bytes of a chunk file; `values` may be smaller than a chunk, at the end of an axis."""
     whole = empty(layout, name, (layout.dates_per_unit, *layout.chunk))
     whole[tuple(map(slice, values.shape))] = values
@@ -196,7 +196,7 @@ def read_box(root: Folder, layout: Layout, name: str, block: int, places: Collec
 
 def _read_whole(root: Folder, file: str, layout: Layout, name: str, origin: Box, cells: Box, out: np.ndarray) -> None:
     """Cells of a compressed chunk; all of it must be read and unpacked."""
-    out[:] = decode(root.read(file), layout, name)[_shift(cells, origin)]
+    out[:] = decode_chunk(root.read(file), layout, name)[_shift(cells, origin)]
 
 
 def _read_dates(root: Folder, file: str, layout: Layout, name: str, origin: Box, cells: Box, out: np.ndarray) -> None:
@@ -212,7 +212,7 @@ def _read_dates(root: Folder, file: str, layout: Layout, name: str, origin: Box,
 
 
 def read_dates(root: Folder, layout: Layout, name: str, block: int, first: int, out: np.ndarray) -> None:
-    """Read dates of a block, from its date number `first` on, into `out`; for arrays that `is_direct`. The same as `read_box`, at once.
+    """Read whole dates of a block, from its date number `first` on, into `out` in one go; for arrays that `is_direct`.
 
     Raises:
         StoreError: the chunk is missing or damaged; names it, its block and dates.
@@ -259,7 +259,7 @@ def write_units(root: Folder, layout: Layout, block: int, units: Mapping[Unit, M
                 cells = _overlap(layout.unit_box(unit), box)
                 if cells is not None:
                     values[_shift(cells, box)] = content[name][:, None][_shift(cells, layout.unit_box(unit))]
-            root.write(f"{name}/{chunk_name(name, block, *place)}", encode(values, layout, name))
+            root.write(f"{name}/{chunk_name(name, block, *place)}", encode_chunk(values, layout, name))
 
 
 def _shape(box: Box) -> tuple[int, int, int]:

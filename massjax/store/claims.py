@@ -40,7 +40,7 @@ def acquire(root: Folder, name: str, what: str) -> None:
         ClaimedError: a live process holds it; says which, where and since when.
     """
     with root.mutex():
-        holder = read(root, name)
+        holder = read_claim(root, name)
         if holder is not None and alive(holder):
             raise ClaimedError(
                 f"{what} is being worked on by process {holder['pid']} on {holder['host']} since {time.ctime(holder['time'])}; "
@@ -52,7 +52,7 @@ def acquire(root: Folder, name: str, what: str) -> None:
 def release(root: Folder, name: str) -> None:
     """Give a claim back."""
     with root.mutex():
-        holder, own = read(root, name), _self()
+        holder, own = read_claim(root, name), _self()
         if holder is not None and all(holder[key] == own[key] for key in _FIELDS - {"time"}):
             root.remove(_file(name))
         root.remove_folder(FOLDER)
@@ -68,7 +68,7 @@ def claimed(root: Folder, name: str, what: str) -> Iterator[None]:
         release(root, name)
 
 
-def read(root: Folder, name: str) -> dict[str, Any] | None:
+def read_claim(root: Folder, name: str) -> dict[str, Any] | None:
     """Who holds a claim; None where nobody does or the claim is unreadable (a claim is a courtesy, not data)."""
     data = root.read(_file(name))
     try:
@@ -82,7 +82,7 @@ def living(root: Folder) -> dict[str, dict[str, Any]]:
     """The claims of live processes, by name."""
     found = {}
     for file in root.names(FOLDER):
-        holder = read(root, file.removesuffix(".json"))
+        holder = read_claim(root, file.removesuffix(".json"))
         if holder is not None and alive(holder):
             found[file.removesuffix(".json")] = holder
     return found

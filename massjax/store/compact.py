@@ -14,7 +14,7 @@ from massjax.store.provenance import read_group
 
 def is_complete(root: Folder, layout: Layout, block: int) -> bool:
     """Whether every unit of a block is finished."""
-    there = {*journal.units(root, layout, block), *manifest.read(root, block, layout).entries}
+    there = {*journal.units(root, layout, block), *manifest.read_manifest(root, block, layout).entries}
     return all(unit in there for unit in layout.units(block))
 
 
@@ -31,11 +31,11 @@ def compact_block(root: Folder, block: int) -> bool:
     with claims.claimed(root, claim_name(block), f"{root}: block {block}"):
         layout, _ = read_group(root)
         records = reading.records(root, layout, block)
-        stored = manifest.read(root, block, layout).entries
+        stored = manifest.read_manifest(root, block, layout).entries
         new = {unit: arrays for unit, (entry, arrays) in records.items() if stored.get(unit) != entry}
         if new:
             chunks.write_units(root, layout, block, new, stored)
-            manifest.write(root, block, {**stored, **{unit: records[unit][0] for unit in new}})
+            manifest.write_manifest(root, block, {**stored, **{unit: records[unit][0] for unit in new}})
         _forget(root, layout, block, {unit: entry for unit, (entry, _) in records.items()})
         return bool(records)
 

@@ -103,7 +103,7 @@ class Folder(Protocol):
 
 
 class LocalFolder:
-    """A folder of a local (or mounted) file system; see `Folder`."""
+    """A `Folder` on a local (or mounted) file system."""
 
     threads_from = 1 << 25
 
@@ -118,7 +118,7 @@ class LocalFolder:
         return str(self.path)
 
     def exists(self) -> bool:
-        """Whether there is anything at this place other than an empty folder; see `Folder`, also for what follows."""
+        """Whether there is anything at this place other than an empty folder."""
         if self._place.is_dir() and not self._place.is_symlink():
             with contextlib.suppress(OSError), os.scandir(self._place) as found:
                 return next(found, None) is not None

@@ -97,7 +97,7 @@ def gather(root: Folder, layout: Layout, provenance: Provenance, progress: Calla
         finished |= reading.entries(root, layout, block)
         where = select(layout, slice(layout.block_dates(block).start, layout.block_dates(block).stop))
         for name, histogram in histograms.items():
-            _count(histogram, reading.read(root, layout, name, where))
+            _count(histogram, reading.read_array(root, layout, name, where))
         if progress is not None:
             progress(block + 1, layout.blocks)
     per_archetype = len(layout.known) // len(layout.archetypes)
@@ -129,7 +129,7 @@ def gather(root: Folder, layout: Layout, provenance: Provenance, progress: Calla
         finished=len(finished),
         journaled=sum(len(journal.units(root, layout, block)) for block in journal.blocks(root)),
         stats=add_up(entry.stats for entry in finished.values()),
-        runs=tuple(runs.read(root)),
+        runs=tuple(runs.read_runs(root)),
         bytes=sum(sizes.values()),
         files=len(sizes),
         provenance=provenance,

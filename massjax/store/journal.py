@@ -95,7 +95,7 @@ def file(layout: Layout, unit: Unit) -> str:
     return f"{folder(layout.block(unit))}/{unit.name}.rec"
 
 
-def encode(unit: Unit, entry: Entry, arrays: Mapping[str, np.ndarray]) -> bytes:
+def encode_unit(unit: Unit, entry: Entry, arrays: Mapping[str, np.ndarray]) -> bytes:
     """The bytes of a record."""
     payloads = []
     sizes = {}
@@ -157,7 +157,9 @@ def blocks(root: Folder) -> list[int]:
     return sorted(int(name) for name in root.names(FOLDER) if name.isdecimal())
 
 
-def read(root: Folder, layout: Layout, unit: Unit, names: Collection[str] = tuple(ARRAYS)) -> tuple[Entry, dict[str, np.ndarray]] | None:
+def read_unit(
+    root: Folder, layout: Layout, unit: Unit, names: Collection[str] = tuple(ARRAYS)
+) -> tuple[Entry, dict[str, np.ndarray]] | None:
     """The record of a unit with its arrays (those that are named), None where there is none (any more).
 
     Raises:

@@ -70,7 +70,7 @@ ARRAYS = {
 }
 """The arrays of a store, by name."""
 ARRAYS_1 = {**ARRAYS, "score": ArraySpec("float32", "NaN", "lz4", shuffle=False)}
-"""The same in format 1."""
+"""The arrays of a store of format 1, by name; scores are compressed in it."""
 
 
 @dataclass(frozen=True, order=True)

@@ -1,4 +1,4 @@
-"""Logs of answers and texts that are kept beside the scores: one small file for each call of an engine, whole or absent after a kill."""
+"""Logs of answers and texts that are kept beside the scores: one small file for each call of a model, whole or absent after a kill."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Log:
         with ThreadPoolExecutor(_THREADS if self._folder.threads_from == 0 else 1) as pool:
             for data in pool.map(self._folder.read, names(self._folder, self.name)):
                 with contextlib.suppress(ValueError):
-                    yield decode(data or b"")
+                    yield decode_record(data or b"")
 
     def append(self, body: bytes) -> None:
         """Add a record; when this returns, it survives a power cut.
@@ -63,7 +63,7 @@ def names(root: Folder, folder: str) -> list[str]:
     return [f"{folder}/{name}" for name in root.names(folder) if name.endswith(_SUFFIX)]
 
 
-def decode(data: bytes) -> bytes:
+def decode_record(data: bytes) -> bytes:
     """What a record holds.
 
     Raises:

@@ -27,13 +27,13 @@ def blocks(root: Folder) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
-def encode(block: int, entries: Mapping[Unit, Entry]) -> bytes:
+def encode_manifest(block: int, entries: Mapping[Unit, Entry]) -> bytes:
     """The bytes of a manifest, with a checksum over its content."""
     body = {"block": block, "units": {unit.name: entry.document() for unit, entry in entries.items()}}
     return files.canonical({**body, "checksum": files.digest(files.canonical(body))})
 
 
-def decode(data: bytes, block: int, layout: Layout) -> dict[Unit, Entry]:
+def decode_manifest(data: bytes, block: int, layout: Layout) -> dict[Unit, Entry]:
     """The entries of a manifest; those of units that `layout` does not have yet, because the store has grown since, are left out.
 
     Raises:
@@ -74,7 +74,7 @@ _REMEMBERED = 200_000
 """Entries that a store remembers at most, a few hundred bytes each."""
 
 
-def read(root: Folder, block: int, layout: Layout) -> Manifest:
+def read_manifest(root: Folder, block: int, layout: Layout) -> Manifest:
     """The manifest of a block; empty where it has none. One that was read before and has not been replaced since is remembered.
 
     Raises:
@@ -86,7 +86,7 @@ def read(root: Folder, block: int, layout: Layout) -> Manifest:
     if data is None:
         return _NONE if tag is None else held
     try:
-        entries = decode(data, block, layout)
+        entries = decode_manifest(data, block, layout)
     except ValueError as error:
         raise StoreError(f"{root}/{where}: manifest of {layout.describe_block(block)} {error}; {files.REPAIR}") from None
     found = Manifest(entries, all(unit in entries for unit in layout.units(block)))
@@ -106,6 +106,6 @@ def _forget_some(root: Folder) -> None:
         total -= len(root.memo.pop(where)[2].entries)
 
 
-def write(root: Folder, block: int, entries: Mapping[Unit, Entry]) -> None:
+def write_manifest(root: Folder, block: int, entries: Mapping[Unit, Entry]) -> None:
     """Replace the manifest of a block."""
-    root.write(file(block), encode(block, entries))
+    root.write(file(block), encode_manifest(block, entries))

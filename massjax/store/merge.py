@@ -284,13 +284,13 @@ def _copy_units(merged: ScoreStore, source: _Source, block: int, wanted: Mapping
         return
     store, dates = source.store, source.store.layout.block_dates(block)
     where = select(store.layout, dates)
-    values = {name: reading.read(store.root, store.layout, name, where) for name in ARRAYS}
+    values = {name: reading.read_array(store.root, store.layout, name, where) for name in ARRAYS}
     for unit, moved in wanted.items():
         span, entry = slice(unit.start - dates.start, unit.stop - dates.start), source.entries[unit]
         arrays = {name: content[span, unit.archetype, unit.stocks] for name, content in values.items()}
         if content_checksum(arrays) != entry.content:
             raise StoreError(f"{store.path}: {store.layout.describe(unit)} is damaged; {files.REPAIR.replace('PATH', str(store.path))}")
-        record = journal.encode(moved, entry, arrays)
+        record = journal.encode_unit(moved, entry, arrays)
         with merged.root.mutex():
             there = reading.entry(merged.root, merged.layout, moved)
             if there is None:

@@ -34,7 +34,7 @@ _POLL_SECONDS = 0.05
 
 
 class ObjectFolder:
-    """All objects under one prefix of an object store; see `massjax.store.folder.Folder`."""
+    """A `massjax.store.folder.Folder` of all objects under one prefix of an object store."""
 
     threads_from = 0
 
@@ -157,7 +157,7 @@ class ObjectFolder:
 
     @contextlib.contextmanager
     def mutex(self) -> Iterator[None]:
-        """A lease; see above."""
+        """A lease on an object of the store, held for as long as the block runs."""
         self._check_conditional()
         lease = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(8)}".encode()
         tag = self._take(lease)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.panel import Panel
+from rich.panel import Panel as Frame
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +24,7 @@ _RUNS = 5
 
 def described(info: StoreInfo, price: float | None = None) -> list[RenderableType]:
     """A store in words and tables: what is in it, what asked and answered, how complete it is, what it cost, one prompt."""
-    prompt = Panel(_shown(info.provenance.example_prompt or "none"), title="one prompt as it was sent", title_align="left")
+    prompt = Frame(_shown(info.provenance.example_prompt or "none"), title="one prompt as it was sent", title_align="left")
     runs = [_runs(info.runs)] if info.runs else []
     return [_summary(info), _model(info), _archetypes(info), _cost(info, price), *runs, prompt]
 

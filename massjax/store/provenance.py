@@ -18,7 +18,7 @@ class Provenance:
     """What determined the answers in a store.
 
     Attributes:
-        run_key: everything that holds for the whole store (engine and version, model and hash of its weights, tokenizer, chat template,
+        run_key: everything that holds for the whole store (what runs the model, model and hash of its weights, tokenizer, chat template,
             prompt template, choices, prefill, sampling, dtype, head dtype, compile mode, calibration); text, numbers, lists, mappings.
         archetypes: the full definition of every archetype, in the order of the axis, each with its `name`.
         panel: description and fingerprint of the market data.

@@ -16,7 +16,7 @@ from massjax.store.layout import Layout, Unit
 from massjax.store.provenance import Provenance
 from massjax.store.selection import select
 from massjax.store.verify import Report, verify
-from massjax.store.windows import BUDGET, Window, walk
+from massjax.store.windows import BUDGET, ScoreWindow, walk
 
 
 class StoreReader:
@@ -100,7 +100,7 @@ class StoreReader:
         archetypes: Any = None,
         stocks: Any = None,
         budget: int = BUDGET,
-    ) -> Iterator[Window]:
+    ) -> Iterator[ScoreWindow]:
         """Every window of `lookback` successive dates, for stores larger than memory: the next windows are read while one is searched.
 
         Every date is read once. A caller that keeps no window but the last never makes more than `budget` bytes resident (manifests and
@@ -121,11 +121,11 @@ class StoreReader:
 
     def runs(self) -> list[dict[str, Any]]:
         """The statistics of the runs that wrote into this store, oldest first, each with when it `ended` (UTC)."""
-        return runs.read(self.root)
+        return runs.read_runs(self.root)
 
     def _read(self, name: str, dates: Any, archetypes: Any, stocks: Any) -> np.ndarray:
         where = select(self.layout, dates, archetypes, stocks)
-        return reading.read(self.root, self.layout, name, where).transpose(1, 2, 0)
+        return reading.read_array(self.root, self.layout, name, where).transpose(1, 2, 0)
 
     def units(self) -> list[Unit]:
         """All units of work, archetype by archetype."""

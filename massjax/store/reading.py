@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from massjax.models import probabilities
 from massjax.store import chunks, journal, manifest
 from massjax.store.folder import Folder
 from massjax.store.journal import Entry
@@ -20,7 +21,7 @@ def records(
     root: Folder, layout: Layout, block: int, names: Collection[str] = tuple(ARRAYS)
 ) -> dict[Unit, tuple[Entry, dict[str, np.ndarray]]]:
     """The journaled units of a block with their arrays (those that are named)."""
-    found = {unit: journal.read(root, layout, unit, names) for unit in journal.units(root, layout, block)}
+    found = {unit: journal.read_unit(root, layout, unit, names) for unit in journal.units(root, layout, block)}
     return {unit: record for unit, record in found.items() if record is not None}
 
 
@@ -28,34 +29,34 @@ def entries(root: Folder, layout: Layout, block: int) -> dict[Unit, Entry]:
     """The finished units of a block, journaled or compacted. The journal is looked at first: what leaves it is in the manifest by then."""
     found = {unit: journal.read_entry(root, layout, unit) for unit in journal.units(root, layout, block)}
     journaled = {unit: entry for unit, entry in found.items() if entry is not None}
-    return {**manifest.read(root, block, layout).entries, **journaled}
+    return {**manifest.read_manifest(root, block, layout).entries, **journaled}
 
 
 def entry(root: Folder, layout: Layout, unit: Unit) -> Entry | None:
     """What is known of one unit; None where it is not finished."""
     journaled = journal.read_entry(root, layout, unit)
-    return manifest.read(root, layout.block(unit), layout).entries.get(unit) if journaled is None else journaled
+    return manifest.read_manifest(root, layout.block(unit), layout).entries.get(unit) if journaled is None else journaled
 
 
-def read(root: Folder, layout: Layout, name: str, where: Selection) -> np.ndarray:
+def read_array(root: Folder, layout: Layout, name: str, where: Selection) -> np.ndarray:
     """An array [dates, archetypes, stocks(, choices)] at a selection; cells of unfinished units hold the fill value.
 
     Where it pays, several blocks are read and decompressed by a few threads at once, each into its place.
     """
     wanted = where.dates if where.dates.increases else Axis.of(np.unique(where.dates.positions))
     values = chunks.unfilled(layout, name, (len(wanted), len(where.archetypes), len(where.stocks)))
-    read_into(root, layout, name, where._replace(dates=wanted), values)
+    read_array_into(root, layout, name, where._replace(dates=wanted), values)
     return values if wanted is where.dates else values[np.searchsorted(wanted.positions, where.dates.positions)]
 
 
-def read_into(root: Folder, layout: Layout, name: str, where: Selection, out: np.ndarray, *, parallel: bool = True) -> None:
-    """The same into an array, by one thread or more; the dates of the selection must increase."""
+def read_array_into(root: Folder, layout: Layout, name: str, where: Selection, out: np.ndarray, *, parallel: bool = True) -> None:
+    """Read an array at a selection into `out`, by one thread or more; the dates of the selection must increase."""
     journaled = set(journal.blocks(root))
     whole = where.archetypes.span == slice(0, len(layout.archetypes)) and where.stocks.span == slice(0, len(layout.stocks))
     direct = whole and where.dates.whole and where.archetypes.whole and where.stocks.whole and chunks.is_direct(layout, name)
 
     def read_part(block: int, part: slice) -> None:
-        if direct and block not in journaled and manifest.read(root, block, layout).complete:
+        if direct and block not in journaled and manifest.read_manifest(root, block, layout).complete:
             first = where.dates.span.start + part.start - block * layout.dates_per_unit
             chunks.read_dates(root, layout, name, block, first, out[part])
             return
@@ -86,7 +87,7 @@ _THREADS = min(8, os.cpu_count() or 1)
 
 def read_probabilities(root: Folder, layout: Layout, where: Selection, *, calibrated: bool) -> np.ndarray:
     """Choice probabilities [dates, archetypes, stocks, choices], float32, divided by each unit's calibration where there is one."""
-    values = read(root, layout, "probability", where).astype(np.float32)
+    values = read_array(root, layout, "probability", where).astype(np.float32)
     if not calibrated:
         return values
     dates, archetypes, stocks = (axis.positions for axis in where)
@@ -97,8 +98,7 @@ def read_probabilities(root: Folder, layout: Layout, where: Selection, *, calibr
             columns = np.flatnonzero((stocks >= unit.first) & (stocks < unit.last))
             if entry.calibration is not None and rows.size and levels.size and columns.size:
                 cells = np.ix_(rows, levels, columns)
-                raised = values[cells] / np.asarray(entry.calibration, dtype=np.float32)
-                values[cells] = raised / raised.sum(axis=-1, keepdims=True)
+                values[cells] = probabilities.calibrated(values[cells], entry.calibration, np.float32)
     return values
 
 
@@ -108,7 +108,7 @@ def _read_block(root: Folder, layout: Layout, name: str, block: int, where: Sele
     whole = where.dates.whole and where.archetypes.whole and where.stocks.whole
     values = out if whole else chunks.unfilled(layout, name, tuple(part.stop - part.start for part in box))
     journaled = records(root, layout, block, [name]) if journal_too else {}
-    stored = manifest.read(root, block, layout)
+    stored = manifest.read_manifest(root, block, layout)
     places, hidden = layout.places_in(box), []
     if not stored.complete:
         needed = [unit for unit in layout.units(block) if _overlaps(unit, box)]

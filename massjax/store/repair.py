@@ -74,11 +74,11 @@ def _repair_block(root: Folder, layout: Layout, block: int, problems: Iterable[P
     if any(problem.file == ledger and not problem.units for problem in problems):
         root.remove(ledger)
         lost |= set(layout.units(block)) - set(journal.units(root, layout, block))
-    stored = manifest.read(root, block, layout).entries
+    stored = manifest.read_manifest(root, block, layout).entries
     kept = {unit: entry for unit, entry in stored.items() if unit not in lost}
     if kept != stored:
         if kept:
-            manifest.write(root, block, kept)
+            manifest.write_manifest(root, block, kept)
         else:
             root.remove(ledger)
     for file in damaged_files - {ledger}:

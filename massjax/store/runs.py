@@ -33,7 +33,7 @@ def names(root: Folder) -> list[str]:
     return [f"{FOLDER}/{name}" for name in root.names(FOLDER) if _NAME.fullmatch(name)]
 
 
-def decode(data: bytes) -> dict[str, Any]:
+def decode_run(data: bytes) -> dict[str, Any]:
     """The record in a file: `ended` (UTC) and `statistics`.
 
     Raises:
@@ -46,7 +46,7 @@ def decode(data: bytes) -> dict[str, Any]:
     return body
 
 
-def read(root: Folder) -> list[dict[str, Any]]:
+def read_runs(root: Folder) -> list[dict[str, Any]]:
     """All records, oldest first.
 
     Raises:
@@ -56,7 +56,7 @@ def read(root: Folder) -> list[dict[str, Any]]:
     for name in names(root):
         data = root.read(name)
         try:
-            found += [] if data is None else [decode(data)]
+            found += [] if data is None else [decode_run(data)]
         except ValueError as error:
             raise StoreError(f"{root}/{name}: record of a run {error}; {files.REPAIR}") from None
     return found

@@ -24,7 +24,7 @@ class Axis(NamedTuple):
     whole: bool
 
     @classmethod
-    def run(cls, start: int, stop: int) -> Axis:
+    def between(cls, start: int, stop: int) -> Axis:
         """All positions from `start` to before `stop`."""
         stop = max(start, stop)
         return cls(np.arange(start, stop), slice(start, stop), True)
@@ -33,7 +33,7 @@ class Axis(NamedTuple):
     def of(cls, positions: np.ndarray) -> Axis:
         """Any positions."""
         if not positions.size:
-            return cls.run(0, 0)
+            return cls.between(0, 0)
         if (positions[1:] - positions[:-1] == 1).all():
             return cls(positions, slice(int(positions[0]), int(positions[-1]) + 1), True)
         return cls(positions, slice(int(positions.min()), int(positions.max()) + 1), False)
@@ -63,7 +63,7 @@ class Selection(NamedTuple):
 
 
 def select(layout: Layout, dates: Any = None, archetypes: Any = None, stocks: Any = None) -> Selection:
-    """Positions of labels; see `ScoreStore.scores` for what is accepted.
+    """Positions on all three axes: of labels, of slices of positions, of first and last date; None takes a whole axis.
 
     Raises:
         StoreError: a label the store does not have.
@@ -73,11 +73,11 @@ def select(layout: Layout, dates: Any = None, archetypes: Any = None, stocks: An
 
 def _dates(layout: Layout, dates: Any) -> Axis:
     if dates is None:
-        return Axis.run(0, len(layout.dates))
+        return Axis.between(0, len(layout.dates))
     if isinstance(dates, slice):
         if all(part is None or isinstance(part, int | np.integer) for part in (dates.start, dates.stop, dates.step)):
             start, stop, step = dates.indices(len(layout.dates))
-            return Axis.run(start, stop) if step == 1 else Axis.of(np.arange(start, stop, step))
+            return Axis.between(start, stop) if step == 1 else Axis.of(np.arange(start, stop, step))
         if dates.step is not None:
             raise StoreError(f"dates {dates}: a slice of days takes no step")
         dates = (layout.dates[0] if dates.start is None else dates.start, layout.dates[-1] if dates.stop is None else dates.stop)
@@ -86,7 +86,7 @@ def _dates(layout: Layout, dates: Any) -> Axis:
     except (TypeError, ValueError):
         raise StoreError(f"dates {dates!r}: expected days such as 2020-01-31: (first, last), a list, or a slice") from None
     if isinstance(dates, tuple) and days.shape == (2,):
-        return Axis.run(int(np.searchsorted(layout.dates, days[0])), int(np.searchsorted(layout.dates, days[1], side="right")))
+        return Axis.between(int(np.searchsorted(layout.dates, days[0])), int(np.searchsorted(layout.dates, days[1], side="right")))
     days = days.reshape(-1)
     positions = np.searchsorted(layout.dates, days)
     found = layout.dates[np.minimum(positions, len(layout.dates) - 1)] == days
@@ -98,7 +98,7 @@ def _dates(layout: Layout, dates: Any) -> Axis:
 
 def _labels(what: str, known: tuple[str, ...], labels: Any) -> Axis:
     if labels is None:
-        return Axis.run(0, len(known))
+        return Axis.between(0, len(known))
     wanted = [labels] if isinstance(labels, str) else list(labels)
     places = {label: position for position, label in enumerate(known)}
     for label in wanted:

@@ -149,7 +149,7 @@ class ScoreStore(StoreReader):
         arrays = stored_form(scores, unit, self.layout)
         calibration = calibration_values(scores, unit, self.layout)
         entry = journal.Entry(key, content_checksum(arrays), status_counts(arrays), dict(stats or {}), calibration, journal.now())
-        data = journal.encode(unit, entry, arrays)
+        data = journal.encode_unit(unit, entry, arrays)
         with self.root.mutex():
             there = reading.entry(self.root, self.layout, unit)
             if there is not None and there.answers(key):

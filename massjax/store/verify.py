@@ -143,7 +143,7 @@ def _check_runs(root: Folder, findings: _Findings) -> None:
     for name in runs.names(root):
         data = root.read(name)
         try:
-            runs.decode(data or b"")
+            runs.decode_run(data or b"")
         except ValueError as error:
             findings.problems.append(Problem(name, f"record of a run {error}"))
 
@@ -155,7 +155,7 @@ def _check_logs(root: Folder, findings: _Findings) -> None:
             data = root.read(name)
             try:
                 if data is not None:
-                    log.decode(data)
+                    log.decode_record(data)
             except ValueError as error:
                 findings.problems.append(Problem(name, f"record of {what} {error}"))
 
@@ -195,7 +195,7 @@ def _check_manifest(root: Folder, layout: Layout, block: int, findings: _Finding
     where = manifest.file(block)
     data = root.read(where)
     try:
-        stored = {} if data is None else manifest.decode(data, block, layout)
+        stored = {} if data is None else manifest.decode_manifest(data, block, layout)
     except ValueError as error:
         findings.problems.append(_problem(layout, where, f"manifest {error}", block))
         return {}
@@ -216,7 +216,7 @@ def _check_chunks(
             file = f"{name}/{chunk_name(name, block, *place)}"
             findings.chunks += 1
             try:
-                chunk = chunks.decode(root.read(file), layout, name)
+                chunk = chunks.decode_chunk(root.read(file), layout, name)
                 values[:, rows, columns] = chunk[: dates.stop - dates.start, : rows.stop - rows.start, : columns.stop - columns.start]
             except ValueError as error:
                 damaged.add(place)

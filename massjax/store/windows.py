@@ -22,7 +22,7 @@ _HELD = 3
 
 
 @dataclass(frozen=True)
-class Window:
+class ScoreWindow:
     """The scores of some successive dates.
 
     Attributes:
@@ -43,7 +43,7 @@ class _Walk:
     step: int
     stretch: int
 
-    def read(self, start: int, before: tuple[int, np.ndarray] | None) -> np.ndarray:
+    def read_stretch(self, start: int, before: tuple[int, np.ndarray] | None) -> np.ndarray:
         """Scores [dates, K, N] from date `start` of the walk on; dates that are in the stretch `before` are copied from there."""
         stop = min(start + self.stretch, len(self.where.dates))
         values = chunks.unfilled(self.layout, "score", (stop - start, len(self.where.archetypes), len(self.where.stocks)))
@@ -52,13 +52,17 @@ class _Walk:
             known = max(0, before[0] + len(before[1]) - start)
             values[:known] = before[1][len(before[1]) - known :]
         rest = self.where._replace(dates=self.where.dates.part(slice(start + known, stop)))
-        reading.read_into(self.root, self.layout, "score", rest, values[known:], parallel=False)
+        reading.read_array_into(self.root, self.layout, "score", rest, values[known:], parallel=False)
         values.flags.writeable = False
         return values
 
 
-def walk(root: Folder, layout: Layout, where: Selection, lookback: int, step: int, budget: int) -> Iterator[Window]:
-    """Every window of `lookback` dates, `step` dates apart; see `ScoreStore.windows`."""
+def walk(root: Folder, layout: Layout, where: Selection, lookback: int, step: int, budget: int) -> Iterator[ScoreWindow]:
+    """Every window of `lookback` dates, `step` dates apart, holding `budget` bytes at once at most.
+
+    Raises:
+        StoreError: the budget is too small for a window, or the dates of the selection do not increase.
+    """
     if lookback < 1 or step < 1:
         raise StoreError(f"{root}: windows of {lookback} dates, {step} apart; both must be at least 1")
     if not where.dates.increases:
@@ -73,17 +77,17 @@ def walk(root: Folder, layout: Layout, where: Selection, lookback: int, step: in
     return _windows(_Walk(root, layout, where, lookback, step, stretch), len(where.dates))
 
 
-def _windows(walk: _Walk, dates: int) -> Iterator[Window]:
+def _windows(walk: _Walk, dates: int) -> Iterator[ScoreWindow]:
     if dates < walk.lookback:
         return
     with ThreadPoolExecutor(1, thread_name_prefix="massjax-windows") as pool:
-        start, values = 0, walk.read(0, None)
+        start, values = 0, walk.read_stretch(0, None)
         following = _follow(walk, 0, values, pool, dates)
         while True:
             for first in range(0, len(values) - walk.lookback + 1, walk.step):
                 span = slice(start + first, start + first + walk.lookback)
                 scores = np.moveaxis(values[first : first + walk.lookback], 0, 2)
-                yield Window(walk.layout.dates[walk.where.dates.positions[span]], scores)
+                yield ScoreWindow(walk.layout.dates[walk.where.dates.positions[span]], scores)
                 del scores
             if following is None:
                 return
@@ -100,7 +104,7 @@ def _advance(walk: _Walk, length: int) -> int:
 def _follow(walk: _Walk, start: int, values: np.ndarray, pool: ThreadPoolExecutor, dates: int) -> Future[np.ndarray] | None:
     """The stretch after the one at `start`, being read; None where no window is left."""
     later = start + _advance(walk, len(values))
-    return None if later + walk.lookback > dates else pool.submit(walk.read, later, (start, values))
+    return None if later + walk.lookback > dates else pool.submit(walk.read_stretch, later, (start, values))
 
 
 def _scratch(layout: Layout, where: Selection) -> int:

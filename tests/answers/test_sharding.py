@@ -1,114 +1,42 @@
-"""Parts of the work: the same for every worker, complete, disjoint, balanced; and real processes that do them side by side."""
+"""Parts of work: complete, disjoint, balanced, and the same for every worker that cuts them."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
-from massjax.answers.sharding import parse_shard, split
+from massjax.answers.sharding import Bundle, parse_shard, split
 from massjax.errors import ConfigError
-from massjax.models.fake import FakeEngine
-from massjax.precompute import main
-from massjax.scoring.placing import open_or_create
-from massjax.scoring.work import prepare
-from massjax.store import ScoreStore, merge
-from tests.small_store import SMALL, written
-from tests.test_precompute import SLOW_FAKE, config_file
 
-GRID = {"grid": {"modalities": [["price"], ["risk"], ["price", "risk"]], "horizon": ["days", "weeks"]}, "archetypes": []}
+bundles = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 9), st.booleans()), min_size=1, max_size=8)
 
 
-def parts(values: dict[str, Any], folder: Path, count: int) -> tuple[list[Any], list[list[Any]], dict[str, int]]:
-    config = written(values, folder)
-    work = prepare(config)
-    assert config.store is not None
-    store = open_or_create(work, config.store, FakeEngine(config.scoring).identity())
-    weights = {name: len(prompts.prompts) for name, prompts in work.prompts.items()}
-    return store.units(), split(work, store, count), {name: weights[name] for name in store.archetypes if name in weights}
+def made(shapes: list[tuple[int, int, bool]]) -> list[Bundle[tuple[int, int]]]:
+    return [Bundle(float(weight), [(k, n) for n in range(size)], whole) for k, (weight, size, whole) in enumerate(shapes)]
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 40])
-def test_parts_are_complete_and_disjoint_and_the_same_each_time(small: dict[str, Any], tmp_path: Path, count: int) -> None:
-    small["agents"] = {**small["agents"], **GRID}
-    units, shards, _ = parts(small, tmp_path, count)
-    assert sorted(unit for shard in shards for unit in shard) == sorted(units)
-    assert len(shards) == count
-    main(["--config", str(tmp_path / "run.yaml"), "--shard", f"1/{count}"])
-    assert parts(small, tmp_path, count)[1] == shards
+@given(bundles, st.integers(1, 12))
+def test_parts_are_complete_disjoint_and_no_heavier_than_a_share_and_a_cut(shapes: list[tuple[int, int, bool]], count: int) -> None:
+    given_bundles = made(shapes)
+    parts = split(given_bundles, count)
+    assert len(parts) == count
+    assert sorted(piece for part in parts for piece in part) == sorted(piece for bundle in given_bundles for piece in bundle.pieces)
+    assert split([bundle._replace(pieces=bundle.pieces[::-1]) for bundle in given_bundles], count) == parts
+    for k, (_, _, whole) in enumerate(shapes):
+        assert not whole or sum(any(piece[0] == k for piece in part) for part in parts) <= 1
+    each = [bundle.weight / max(1, len(bundle.pieces)) for bundle in given_bundles]
+    loads = [sum(each[k] for k, _ in part) for part in parts]
+    share = sum(bundle.weight for bundle in given_bundles) / count
+    heaviest = max(bundle.weight if bundle.whole else min(bundle.weight, share + each[k]) for k, bundle in enumerate(given_bundles))
+    assert max(loads) <= share + heaviest + 1e-9
 
 
-def test_parts_have_about_as_many_prompts(small: dict[str, Any], tmp_path: Path) -> None:
-    small["agents"] = {**small["agents"], **GRID}
-    _, shards, weights = parts(small, tmp_path, 3)
-    per_archetype = list(weights.values())
-    loads = [sum(per_archetype[k] for k in {unit.archetype for unit in shard}) for shard in shards]
-    assert max(loads) <= sum(per_archetype) / 3 + max(per_archetype)
-    assert sum(loads) == sum(per_archetype)
+def test_the_cut_is_the_one_that_workers_of_other_versions_compute() -> None:
+    parts = split([Bundle(6.0, list("abcdef")), Bundle(2.0, ["g"]), Bundle(0.01, ["h", "i"]), Bundle(5.0, ["j", "k"], whole=True)], 3)
+    assert parts == [["j", "k"], ["a", "b", "c", "g"], ["d", "e", "f", "h", "i"]]
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", "-1/4", "1/4/2"])
 def test_a_wrong_shard_is_told(text: str) -> None:
     with pytest.raises(ConfigError, match="--shard"):
         parse_shard(text)
-
-
-def run(config: Path, *more: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", SLOW_FAKE, "--config", str(config), *more], stderr=subprocess.PIPE)
-
-
-def same_scores(one: Path, other: Path) -> None:
-    first, second = ScoreStore.open(one), ScoreStore.open(other)
-    for read in ("scores", "probabilities", "coverage", "status"):
-        np.testing.assert_array_equal(getattr(first, read)(), getattr(second, read)())
-
-
-def test_processes_share_a_store_and_one_that_is_killed_is_started_again(tmp_path: Path) -> None:
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    main(["--config", str(config_file(whole))])
-    config = config_file(tmp_path)
-    processes = [run(config, "--shard", f"{i}/3") for i in (1, 2, 3)]
-    store = tmp_path / "scores.zarr"
-    while not store.exists() or not ScoreStore.open(store).entries():
-        assert any(process.poll() is None for process in processes)
-        time.sleep(0.02)
-    os.kill(processes[1].pid, signal.SIGKILL)
-    codes = [(process.wait(), process.stderr.read()) for process in processes if process.stderr]
-    assert [code for code, _ in codes] == [0, -signal.SIGKILL, 0] or codes[1][0] == 0, codes
-    assert run(config, "--shard", "2/3").wait() == 0
-    same_scores(store, whole / "scores.zarr")
-    assert main(["--config", str(config), "--plan"]) == 0
-
-
-def test_two_whole_runs_on_one_store_ask_no_unit_twice(tmp_path: Path) -> None:
-    config = config_file(tmp_path, agents={**SMALL["agents"], **GRID})
-    processes = [run(config) for _ in range(2)]
-    assert [process.wait() for process in processes] == [0, 0]
-    assert run(config).wait() == 0
-    store = ScoreStore.open(tmp_path / "scores.zarr")
-    assert len(store.entries()) == len(store.units())
-    assert np.isfinite(store.scores()).all()
-    assert store.verify().ok
-
-
-def test_workers_with_stores_of_their_own_are_merged(tmp_path: Path) -> None:
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    assert main(["--config", str(config_file(whole))]) == 0
-    config = str(config_file(tmp_path))
-    parts = [tmp_path / f"part-{i}.zarr" for i in (1, 2, 3)]
-    for number, part in enumerate(parts, start=1):
-        assert main(["--config", config, "--store", str(part), "--shard", f"{number}/3"]) == 0
-    done = [set(ScoreStore.open(part).entries()) for part in parts]
-    assert not done[0] & done[1] | done[0] & done[2] | done[1] & done[2]
-    merge(tmp_path / "scores.zarr", parts)
-    same_scores(tmp_path / "scores.zarr", whole / "scores.zarr")
-    assert main(["--config", config]) == 0

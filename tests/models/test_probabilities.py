@@ -1,4 +1,4 @@
-"""From log-probabilities to probabilities, coverage, calibration and score."""
+"""From log-probabilities to probabilities, mass, calibration and score."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from massjax.models.probabilities import calibrated, choices_of, expected_score, impossible, log_sums
+from massjax.models.probabilities import calibrated, choice_probabilities, expected_score, impossible, log_sums
 
 
 def possible(logprobs: list[float]) -> list[float]:
@@ -20,17 +20,17 @@ LOGPROBS = st.lists(st.floats(-30, -0.01), min_size=2, max_size=6).map(possible)
 @settings(deadline=None)
 @given(LOGPROBS)
 def test_probabilities_are_the_renormalised_mass(logprobs: list[float]) -> None:
-    found = choices_of(np.array([logprobs]))
+    found = choice_probabilities(np.array([logprobs]))
     mass = np.exp(np.array(logprobs))
     np.testing.assert_allclose(found.probability[0], mass / mass.sum(), atol=1e-3)
-    np.testing.assert_allclose(found.coverage[0], mass.sum(), rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(found.mass[0], mass.sum(), rtol=1e-3, atol=1e-7)
     assert found.probability.dtype == np.float16
 
 
 def test_missing_answers_stay_missing() -> None:
-    found = choices_of(np.array([[np.nan, np.nan], [-1.0, -2.0]]))
+    found = choice_probabilities(np.array([[np.nan, np.nan], [-1.0, -2.0]]))
     assert np.isnan(found.probability[0]).all()
-    assert np.isnan(found.coverage[0])
+    assert np.isnan(found.mass[0])
     assert np.isfinite(found.probability[1]).all()
     assert np.isnan(expected_score(found.probability)[0])
 
@@ -38,7 +38,7 @@ def test_missing_answers_stay_missing() -> None:
 @settings(deadline=None)
 @given(LOGPROBS)
 def test_the_score_is_the_expected_choice_between_0_and_1(logprobs: list[float]) -> None:
-    probability = choices_of(np.array([logprobs])).probability
+    probability = choice_probabilities(np.array([logprobs])).probability
     score = expected_score(probability)[0]
     p = probability[0].astype(float)
     assert abs(score - sum(i * q for i, q in enumerate(p)) / (len(p) - 1)) < 1e-6 or score in (0.0, 1.0)
@@ -48,17 +48,17 @@ def test_the_score_is_the_expected_choice_between_0_and_1(logprobs: list[float])
 @pytest.mark.parametrize("logprobs", [[np.nan, -1], [0.5, -1], [np.inf, -1], [-0.1, -0.1], [800.0, -1], [0.02, -9]])
 def test_what_cannot_be_probabilities_is_no_answer(logprobs: list[float]) -> None:
     assert impossible(np.array([logprobs]))[0]
-    assert np.isnan(choices_of(np.array([logprobs])).probability).all()
+    assert np.isnan(choice_probabilities(np.array([logprobs])).probability).all()
 
 
 def test_rounding_is_no_impossibility_and_never_more_than_1() -> None:
-    found = choices_of(np.array([[0.004, -30.0], [-np.inf, np.log(0.5)]]))
-    assert found.coverage.tolist() == [1.0, 0.5]
+    found = choice_probabilities(np.array([[0.004, -30.0], [-np.inf, np.log(0.5)]]))
+    assert found.mass.tolist() == [1.0, 0.5]
     assert found.probability.tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 def test_a_server_that_writes_a_large_number_for_minus_infinity_has_not_answered() -> None:
-    assert np.isnan(choices_of(np.array([[-9999.0, -9999.0]])).probability).all()
+    assert np.isnan(choice_probabilities(np.array([[-9999.0, -9999.0]])).probability).all()
 
 
 @settings(deadline=None)
@@ -84,5 +84,5 @@ def test_calibration_divides_by_the_content_free_answer() -> None:
 def test_confident_answers_keep_their_order() -> None:
     best = 1 - np.geomspace(1e-2, 1e-5, 500)
     logprobs = np.log(np.stack([(1 - best) * 0.6, (1 - best) * 0.4, best], axis=1))
-    scores = expected_score(calibrated(choices_of(logprobs).probability, None))
+    scores = expected_score(calibrated(choice_probabilities(logprobs).probability, None))
     assert np.corrcoef(np.argsort(np.argsort(scores)), np.arange(500))[0, 1] > 0.999

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible engine against a real HTTP server that fails: retries, Retry-After, time-outs, bounds, what is never retried."""
+"""A model behind a server with the OpenAI API that fails: retries, Retry-After, time-outs, bounds, what is never retried."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from massjax.errors import ModelError, StoreError
 from massjax.models.failures import Failure, Reason
 from massjax.models.http import retry_after
 from massjax.models.question import Prompt
-from massjax.models.server import OpenAIEngine
+from massjax.models.server import ServedModel
 from massjax.models.settings import ScoringSettings
 from massjax.precompute import main
 from massjax.store import ScoreStore, Status
@@ -30,9 +30,9 @@ PROMPTS = [Prompt("You rate stocks.", f"Stock number {n}.") for n in range(12)]
 SECRET = "sk-test-1f3a9c77e2b84d0d"
 
 
-def engine(served: Served, **endpoint: Any) -> OpenAIEngine:
+def client_of(served: Served, **endpoint: Any) -> ServedModel:
     settings = {"url": served.url, "api": "chat", "concurrency": 4, "first_wait": 0.01, "longest_wait": 2.0, "timeout": 5.0, **endpoint}
-    return OpenAIEngine(ScoringSettings.model_validate({"engine": "openai", "endpoint": settings}))
+    return ServedModel(ScoringSettings.model_validate({"engine": "openai", "endpoint": settings}))
 
 
 def expected(prompt: Prompt) -> list[float]:
@@ -42,7 +42,7 @@ def expected(prompt: Prompt) -> list[float]:
 
 def asked(fault: Fault = lambda number, message: None, seconds: float = 0.0, **endpoint: Any) -> tuple[Any, Served]:
     with serving(fault, seconds) as served:
-        client = engine(served, **endpoint)
+        client = client_of(served, **endpoint)
         try:
             return client.ask(PROMPTS), served
         finally:
@@ -127,7 +127,7 @@ def test_retry_after_has_two_forms() -> None:
 
 def test_waits_grow_and_stay_below_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving() as served:
-        client = engine(served, first_wait=0.5, longest_wait=3.0)
+        client = client_of(served, first_wait=0.5, longest_wait=3.0)
         waits = [[client._requests._backoff(attempt) for _ in range(200)] for attempt in range(6)]
         client.close()
     for attempt, found in enumerate(waits):
@@ -156,12 +156,12 @@ def test_a_server_that_answers_nothing_ends_the_run() -> None:
     with serving() as served:
         pass
     with pytest.raises(ModelError, match="is the server running"):
-        engine(served, attempts=1)
+        client_of(served, attempts=1)
 
 
 def test_a_model_that_is_not_served_is_named_with_the_nearest() -> None:
     with serving() as served, pytest.raises(ModelError, match=r"'smal'.*did you mean 'small'"):
-        engine(served, model="smal")
+        client_of(served, model="smal")
 
 
 def test_a_choice_that_is_not_among_the_likeliest_has_probability_zero() -> None:

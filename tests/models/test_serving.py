@@ -11,7 +11,7 @@ pytest.importorskip("httpx", reason="httpx is not installed: pip install 'massja
 
 from massjax.errors import ModelError
 from tests.models.serve import serving
-from tests.models.test_server import PROMPTS, SECRET, engine
+from tests.models.test_server import PROMPTS, SECRET, client_of
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ from tests.models.test_server import PROMPTS, SECRET, engine
 def test_lists_of_models_in_the_forms_in_use(models: Any) -> None:
     for named in ("", "small"):
         with serving(models=models) as served:
-            client = engine(served, model=named)
-            assert client.model == "small"
+            client = client_of(served, model=named)
+            assert client.served_name == "small"
             client.close()
 
 
@@ -53,44 +53,44 @@ NO_LISTS = [
 def test_a_list_of_models_that_is_none_is_told_unless_the_model_is_named(models: Any) -> None:
     document = json.dumps(models) if not isinstance(models, str) else models
     with serving(models=document) as served:
-        client = engine(served, model="mine")
-        assert client.model == "mine"
+        client = client_of(served, model="mine")
+        assert client.served_name == "mine"
         assert not client.ask(PROMPTS[:2]).failures
         client.close()
         with pytest.raises(ModelError, match=r"/models.*name the model as scoring.endpoint.model"):
-            engine(served)
+            client_of(served)
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 501])
 def test_a_server_without_a_list_of_models(status: int) -> None:
     with serving(models={"error": {"message": "not found"}}, models_status=status) as served:
-        client = engine(served, model="mine")
-        assert client.model == "mine"
+        client = client_of(served, model="mine")
+        assert client.served_name == "mine"
         client.close()
         with pytest.raises(ModelError, match=rf"/models.*HTTP {status}: not found; name the model as scoring.endpoint.model"):
-            engine(served)
+            client_of(served)
 
 
 def test_a_wrong_key_is_told_at_the_list_of_models() -> None:
     with serving(models={"error": {"message": "bad key"}}, models_status=401) as served, pytest.raises(ModelError, match="key_variable"):
-        engine(served, model="mine")
+        client_of(served, model="mine")
 
 
 @pytest.mark.parametrize("more", [{"has_more": True}, {"next": "/v1/models?page=2"}, {"nextPageToken": "x"}])
 def test_a_list_in_pages_does_not_refuse_the_model_that_is_named(more: dict[str, Any]) -> None:
     with serving(models={"data": [{"id": "other"}], **more}) as served:
-        client = engine(served, model="mine")
-        assert client.model == "mine"
+        client = client_of(served, model="mine")
+        assert client.served_name == "mine"
         client.close()
         with pytest.raises(ModelError, match="serves 1 model and more: other; name one"):
-            engine(served)
+            client_of(served)
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2Jb", "x" * 5000, "\u202eevil", " small ", f"model-{SECRET}"])
 def test_a_name_that_cannot_be_shown_is_not_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASSJAX_TEST_KEY", SECRET)
     with serving(models={"data": [{"id": name}]}) as served, pytest.raises(ModelError, match="names that cannot be shown") as caught:
-        engine(served, key_variable="MASSJAX_TEST_KEY")
+        client_of(served, key_variable="MASSJAX_TEST_KEY")
     assert str(caught.value).isprintable()
     assert SECRET not in str(caught.value)
 
@@ -100,6 +100,6 @@ def test_a_name_that_cannot_be_shown_is_not_kept(name: str, monkeypatch: pytest.
 )
 def test_a_version_is_kept_where_it_is_one(version: Any, kept: bool) -> None:
     with serving(version=version) as served:
-        client = engine(served)
+        client = client_of(served)
         assert client.identity()["server"] == (f"vllm {version}" if kept else "unknown: the server does not say its version")
         client.close()

@@ -1,8 +1,8 @@
 """Kills precompute at random instants: `python -m tests.scoring.kill_precompute FOLDER KILLS SEED`.
 
-The whole command runs with the fake engine: panel, prompts, texts of two stages, calibration, answers, units, compaction. After each
+The whole command runs with the fake model: panel, prompts, texts of two stages, calibration, answers, units, compaction. After each
 kill the store, if there is one by then, opens and verifies. A run that gets through is compared with one that was never interrupted, the
-prompts given to the engine are counted, and another is begun. Processes are forked, so that a kill costs no import.
+prompts given to the model are counted, and another is begun. Processes are forked, so that a kill costs no import.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from massjax.agents.protocols.staged import stored_texts
 from massjax.models import fake
 from massjax.precompute import main
+from massjax.scoring.stage_texts import stored_texts
 from massjax.store import ScoreStore, exists, verify
-from tests.agents.test_staged import NOTE, STRATEGY
+from tests.scoring.test_stage_texts import NOTE, STRATEGY
 from tests.small_store import SMALL
 from tests.store.store_writer import _child, content
 from tests.test_precompute import config_file
@@ -35,7 +35,7 @@ STAGED: dict[str, Any] = {
     ],
 }
 A_CALL = 4
-"""Prompts of one call of the fake engine: what a kill may lose."""
+"""Prompts of one call of the fake model: what a kill may lose."""
 
 
 def kill_runs(folder: Path, kills: int, seed: int) -> int:
@@ -61,7 +61,7 @@ def kill_runs(folder: Path, kills: int, seed: int) -> int:
 
 
 def run(place: Path) -> None:
-    """The command, in a folder of its own, with a note of every prompt that the engine is given."""
+    """The command, in a folder of its own, with a note of every prompt that the model is given."""
     place.mkdir(parents=True, exist_ok=True)
     config = place / "run.yaml"
     if not config.exists():
@@ -74,27 +74,27 @@ def run(place: Path) -> None:
 
 @contextlib.contextmanager
 def noted(log: Path) -> Iterator[None]:
-    """Within the block, every call of the engine is noted before it is made."""
+    """Within the block, every call of the model is noted before it is made."""
     handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    ask, write = fake.FakeEngine.ask, fake.FakeEngine.write
+    ask, write = fake.FakeModel.ask, fake.FakeModel.write
 
-    def note(engine: fake.FakeEngine, word: str, prompts: Any) -> None:
-        engine.seconds_per_prompt = 0.004
+    def note(model: fake.FakeModel, word: str, prompts: Any) -> None:
+        model.seconds_per_prompt = 0.004
         os.write(handle, "".join(f"{word} {prompt.digest()}\n" for prompt in prompts).encode())
 
-    def asking(engine: fake.FakeEngine, prompts: Any) -> Any:
-        note(engine, "ask", prompts)
-        return ask(engine, prompts)
+    def asking(model: fake.FakeModel, prompts: Any) -> Any:
+        note(model, "ask", prompts)
+        return ask(model, prompts)
 
-    def writing(engine: fake.FakeEngine, prompts: Any, sampling: Any) -> Any:
-        note(engine, "write", prompts)
-        return write(engine, prompts, sampling)
+    def writing(model: fake.FakeModel, prompts: Any, sampling: Any) -> Any:
+        note(model, "write", prompts)
+        return write(model, prompts, sampling)
 
-    fake.FakeEngine.ask, fake.FakeEngine.write = asking, writing  # type: ignore[method-assign]
+    fake.FakeModel.ask, fake.FakeModel.write = asking, writing  # type: ignore[method-assign]
     try:
         yield
     finally:
-        fake.FakeEngine.ask, fake.FakeEngine.write = ask, write  # type: ignore[method-assign]
+        fake.FakeModel.ask, fake.FakeModel.write = ask, write  # type: ignore[method-assign]
         os.close(handle)
 
 
@@ -107,7 +107,7 @@ def sound(place: Path) -> None:
 
 
 def same(reference: Path, place: Path, deaths: int) -> None:
-    """What must hold at the end: the same content, and for every kill at most one call of the engine made again."""
+    """What must hold at the end: the same content, and for every kill at most one call of the model made again."""
     done, expected = ScoreStore.open(place / "scores.zarr"), ScoreStore.open(reference / "scores.zarr")
     assert arrays_and_keys(done) == arrays_and_keys(expected)
     assert stored_texts(done.path) == stored_texts(expected.path)

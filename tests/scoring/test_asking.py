@@ -10,24 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from massjax.answers.sharding import split
 from massjax.config import RunConfig
 from massjax.errors import ModelError, StoreError
 from massjax.models.failures import Failure, Reason
-from massjax.models.fake import FakeEngine
+from massjax.models.fake import FakeModel
 from massjax.models.language_model import Answers
-from massjax.models.probabilities import choices_of
+from massjax.models.probabilities import choice_probabilities
 from massjax.models.question import Prompt
 from massjax.scoring.asking import ask_missing
-from massjax.scoring.checking import check_scores
-from massjax.scoring.placing import open_or_create
+from massjax.scoring.checking import check_stored_scores
+from massjax.scoring.placing import open_or_create, shards_of
 from massjax.scoring.plan import plan
 from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore, Status
 from tests.small_store import written
 
 
-class FailingEngine(FakeEngine):
+class FailingModel(FakeModel):
     """Gives no answer to prompts about a stock in a sharp fall, and says so."""
 
     def ask(self, prompts: Sequence[Prompt]) -> Answers:
@@ -38,20 +37,20 @@ class FailingEngine(FakeEngine):
         return answers._replace(failures=failures)
 
 
-def run(config: RunConfig, engine: FakeEngine | None = None) -> tuple[Work, ScoreStore, FakeEngine]:
-    work, engine = prepare(config), engine or FakeEngine(config.scoring)
+def run(config: RunConfig, model: FakeModel | None = None) -> tuple[Work, ScoreStore, FakeModel]:
+    work, model = prepare(config), model or FakeModel(config.scoring)
     assert config.store is not None
-    store = open_or_create(work, config.store, engine.identity())
-    ask_missing(work, store, engine)
-    return work, ScoreStore.open(config.store), engine
+    store = open_or_create(work, config.store, model.identity())
+    ask_missing(work, store, model)
+    return work, ScoreStore.open(config.store), model
 
 
 def test_every_distinct_prompt_is_asked_once(small_config: RunConfig) -> None:
-    work, store, engine = run(small_config)
+    work, store, model = run(small_config)
     distinct = {p.digest() for prompts in work.prompts.values() for p in prompts.prompts}
     content_free = 2
-    assert engine.asked == len(distinct) + content_free
-    assert engine.asked < 2 * 20 * 12
+    assert model.asked == len(distinct) + content_free
+    assert model.asked < 2 * 20 * 12
     assert (store.status(archetypes=["trend", "careful"]) == Status.SCORED).all()
     assert (store.status(archetypes=["low-volatility"]) == Status.RULE).all()
 
@@ -59,12 +58,12 @@ def test_every_distinct_prompt_is_asked_once(small_config: RunConfig) -> None:
 @pytest.mark.parametrize("calibrate", [False, True])
 def test_scores_are_those_of_the_prompts(small: dict[str, Any], tmp_path: Path, calibrate: bool) -> None:
     config = written(small | {"scoring": {"engine": "fake", "calibrate": calibrate}}, tmp_path)
-    work, store, engine = run(config)
+    work, store, model = run(config)
     prompts, careful = work.prompts["careful"], work.archetypes[1]
-    prior = choices_of(engine.ask([work.content_free(careful)]).logprobs).probability[0].astype(float)
+    prior = choice_probabilities(model.ask([work.content_free(careful)]).logprobs).probability[0].astype(float)
     scores = store.scores(archetypes=["careful"])[0]
     for n, t in [(0, 0), (7, 5), (19, 11)]:
-        raw = choices_of(engine.ask([prompts.prompts[prompts.index[n, t]]]).logprobs).probability[0].astype(float)
+        raw = choice_probabilities(model.ask([prompts.prompts[prompts.index[n, t]]]).logprobs).probability[0].astype(float)
         expected = (raw / prior if calibrate else raw) @ np.linspace(0, 1, 5) / (raw / prior if calibrate else raw).sum()
         assert scores[n, t] == pytest.approx(expected, abs=1e-6)
     ladder = store.probabilities(archetypes=["careful"], calibrated=calibrate)[0] @ np.linspace(0, 1, 5)
@@ -72,7 +71,7 @@ def test_scores_are_those_of_the_prompts(small: dict[str, Any], tmp_path: Path, 
 
 
 def test_a_sharp_content_free_answer_still_calibrates(small_config: RunConfig) -> None:
-    class Sharp(FakeEngine):
+    class Sharp(FakeModel):
         def ask(self, prompts: Sequence[Prompt]) -> Answers:
             answers = super().ask(prompts)
             answers.logprobs[["N/A" in prompt.user for prompt in prompts]] = [-20, -18, -6, -0.01, -8]
@@ -84,7 +83,7 @@ def test_a_sharp_content_free_answer_still_calibrates(small_config: RunConfig) -
 
 
 def test_an_unanswered_content_free_prompt_is_an_error_not_an_uncalibrated_score(small_config: RunConfig) -> None:
-    class Mute(FakeEngine):
+    class Mute(FakeModel):
         def ask(self, prompts: Sequence[Prompt]) -> Answers:
             return super().ask(prompts)._replace(logprobs=np.full((len(prompts), 5), np.nan), failures={0: Failure(Reason.REFUSED)})
 
@@ -105,7 +104,7 @@ def with_a_stock_outside(config: RunConfig) -> tuple[Work, ScoreStore]:
 def test_a_stock_outside_the_universe_is_not_asked_about(small_config: RunConfig) -> None:
     work, store = with_a_stock_outside(small_config)
     member = work.panel.member
-    ask_missing(work, store, FakeEngine(small_config.scoring))
+    ask_missing(work, store, FakeModel(small_config.scoring))
     np.testing.assert_array_equal(np.isfinite(store.scores(archetypes=["trend"])[0]), member)
     assert (store.status(archetypes=["trend"])[0][~member] == Status.NOT_APPLICABLE).all()
 
@@ -113,13 +112,13 @@ def test_a_stock_outside_the_universe_is_not_asked_about(small_config: RunConfig
 def test_a_second_run_asks_nothing(small_config: RunConfig) -> None:
     _, store, _ = run(small_config)
     before = store.scores().copy()
-    _, store, engine = run(small_config)
-    assert engine.asked == 0
+    _, store, model = run(small_config)
+    assert model.asked == 0
     np.testing.assert_array_equal(store.scores(), before)
 
 
 def test_failures_are_missing_scores_with_a_counted_reason(small_config: RunConfig) -> None:
-    work, store, _ = run(small_config, FailingEngine(small_config.scoring))
+    work, store, _ = run(small_config, FailingModel(small_config.scoring))
     status = store.status(archetypes=["trend"])[0]
     fact = next(f for f in work.facts if f.label.endswith("last month"))
     falling = fact.codes == fact.texts.index("sharp fall")
@@ -131,12 +130,12 @@ def test_failures_are_missing_scores_with_a_counted_reason(small_config: RunConf
     assert sum(r.get("refused by the server", 0) for r in reasons) == falling.sum()
     failed = {p.digest() for prompts in work.prompts.values() for p in prompts.prompts if "month: sharp fall" in p.user}
     assert plan(work, store.path).to_ask == len(failed)
-    _, store, engine = run(small_config)
-    assert engine.asked == len(failed)
+    _, store, model = run(small_config)
+    assert model.asked == len(failed)
     assert (store.status(archetypes=["trend"]) == Status.SCORED).all()
 
 
-def test_low_coverage_is_invalid_not_zero(small: dict[str, Any], tmp_path: Path) -> None:
+def test_little_mass_is_invalid_not_zero(small: dict[str, Any], tmp_path: Path) -> None:
     config = written(small | {"scoring": {"engine": "fake", "minimum_coverage": 0.95}}, tmp_path)
     _, store, _ = run(config)
     assert (store.status(archetypes=["trend", "careful"]) == Status.INVALID).all()
@@ -151,9 +150,9 @@ def test_growing_asks_only_what_is_new(small: dict[str, Any], tmp_path: Path) ->
     before = store.scores(archetypes=["trend"]).copy()
     small["market"]["end"] = "2022-06-24"
     small["agents"]["archetypes"].append({"name": "dip", "modalities": ["price"], "persona": "You buy dips."})
-    work, store, engine = run(written(small, tmp_path))
+    work, store, model = run(written(small, tmp_path))
     new = {p.digest() for prompts in work.prompts.values() for p in prompts.prompts} - known
-    assert engine.asked == len(new) + 1
+    assert model.asked == len(new) + 1
     assert store.scores().shape == (4, 20, 17)
     assert np.isfinite(store.scores()).all()
     np.testing.assert_array_equal(store.scores(archetypes=["trend"])[:, :, :12], before)
@@ -179,13 +178,13 @@ def test_another_setting_is_refused_and_named(small: dict[str, Any], tmp_path: P
 def test_scores_of_other_prompts_are_refused_before_use(small: dict[str, Any], tmp_path: Path) -> None:
     config = written(small, tmp_path)
     work, store, _ = run(config)
-    check_scores(work, store)
+    check_stored_scores(work, store)
     other = prepare(written({**small, "agents": {**small["agents"], "features": ["return_1w", "volatility_60d"]}}, tmp_path))
     with pytest.raises(StoreError, match=r"archetype '(trend|careful)', dates 2022-06-01.*other prompts"):
-        check_scores(other, store)
+        check_stored_scores(other, store)
     redefined = [{**a, "horizon": "days"} if a["name"] == "trend" else a for a in small["agents"]["archetypes"]]
     with pytest.raises(StoreError, match=r"'trend' was scored under another definition.*\n  horizon: "):
-        check_scores(prepare(written({**small, "agents": {**small["agents"], "archetypes": redefined}}, tmp_path)), store)
+        check_stored_scores(prepare(written({**small, "agents": {**small["agents"], "archetypes": redefined}}, tmp_path)), store)
 
 
 def test_an_archetype_defined_otherwise_is_refused_with_the_fields_that_differ(small: dict[str, Any], tmp_path: Path) -> None:
@@ -193,7 +192,7 @@ def test_an_archetype_defined_otherwise_is_refused_with_the_fields_that_differ(s
     _, store, _ = run(written(small, tmp_path))
     small["agents"]["archetypes"][1] |= {"risk_aversion": "low", "horizon": "days"}
     with pytest.raises(StoreError) as caught:
-        check_scores(prepare(written(small, tmp_path)), store)
+        check_stored_scores(prepare(written(small, tmp_path)), store)
     head, *lines = str(caught.value).splitlines()
     count = len(prepare(written(small, tmp_path)).prompts["careful"].prompts)
     assert head == (
@@ -219,11 +218,11 @@ def test_a_changed_persona_under_a_new_name_asks_its_prompts_alone(small: dict[s
     config = written(small, tmp_path)
     found = plan(prepare(config), store.path)
     assert (found.to_ask, found.stored) == (count, 20 * 12)
-    work, store, engine = run(config)
-    assert engine.asked == count + 1
+    work, store, model = run(config)
+    assert model.asked == count + 1
     assert store.archetypes == ("trend", "careful", "low-volatility", "believer")
     np.testing.assert_array_equal(store.scores(archetypes=["careful", "trend"]), before)
-    check_scores(work, store)
+    check_stored_scores(work, store)
 
 
 def test_fewer_archetypes_in_any_order_ask_their_own_alone(small: dict[str, Any], tmp_path: Path) -> None:
@@ -231,28 +230,28 @@ def test_fewer_archetypes_in_any_order_ask_their_own_alone(small: dict[str, Any]
     all_of_them = small["agents"]["archetypes"]
     for chosen in (all_of_them[::-1], all_of_them[1:], all_of_them[2:], all_of_them[:1]):
         config = written(small | {"agents": small["agents"] | {"archetypes": chosen}}, tmp_path)
-        _, store, engine = run(config)
-        assert engine.asked == 0
+        _, store, model = run(config)
+        assert model.asked == 0
     small["market"]["end"] = "2022-06-24"
     config = written(small | {"agents": small["agents"] | {"archetypes": all_of_them[:1]}}, tmp_path)
     work = prepare(config)
-    assert all(store.archetypes[unit.archetype] == "trend" for part in split(work, store, 3) for unit in part)
-    _, store, engine = run(config)
-    assert 0 < engine.asked < len(work.prompts["trend"].prompts)
+    assert all(store.archetypes[unit.archetype] == "trend" for part in shards_of(work, store, 3) for unit in part)
+    _, store, model = run(config)
+    assert 0 < model.asked < len(work.prompts["trend"].prompts)
     assert np.isfinite(store.scores(archetypes=["trend"])).all()
     assert np.isnan(store.scores(archetypes=["careful"])[:, :, 12:]).all()
-    _, store, engine = run(written(small, tmp_path))
+    _, store, model = run(written(small, tmp_path))
     assert np.isfinite(store.scores()).all()
 
 
-def test_scores_of_another_engine_or_model_are_refused_before_use(small: dict[str, Any], tmp_path: Path) -> None:
+def test_scores_of_another_model_are_refused_before_use(small: dict[str, Any], tmp_path: Path) -> None:
     _, store, _ = run(written(small, tmp_path))
     for scoring, message in [
         ({"engine": "vllm"}, "engine: the store has 'fake'"),
         ({"engine": "fake", "model": "a/other"}, "model: .*'other'"),
     ]:
         with pytest.raises(StoreError, match=message):
-            check_scores(prepare(written({**small, "scoring": scoring}, tmp_path)), store)
+            check_stored_scores(prepare(written({**small, "scoring": scoring}, tmp_path)), store)
 
 
 def test_a_store_of_other_dates_is_refused(small: dict[str, Any], tmp_path: Path) -> None:
@@ -263,7 +262,7 @@ def test_a_store_of_other_dates_is_refused(small: dict[str, Any], tmp_path: Path
             run(written(changed, tmp_path))
 
 
-class Stopping(FakeEngine):
+class Stopping(FakeModel):
     """Stops after so many prompts, as a kill would."""
 
     prompts_at_once = 5
@@ -278,7 +277,7 @@ def test_numbers_of_one_thing_agree_in_plan_run_and_resumed_run(small: dict[str,
     config = written(small, tmp_path)
     work, path = prepare(config), tmp_path / "scores.zarr"
     planned = plan(work, path)
-    whole = ask_missing(work, open_or_create(work, tmp_path / "whole.zarr", {"engine": "fake"}), FakeEngine(config.scoring))
+    whole = ask_missing(work, open_or_create(work, tmp_path / "whole.zarr", {"engine": "fake"}), FakeModel(config.scoring))
     assert (planned.prompts, planned.to_ask) == (whole.distinct, whole.prompts)
     assert planned.scores == whole.scores == 2 * 20 * 12
     assert planned.rule_scores == whole.rule_scores
@@ -287,7 +286,7 @@ def test_numbers_of_one_thing_agree_in_plan_run_and_resumed_run(small: dict[str,
     with pytest.raises(KeyboardInterrupt):
         ask_missing(work, store, Stopping(config.scoring))
     left = plan(work, path)
-    resumed = ask_missing(work, ScoreStore.open(path, mode="r+"), FakeEngine(config.scoring))
+    resumed = ask_missing(work, ScoreStore.open(path, mode="r+"), FakeModel(config.scoring))
     assert 0 < resumed.prompts == left.to_ask < planned.to_ask
     assert (resumed.distinct, left.prompts) == (whole.distinct, planned.prompts)
     entries = ScoreStore.open(path).entries().values()
@@ -299,18 +298,18 @@ def test_numbers_of_one_thing_agree_in_plan_run_and_resumed_run(small: dict[str,
 
 def test_scores_written_are_scores(small_config: RunConfig) -> None:
     work, store = with_a_stock_outside(small_config)
-    tally = ask_missing(work, store, FailingEngine(small_config.scoring))
+    tally = ask_missing(work, store, FailingModel(small_config.scoring))
     status = store.status()
     counted = (tally.scores, tally.rule_scores, tally.empty, tally.reasons["refused by the server"])
     kinds = (Status.SCORED, Status.RULE, Status.NOT_APPLICABLE, Status.FAILED)
     assert counted == tuple(int((status == kind).sum()) for kind in kinds)
     assert tally.scores == np.isfinite(store.scores(archetypes=["trend", "careful"])).sum()
-    assert list(tally.examples) == ["refused by the server"]
+    assert list(tally.words) == ["refused by the server"]
 
 
 @pytest.mark.parametrize("logprobs", [[0.5, -1, -1, -1, -1], [-0.1] * 5, [np.inf] * 5])
 def test_impossible_probabilities_calibrate_nothing(small_config: RunConfig, logprobs: list[float]) -> None:
-    class Impossible(FakeEngine):
+    class Impossible(FakeModel):
         def ask(self, prompts: Sequence[Prompt]) -> Answers:
             answers = super().ask(prompts)
             answers.logprobs[["N/A" in prompt.user for prompt in prompts]] = logprobs

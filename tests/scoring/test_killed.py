@@ -10,7 +10,7 @@ from pathlib import Path
 KILLS = 8
 
 
-def test_killed_at_any_instant_a_run_loses_at_most_one_call_of_the_engine(root: Path, tmp_path: Path) -> None:
+def test_killed_at_any_instant_a_run_loses_at_most_one_call_of_the_model(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.scoring.kill_precompute", str(tmp_path), str(KILLS), "0"]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=600, check=False)

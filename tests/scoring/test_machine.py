@@ -89,4 +89,4 @@ def test_a_store_is_gone_on_with_in_its_own_numbers_on_any_machine(small: dict[s
     assert resumed.scoring.dtype == "bfloat16"
     run(resumed)
     assert ScoreStore.open(config.store).provenance.run_key["dtype"] == "bfloat16"
-    assert with_dtype(config, tmp_path / "none.zarr", SLOW).scoring.dtype == "auto", "the fake engine computes in no numbers"
+    assert with_dtype(config, tmp_path / "none.zarr", SLOW).scoring.dtype == "auto", "the fake model computes in no numbers"

@@ -1,4 +1,4 @@
-"""Nothing left to ask is found out by reading: no engine is made; and whatever differs is still refused or asked."""
+"""Nothing left to ask is found out by reading: no language model is made; and whatever differs is still refused or asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.small_store import written
 from tests.test_precompute import config_file
 
 
-def test_a_run_with_nothing_to_ask_makes_no_engine(
+def test_a_run_with_nothing_to_ask_makes_no_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = str(config_file(tmp_path))
@@ -28,7 +28,7 @@ def test_a_run_with_nothing_to_ask_makes_no_engine(
     written_first = re.search(r"scores written\D+([\d,]+)", capsys.readouterr().out)
     store = ScoreStore.open(tmp_path / "scores.zarr")
     before = sorted((path, path.stat().st_mtime_ns) for path in store.path.rglob("*"))
-    monkeypatch.setattr(command, "engine_for", None)
+    monkeypatch.setattr(command, "model_for", None)
     for extra in ([], ["--shard", "1/2"]):
         assert main(["--config", config, *extra]) == 0
         output = " ".join(capsys.readouterr().out.split())

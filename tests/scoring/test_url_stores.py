@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from massjax.agents.protocols.staged import stored_texts, text_log
 from massjax.optimize import main as optimize
 from massjax.precompute import main
+from massjax.scoring.stage_texts import stored_texts, text_log
 from massjax.store import ScoreStore, verify
 from massjax.store.__main__ import main as store_command
 from massjax.store.places import exists, open_folder
@@ -34,11 +34,11 @@ def logged(call, word):
         os.write(log, "".join(f"{word} {prompt.digest()}\\n" for prompt in prompts).encode())
         return call(self, prompts, *more)
     return calling
-fake.FakeEngine.ask, fake.FakeEngine.write = logged(fake.FakeEngine.ask, "ask"), logged(fake.FakeEngine.write, "write")
+fake.FakeModel.ask, fake.FakeModel.write = logged(fake.FakeModel.ask, "ask"), logged(fake.FakeModel.write, "write")
 from massjax.precompute import main
 sys.exit(main(sys.argv[1:]))
 """
-"""The fake engine, noting each prompt that it is given."""
+"""The fake model, noting each prompt that it is given."""
 
 
 def start(log: Path, config: Path, *more: str) -> subprocess.Popen[bytes]:

@@ -150,9 +150,9 @@ def test_a_merge_into_a_store_that_another_process_writes_loses_nothing(root: Pa
         assert set(target.entries()) == merged, "nothing is written without the mutex"
         for unit in wanted[:3]:
             entry = fill(whole, [unit]).entries()[unit]
-            arrays = journal.read(whole.root, whole.layout, unit)
+            arrays = journal.read_unit(whole.root, whole.layout, unit)
             assert arrays is not None
-            target.root.write(journal.file(target.layout, unit), journal.encode(unit, entry, arrays[1]))
+            target.root.write(journal.file(target.layout, unit), journal.encode_unit(unit, entry, arrays[1]))
     writer = [
         sys.executable,
         str(Path(__file__).with_name("store_writer.py")),

@@ -1,4 +1,4 @@
-"""A stale score is never reused, and growing asks only what is new: the whole way from a configuration to the calls of an engine."""
+"""A stale score is never reused, and growing asks only what is new: the whole way from a configuration to the calls of a language model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 from massjax.agents import PromptTemplate
 from massjax.config import load_config
 from massjax.errors import StoreError
-from massjax.models.fake import FakeEngine
+from massjax.models.fake import FakeModel
 from massjax.models.settings import ScoringSettings
 from massjax.scoring.asking import ask_missing
 from massjax.scoring.placing import open_or_create
@@ -33,7 +33,7 @@ IDENTITY = {
     "sampling": "greedy, one token",
     "tensor_parallel_size": "1",
 }
-"""What the real engine says of itself (see `VLLMEngine.identity`)."""
+"""What the real model says of itself (see `VLLMModel.identity`)."""
 SETTINGS: dict[str, Any] = {
     "market": {"source": "sp500", "start": "2022-06-01", "end": "2022-06-16"},
     "agents": {
@@ -49,8 +49,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Engine(FakeEngine):
-    """The fake engine, which counts, under the identity of a real one."""
+class CountingModel(FakeModel):
+    """The fake model, which counts, under the identity of a real one."""
 
     def __init__(self, settings: ScoringSettings, **identity: str) -> None:
         super().__init__(settings)
@@ -67,12 +67,12 @@ def work_of(settings: dict[str, Any], folder: Path, store: Path | str | None = N
 
 
 def run(work: Work, **identity: str) -> tuple[ScoreStore, int]:
-    """Ask what is missing; the store and how many prompts the engine was asked."""
+    """Ask what is missing; the store and how many prompts the model was asked."""
     assert work.config.store is not None
-    engine = Engine(work.config.scoring, **identity)
-    store = open_or_create(work, work.config.store, engine.identity())
-    ask_missing(work, store, engine)
-    return ScoreStore.open(work.config.store), engine.asked
+    model = CountingModel(work.config.scoring, **identity)
+    store = open_or_create(work, work.config.store, model.identity())
+    ask_missing(work, store, model)
+    return ScoreStore.open(work.config.store), model.asked
 
 
 def changed(settings: dict[str, Any], section: str, **values: Any) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def state(store: ScoreStore) -> dict[Unit, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("field", sorted(IDENTITY))
-def test_another_model_engine_or_numerics_is_refused_and_named(kept: tuple[Work, ScoreStore], field: str) -> None:
+def test_another_model_version_or_numerics_is_refused_and_named(kept: tuple[Work, ScoreStore], field: str) -> None:
     work, store = kept
     before = state(store)
     with pytest.raises(StoreError, match=rf"engine\.{field}: the store has {IDENTITY[field]!r}, this run has 'another'"):
@@ -214,7 +214,7 @@ def grown(**change: Any) -> dict[str, Any]:
     ],
     ids=["dates", "archetypes", "replicas"],
 )
-def test_growing_asks_the_engine_for_new_prompts_alone(
+def test_growing_asks_the_model_for_new_prompts_alone(
     done: tuple[Work, ScoreStore], tmp_path: Path, settings: dict[str, Any], content_free: int
 ) -> None:
     work, store = done
@@ -230,7 +230,7 @@ def test_growing_asks_the_engine_for_new_prompts_alone(
     assert run(larger)[1] == 0
 
 
-def test_growing_by_stocks_asks_the_engine_for_new_prompts_alone(done: tuple[Work, ScoreStore]) -> None:
+def test_growing_by_stocks_asks_the_model_for_new_prompts_alone(done: tuple[Work, ScoreStore]) -> None:
     """The store of 12 stocks grows to hold the other 8; facts are those of the whole market all along."""
     whole, _ = done
     assert whole.config.store is not None

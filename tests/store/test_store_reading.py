@@ -68,8 +68,8 @@ def test_a_manifest_is_remembered_until_it_is_replaced(store: ScoreStore) -> Non
         os.utime(file, (1e9, 1e9))
     reader.scores()
     file = Path(store.path) / "ledger" / "block-0.json"
-    old = manifest.read(reader.root, 0, reader.layout)
-    assert manifest.read(reader.root, 0, reader.layout) is old or (file.stat().st_ctime > 1e9)
+    old = manifest.read_manifest(reader.root, 0, reader.layout)
+    assert manifest.read_manifest(reader.root, 0, reader.layout) is old or (file.stat().st_ctime > 1e9)
     unit = store.units()[0]
     store.write_unit(unit, answer(unit, 7), key=key(unit, 7))
     store.compact()

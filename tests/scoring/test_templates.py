@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from massjax.agents.prompts import sampled_prompts
-from massjax.answers.order import computed_tokens, groups, shared
+from massjax.answers.order import computed_tokens, shared
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
-from massjax.scoring.layouts import SAMPLED_CELLS, choose_template
+from massjax.scoring.placing import asked_together
 from massjax.scoring.plan import plan
+from massjax.scoring.templates import SAMPLED_CELLS, choose_template
 from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore
 from tests.scoring.test_asking import run
@@ -77,10 +78,10 @@ def test_units_are_asked_in_the_order_of_the_layout(small: dict[str, Any], tmp_p
     _, store, _ = run(written(small, tmp_path))
     assert isinstance(store, ScoreStore)
     units = store.units()
-    one_by_one = groups(store, units, "archetype-first")
+    one_by_one = asked_together(store, units, "archetype-first")
     assert [len(group) for group in one_by_one] == [1] * len(units)
     order = [(store.layout.block(group[0]), group[0].archetype) for group in one_by_one]
     assert order == sorted(order)
-    together = groups(store, units, "facts-first")
+    together = asked_together(store, units, "facts-first")
     assert [[unit.archetype for unit in group] for group in together] == [[0, 1, 2]] * store.layout.blocks
     assert sorted(unit for group in together for unit in group) == sorted(units)

@@ -13,10 +13,10 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'massjax[ray]'")
 
-from massjax.answers.ray_workers import run_on_ray
 from massjax.config import load_config
 from massjax.errors import StoreError
 from massjax.precompute import main
+from massjax.scoring.on_ray import run_on_ray
 from massjax.store import ScoreStore
 from tests.small_store import SMALL
 from tests.test_precompute import config_file

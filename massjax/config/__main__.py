@@ -1,0 +1,39 @@
+"""`python -m massjax.config docs/settings.md configs/schema.json`: write what is made from the settings' descriptions anew."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from massjax.config.json_schema import json_schema
+from massjax.config.printed import markdown_page
+from massjax.config.reference import sections
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write a page of Markdown into every `.md` file named, a JSON Schema into every `.json` file; exit code 2 for another."""
+    parser = argparse.ArgumentParser(prog="python -m massjax.config", description="Write the reference of all settings, made from them.")
+    parser.add_argument("file", nargs="+", type=Path, help="FILE.md for the reference page, FILE.json for the JSON Schema")
+    files = parser.parse_args(arguments).file
+    for file in files:
+        if file.suffix not in (".md", ".json"):
+            parser.error(f"{file}: expected a file that ends in .md or .json")
+    for file in files:
+        file.write_text(reference_page() if file.suffix == ".md" else schema_text(), encoding="utf-8")
+    return 0
+
+
+def reference_page() -> str:
+    """The text of `docs/settings.md`."""
+    return markdown_page(sections())
+
+
+def schema_text() -> str:
+    """The text of `configs/schema.json`."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

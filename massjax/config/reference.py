@@ -1,0 +1,138 @@
+"""Every setting of a run as a row of plain words, made from the settings' own types, bounds, defaults and descriptions.
+
+`--help-settings`, `docs/settings.md` and its test read these rows; nothing is written down twice.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from massjax.config.field_words import default_of, kind_of
+from massjax.config.run import RunConfig
+from massjax.errors import ConfigError, did_you_mean
+from massjax.search.registry import METHODS, search_class
+
+SHORTEST_WORD = 3
+"""Letters of a word that is looked for in descriptions."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        key: dotted, without the places in lists: `market.texts.cutoff`.
+        kind: what it takes, in words, with the values or bounds that are allowed.
+        default: as YAML writes it; `required` where there is none, empty of a section, whose settings have their own.
+        description: what it is, its unit, when to change it.
+    """
+
+    key: str
+    kind: str
+    default: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """The settings of one mapping of a configuration.
+
+    Attributes:
+        key: dotted, without the places in lists; empty for the whole configuration, `search.METHOD` for a search.
+        place: as `--set` writes it, with N for a place in a list and NAME for a key of one's own: `market.features.N.columns.NAME`.
+        text: what the mapping is.
+        settings: in the order of the class.
+    """
+
+    key: str
+    place: str
+    text: str
+    settings: tuple[Setting, ...]
+
+
+def sections() -> tuple[Section, ...]:
+    """All sections of a configuration, each before those within it, and last the searches of massjax."""
+    return (*_below(RunConfig, "", ""), *map(_search, METHODS))
+
+
+def look_up(query: str) -> tuple[Section, ...]:
+    """The settings that somebody asks about, in their sections.
+
+    Args:
+        query: a section or setting (`market.prices`, `evaluate.lookback`, `search.0.steps`), some parts of one (`prices`, `backtest.cost`),
+            a search of one's own (`search.package.module:ClassName`), or a word of names and descriptions; empty for all.
+
+    Raises:
+        ConfigError: nothing is called so.
+    """
+    if ":" in query:
+        return (_search(query.strip().removeprefix("search.")),)
+    parts = [part for part in query.strip().lower().split(".") if part and not part.isdecimal()]
+    everything, key = sections(), ".".join(parts)
+    if not key:
+        return everything
+    within = "search." if parts[0] == "search" and len(parts) > 1 and parts[1] not in METHODS else ""
+    inner = f".{key.removeprefix(within)}."
+    for wanted in (
+        lambda setting: f"{setting.key}.".startswith(f"{key}."),
+        lambda setting: setting.key.startswith(within) and inner in f".{setting.key}.",
+        lambda setting: len(key) >= SHORTEST_WORD and key in re.findall(r"\w+", _words(setting)),
+    ):
+        found = [replace(section, settings=tuple(filter(wanted, section.settings))) for section in everything]
+        if any(section.settings for section in found):
+            return tuple(section for section in found if section.settings)
+    keys = [known for section in everything for known in (section.key, *(setting.key for setting in section.settings))]
+    names = dict.fromkeys(keys) if "." in key else dict.fromkeys(known.rpartition(".")[2] for known in keys)
+    hint = did_you_mean(key, names)
+    raise ConfigError(
+        f"--help-settings {query!r}: no setting is called so{hint}; expected a section such as market, market.prices or "
+        "search.gradient, a setting, or a word of its description"
+    )
+
+
+def _words(setting: Setting) -> str:
+    return f"{setting.key} {setting.key.replace('_', ' ')} {setting.description}".lower()
+
+
+def _search(method: str) -> Section:
+    """The section of a search, of massjax or of one's own.
+
+    Raises:
+        ConfigError: `method` names no search.
+    """
+    cls = search_class(method)
+    section = next(_below(cls, f"search.{method}", "search.N"))
+    first = section.text.partition("\n\n")[0]
+    return replace(section, text=f"{first} An entry of `search` with `method: {method}`.".strip())
+
+
+def _below(cls: type[BaseModel], key: str, place: str) -> Iterator[Section]:
+    inner, rows = [], []
+    for name, field in cls.model_fields.items():
+        here = f"{key}.{name}".removeprefix(".")
+        rows.append(Setting(here, kind_of(field), default_of(field), field.description or ""))
+        model, steps = _model_within(field.annotation)
+        if model is not None:
+            inner.append((model, here, f"{place}.{name}{steps}".removeprefix(".")))
+    text = inspect.cleandoc(cls.__dict__.get("__doc__") or "").partition("Attributes:")[0].strip()
+    yield Section(key, place, text, tuple(rows))
+    for model, here, there in inner:
+        yield from _below(model, here, there)
+
+
+def _model_within(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    """The settings that a type holds, and the steps to one of them: `.N` into a list, `.NAME` into a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, ""
+    step = {tuple: ".N", dict: ".NAME"}.get(get_origin(annotation), "")
+    for part in get_args(annotation):
+        model, steps = _model_within(part)
+        if model is not None:
+            return model, step + steps
+    return None, ""
