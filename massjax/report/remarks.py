@@ -10,7 +10,7 @@ from jaxtyping import Bool, Shaped
 from massjax.agents import hindsight_warnings
 from massjax.config import RunConfig
 from massjax.evaluate.result import Strategy
-from massjax.market import Panel
+from massjax.market.panel import Panel
 from massjax.report.run import ArchetypeFacts
 from massjax.row_words import counted, first_few, row_unit
 from massjax.statistics.series import telling_dates

@@ -12,7 +12,7 @@ from jaxtyping import Bool
 from massjax.agents.archetype import Archetype
 from massjax.config import RunConfig
 from massjax.evaluate.result import Portfolio, Strategy
-from massjax.market import Panel
+from massjax.market.panel import Panel
 from massjax.statistics.series import SeriesSummary
 
 
