@@ -1,44 +1,140 @@
-"""The main job from a configuration to a judged result: load, search walk-forward, compare with the controls, backtest."""
+"""The two jobs of massjax, each from a configuration to its result: ask a language model for scores, search the mix of archetypes.
+
+`precompute` asks every archetype about every stock and date, and stores the scores. `run` loads them, searches walk-forward, compares
+with the controls and backtests. Both read no command line and print nothing.
+
+What needs JAX is imported by `run` itself: processes that only ask need none, and a model in one of them starts beside no other user of
+the accelerator.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from massjax.agents import hindsight_warnings
 from massjax.agents.archetype import Archetype
 from massjax.config import RunConfig
-from massjax.errors import ConfigError, DataError, LeakageError, blaming
+from massjax.errors import ConfigError
 from massjax.evaluate import span
-from massjax.evaluate.controls import single_rank_ic
-from massjax.evaluate.memory import check_memory
-from massjax.evaluate.result import BENCHMARK, BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, Strategy
-from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio
-from massjax.evaluate.walk_forward import walk_forward
+from massjax.machine import Machine, free_memory, this_machine, usable_cores
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
-from massjax.market.returns import returns_from_forward, returns_from_prices
-from massjax.portfolio.backtest import Backtest
-from massjax.portfolio.settings import BacktestSettings
-from massjax.portfolio.untraded import untraded_warnings
-from massjax.progress import Tell
-from massjax.report.remarks import remarks
-from massjax.report.run import ArchetypeFacts, RunResult, made_by_fake
-from massjax.row_words import counted, row_unit
-from massjax.scoring.gathering import gather_scores, score_coverage, store_facts
-from massjax.scoring.work import prepare
-from massjax.search import Search, settings_from_mapping
-from massjax.statistics.series import summarize
+from massjax.market.returns import close_to_close
+from massjax.progress import SILENT, Speaker, StageTimes, Tell, correcting
+from massjax.row_words import row_unit
+from massjax.scoring.answering import model_for
+from massjax.scoring.cautions import cautions
+from massjax.scoring.dtype import with_dtype
+from massjax.scoring.gathering import gather_scores, store_facts
+from massjax.scoring.outcome import Asked, NothingToAsk
+from massjax.scoring.passes import ASKING, run_passes
+from massjax.scoring.placing import open_or_create, own_units, shards_of
+from massjax.scoring.plan import Plan, plan as plan_of
+from massjax.scoring.recording import record_run
+from massjax.scoring.settled import settled
+from massjax.scoring.work import Work, prepare
+from massjax.store import ScoreStore
 
-MOST_REMARKS = 10
-"""Remarks on the data that are repeated where nothing can be evaluated."""
-TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "date"}
-"""Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
+if TYPE_CHECKING:
+    from massjax.evaluate.searches import ListedSearch
+    from massjax.portfolio.backtest import Backtest
+    from massjax.report.run import RunResult
+
+Starting = Callable[[], AbstractContextManager[None]]
+"""Makes a context; a model in this process is loaded within it."""
+
+MOST_CORES = 16
+"""Of a CPU, unless more are asked for: each has its own share of the dates and candidates, and small shares cost more than they save."""
+NO_BACKTEST = "The market data has neither prices nor one-day forward returns, so there is nothing to backtest on."
+
+
+def precompute(
+    config: RunConfig,
+    *,
+    plan: bool = False,
+    shard: tuple[int, int] | None = None,
+    ray_workers: int | None = None,
+    speaker: Speaker = SILENT,
+    starting: Starting = nullcontext,
+) -> Plan | NothingToAsk | Asked:
+    """Ask a language model for every score that the configuration wants and its store lacks, and store what it says.
+
+    Stopped at any moment, the store keeps what is whole, and the same call goes on from there.
+
+    Args:
+        config: the configuration; it names a store.
+        plan: only say what would be asked, how long it takes and what it costs; the model is not loaded, and nothing is written.
+        shard: (i, n) does the i-th of n parts of the work, i from 1 to n.
+        ray_workers: share the work out to so many Ray workers.
+        speaker: told of the progress, and of warnings before anything is asked.
+        starting: a context within which the model is loaded, where that is to be interrupted in a way of its own.
+
+    Returns:
+        A `Plan`; or what was asked; or that the store has it all, in which case nothing is loaded or written.
+
+    Raises:
+        MassjaxError: bad settings, data or model, or a store of something else; the message says which and what to do.
+    """
+    if config.store is None:
+        raise ConfigError("store: not set; name the score store that the answers go to")
+    path, machine, asked = config.store, this_machine(), config.scoring
+    if plan or ray_workers is None:  # else each worker looks at its own machine
+        config = with_dtype(config, path, machine)
+    speaker.tell("reading the market data and writing the prompts", 0, 0)
+    work = prepare(config)
+    for warning in (*work.panel.warnings, *_hindsight(config, work.panel, work.archetypes), *cautions(work, machine)):
+        speaker.warn(warning)
+    if plan:
+        speaker.tell("counting what is left to ask", 0, 0)
+        return plan_of(work, path, machine, asked)
+    held = settled(work, path)
+    if held is not None:
+        return NothingToAsk(held, tuple(own_units(work, held.store)))
+    if ray_workers is None:
+        return _ask_here(work, path, shard, machine, speaker, starting)
+    if shard is not None:
+        raise ConfigError("--shard and --ray: give one of them; Ray shares the work out by itself")
+    return _ask_on_ray(work, path, ray_workers, speaker.tell)
+
+
+def _ask_here(work: Work, path: Path | str, shard: tuple[int, int] | None, machine: Machine, speaker: Speaker, starting: Starting) -> Asked:
+    """Ask in this process: all of the work, or a shard of it."""
+    speaker.tell("starting the engine", 0, 0)
+    with starting():
+        model = model_for(work)
+    try:
+        store = open_or_create(work, path, model.identity())
+        units = None if shard is None else shards_of(work, store, shard[1])[shard[0] - 1]
+        expected = plan_of(work, path, machine)
+        if shard is None and expected.to_ask:
+            speaker.say(f"{expected.to_ask:,} prompts to ask take about {expected.time()}")
+        for warning in expected.warnings:
+            speaker.warn(warning)
+        progress = correcting(speaker, ASKING)
+        tally = run_passes(work, store, model, units=None if units is None else frozenset(units), progress=progress)
+    finally:
+        model.close()
+    part = {} if shard is None else {"shard": f"{shard[0]}/{shard[1]}"}
+    unrecorded = record_run(work, store, tally, **part)
+    return Asked(store, tuple(own_units(work, store) if units is None else units), tally, unrecorded)
+
+
+def _ask_on_ray(work: Work, path: Path | str, workers: int, tell: Tell) -> Asked:
+    """Share the work out to Ray workers."""
+    if workers < 1:
+        raise ConfigError(f"--ray {workers}: expected at least 1 worker")
+    from massjax.scoring.on_ray import run_on_ray
+
+    tally = run_on_ray(work.config, path, workers, tell)
+    store = ScoreStore.open(path, mode="r+")
+    unrecorded = record_run(work, store, tally, ray_workers=workers)
+    return Asked(store, tuple(own_units(work, store)), tally, unrecorded)
 
 
 def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
@@ -51,54 +147,75 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     Raises:
         MassjaxError: bad settings, data or scores; the message says which and what to do.
     """
-    clock = _Clock(progress)
-    searches = _searches(config)
-    with clock.stage("reading the market data"):
+    import jax
+
+    from massjax.engine.evaluation import ranking_method
+    from massjax.evaluate.alone import each_alone
+    from massjax.evaluate.searches import listed_searches
+    from massjax.evaluate.strategies import Arena, controls, evaluated_dates, judge, portfolio
+    from massjax.evaluate.unjudgeable import check_any_score, nothing_evaluated
+    from massjax.report.remarks import remarks
+    from massjax.report.run import ArchetypeFacts, RunResult, made_by_fake
+
+    times = StageTimes(progress)
+    searches = listed_searches(config.search)
+    with times.stage("reading the market data"):
         work = prepare(config)
     panel, archetypes = work.panel, work.archetypes
     config = _resolved(config, searches, panel)
     settings, lag = config.evaluate, config.market.execution_lag
-    judged = replace(panel, forward_returns=judged_returns(panel, lag))
+    forward_returns = judged_returns(panel, lag)
     first = span.first_evaluated(settings, settings.gap or 0, panel.dates, lag)
-    with clock.stage("reading the scores"):
+    with times.stage("reading the scores"):
         gathered = gather_scores(work)
-        store = store_facts(gathered.store)
-    for number, search in enumerate(searches):
-        with _blaming_search(number, search):
-            check_memory(search, len(archetypes), panel.dates.size)
-    _refuse_silence(gathered.scores, archetypes)
+        scores, store = gathered.scores, store_facts(gathered.store)
+        fake = made_by_fake(store)
+    free, names = free_memory(), [archetype.name for archetype in archetypes]
+    for search in searches:
+        search.check_memory(len(archetypes), panel.dates.size, free)
+    check_any_score(scores, names)
     contenders = []
-    for number, (name, search) in enumerate(zip(_names(config), searches, strict=True)):
-        with clock.stage(f"searching walk-forward: {name}") as tell:
-            contenders.append(_search(config, judged, gathered.scores, name, search, number, tell))
-    evaluated = _evaluated(contenders, first, panel.dates.size)
+    for search in searches:
+        with times.stage(f"searching walk-forward: {search.name}") as tell:
+            contenders.append(
+                search.walk(
+                    scores,
+                    panel.member,
+                    forward_returns,
+                    settings,
+                    execution_lag=lag,
+                    seed=config.seed,
+                    dates=panel.dates,
+                    progress=tell,
+                )
+            )
+    evaluated = evaluated_dates(contenders, first, panel.dates.size)
     if not evaluated.any():
-        raise _nothing_evaluated(gathered.scores, archetypes, panel.warnings)
-    with clock.stage("judging against the controls"):
-        returns, no_backtest = _returns(panel, lag)
-        kinds = tuple(archetype.kind for archetype in archetypes)
+        raise nothing_evaluated(scores, names, panel.warnings)
+    with times.stage("judging against the controls"):
         arena = Arena(
-            scores=gathered.scores,
-            kinds=kinds,
+            scores=scores,
+            kinds=tuple(archetype.kind for archetype in archetypes),
             member=panel.member,
-            forward_returns=judged.forward_returns,
+            forward_returns=forward_returns,
             settings=settings,
             evaluated=evaluated,
-            returns=returns,
+            returns=close_to_close(panel, lag),
             execution_lag=lag,
             fillable=fillable(panel, lag),
             ends=ends_of_prices(panel, lag),
             dates=panel.dates,
             periods_per_year=panel.periods_per_year,
         )
-        compared = controls(arena, fake=made_by_fake(store))
+        compared = controls(arena, fake=fake)
         if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*contenders, *compared) if found.fitness is not None):
-            raise _nothing_evaluated(gathered.scores, archetypes, panel.warnings)
+            raise nothing_evaluated(scores, names, panel.warnings)
         benchmark = portfolio(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(arena, [*contenders, *compared], benchmark.backtest if benchmark else None)
-        facts = _archetype_facts(arena, archetypes, strategies)
+        facts = tuple(ArchetypeFacts(one, *alone) for one, alone in zip(archetypes, each_alone(arena, strategies), strict=True))
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
-        untraded = _untraded(panel, held, settings.backtest, lag, returns)
+        untraded = _untraded(config, panel, held, arena.returns)
+    hindsight = [] if fake else _hindsight(config, panel, archetypes)
     return RunResult(
         config=config,
         panel=panel,
@@ -106,130 +223,51 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         strategies=strategies,
         archetypes=facts,
         benchmark=benchmark,
-        no_backtest=no_backtest,
+        no_backtest=NO_BACKTEST if arena.returns is None else "",
+        platform=jax.default_backend(),
+        ranking=ranking_method(len(panel.stocks)),
         store=store,
-        warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, made_by_fake(store))),
-        seconds=clock.seconds,
+        warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, hindsight)),
+        seconds=times.seconds,
     )
 
 
-def _searches(config: RunConfig) -> list[Search]:
-    """The searches of the configuration; an empty list runs the controls alone."""
-    searches = []
-    for number, mapping in enumerate(config.search):
-        with blaming(f"search.{number}"):
-            searches.append(settings_from_mapping(mapping))
-    return searches
+def run_over(devices: int | None, config: RunConfig, progress: Tell | None = None) -> RunResult:
+    """`run` with dates and candidates spread over several devices.
+
+    Args:
+        devices: GPUs, or cores of a CPU, which is split into as many JAX devices; None for all there are, of a CPU at most `MOST_CORES`.
+        config, progress: as `run` takes them.
+
+    Raises:
+        MassjaxError: there are fewer devices, and whatever `run` raises.
+    """
+    import jax
+
+    from massjax.engine.devices import over_devices
+
+    with suppress(RuntimeError):  # JAX has computed in this process before: the devices are what they are
+        jax.config.update("jax_num_cpu_devices", min(usable_cores(), MOST_CORES) if devices is None else devices)
+    with over_devices(devices):
+        return run(config, progress)
 
 
-def _resolved(config: RunConfig, searches: Sequence[Search], panel: Panel) -> RunConfig:
+def _resolved(config: RunConfig, searches: Sequence[ListedSearch], panel: Panel) -> RunConfig:
     """The configuration with every default of the searches and the gap written out."""
     span.check_horizon(config.evaluate, panel.forward_returns, row_unit(panel.periods_per_year))
     gap = span.resolve_gap(config.evaluate, config.market.execution_lag)
-    full = tuple(
-        {"method": given["method"], **search.model_dump(mode="json")} for given, search in zip(config.search, searches, strict=True)
-    )
+    full = tuple(search.written_out() for search in searches)
     return config.model_copy(update={"search": full, "evaluate": config.evaluate.replace(gap=gap)})
 
 
-def _refuse_silence(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype]) -> None:
-    if not np.isfinite(scores).any():
-        names = ", ".join(repr(archetype.name) for archetype in archetypes)
-        raise DataError(
-            f"no archetype has a score on any date: {names}; "
-            "a rule needs features that are known, a language model's scores come from `python -m massjax.precompute`"
-        )
+def _untraded(config: RunConfig, panel: Panel, held: Sequence[Backtest], returns: Float[np.ndarray, "N T"] | None) -> tuple[str, ...]:
+    """Warnings of holdings whose prices ended, and of orders that found none."""
+    from massjax.portfolio.untraded import untraded_warnings
 
-
-def _nothing_evaluated(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype], doubts: Sequence[str]) -> ConfigError:
-    of_data = f". Of the data: {'; '.join(doubts[:MOST_REMARKS])}" if doubts else ""
-    return ConfigError(
-        "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
-        "check that the scores differ between stocks, and that returns are known on the dates that have scores"
-        + _told_flat(scores, archetypes)
-        + of_data
-    )
-
-
-def _told_flat(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[Archetype]) -> str:
-    """Names the archetypes that never tell two stocks apart."""
-    low, high = np.where(np.isnan(scores), np.inf, scores).min(axis=1), np.where(np.isnan(scores), -np.inf, scores).max(axis=1)
-    flat = [repr(archetype.name) for archetype, differs in zip(archetypes, (low < high).any(axis=1), strict=True) if not differs]
-    return f". Never a difference between stocks: {', '.join(flat)}" if flat else ""
-
-
-def _names(config: RunConfig) -> list[str]:
-    methods = [str(mapping["method"]).rpartition(":")[2] for mapping in config.search]
-    names = [m if methods.count(m) == 1 else f"{m}-{methods[: i + 1].count(m)}" for i, m in enumerate(methods)]
-    return [f"{name}-search" if name in TAKEN_NAMES else name for name in names]
-
-
-def _search(
-    config: RunConfig,
-    panel: Panel,
-    scores: Float[np.ndarray, "K N T"],
-    name: str,
-    search: Search,
-    number: int,
-    tell: Callable[[int, int], None],
-) -> Contender:
-    settings, began = config.evaluate, time.perf_counter()
-    with _blaming_search(number, search):
-        found = walk_forward(
-            scores,
-            panel.member,
-            panel.forward_returns[settings.horizon],
-            search,
-            lookback=settings.lookback,
-            gap=settings.gap or 0,
-            delay=settings.delay,
-            key=jax.random.fold_in(jax.random.key(config.seed), number),
-            alpha=settings.alpha,
-            signal=settings.signal,
-            missing=settings.missing,
-            warm_start=settings.warm_start,
-            horizon=settings.horizon,
-            execution_lag=config.market.execution_lag,
-            leakage_ablation=settings.leakage_ablation,
-            dates=panel.dates,
-            progress=tell,
-        )
-    weights, fitness = np.asarray(found.weights, np.float64), np.asarray(found.fitness, np.float64)
-    about = f"{counted(search.population, 'chain')} of {counted(search.steps, 'step')}, every date"
-    label = name.replace("_", " ").replace("-", " ").capitalize()
-    return Contender(name, label, "search", settings.signal, weights, fitness, about, time.perf_counter() - began)
-
-
-@contextmanager
-def _blaming_search(number: int, search: Search) -> Iterator[None]:
-    """Errors that are the fault of a search name its place in the configuration; a gap that leaks is not."""
-    try:
-        yield
-    except LeakageError:
-        raise
-    except ConfigError as error:
-        raise ConfigError(f"search.{number}: {error}") from error
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        raise ConfigError(f"search.{number}: {search.population:,} chains do not fit into the memory of the device; take fewer") from error
-
-
-def _returns(panel: Panel, execution_lag: int) -> tuple[Float[np.ndarray, "N T"] | None, str]:
-    if panel.prices is not None:
-        return returns_from_prices(panel.prices), ""
-    if 1 in panel.forward_returns:
-        return returns_from_forward(panel.forward_returns[1], execution_lag), ""
-    return None, "The market data has neither prices nor one-day forward returns, so there is nothing to backtest on."
-
-
-def _untraded(
-    panel: Panel, held: Sequence[Backtest], settings: BacktestSettings, execution_lag: int, returns: Float[np.ndarray, "N T"] | None
-) -> tuple[str, ...]:
-    known = priced(panel, execution_lag)
+    known = priced(panel, config.market.execution_lag)
     return untraded_warnings(
         held,
-        settings,
+        config.evaluate.backtest,
         stocks=panel.stocks,
         dates=panel.dates,
         last_price=None if known is None else last_prices(known),
@@ -237,47 +275,7 @@ def _untraded(
     )
 
 
-def _evaluated(contenders: Sequence[Contender], first: int, dates: int) -> Bool[np.ndarray, " T"]:
-    """Dates from the first that can be evaluated on, on which a search has a fitness; all of these where there is no search."""
-    known = [np.isfinite(contender.fitness) for contender in contenders if contender.fitness is not None]
-    return (np.arange(dates) >= first) & (np.any(known, axis=0) if known else True)
-
-
-def _mean_weights(strategy: Strategy) -> Float[np.ndarray, " K"]:
-    chosen = strategy.weights[strategy.evaluated]
-    return chosen.mean(axis=0) if len(chosen) else np.full(strategy.weights.shape[1], np.nan)
-
-
-def _archetype_facts(arena: Arena, archetypes: Sequence[Archetype], strategies: Sequence[Strategy]) -> tuple[ArchetypeFacts, ...]:
-    horizon = arena.settings.horizon
-    alone = single_rank_ic(arena.scores, arena.member, arena.forward_returns[horizon], missing=arena.settings.missing)
-    coverage = score_coverage(arena.scores, arena.member)
-    means = {strategy.name: _mean_weights(strategy) for strategy in strategies}
-    return tuple(
-        ArchetypeFacts(
-            archetype=archetype,
-            coverage=float(coverage[k]),
-            rank_ic=summarize(np.where(arena.evaluated, alone[k], np.nan), horizon),
-            mean_weight={name: float(mean[k]) for name, mean in means.items()},
-        )
-        for k, archetype in enumerate(archetypes)
-    )
-
-
-class _Clock:
-    """Tells of each stage as it begins and remembers how long it took."""
-
-    def __init__(self, progress: Tell | None) -> None:
-        self.progress = progress
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        def tell(done: int, total: int) -> None:
-            if self.progress is not None:
-                self.progress(what, done, total)
-
-        tell(0, 0)
-        begin = time.perf_counter()
-        yield tell
-        self.seconds[what] = time.perf_counter() - begin
+def _hindsight(config: RunConfig, panel: Panel, archetypes: Sequence[Archetype]) -> list[str]:
+    """A warning where the model may remember what happened on the dates that it is asked about."""
+    cutoff, mask, texts = config.scoring.knowledge_cutoff, config.agents.mask, bool(config.market.texts)
+    return hindsight_warnings(cutoff, panel.dates, archetypes, mask=mask, texts=texts)

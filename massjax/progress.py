@@ -32,18 +32,28 @@ BEAT = 1.0
 """Seconds between two looks at the clock while nothing is told."""
 
 
+def _nothing(*told: object) -> None:
+    """What a quiet command says."""
+
+
 class Speaker(NamedTuple):
-    """How a command speaks while it works.
+    """How long work speaks while it is done.
 
     Attributes:
         tell: of its progress.
         say: a remark, a line of its own.
         detail: a remark for `--verbose` only.
+        warn: of what belongs to the result, and is told by a quiet command too.
     """
 
     tell: Tell
     say: Callable[[str], None]
     detail: Callable[[str], None]
+    warn: Callable[[str], None] = _nothing
+
+
+SILENT = Speaker(_nothing, _nothing, _nothing)
+"""Says nothing."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +186,34 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
+class StageTimes:
+    """Tells of each stage as it begins, and keeps how long it took.
+
+    Attributes:
+        seconds: of the stages that are over, by what was done.
+
+    Args:
+        progress: told of each stage, and within one of how much of it is done.
+    """
+
+    def __init__(self, progress: Tell | None = None) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Within the block `what` is being done; calling what is given tells how much of how much of it is done."""
+
+        def tell(done: int, total: int) -> None:
+            if self.progress is not None:
+                self.progress(what, done, total)
+
+        tell(0, 0)
+        begin = time.perf_counter()
+        yield tell
+        self.seconds[what] = time.perf_counter() - begin
+
+
 def correcting(speaker: Speaker, what: str, clock: Callable[[], float] = time.monotonic) -> Tell:
     """Tell as `speaker` does; once the first part of the stage `what` shows its real speed, say that, where the rest takes a while."""
     stages: list[Stage] = []
@@ -200,7 +238,7 @@ def correcting(speaker: Speaker, what: str, clock: Callable[[], float] = time.mo
 def speaking(loudness: Loudness) -> Iterator[Speaker]:
     """Within the block, what is told appears on stderr: on a terminal as a bar, else as lines; nothing where the command is to be quiet."""
     if loudness is Loudness.QUIET:
-        yield Speaker(_nothing, _nothing, _nothing)
+        yield SILENT
         return
     verbose = loudness is Loudness.VERBOSE
     if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in NO_TERMINAL:
@@ -211,10 +249,6 @@ def speaking(loudness: Loudness) -> Iterator[Speaker]:
     with _beating(lines.beat):
         yield Speaker(lines.tell, lines.say, lines.say if verbose else _nothing)
         lines.close()
-
-
-def _nothing(*told: object) -> None:
-    """What a quiet command says."""
 
 
 def _to_stderr(line: str) -> None:

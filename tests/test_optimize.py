@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from massjax.commands import optimize_parser, run_place, tell_error
 from massjax.config import load_config
 from massjax.errors import MassjaxError
-from massjax.optimize import _out, _parser, _tell, main
+from massjax.optimize import main
 from tests.small_run import SMALL
 
 
@@ -34,7 +35,7 @@ def test_one_command_from_a_config_to_a_run_directory(config: Path, tmp_path: Pa
     printed = capsys.readouterr()
     for words in ("Annealing", "Gradient", "Uniform weights", "Best single archetype", "report.html"):
         assert words in printed.out
-    assert [line for line in printed.err.splitlines() if " of " not in line] == [
+    assert [line for line in printed.err.splitlines() if " of " not in line and not line.endswith(" so far")] == [
         "reading the market data",
         "reading the scores",
         "searching walk-forward: annealing",
@@ -85,8 +86,7 @@ def test_errors_of_a_run_name_the_file(config: Path, tmp_path: Path, capsys: pyt
 
 
 def test_a_name_that_is_no_folder_name(config: Path) -> None:
-    options = _parser().parse_args(["--config", str(config)])
-    out = _out(options, load_config(config, ["name=a/../<b>"]))
+    out = run_place(None, load_config(config, ["name=a/../<b>"]))
     assert out.parent == Path.cwd() / "runs"
     assert out.name.startswith("a-..-b-")
 
@@ -95,11 +95,13 @@ def test_a_name_that_is_no_folder_name(config: Path) -> None:
 def test_a_run_can_be_stopped_while_it_searches(config: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
     out = tmp_path / "out"
     process = _start(config, out)
-    _wait_for(lambda: out.is_dir() and any(out.iterdir()), process)
-    time.sleep(3)
-    ended, told = _stop(process, number)
-    assert (ended, told.splitlines()[-1]) == (code, "stopped; nothing half-written is left")
-    assert told.startswith("reading the market data\n"), "each stage is told as it begins"
+    assert process.stderr is not None
+    told = [next(process.stderr)]
+    while not told[-1].startswith("searching"):
+        told.append(next(process.stderr))
+    ended, rest = _stop(process, number)
+    assert (ended, rest.splitlines()[-1]) == (code, "stopped; nothing half-written is left")
+    assert told[0] == "reading the market data\n", "each stage is told as it begins"
     assert list(out.iterdir()) == []
 
 
@@ -149,11 +151,11 @@ def test_the_command_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
 
 
 def test_help_says_how_to_read_what_is_printed() -> None:
-    said = " ".join(_parser().format_help().split())
+    said = " ".join(optimize_parser().format_help().split())
     for words in ("no spread over the stocks", "the larger of Hansen-Hodrick's and Newey-West's", "252 for trading days", "float32"):
         assert words in said, words
 
 
 def test_an_error_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    _tell(MassjaxError("/tmp/\x1b]0;x\x07[bold]s.zarr: holds something else:\n  model: \u202eneuq"))
+    tell_error(MassjaxError("/tmp/\x1b]0;x\x07[bold]s.zarr: holds something else:\n  model: \u202eneuq"))
     assert capsys.readouterr().err == "error: /tmp/\\x1b]0;x\\x07[bold]s.zarr: holds something else:\n  model: \\u202eneuq\n"

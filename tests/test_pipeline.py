@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -15,19 +17,24 @@ from massjax.agents import hindsight_warnings
 from massjax.agents.archetype import Archetype
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, DataError, LeakageError, StoreError
-from massjax.evaluate.memory import check_memory
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.market import load_panel
 from massjax.market.settings import MarketSettings
-from massjax.pipeline import _names, run
+from massjax.pipeline import precompute, run
+from massjax.progress import SILENT
 from massjax.report.remarks import left_out_warnings
 from massjax.report.run import RunResult, made_by_fake
+from massjax.scoring.outcome import Asked, NothingToAsk
+from massjax.scoring.plan import Plan
 from massjax.scoring.work import prepare
 from massjax.search import Annealing
 from massjax.settings import validate
 from massjax.statistics.correlation import daily_rank_ic
 from tests.small_run import small_config
+from tests.small_store import written
 
+WITHOUT_JAX = "import sys, massjax.pipeline; print({'jax', 'numba', 'vllm'} & sys.modules.keys())"
+LIGHT = "import sys, massjax.optimize, massjax.precompute; print({'numpy', 'polars', 'pydantic', 'rich'} & sys.modules.keys())"
 SSE50_SIGNS = (-1, -1, -1, 1, -1, 1)
 
 
@@ -155,12 +162,6 @@ def test_a_store_that_is_not_there_is_refused(tmp_path: Path) -> None:
         run(small_config(agents={"archetypes": [{"name": "a", "modalities": ["price"]}]}, store=tmp_path / "none.zarr"))
 
 
-def test_more_chains_than_the_memory_holds_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"10,000,000 chains over 100,000 archetypes and 5,000 dates need about .* GB of memory, .*take"):
-        check_memory(Annealing(chains=10_000_000), archetypes=100_000, dates=5_000)
-    check_memory(Annealing(chains=1024), archetypes=16, dates=302)
-
-
 def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
     panel = load_panel(small_config())
     rows = [(day, stock) for stock in panel.stocks for day in panel.dates.tolist()]
@@ -259,11 +260,6 @@ def test_archetypes_are_judged_alone(small_run: RunResult) -> None:
         assert facts.mean_weight["uniform"] == pytest.approx(0.25)
 
 
-def test_a_search_of_ones_own_does_not_take_the_name_of_a_control_or_a_column() -> None:
-    methods = [{"method": "own:uniform"}, {"method": "own:date"}, {"method": "own:Climber"}]
-    assert _names(small_config().model_copy(update={"search": tuple(methods)})) == ["uniform-search", "date-search", "Climber"]
-
-
 def test_a_run_on_weekly_prices_with_a_suspension_and_a_delisting_says_both_and_annualises_by_weeks(tmp_path: Path) -> None:
     rng, weeks = np.random.default_rng(0), [date.fromordinal(date(2021, 1, 1).toordinal() + 7 * week) for week in range(45)]
     close = 100 * np.exp(np.cumsum(0.002 * rng.standard_normal((6, 45)), axis=1))
@@ -288,3 +284,46 @@ def test_a_run_on_weekly_prices_with_a_suspension_and_a_delisting_says_both_and_
     assert (np.diff(held.backtest.holdings[4, 17:22]) == 0).all()
     assert any("S5 (last price 2021-07-23)" in told for told in result.warnings)
     assert any("could not be filled on the date of the fill" in told for told in result.warnings)
+
+
+def test_precompute_plans_asks_a_part_then_the_rest_and_finds_nothing_left(small: dict[str, Any], tmp_path: Path) -> None:
+    config, warned, told = written(small, tmp_path), list[str](), list[str]()
+    speaker = SILENT._replace(tell=lambda what, done, total: told.append(what), warn=warned.append)
+    planned = precompute(config, plan=True, speaker=speaker)
+    assert isinstance(planned, Plan)
+    assert (planned.scores, planned.stored) == (480, 0)
+    assert not Path(str(config.store)).exists()
+    assert told == ["reading the market data and writing the prompts", "counting what is left to ask"]
+    assert "scoring.engine is 'fake': the scores are noise, for tests of the machinery only" in warned
+
+    part = precompute(config, shard=(1, 2))
+    assert isinstance(part, Asked)
+    assert 0 < len(part.units) == part.tally.units < len(part.store.units())
+    rest = precompute(config)
+    assert isinstance(rest, Asked)
+    assert rest.tally.units == len(rest.store.units()) - len(part.units)
+    assert set(rest.units) == set(rest.store.units())
+    assert rest.unrecorded is None
+
+    held = precompute(config)
+    assert isinstance(held, NothingToAsk)
+    assert (set(held.units), held.settled.unread) == (set(rest.units), "")
+
+
+def test_precompute_is_told_of_contradictions(small: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^store: not set"):
+        precompute(small_config())
+    with pytest.raises(ConfigError, match="--shard and --ray: give one of them"):
+        precompute(written(small, tmp_path), shard=(1, 2), ray_workers=2)
+    with pytest.raises(ConfigError, match="--ray 0: expected at least 1 worker"):
+        precompute(written(small, tmp_path), ray_workers=0)
+
+
+@pytest.mark.parametrize("script", [WITHOUT_JAX, LIGHT], ids=["asking needs no JAX", "a signal is heard before anything is imported"])
+def test_what_takes_time_is_imported_where_it_is_used(script: str) -> None:
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_the_report_is_told_where_and_how_stocks_were_ranked(small_run: RunResult) -> None:
+    assert small_run.platform == jax.default_backend()
+    assert small_run.ranking in ("compiled", "pairs"), "there are 20 stocks"

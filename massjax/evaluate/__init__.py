@@ -1,1 +1,1 @@
-"""Walk-forward evaluation: metrics that allow for overlap, controls, shrinkage, backtests, and the pipeline that runs them all."""
+"""Walk-forward evaluation: each search through time, the controls beside it, and what came of every strategy."""

@@ -24,7 +24,7 @@ class Control(NamedTuple):
 
 
 def uniform_weights(chosen: Bool[np.ndarray, " K"], dates: int) -> Float[np.ndarray, "T K"]:
-    """The same weight for each chosen archetype on every date, 0 for the others."""
+    """Equal weights of the chosen archetypes on every date, 0 for the others; each date sums to 1."""
     return np.tile(chosen / chosen.sum(), (dates, 1))
 
 
@@ -47,8 +47,10 @@ def best_single(
         scores: NaN where an archetype has none.
         member: True where the stock is in the universe.
         forward_returns: at the horizon that is searched for; NaN = unknown.
-        lookback, gap, delay: as in `massjax.walk_forward`.
-        missing: as in `massjax.aggregate`.
+        lookback: dates whose mean RankIC decides.
+        gap: dates between the last of them and the date of the decision, so that their returns are known by then.
+        delay: dates from the decision to the first on which its weights apply.
+        missing: `zero` scores a stock that an archetype did not look at 0; `renormalize` leaves it out.
     """
     archetypes, _, dates = scores.shape
     window_fitness = lookback_mean(

@@ -64,7 +64,7 @@ class Strategy:
 
     Attributes:
         name: of the search or control, unique in a run.
-        label: the same for people.
+        label: what people call it.
         kind: `search`, or `control` for weights that no search has chosen.
         about: one line on the size of the search; empty for controls.
         ranked_by: which signal ranks the stocks.

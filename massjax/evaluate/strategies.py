@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -31,7 +31,7 @@ class Arena:
     Attributes:
         scores, member, forward_returns: of the panel, the last by horizon.
         kinds: `llm` or `rule`, by archetype.
-        settings: `gap` is resolved.
+        settings: of the evaluation; `gap` is a number, not None.
         evaluated: True on the dates that the run is about; a strategy whose weights were chosen by a fitness is judged on those of
             them on which it has one.
         returns: from close to close, for the portfolios; None where the panel has none.
@@ -58,7 +58,19 @@ class Arena:
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """A strategy before it is judged; fields as in `Strategy`, `fitness` on all dates and None for weights that fit nothing."""
+    """Weights through time that are to be judged.
+
+    Attributes:
+        name: of the search or control, unique in a run.
+        label: what people call it.
+        kind: `search`, or `control` for weights that no search has chosen.
+        ranked_by: which signal ranks the stocks.
+        weights: applied on each date, summing to 1.
+        fitness: mean RankIC of the weights on the look-back window that they were chosen on, NaN where it allowed none; None for weights
+            that are fitted to nothing.
+        about: one line on the size of the search; empty for controls.
+        seconds: what the search took, compilation included.
+    """
 
     name: str
     label: str
@@ -95,6 +107,18 @@ def controls(arena: Arena, *, fake: bool = False) -> list[Contender]:
         if chosen.any() and not chosen.all():
             found.append(Contender(name, label, "control", settings.signal, uniform_weights(chosen, dates)))
     return [*found, Contender(BEST_SINGLE, "Best single archetype", "control", "mean", best.weights, best.fitness)]
+
+
+def evaluated_dates(contenders: Sequence[Contender], first: int, dates: int) -> Bool[np.ndarray, " T"]:
+    """True on the dates that a run is about: those on which a contender has a fitness, or all where none is fitted to anything.
+
+    Args:
+        contenders: the searches.
+        first: index of the first date with a full look-back behind it; those before are never evaluated.
+        dates: T.
+    """
+    known = [np.isfinite(contender.fitness) for contender in contenders if contender.fitness is not None]
+    return (np.arange(dates) >= first) & (np.any(known, axis=0) if known else True)
 
 
 def judge(arena: Arena, contenders: list[Contender], benchmark: Backtest | None) -> tuple[Strategy, ...]:

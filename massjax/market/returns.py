@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 
 from massjax.errors import DataError
 from massjax.market.history import forward_fill, shift
+from massjax.market.panel import Panel
 from massjax.row_words import counted
 
 
@@ -67,3 +68,18 @@ def returns_from_prices(prices: Float[np.ndarray, "N T"]) -> Float[np.ndarray, "
 def returns_from_forward(one_day: Float[np.ndarray, "N T"], execution_lag: int) -> Float[np.ndarray, "N T"]:
     """Simple return from close to close, from one-day forward returns: that of date t runs from the close of t + lag to the next close."""
     return shift(one_day, execution_lag + 1)
+
+
+def close_to_close(panel: Panel, execution_lag: int) -> Float[np.ndarray, "N T"] | None:
+    """Simple return of each stock from the close of the date before to the close of the date, of which portfolios are made.
+
+    Args:
+        panel: prices, or else one-day forward returns.
+        execution_lag: dates from decision to fill, which the forward returns allow for.
+
+    Returns:
+        None where the panel has neither.
+    """
+    if panel.prices is not None:
+        return returns_from_prices(panel.prices)
+    return returns_from_forward(panel.forward_returns[1], execution_lag) if 1 in panel.forward_returns else None

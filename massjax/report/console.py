@@ -30,12 +30,15 @@ MOST_COLUMNS = 9
 
 
 def print_summary(result: RunResult, console: Console) -> None:
-    """Metrics of every strategy beside the controls, the portfolios, what may be concluded, and the warnings."""
+    """Print metrics of every strategy beside the controls, the portfolios, what may be concluded, and the warnings."""
     console.print(summary(result))
 
 
 def summary(result: RunResult) -> RenderableType:
-    """The same as something rich can print; fits 80 columns, on a few more where the strategies have different dates."""
+    """Metrics, portfolios, conclusions and warnings of a run as something rich prints.
+
+    Fits 80 columns, on a few more where the strategies have different dates.
+    """
     parts: list[RenderableType] = [Text(mark, style="bold red") for mark in marks(result)]
     tables = [_metrics(result), _shrinkage(result), *([_portfolios(result)] if result.benchmark is not None else [])]
     for table in tables:

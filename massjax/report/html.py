@@ -105,16 +105,16 @@ def _kinds(result: RunResult) -> str:
 
 
 def _fitted_to(result: RunResult) -> str:
-    evaluate = result.config.evaluate
-    share = f" (α\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{evaluate.alpha:g})" if evaluate.signal == "combined" else ""
-    fitted = f"mean RankIC of the {evaluate.signal} signal{share} with the {wording.return_name(result, evaluate.horizon)}"
+    settings = result.config.evaluate
+    share = f" (α\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{settings.alpha:g})" if settings.signal == "combined" else ""
+    fitted = f"mean RankIC of the {settings.signal} signal{share} with the {wording.return_name(result, settings.horizon)}"
     return fitted if result.searches else f"nothing; judged by the {fitted}"
 
 
-def _timing(evaluate: EvaluateSettings, lag: int) -> str:
+def _timing(settings: EvaluateSettings, lag: int) -> str:
     filled = f"{counted(lag, 'close')} after the decision" if lag else "at the close of the decision"
-    applied = f"applied {counted(evaluate.delay, 'date')} later" if evaluate.delay else "applied at once"
-    return f"look-back {counted(evaluate.lookback, 'date')}, gap {evaluate.gap}, {applied}, filled {filled}"
+    applied = f"applied {counted(settings.delay, 'date')} later" if settings.delay else "applied at once"
+    return f"look-back {counted(settings.lookback, 'date')}, gap {settings.gap}, {applied}, filled {filled}"
 
 
 def _portfolios(result: RunResult) -> list[dict[str, Any]]:

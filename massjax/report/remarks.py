@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from massjax.agents import hindsight_warnings
 from massjax.config import RunConfig
 from massjax.evaluate.result import Strategy
 from massjax.market.panel import Panel
@@ -26,7 +25,7 @@ def remarks(
     first: int,
     facts: Sequence[ArchetypeFacts],
     strategies: Sequence[Strategy],
-    fake: bool,
+    hindsight: Sequence[str],
 ) -> tuple[str, ...]:
     """Sentences on what the figures of a run cannot say, the remarks on its data last.
 
@@ -37,7 +36,7 @@ def remarks(
         first: index of the first date with a full look-back behind it.
         facts: of the archetypes.
         strategies: as they were judged.
-        fake: the scores are the fake engine's.
+        hindsight: what the model that was asked may remember of the dates.
     """
     found = []
     skipped, horizon = int(evaluated.size - first - evaluated.sum()), config.evaluate.horizon
@@ -57,10 +56,7 @@ def remarks(
     if gappy:
         score = "scores" if len(gappy) == 1 else "score"
         found.append(f"{counted(len(gappy), 'archetype')} {score} less than {LITTLE_COVERAGE:.0%} of the members: {first_few(gappy, 5)}")
-    cutoff, mask, texts = config.scoring.knowledge_cutoff, config.agents.mask, bool(config.market.texts)
-    archetypes = [fact.archetype for fact in facts]
-    found += [] if fake else hindsight_warnings(cutoff, panel.dates, archetypes, mask=mask, texts=texts)
-    return (*found, *panel.warnings)
+    return (*found, *hindsight, *panel.warnings)
 
 
 def left_out_warnings(

@@ -46,6 +46,8 @@ class RunResult:
         archetypes: in the order of the weights.
         benchmark: equal-weight members with the same accounting.
         no_backtest: why there is no portfolio, or empty.
+        platform: on which JAX computed: `cpu`, `gpu` or `tpu`.
+        ranking: which kernel ranked the stocks while searching (see `massjax.engine.evaluation.ranking_method`).
         store: what made the language models' scores; empty where all archetypes are rules.
         warnings: sentences that a reader should see before the figures.
         seconds: wall time by stage.
@@ -58,6 +60,8 @@ class RunResult:
     archetypes: tuple[ArchetypeFacts, ...]
     benchmark: Portfolio | None
     no_backtest: str
+    platform: str
+    ranking: str
     store: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)

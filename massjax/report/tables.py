@@ -6,11 +6,9 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-import jax
 import numpy as np
 import polars as pl
 
-from massjax.engine.evaluation import ranking_method
 from massjax.evaluate.result import BENCHMARK, Portfolio, Strategy
 from massjax.report.run import ArchetypeFacts, RunResult
 from massjax.report.series import method_name
@@ -48,7 +46,7 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
             "too_few_to_tell": too_few(result),
             "too_few_for_figures_a_year": result.benchmark is not None and not annualised(result),
         },
-        "engine": {"platform": jax.default_backend(), "ranking": ranking_method(len(panel.stocks))},
+        "engine": {"platform": result.platform, "ranking": result.ranking},
         "fitted": config.evaluate.model_dump(mode="json", exclude={"backtest"}),
         "backtest": config.evaluate.backtest.model_dump(mode="json"),
         "strategies": {strategy.name: _strategy(strategy) for strategy in result.strategies},

@@ -40,7 +40,7 @@ def number(value: float, digits: int = 2, *, sign: bool = False) -> str:
 
 
 def signed_percent(value: float, digits: int = 2) -> str:
-    """As `percent`, with a sign for gains too."""
+    """`0.0045` as `+0.45`: the number of percent with its sign, for differences; a dash where it is NaN."""
     return number(100 * value, digits, sign=True)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from massjax.machine import Machine
 from massjax.models.settings import ScoringSettings
 from massjax.row_words import counted
-from massjax.scoring.machine import Machine
 from massjax.store.info import add_up
 
 CORE_FLOPS = 50e9

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 
 from massjax.errors import ConfigError, StoreError
 from massjax.row_words import first_few
@@ -97,11 +97,6 @@ def unasked_warnings(
         if (count := int(where.sum()))
     ]
     return tuple(told)
-
-
-def score_coverage(scores: Float[np.ndarray, "K N T"], member: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, " K"]:
-    """Share of the members, over all dates, for which each archetype has a score."""
-    return np.asarray((np.isfinite(scores) & member).sum(axis=(1, 2)) / max(int(member.sum()), 1))
 
 
 def store_facts(store: ScoreStore | None) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from typing import Any
 from massjax.answers.cost import Tally
 from massjax.answers.ray_workers import Job, share_out
 from massjax.config import RunConfig
+from massjax.machine import this_machine
 from massjax.progress import Tell
 from massjax.scoring.answering import model_for
-from massjax.scoring.machine import this_machine, with_dtype
+from massjax.scoring.dtype import with_dtype
 from massjax.scoring.passes import run_passes
 from massjax.scoring.placing import open_or_create, shards_of
 from massjax.scoring.work import prepare

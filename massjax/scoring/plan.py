@@ -13,14 +13,15 @@ from rich.table import Table
 from massjax.agents import TextCounts, count_texts
 from massjax.agents.archetype import asks_a_model
 from massjax.answers.order import shared
+from massjax.machine import Machine, this_machine
 from massjax.models.model_check import ModelCheck, check_model, parameters_of, tokens_per_character, too_long
 from massjax.models.settings import ScoringSettings
 from massjax.progress import duration
 from massjax.scoring.answers import Answered, answer_log, logged_answers, stored_answers, stored_priors
 from massjax.scoring.checking import check_continues
+from massjax.scoring.dtype import said_dtype
 from massjax.scoring.estimate import Estimate, Load, estimate
 from massjax.scoring.examples import Example, examples_of
-from massjax.scoring.machine import Machine, said_dtype, this_machine
 from massjax.scoring.placing import unit_keys
 from massjax.scoring.templates import ChosenLayout
 from massjax.scoring.work import Work

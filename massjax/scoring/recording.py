@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from massjax.answers.cost import Tally
 from massjax.errors import StoreError
-from massjax.scoring.machine import this_machine
+from massjax.machine import this_machine
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore
 

@@ -40,7 +40,7 @@ A_CALL = 4
 
 def kill_runs(folder: Path, kills: int, seed: int) -> int:
     """Kill until `kills` runs have died at work; how many got through."""
-    importlib.import_module("massjax.scoring.command")
+    importlib.import_module("massjax.pipeline")
     rng = random.Random(seed)
     reference = folder / "reference"
     began = time.monotonic()

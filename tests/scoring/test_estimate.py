@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from massjax.machine import Machine
 from massjax.models.settings import ScoringSettings
 from massjax.scoring.estimate import START_SECONDS, Load, estimate
-from massjax.scoring.machine import Machine
 
 MODEL = ScoringSettings(model="m")
 HERE, THERE = Machine(0, 2, False), Machine(1, 8, True)

@@ -10,9 +10,9 @@ import polars as pl
 
 from massjax.agents import TextCounts
 from massjax.config import RunConfig
+from massjax.machine import Machine
 from massjax.models.question import Prompt
 from massjax.scoring.examples import Example, lines_of
-from massjax.scoring.machine import Machine
 from massjax.scoring.plan import plan
 from massjax.scoring.work import prepare
 from massjax.store import ScoreStore

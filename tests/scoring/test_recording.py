@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from massjax.machine import this_machine
 from massjax.precompute import main
-from massjax.scoring.machine import this_machine
 from massjax.store import ScoreStore
 from massjax.store.__main__ import main as store_command
 from tests.test_precompute import config_file

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from massjax import pipeline
 from massjax.precompute import main
-from massjax.scoring import command
 from massjax.scoring.settled import readable_identity, settled
 from massjax.scoring.work import prepare
 from massjax.store import ScoreStore
@@ -28,7 +28,7 @@ def test_a_run_with_nothing_to_ask_makes_no_model(
     written_first = re.search(r"scores written\D+([\d,]+)", capsys.readouterr().out)
     store = ScoreStore.open(tmp_path / "scores.zarr")
     before = sorted((path, path.stat().st_mtime_ns) for path in store.path.rglob("*"))
-    monkeypatch.setattr(command, "model_for", None)
+    monkeypatch.setattr(pipeline, "model_for", None)
     for extra in ([], ["--shard", "1/2"]):
         assert main(["--config", config, *extra]) == 0
         output = " ".join(capsys.readouterr().out.split())

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from massjax.machine import Machine
 from massjax.models.settings import ScoringSettings
 from massjax.scoring.checking import check_settings
-from massjax.scoring.machine import Machine, _gpus, cpu_has_bfloat16, dtype_warnings, resolved_dtype, said_dtype, this_machine, with_dtype
+from massjax.scoring.dtype import dtype_warnings, resolved_dtype, said_dtype, with_dtype
 from massjax.scoring.work import prepare
 from massjax.store import ScoreStore
 from tests.scoring.test_asking import run
@@ -17,27 +18,6 @@ from tests.small_store import written
 
 MODEL = ScoringSettings(model="m")
 FAST, SLOW, OLD = Machine(0, 2, True), Machine(0, 2, False), Machine(1, 2, False)
-
-
-@pytest.mark.parametrize(
-    ("text", "has"),
-    [
-        ("processor : 0\nflags\t\t: fpu avx512f avx512_bf16 amx_tile\n" * 2, True),
-        ("flags : fpu avx512f amx_bf16\n", True),
-        ("flags : fpu avx2 avx512f avx512_vnni\n", False),
-        ("flags : avx512_bf16\nflags : avx2\n", False),
-        ("Features\t: fp asimd i8mm bf16 svebf16\n", True),
-        ("Features\t: fp asimd aes\n", False),
-        ("vendor_id : IBM/S390\nfeatures : esan3 zarch\n", False),
-        ("", False),
-    ],
-    ids=["avx512", "amx", "avx512 alone", "one core without", "arm", "older arm", "s390x", "empty"],
-)
-def test_a_cpu_has_bfloat16_when_all_its_processors_list_it(tmp_path: Path, text: str, has: bool) -> None:
-    file = tmp_path / "cpuinfo"
-    file.write_text(text)
-    assert cpu_has_bfloat16(file) is has
-    assert not cpu_has_bfloat16(tmp_path / "none"), "no such file: macOS, Windows"
 
 
 @pytest.mark.parametrize(
@@ -67,15 +47,6 @@ def test_a_reason_and_a_warning_go_with_it() -> None:
     assert "emulates it" in dtype_warnings(emulated, SLOW)[0]
     assert not dtype_warnings(emulated, FAST)
     assert not dtype_warnings(MODEL, SLOW)
-
-
-def test_gpus_are_counted_by_their_files(tmp_path: Path) -> None:
-    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
-        (tmp_path / name).touch()
-    assert _gpus(tmp_path) == 2
-    assert _gpus(tmp_path / "none") == 0
-    assert (str(Machine(2, 4, True)), str(Machine(0, 1, True))) == ("2 GPUs", "1 CPU core")
-    assert str(this_machine(devices=tmp_path / "none")).endswith(("CPU core", "CPU cores"))
 
 
 def test_a_store_is_gone_on_with_in_its_own_numbers_on_any_machine(small: dict[str, Any], tmp_path: Path) -> None:

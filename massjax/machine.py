@@ -1,4 +1,4 @@
-"""The machine that a model in this process would run on, found out without loading one: its devices, and the numbers it is fast with."""
+"""The machine that this process is on, without loading a model: its processors and GPUs, their number formats, the memory that is free."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-
-from massjax.config import RunConfig
-from massjax.models.settings import ScoringSettings
-from massjax.store import ScoreStore, exists
-from massjax.store.folder import Where
+from typing import NamedTuple
 
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """As /proc/cpuinfo names what multiplies bfloat16: AVX-512 and AMX on x86, the last on Arm."""
@@ -41,6 +37,18 @@ class Machine:
         return f"{count} {name}{'' if count == 1 else 's'}"
 
 
+class FreeMemory(NamedTuple):
+    """Bytes that are free.
+
+    Attributes:
+        device: on the accelerator; None where JAX computes on the CPU, or the device does not tell.
+        host: of the machine, or of what a container may have; None where the system does not tell.
+    """
+
+    device: int | None
+    host: int | None
+
+
 def this_machine(processors: Path = Path("/proc/cpuinfo"), devices: Path = Path("/dev")) -> Machine:
     """The machine that this process is on.
 
@@ -48,9 +56,13 @@ def this_machine(processors: Path = Path("/proc/cpuinfo"), devices: Path = Path(
         processors: what Linux says of its processors; elsewhere there is no such file.
         devices: where a GPU has a file.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     gpus = 0 if _built_for_cpu() else _gpus(devices)
-    return Machine(gpus, cores, _gpu_has_bfloat16() if gpus else cpu_has_bfloat16(processors))
+    return Machine(gpus, usable_cores(), _gpu_has_bfloat16() if gpus else cpu_has_bfloat16(processors))
+
+
+def usable_cores() -> int:
+    """Cores of the CPU that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_has_bfloat16(processors: Path = Path("/proc/cpuinfo")) -> bool:
@@ -63,52 +75,38 @@ def cpu_has_bfloat16(processors: Path = Path("/proc/cpuinfo")) -> bool:
     return bool(flags) and all(BFLOAT16_FLAGS & set(line.split()) for line in flags)
 
 
-def resolved_dtype(scoring: ScoringSettings, machine: Machine, held: str | None = None) -> str:
-    """What `scoring.dtype` comes to.
+def free_memory() -> FreeMemory:
+    """What JAX's first device and this machine have free now; starts JAX's backend."""
+    import jax
+
+    stats = jax.local_devices()[0].memory_stats() if jax.default_backend() != "cpu" else None
+    device = None if not stats or "bytes_limit" not in stats else int(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
+    return FreeMemory(device, free_host_bytes())
+
+
+def free_host_bytes(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Memory that is free, or that a container may have at most, on Linux; None elsewhere.
 
     Args:
-        held: that of the store which the scores go into, where there is one; `auto` goes on with it, on whichever machine.
+        meminfo: what Linux says of its memory.
+        cgroup: where a container's limits have files.
     """
-    if scoring.dtype != "auto":
-        return scoring.dtype
-    if held is not None:
-        return held
-    if scoring.engine != "vllm":
-        return "auto"
-    if machine.bfloat16:
-        return "bfloat16"
-    return "float16" if machine.gpus else "float32"
+    free = [_first_number(line) * 1024 for line in _lines(meminfo) if line.startswith("MemAvailable:")]
+    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
+        free += [number for line in _lines(cgroup / limit) if (number := _first_number(line))]
+    return min(free, default=None)
 
 
-def with_dtype(config: RunConfig, path: Where, machine: Machine) -> RunConfig:
-    """The configuration with `scoring.dtype` resolved, for the store at `path`.
-
-    Raises:
-        StoreError: the store there is damaged.
-    """
-    if config.scoring.dtype != "auto":
-        return config
-    held = ScoreStore.open(path).provenance.run_key.get("dtype") if exists(path) else None
-    dtype = resolved_dtype(config.scoring, machine, None if held is None else str(held))
-    return config.model_copy(update={"scoring": config.scoring.model_copy(update={"dtype": dtype})})
-
-
-def said_dtype(asked: ScoringSettings, resolved: str, machine: Machine) -> str:
-    """The numbers that a model computes in, and why."""
-    if asked.dtype != "auto":
-        return resolved
-    if resolved != resolved_dtype(asked, machine):
-        return f"{resolved}, as in the store"
-    if resolved == "float32":
-        return "float32: this CPU emulates bfloat16, which is slow"
-    return f"{resolved}: this GPU has no bfloat16" if resolved == "float16" else resolved
-
-
-def dtype_warnings(scoring: ScoringSettings, machine: Machine) -> list[str]:
-    """A warning where a CPU is told to compute in numbers that it has to emulate."""
-    if scoring.engine != "vllm" or scoring.dtype != "bfloat16" or machine.gpus or machine.bfloat16:
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except OSError:
         return []
-    return ["scoring.dtype: this CPU has no instructions for bfloat16 and emulates it, which is slow; float32 (or auto) is faster here"]
+
+
+def _first_number(line: str) -> int:
+    """0 where there is none, as in `max`, by which a container says that it has no limit."""
+    return next((int(word) for word in line.split() if word.isdecimal()), 0)
 
 
 def _built_for_cpu() -> bool:

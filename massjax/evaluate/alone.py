@@ -1,0 +1,59 @@
+"""How each archetype did by itself: how much of the panel it scored, how well it ranked, what weight each strategy gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from massjax.evaluate.controls import single_rank_ic
+from massjax.evaluate.result import Strategy
+from massjax.evaluate.strategies import Arena
+from massjax.statistics.series import SeriesSummary, summarize
+
+
+class Alone(NamedTuple):
+    """One archetype by itself.
+
+    Attributes:
+        coverage: share of members with a score.
+        rank_ic: of its own scores, over the evaluated dates, at the fitted horizon.
+        mean_weight: by strategy name, over the evaluated dates of that strategy; NaN for a strategy without any.
+    """
+
+    coverage: float
+    rank_ic: SeriesSummary
+    mean_weight: Mapping[str, float]
+
+
+def each_alone(arena: Arena, strategies: Sequence[Strategy]) -> tuple[Alone, ...]:
+    """Every archetype of a run by itself, in the order of the scores.
+
+    Args:
+        arena: what the strategies were judged on.
+        strategies: as they were judged.
+    """
+    horizon = arena.settings.horizon
+    daily = single_rank_ic(arena.scores, arena.member, arena.forward_returns[horizon], missing=arena.settings.missing)
+    coverage = score_coverage(arena.scores, arena.member)
+    means = {strategy.name: _mean_weights(strategy) for strategy in strategies}
+    return tuple(
+        Alone(
+            coverage=float(coverage[k]),
+            rank_ic=summarize(np.where(arena.evaluated, daily[k], np.nan), horizon),
+            mean_weight={name: float(mean[k]) for name, mean in means.items()},
+        )
+        for k in range(len(coverage))
+    )
+
+
+def score_coverage(scores: Float[np.ndarray, "K N T"], member: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, " K"]:
+    """Share of the members, over all dates, for which each archetype has a score."""
+    return np.asarray((np.isfinite(scores) & member).sum(axis=(1, 2)) / max(int(member.sum()), 1))
+
+
+def _mean_weights(strategy: Strategy) -> Float[np.ndarray, " K"]:
+    chosen = strategy.weights[strategy.evaluated]
+    return chosen.mean(axis=0) if len(chosen) else np.full(strategy.weights.shape[1], np.nan)

@@ -1,0 +1,34 @@
+"""What the searches of a configuration are called, and how one says which it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from massjax.errors import ConfigError
+from massjax.evaluate.searches import listed_searches, search_names
+from massjax.machine import FreeMemory
+
+
+def test_a_search_of_ones_own_does_not_take_the_name_of_a_control_or_a_column() -> None:
+    assert search_names(["own:uniform", "own:date", "own:Climber"]) == ["uniform-search", "date-search", "Climber"]
+
+
+def test_of_two_searches_by_one_method_each_has_a_number() -> None:
+    assert search_names(["annealing", "gradient", "annealing"]) == ["annealing-1", "gradient", "annealing-2"]
+
+
+def test_defaults_are_written_out_beside_the_method() -> None:
+    (search,) = listed_searches([{"method": "annealing", "chains": 3}])
+    written = search.written_out()
+    assert next(iter(written)) == "method"
+    assert (written["method"], written["chains"], written["cooling"]) == ("annealing", 3, 0.95)
+    assert listed_searches([written]) == (search,)
+    assert listed_searches([]) == ()
+
+
+def test_an_error_names_the_place_of_the_search() -> None:
+    with pytest.raises(ConfigError, match=r"^search\.1: .*did you mean 'annealing'"):
+        listed_searches([{"method": "annealing"}, {"method": "anealing"}])
+    _, large = listed_searches([{"method": "annealing"}, {"method": "annealing", "chains": 1000}])
+    with pytest.raises(ConfigError, match=r"^search\.1: 1,000 chains .* take 1 chains or fewer"):
+        large.check_memory(10, 10, FreeMemory(None, 700))
