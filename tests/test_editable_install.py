@@ -29,7 +29,7 @@ def clone(tmp_path: Path, root: Path) -> Path:
     """What an installation needs of the project, in a folder of the package's name, as `git clone` makes it."""
     folder = tmp_path / "clones" / "massjax"
     shutil.copytree(root / "massjax", folder / "massjax", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, folder)
     return folder
 
@@ -54,11 +54,12 @@ def test_it_is_found_from_the_folder_that_holds_the_clone(clone: Path, tmp_path:
         assert found.stdout.split() == [str(clone / "massjax" / "__init__.py"), "load_panel"]
 
 
-def test_a_wheel_carries_the_templates_and_the_mark_of_its_types(clone: Path, tmp_path: Path) -> None:
+def test_a_wheel_carries_the_templates_the_mark_of_its_types_and_the_licence(clone: Path, tmp_path: Path) -> None:
     with build(clone, "build_wheel", tmp_path / "wheels") as wheel:
         names = set(wheel.namelist())
     package = clone / "massjax"
     needed = [*package.rglob("*.py"), *package.rglob("*.j2"), package / "py.typed"]
     assert len([file for file in needed if file.suffix == ".j2"]) >= 2
     assert {file.relative_to(clone).as_posix() for file in needed} <= names
+    assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
     assert not [name for name in names if not name.startswith(("massjax/", "massjax-"))]

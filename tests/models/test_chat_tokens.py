@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("transformers", reason="transformers is not installed: pip install 'massjax[openai]'")
+pytest.importorskip("transformers", reason="transformers is not installed: pip install 'massjax[tokenizer]'")
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
