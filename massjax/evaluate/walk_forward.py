@@ -239,8 +239,8 @@ def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: 
     return True
 
 
-def _members_first(history: History) -> History:
-    """The members of each date moved to the first rows, and only as many rows as the largest universe of a date has stocks.
+def _members_first(history: History) -> tuple[Float[Array, "K M T"], Bool[Array, "M T"], Float[Array, "M T"]]:
+    """The members of each date moved to the first rows, and only the M rows that the largest universe of a date fills.
 
     A row is then another stock on another date, which the fitness, computed date by date, does not see.
     """
