@@ -81,7 +81,7 @@ def _attributes(cls: type[BaseModel]) -> str:
 def purpose(field: FieldInfo) -> str:
     """What a setting is, in half a sentence: its description up to the first colon, semicolon or full stop outside of backquotes."""
     said = re.match(r"(?:`[^`]*`|[^`.;:]|[.;:](?!\s|$))*", field.description or "")
-    text = said[0] if said else ""
+    text = " ".join(said[0].split()) if said else ""
     return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
 
 

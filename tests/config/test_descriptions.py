@@ -10,9 +10,11 @@ import pytest
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+import massjax.config
 import massjax.search.registry
 from massjax.config import MarketSettings, RunConfig
 from massjax.errors import ConfigError
+from massjax.search import Search
 from massjax.settings import Settings, purpose, validate
 
 SEARCHES = massjax.search.registry.METHODS.values()
@@ -31,6 +33,7 @@ SETTINGS = [(f"{s.__name__}.{name}", field) for s in SECTIONS for name, field in
 def test_all_sections_are_here() -> None:
     assert {RunConfig, MarketSettings, *SEARCHES} <= set(SECTIONS)
     assert len(SETTINGS) >= 165
+    assert {s.__name__ for s in SECTIONS if not issubclass(s, Search)} <= set(massjax.config.__all__)
 
 
 @pytest.mark.parametrize(("name", "field"), SETTINGS, ids=[name for name, _ in SETTINGS])
@@ -87,6 +90,7 @@ def test_settings_of_ones_own_need_no_description_and_may_list_themselves() -> N
         ("A file's spelling: as in `{A: B}`.", "a file's spelling"),
         ("Text such as `a: b; c. d` before it. More.", "text such as `a: b; c. d` before it"),
         ("GPUs of 0.5 GB.", "GPUs of 0.5 GB"),
+        ("Two\n    lines with a ` alone.", "two lines with a"),
     ],
 )
 def test_the_purpose_is_the_beginning_of_the_description(description: str | None, words: str) -> None:
