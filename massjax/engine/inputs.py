@@ -19,6 +19,8 @@ from massjax.labels import plain
 
 SignalName: TypeAlias = Literal["combined", "mean", "disagreement"]
 Missing: TypeAlias = Literal["renormalize", "zero"]
+AnyArray: TypeAlias = Array | np.ndarray
+"""JAX's, or numpy's: what lies on the host stays there until a compiled function takes it."""
 
 SIGNALS: tuple[SignalName, ...] = ("combined", "mean", "disagreement")
 MISSING: tuple[Missing, ...] = ("renormalize", "zero")
@@ -77,7 +79,7 @@ def check_flag(what: str, value: object) -> bool:
     return bool(value)
 
 
-def check_alpha(alpha: ArrayLike) -> Float[Array, ""]:
+def check_alpha(alpha: ArrayLike) -> Float[AnyArray, ""]:
     """`alpha` as a float32 scalar (always an array, so that changing it never recompiles).
 
     Raises:
@@ -92,7 +94,7 @@ def check_alpha(alpha: ArrayLike) -> Float[Array, ""]:
 
 def check_scores(
     scores: Float[ArrayLike, "K N D"], axes: str = "archetypes, stocks, dates", *, may_be_empty: bool = False
-) -> Float[Array, "K N D"]:
+) -> Float[AnyArray, "K N D"]:
     """Scores as float32; NaN marks what is missing.
 
     Raises:
@@ -106,7 +108,7 @@ def check_scores(
     return array
 
 
-def check_probabilities(values: Float[ArrayLike, "K N D C"]) -> Float[Array, "K N D C"]:
+def check_probabilities(values: Float[ArrayLike, "K N D C"]) -> Float[AnyArray, "K N D C"]:
     """Choice probabilities as float32; NaN marks what is missing.
 
     Raises:
@@ -121,7 +123,7 @@ def check_probabilities(values: Float[ArrayLike, "K N D C"]) -> Float[Array, "K 
     return array
 
 
-def check_panel(what: str, values: Float[ArrayLike, "N D"], scores: Float[Array, "K N D"]) -> Float[Array, "N D"]:
+def check_panel(what: str, values: Float[ArrayLike, "N D"], scores: Float[AnyArray, "K N D"]) -> Float[AnyArray, "N D"]:
     """Values by stock and date as float32, of the stocks and dates of `scores`; NaN marks what is missing.
 
     Raises:
@@ -132,7 +134,7 @@ def check_panel(what: str, values: Float[ArrayLike, "N D"], scores: Float[Array,
     return array
 
 
-def check_member(member: Bool[ArrayLike, "N D"], scores: Float[Array, "K N D"]) -> Bool[Array, "N D"]:
+def check_member(member: Bool[ArrayLike, "N D"], scores: Float[AnyArray, "K N D"]) -> Bool[AnyArray, "N D"]:
     """Membership as booleans, of the stocks and dates of `scores`.
 
     Raises:
@@ -142,10 +144,10 @@ def check_member(member: Bool[ArrayLike, "N D"], scores: Float[Array, "K N D"]) 
     if array.dtype != bool:
         raise DataError(f"member has dtype {array.dtype}; expected bool [stocks, dates], True where the stock is in the universe")
     _check_like_scores("member", array.shape, scores)
-    return array  # type: ignore[return-value]
+    return array
 
 
-def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[Array, "P K"]:
+def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[AnyArray, "P K"]:
     """Candidate agent distributions as float32.
 
     Raises:
@@ -205,14 +207,14 @@ def check_key(key: Key[Array, ""]) -> Key[Array, ""]:
     return key
 
 
-def as_float32(values: Any) -> Float[Array, "*shape"]:
+def as_float32(values: Any) -> Float[AnyArray, "*shape"]:
     """float32 without a device computation: what lies on the host is converted there and moves when a compiled function takes it."""
     if not isinstance(values, jax.Array):
-        return np.asarray(values, np.float32)  # type: ignore[return-value]
+        return np.asarray(values, np.float32)
     return values if values.dtype == jnp.float32 else values.astype(jnp.float32)
 
 
-def _floats(what: str, values: Any, axes: int, names: str, largest: float = np.inf) -> Float[Array, "*shape"]:
+def _floats(what: str, values: Any, axes: int, names: str, largest: float = np.inf) -> Float[AnyArray, "*shape"]:
     array = as_array(what, values)
     if array.ndim != axes:
         raise DataError(f"{what} have shape {array.shape}; expected {axes} axes [{names}]")
@@ -248,6 +250,6 @@ def _is_real(dtype: Any) -> bool:
     return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)) and not jnp.issubdtype(dtype, np.timedelta64)
 
 
-def _check_like_scores(what: str, shape: tuple[int, ...], scores: Float[Array, "K N D"]) -> None:
+def _check_like_scores(what: str, shape: tuple[int, ...], scores: Float[AnyArray, "K N D"]) -> None:
     if shape != scores.shape[1:]:
         raise DataError(f"{what} has shape {shape}; expected {scores.shape[1:]} [stocks, dates], as the scores {scores.shape} have them")

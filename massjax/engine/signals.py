@@ -229,11 +229,11 @@ def product_signal(products: Products, weights: Float[Array, "K P"], alpha: Floa
     """
     rows = len(products.pivot)
 
-    def of_all() -> Float[Array, "3*N P"]:
+    def of_all() -> Float[Array, "rows P"]:
         present = products.values[2 * rows :, :1] * weights.sum(0)[None, :]
         return jnp.concatenate([jnp.matmul(products.values[: 2 * rows], weights, precision="highest"), present])
 
-    def of_some() -> Float[Array, "3*N P"]:
+    def of_some() -> Float[Array, "rows P"]:
         return jnp.matmul(products.values, weights, precision="highest")
 
     apart, squares, total = jnp.split(lax.cond(products.complete, of_all, of_some), 3)

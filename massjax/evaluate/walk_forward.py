@@ -27,6 +27,7 @@ from massjax.engine.evaluation import Window, prepare_window
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
+    AnyArray,
     Missing,
     SignalName,
     check_alpha,
@@ -218,7 +219,7 @@ def _search_dates(
     lookback: int,
     gap: int,
     key: Key[Array, ""],
-    alpha: Float[Array, ""],
+    alpha: Float[AnyArray, ""],
     signal: SignalName,
     missing: Missing,
     warm_start: bool,
@@ -291,7 +292,7 @@ def _apply_from(found: _Found, total: int, archetypes: int, first: int, delay: i
     return _Found(weights, fitness, chain_fitness)
 
 
-def _judge(panel: Panel, applied: _Found, alpha: Float[Array, ""], signal: SignalName, missing: Missing, leaks: bool) -> WalkForward:
+def _judge(panel: Panel, applied: _Found, alpha: Float[AnyArray, ""], signal: SignalName, missing: Missing, leaks: bool) -> WalkForward:
     mean, disagreement, combined, rank_ic, ic = map(np.asarray, _out_of_sample(panel, jnp.asarray(applied.weights), alpha, signal, missing))
     searched = ~np.isnan(applied.fitness)
     return WalkForward(applied.weights, mean, disagreement, combined, applied.fitness, rank_ic, ic, applied.chain_fitness, searched, leaks)

@@ -17,6 +17,7 @@ from massjax.engine.evaluation import prepare_window
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
+    AnyArray,
     Missing,
     SignalName,
     as_array,
@@ -216,10 +217,10 @@ _finish = jax.jit(finish, static_argnames="settings")
 
 
 def _search_aloud(
-    panel: Panel,
+    panel: tuple[AnyArray, ...],
     settings: Search,
     key: Key[Array, ""],
-    alpha: Array,
+    alpha: Float[AnyArray, ""],
     signal: SignalName,
     missing: Missing,
     start: Float[np.ndarray, "P K"],

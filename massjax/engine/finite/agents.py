@@ -15,6 +15,7 @@ from massjax.engine.finite.picks import largest, plackett_luce_keys
 from massjax.engine.finite.random_bits import threefry, uniform
 from massjax.engine.finite.watchlists import ATTENTION, Attention, Groups, Quotas, group_stocks, quotas, watch
 from massjax.engine.inputs import (
+    AnyArray,
     as_array,
     check_choice,
     check_key,
@@ -168,7 +169,7 @@ class Drawn(NamedTuple):
         return jnp.where(self.looked > 0, self.picked.astype(jnp.float32) / jnp.maximum(self.looked, 1).astype(jnp.float32), jnp.nan)
 
 
-def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Float[Array, "K N D"]:
+def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Float[AnyArray, "K N D"]:
     """Scores as they are; choice probabilities as the expected choice, scaled to [0, 1].
 
     Raises:
@@ -176,7 +177,7 @@ def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Flo
     """
     array = as_array("scores", probabilities_or_scores)
     if array.ndim != 4:
-        return array  # type: ignore[return-value]
+        return array
     values = check_probabilities(array)
     return jnp.sum(values * jnp.linspace(0.0, 1.0, values.shape[-1])[None, None, None, :], axis=-1)
 
