@@ -28,10 +28,13 @@ def check_shapes() -> None:
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, its arrays checked, but for arguments that come from users: it refuses those itself, in words of its own."""
+    """The function, its arrays checked, but for arguments that come from users: it refuses those itself, in words of its own.
+
+    So does a dataclass what it is made of.
+    """
     hints = function.__annotations__.items()
     shapes = {name: hint for name, hint in hints if _has_shape(hint) and (name == "return" or not _is_users(hint))}
-    if not shapes:
+    if not shapes or function.__name__ == "__init__":
         return function
     function.__annotations__ = shapes
     return beartype(function)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import ArrayLike, Bool, Float
 from scipy.stats import rankdata
 
 from massjax.labels import check_labels, plain
 
 
 def daily_rank_ic(
-    signal: Float[np.ndarray, "N T"], forward_returns: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"] | None = None
+    signal: Float[ArrayLike, "N T"], forward_returns: Float[ArrayLike, "N T"], member: Bool[ArrayLike, "N T"] | None = None
 ) -> Float[np.ndarray, " T"]:
     """RankIC of each date: Spearman's correlation of signal and forward return over the members that have both.
 
@@ -22,19 +22,18 @@ def daily_rank_ic(
     Returns:
         In [-1, 1], average ranks on ties; NaN on dates where fewer than two stocks are left or either side is constant.
     """
-    signal, forward_returns = _common(signal, forward_returns, member)
-    return _correlation(_ranks(signal), _ranks(forward_returns))
+    return _correlation(*map(_ranks, _common(signal, forward_returns, member)))
 
 
 def daily_ic(
-    signal: Float[np.ndarray, "N T"], forward_returns: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"] | None = None
+    signal: Float[ArrayLike, "N T"], forward_returns: Float[ArrayLike, "N T"], member: Bool[ArrayLike, "N T"] | None = None
 ) -> Float[np.ndarray, " T"]:
     """IC of each date: Pearson's correlation of signal and forward return; otherwise as `daily_rank_ic`."""
     return _correlation(*_common(signal, forward_returns, member))
 
 
 def _common(
-    signal: Float[np.ndarray, "N T"], forward_returns: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"] | None
+    signal: Float[ArrayLike, "N T"], forward_returns: Float[ArrayLike, "N T"], member: Bool[ArrayLike, "N T"] | None
 ) -> tuple[Float[np.ndarray, "N T"], Float[np.ndarray, "N T"]]:
     check_labels(member=member, signal=signal, forward_returns=forward_returns)
     signal, forward_returns = (
