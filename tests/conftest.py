@@ -19,10 +19,17 @@ from typing import Any
 import jax
 import pytest
 
-from massjax.config import RunConfig
-from massjax.pipeline import run
-from massjax.report.run import RunResult
-from tests import small_run as small_run_settings, small_store
+from tests.shapes import check_shapes
+
+check_shapes()  # before anything of massjax is imported
+
+from massjax.config import RunConfig  # noqa: E402
+from massjax.pipeline import run  # noqa: E402
+from massjax.report.run import RunResult  # noqa: E402
+from tests import small_run as small_run_settings, small_store  # noqa: E402
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -45,10 +45,10 @@ def bomb(form: str) -> str:
 def test_yaml_that_grows_nests_or_repeats_is_refused_at_once(tmp_path: Path, text: str, why: str) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(text)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(ConfigError) as caught:
         read_yaml(file)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert str(caught.value).startswith(f"{file}: is not valid YAML: ")
     assert why in str(caught.value)
 

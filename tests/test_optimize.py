@@ -138,7 +138,7 @@ def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> 
 
 def _stop(process: subprocess.Popen[str], number: int) -> tuple[int, str]:
     process.send_signal(number)
-    return process.wait(timeout=60), process.communicate()[1]
+    return process.wait(timeout=600), process.communicate()[1]
 
 
 def test_the_command_exits_with_2_and_no_traceback(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import ArrayLike, Bool, Float, Int
 
 from massjax.errors import DataError
 from massjax.labels import check_labels, plain
@@ -59,15 +59,15 @@ class Backtest:
 
 
 def backtest(
-    signal: Float[np.ndarray, "N T"],
-    returns: Float[np.ndarray, "N T"],
-    member: Bool[np.ndarray, "N T"],
+    signal: Float[ArrayLike, "N T"],
+    returns: Float[ArrayLike, "N T"],
+    member: Bool[ArrayLike, "N T"],
     settings: BacktestSettings,
     *,
     start: int = 0,
     execution_lag: int = 1,
-    fillable: Bool[np.ndarray, "N T"] | None = None,
-    ends: Int[np.ndarray, " N"] | None = None,
+    fillable: Bool[ArrayLike, "N T"] | None = None,
+    ends: Int[ArrayLike, " N"] | None = None,
 ) -> Backtest:
     """Hold the top quantile of the signal in equal weights, rebalanced every `settings.every` dates.
 
@@ -129,7 +129,7 @@ def backtest(
         raise DataError(
             f"backtest: fillable {fillable.shape} of {fillable.dtype} must be booleans of the shape of the signal, {signal.shape}"
         )
-    ends = np.full(stocks, dates) if ends is None else ends
+    ends = np.full(stocks, dates) if ends is None else np.asarray(ends)
     equity, turnover, cost, held = np.full(dates, np.nan), np.zeros(dates), np.zeros(dates), np.zeros((stocks, dates))
     holdings, cash, orders = np.zeros(stocks), 1.0, Orders(np.zeros(stocks), np.zeros(stocks))
     rebalances = unpriced = unfilled = 0

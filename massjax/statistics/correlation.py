@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import ArrayLike, Bool, Float
 
 from massjax.average_ranks import average_ranks
 from massjax.labels import check_labels, plain
 
 
 def daily_rank_ic(
-    signal: Float[np.ndarray, "N T"], forward_returns: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"] | None = None
+    signal: Float[ArrayLike, "N T"], forward_returns: Float[ArrayLike, "N T"], member: Bool[ArrayLike, "N T"] | None = None
 ) -> Float[np.ndarray, " T"]:
     """RankIC of each date: Spearman's correlation of signal and forward return over the members that have both.
 
@@ -32,12 +32,11 @@ def daily_rank_ic(
         >>> daily_rank_ic(signal, returns).round(6).tolist()
         [1.0, nan]
     """
-    signal, forward_returns = _common(signal, forward_returns, member)
-    return _correlation(average_ranks(signal), average_ranks(forward_returns))
+    return _correlation(*map(average_ranks, _common(signal, forward_returns, member)))
 
 
 def daily_ic(
-    signal: Float[np.ndarray, "N T"], forward_returns: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"] | None = None
+    signal: Float[ArrayLike, "N T"], forward_returns: Float[ArrayLike, "N T"], member: Bool[ArrayLike, "N T"] | None = None
 ) -> Float[np.ndarray, " T"]:
     """IC of each date: Pearson's correlation of signal and forward return over the members that have both.
 
@@ -59,7 +58,7 @@ def daily_ic(
 
 
 def _common(
-    signal: Float[np.ndarray, "N T"], forward_returns: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"] | None
+    signal: Float[ArrayLike, "N T"], forward_returns: Float[ArrayLike, "N T"], member: Bool[ArrayLike, "N T"] | None
 ) -> tuple[Float[np.ndarray, "N T"], Float[np.ndarray, "N T"]]:
     """Signal and forward return in float64, NaN in both where a stock is no member or lacks either."""
     check_labels(member=member, signal=signal, forward_returns=forward_returns)

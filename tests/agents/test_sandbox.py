@@ -187,11 +187,11 @@ DOUBLED = "{% set a = 'a' %}" + "{% set a = a ~ a %}" * 60 + "{{ a|length }}"
 )
 def test_a_render_ends_in_an_error_in_time_and_memory(tmp_path: Path, user: str) -> None:
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         with pytest.raises(ConfigError, match=r"own\.j2"):
             rendered(tmp_path, user)
-        assert time.perf_counter() - began < SECONDS
+        assert time.process_time() - began < SECONDS
         assert tracemalloc.get_traced_memory()[1] < BYTES
     finally:
         tracemalloc.stop()

@@ -15,7 +15,8 @@ def main(out: str, devices: int, process: int = 0, processes: int = 1, port: int
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", devices // processes)
     if processes > 1:
-        jax.distributed.initialize(f"127.0.0.1:{port}", processes, process)
+        waits = {f"{wait}_seconds": 1800 for wait in ("heartbeat_timeout", "shutdown_timeout")}
+        jax.distributed.initialize(f"127.0.0.1:{port}", processes, process, initialization_timeout=1800, **waits)
 
     import massjax as mj
     from massjax.engine.devices import over_devices

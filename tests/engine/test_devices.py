@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from massjax.engine.devices import over_devices
 from massjax.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 1800
+"""Seconds that processes wait for each other: on a busy machine one may compile long after another."""
 
 
 def run(out: Path, devices: int, processes: int = 1) -> dict[str, np.ndarray]:
@@ -22,12 +25,14 @@ def run(out: Path, devices: int, processes: int = 1) -> dict[str, np.ndarray]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tests.engine.sharded", str(out), str(devices)]
+    waits = ("call_warn_stuck_timeout", "call_terminate_timeout", "timeout")
+    environment = {**os.environ, "XLA_FLAGS": " ".join(f"--xla_cpu_collective_{wait}_seconds={PATIENCE}" for wait in waits)}
     started = [
-        subprocess.Popen([*command, str(process), str(processes), str(port)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([*command, str(process), str(processes), str(port)], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
         for process in range(processes)
     ]
     for process in started:
-        errors = process.communicate(timeout=300)[1]
+        errors = process.communicate(timeout=PATIENCE)[1]
         assert process.returncode == 0, errors
     return dict(np.load(out))
 

@@ -60,7 +60,7 @@ def test_a_byte_now_and_then_does_not_hold_a_request_open() -> None:
     began = time.monotonic()
     with pytest.raises(ModelError, match=r"no answer within 0.5 s \(2 attempts\)"):
         asked(lambda number, message: trickle, timeout=0.5, attempts=2, concurrency=12)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50, "it read on to the end, which takes 100 s"
 
 
 @pytest.mark.parametrize("kind", ["endless", "compressed"])

@@ -164,7 +164,7 @@ def test_a_merge_into_a_store_that_another_process_writes_loses_nothing(root: Pa
     ]
     assert subprocess.run(writer, env=environment, check=False).returncode == 0
     process.stdin.close()
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=600) == 0
     process.stdout.close()
     target.compact()
     assert content(target) == content(fill(whole))
