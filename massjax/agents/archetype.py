@@ -57,7 +57,7 @@ class Archetype(Settings):
         0,
         ge=0,
         description="Number of this copy among differently seeded copies of one archetype; each copy is a row of the score tensor. Copies "
-        "differ only where a stage writes with a temperature above 0.",
+        "differ only where a stage writes with a temperature above 0, or a template of your own shows `archetype.replica`.",
     )
     persona: str = Field(
         "",

@@ -67,7 +67,8 @@ class Grid(Settings):
     replicas: int = Field(
         1,
         ge=1,
-        description="Copies of each combination; they differ only where a stage writes with a temperature above 0.",
+        description="Copies of each combination; they differ only where a stage writes with a temperature above 0, or a template of "
+        "your own shows `archetype.replica`.",
     )
     stages: tuple[str, ...] = Field(
         (),
@@ -88,7 +89,8 @@ class Draw(Settings):
     replicas: int = Field(
         1,
         ge=1,
-        description="Copies of each drawn archetype; they differ only where a stage writes with a temperature above 0.",
+        description="Copies of each drawn archetype; they differ only where a stage writes with a temperature above 0, or a template of "
+        "your own shows `archetype.replica`.",
     )
     stages: tuple[str, ...] = Field(
         (),

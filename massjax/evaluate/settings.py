@@ -29,7 +29,7 @@ class EvaluateSettings(Settings):
         None,
         ge=0,
         description="Dates between the last date of the look-back and the date of the search; null takes the smallest that does not leak, "
-        "horizon + execution lag - 1. A smaller one is refused.",
+        "horizon + execution lag - 1. A smaller one is refused, but for `leakage_ablation`.",
     )
     delay: int = Field(
         1,

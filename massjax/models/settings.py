@@ -172,8 +172,8 @@ class ScoringSettings(Settings):
     )
     seed: int = Field(
         0,
-        description="Seed of the engine that asks the model, part of the store's provenance; a score, which is one forward pass, does not "
-        "depend on it.",
+        description="Seed that vLLM or the server is given, part of the store's provenance. A model's score is one forward pass and does "
+        "not depend on it; the numbers that `fake` makes up do.",
     )
     max_num_seqs: int | None = Field(
         None, ge=1, description="Prompts that vLLM computes at once at most; null takes 64 on a CPU and vLLM's own number on a GPU."
@@ -198,11 +198,14 @@ class ScoringSettings(Settings):
     )
     knowledge_cutoff: date | None = Field(
         None,
-        description="Date at which the model's training data ends, such as 2024-06-30. A warning is given where dates before it are "
+        description="Date at which the model's training data ends, such as 2024-06-30. A warning is given where dates up to it are "
         "scored, which the model may remember; null cannot warn.",
     )
     price_per_million_tokens: float | None = Field(
-        None, ge=0.0, description="Price of a million prompt tokens, in any currency, for the cost that `--plan` estimates."
+        None,
+        ge=0.0,
+        description="Price of a million prompt tokens, in any currency: `--plan` estimates the cost with it, and `python -m massjax.store "
+        "info` tells what was spent.",
     )
     prompts_per_second: float | None = Field(
         None,
