@@ -13,7 +13,7 @@ def words(key: Key[Array, ""], chains: int, count: int) -> UInt32[Array, "count 
 
 
 def fraction(word: UInt32[Array, "*P"]) -> Float[Array, "*P"]:
-    """Uniform float32 numbers in the open interval (0, 1), from the upper 24 bits of each word."""
+    """Uniform float32 numbers above 0 and up to 1, from the upper 24 bits of each word; 1 itself is what the highest of them rounds to."""
     return ((word >> 8).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-24)
 
 
