@@ -24,7 +24,7 @@ from jax import lax
 from timing import Size
 
 import massjax as mj
-from massjax.engine.devices import spread
+from massjax.engine.devices import spread_candidates
 from massjax.engine.evaluation import Window, in_tiles, prepare_window, window_fitness
 from massjax.search import Objective
 
@@ -71,7 +71,7 @@ def product_alone(size: Size) -> Callable[[], object]:
     def product(candidates: jax.Array, rows: jax.Array) -> jax.Array:
         return lax.map(lambda tile: (rows @ tile.T).sum(0), in_tiles(candidates, 256)).reshape(-1)
 
-    return partial(jax.jit(partial(spread, product)), *timing.on_devices((candidates, rows)))
+    return partial(jax.jit(partial(spread_candidates, product)), *timing.on_devices((candidates, rows)))
 
 
 def measure_size(size: Size, target: int | None, rounds: int) -> dict[str, object]:
@@ -142,7 +142,7 @@ def gradients(data: list[jax.Array], weights: jax.Array) -> Callable[[], object]
     """The soft RankIC and its gradient of every restart, and nothing else."""
     objective = Objective(ready(data), jnp.float32(0.5), "combined")
     search = mj.GradientSearch(restarts=len(weights))
-    return partial(jax.jit(lambda logits, objective: spread(search.slopes, logits, objective)), jnp.log(weights), objective)
+    return partial(jax.jit(lambda logits, objective: spread_candidates(search.slopes, logits, objective)), jnp.log(weights), objective)
 
 
 def measure_walk_forward(rounds: int) -> dict[str, object]:

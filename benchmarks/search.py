@@ -27,7 +27,7 @@ from scipy.optimize import dual_annealing
 
 from massjax.engine import prepare_window
 from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Objective, Search
-from massjax.search.run import advance, begin
+from massjax.search.loop import advance, begin
 
 SIGNS = (-1, -1, -1, 1, -1, 1)
 SIZE, LOOKBACK, MIXED = 52, 5, 64

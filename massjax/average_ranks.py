@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 
 
-def average_ranks(values: Float[np.ndarray, N * T]) -> Float[np.ndarray, N * T]:
+def average_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..."]:
     """Rank of each value within its column, 1 for the lowest; equal values share the mean of the ranks they take up.
 
     Args:

@@ -152,7 +152,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     from massjax.engine.evaluation import ranking_method
     from massjax.evaluate.alone import each_alone
     from massjax.evaluate.searches import listed_searches
-    from massjax.evaluate.strategies import Arena, controls, evaluated_dates, judge, portfolio
+    from massjax.evaluate.strategies import Arena, controls, evaluated_dates, judge, portfolio_of
     from massjax.evaluate.unjudgeable import check_any_score, nothing_evaluated
     from massjax.report.remarks import remarks
     from massjax.report.run import ArchetypeFacts, RunResult, made_by_fake
@@ -210,7 +210,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         compared = controls(arena, fake=fake)
         if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*contenders, *compared) if found.fitness is not None):
             raise nothing_evaluated(scores, names, panel.warnings)
-        benchmark = portfolio(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
+        benchmark = portfolio_of(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(arena, [*contenders, *compared], benchmark.backtest if benchmark else None)
         facts = tuple(ArchetypeFacts(one, *alone) for one, alone in zip(archetypes, each_alone(arena, strategies), strict=True))
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
@@ -233,14 +233,15 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
 
 
 def run_over(devices: int | None, config: RunConfig, progress: Tell | None = None) -> RunResult:
-    """`run` with dates and candidates spread over several devices.
+    """Do everything that `python -m massjax.optimize` does, short of writing files, with dates and candidates spread over devices.
 
     Args:
         devices: GPUs, or cores of a CPU, which is split into as many JAX devices; None for all there are, of a CPU at most `MOST_CORES`.
-        config, progress: as `run` takes them.
+        config: the configuration; the result holds it fully resolved.
+        progress: told of each stage, and within a search of the dates that are done.
 
     Raises:
-        MassjaxError: there are fewer devices, and whatever `run` raises.
+        MassjaxError: fewer devices than asked for, or bad settings, data or scores; the message says which and what to do.
     """
     import jax
 

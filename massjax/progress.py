@@ -57,7 +57,7 @@ SILENT = Speaker(_nothing, _nothing, _nothing)
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageProgress:
     """A stage that is under way; times are seconds of any one clock.
 
     Attributes:
@@ -76,7 +76,7 @@ class Stage:
     first: tuple[float, int] | None = None
     latest: float = 0.0
 
-    def advanced(self, done: int, total: int, now: float) -> Stage:
+    def advanced(self, done: int, total: int, now: float) -> StageProgress:
         """The stage when so much of it is done."""
         if done <= self.done:
             return replace(self, done=done, total=total)
@@ -129,7 +129,7 @@ class Lines:
         interval: float = INTERVAL,
     ) -> None:
         self._write, self._clock, self._verbose, self._interval = write, clock, verbose, interval
-        self._stage: Stage | None = None
+        self._stage: StageProgress | None = None
         self._spoke, self._last = clock(), ""
         self._lock = threading.Lock()
 
@@ -139,7 +139,7 @@ class Lines:
             now = self._clock()
             if self._stage is None or self._stage.what != what:
                 self._close(now)
-                self._stage = Stage(what, now)
+                self._stage = StageProgress(what, now)
                 self._say(f"{what} ({total:,})" if total and not done else what, now)
             self._stage = self._stage.advanced(done, total, now)
             self._speak_when_due(now)
@@ -216,7 +216,7 @@ class StageTimes:
 
 def correcting(speaker: Speaker, what: str, clock: Callable[[], float] = time.monotonic) -> Tell:
     """Tell as `speaker` does; once the first part of the stage `what` shows its real speed, say that, where the rest takes a while."""
-    stages: list[Stage] = []
+    stages: list[StageProgress] = []
     said: list[str] = []
 
     def tell(told: str, done: int, total: int) -> None:
@@ -224,7 +224,7 @@ def correcting(speaker: Speaker, what: str, clock: Callable[[], float] = time.mo
         if told != what or said:
             return
         now = clock()
-        stages[:] = [(stages[0] if stages else Stage(what, now)).advanced(done, total, now)]
+        stages[:] = [(stages[0] if stages else StageProgress(what, now)).advanced(done, total, now)]
         left = stages[0].left(now)
         if done >= FIRST_PART and left is not None:
             said.append(stages[0].line(now))

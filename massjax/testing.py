@@ -28,8 +28,8 @@ from jaxtyping import Array, Bool, Float
 
 from massjax.engine import fitness, prepare_window
 from massjax.engine.devices import over_devices
-from massjax.search.protocol import Objective, Search
-from massjax.search.run import SearchResult, run_search, search_window
+from massjax.search.base import Objective, Search
+from massjax.search.loop import SearchResult, run_search, search_window
 
 ARCHETYPES, STOCKS, DATES = 4, 12, 3
 """Size of every window of the contract: settings that hold a number an archetype, such as a prior, must hold four."""

@@ -15,7 +15,7 @@ from massjax import progress
 from massjax.flags import Loudness
 from massjax.optimize import main as optimize
 from massjax.precompute import main as precompute
-from massjax.progress import Lines, Speaker, Stage, correcting, duration, speaking
+from massjax.progress import Lines, Speaker, StageProgress, correcting, duration, speaking
 from massjax.store.__main__ import main as store
 from massjax.version import massjax_version
 from tests.test_precompute import config_file
@@ -81,7 +81,7 @@ def test_a_name_cannot_steer_the_terminal() -> None:
 @given(st.lists(st.tuples(st.integers(1, 500), st.floats(0.1, 100.0)), min_size=1, max_size=20))
 def test_the_time_left_follows_the_speed_after_the_first_part(parts: list[tuple[int, float]]) -> None:
     total = sum(done for done, _ in parts)
-    stage, now, done = Stage("x", 0.0), 0.0, 0
+    stage, now, done = StageProgress("x", 0.0), 0.0, 0
     for more, seconds in parts:
         now, done = now + seconds, done + more
         stage = stage.advanced(done, total, now)

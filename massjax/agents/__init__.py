@@ -1,11 +1,11 @@
 """Archetypes of investors, the facts they may see, and the prompts made of both."""
 
-from massjax.agents.archetypes import resolve_archetypes
 from massjax.agents.facts import Fact, TextCounts, count_texts, facts_of, quantile_codes
 from massjax.agents.hindsight import hindsight_warnings
 from massjax.agents.masking import Masker, masker_of
 from massjax.agents.prompts import ARCHETYPE_FIRST, FACTS_FIRST, STAGE, ArchetypePrompts, PromptTemplate, content_free, prompts_of
 from massjax.agents.quoting import one_line, quote
+from massjax.agents.roster import resolve_archetypes
 from massjax.models.question import Prompt
 
 __all__ = [

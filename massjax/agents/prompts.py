@@ -16,8 +16,8 @@ from massjax.agents.archetype import Archetype
 from massjax.agents.facts import UNKNOWN, Fact
 from massjax.agents.sandbox import PromptEnvironment
 from massjax.errors import ConfigError
-from massjax.files import read_small
 from massjax.models.question import Prompt
+from massjax.user_files import read_small
 
 MODALITY_TITLES = {
     "price": "the price trend",

@@ -34,7 +34,7 @@ LARGEST_BITS = 512
 LONGEST_RANGE = 10_000
 
 _Functions = dict[str, Callable[..., Any]]
-PLAIN = (str, int, float, type(None))
+PLAIN_TYPES = (str, int, float, type(None))
 _TEXT_METHODS = (
     *("capitalize", "casefold", "lower", "swapcase", "title", "upper", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix"),
     *("count", "find", "index", "rfind", "rindex", "startswith", "endswith", "partition", "rpartition", "split", "rsplit", "splitlines"),
@@ -44,7 +44,7 @@ _LOOP = (
     *("changed", "cycle", "depth", "depth0", "first", "index", "index0", "last", "length"),
     *("nextitem", "previtem", "revindex", "revindex0"),
 )
-METHODS: dict[type, frozenset[str]] = {
+ALLOWED_METHODS: dict[type, frozenset[str]] = {
     str: frozenset(_TEXT_METHODS),
     dict: frozenset(("get", "items", "keys", "values")),
     list: frozenset(("count", "index")),
@@ -157,13 +157,13 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
                 self.checked(part)
             elif callable(part) and not isinstance(part, Macro | BlockReference | Undefined):
                 raise SecurityError(f"handles a {type(part).__name__}, which is no text, number, list or mapping")
-            elif printed and not isinstance(part, PLAIN):
+            elif printed and not isinstance(part, PLAIN_TYPES):
                 self._printed(part)
         self.spend(characters // CHARACTERS_A_STEP)
 
     def _printed(self, value: Any) -> str:
         if type(value) is not str:
-            if not isinstance(value, (*PLAIN, list, tuple, dict, Undefined)):
+            if not isinstance(value, (*PLAIN_TYPES, list, tuple, dict, Undefined)):
                 raise SecurityError(f"prints a {type(value).__name__}, which is no text, number, list or mapping")
             if isinstance(value, list | tuple | dict):
                 self._measure(value, printed=True)
@@ -205,11 +205,11 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """What stands behind a dot: a method that is safe, or the key of a mapping."""
-        if type(obj) is dict and attribute in obj and attribute not in METHODS[dict]:
+        if type(obj) is dict and attribute in obj and attribute not in ALLOWED_METHODS[dict]:
             return obj[attribute]
         if isinstance(obj, Undefined):
             return super().getattr(obj, attribute)
-        for kind, names in METHODS.items():
+        for kind, names in ALLOWED_METHODS.items():
             if isinstance(obj, kind) and attribute in names:
                 return getattr(obj, attribute)
         if isinstance(obj, tuple) and attribute in getattr(obj, "_fields", ()):

@@ -36,12 +36,17 @@ class Cost:
 
 @dataclass
 class Tally:
-    """What a run of asking did, all units together; fields as in `Cost`.
+    """What a run of asking did, all units together.
 
     Attributes:
+        units: units written.
         cells: all cells of the units written: `scores` of models, `rule_scores`, cells that had nothing to ask (`empty`), and those
             that were asked and have no score (`reasons`).
         distinct: different prompts of all cells that were wanted; those not among `prompts` had been answered before.
+        prompts: prompts asked, those that calibrate aside.
+        reused: cells answered by a prompt that was asked for another cell or before.
+        prompt_tokens: tokens in the prompts; `cached_tokens` of them came from the prefix cache.
+        seconds: the time that the model took for the scores.
         content_free: prompts asked to calibrate; not among `prompts`.
         others: units left to other processes that were at work on them.
         words: of every reason the words of one server or model; not kept in the store.

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-KINDS: dict[Any, tuple[str, str]] = {
+TYPE_WORDS: dict[Any, tuple[str, str]] = {
     bool: ("true or false", "true or false"),
     int: ("whole number", "whole numbers"),
     float: ("number", "numbers"),
@@ -54,8 +54,8 @@ def _kind(annotation: Any, many: bool = False) -> str:
             said.append(f"{'mappings' if many else 'mapping'} of {_kind(inner[0], many=True)} to {_kind(inner[1], many=True)}")
         elif isinstance(member, type) and issubclass(member, BaseModel):
             said.append("mappings" if many else "mapping")
-        elif member in KINDS:
-            said.append(KINDS[member][many])
+        elif member in TYPE_WORDS:
+            said.append(TYPE_WORDS[member][many])
     return " or ".join([*said, *(["null"] if NoneType in members else [])])
 
 

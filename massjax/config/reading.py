@@ -7,7 +7,7 @@ from typing import Any
 
 from massjax.config.yaml_text import parse_yaml
 from massjax.errors import ConfigError
-from massjax.files import read_small
+from massjax.user_files import read_small
 
 LONGEST_CONFIG = 2**20
 """Bytes of a configuration file."""

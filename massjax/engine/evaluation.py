@@ -12,7 +12,7 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from massjax.engine.cpu.compiled import COMPILED_TILE, COMPILED_UP_TO, available, evaluated_products, ranked_covariance
-from massjax.engine.devices import gathered, spread
+from massjax.engine.devices import gathered, spread_candidates
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
@@ -156,7 +156,7 @@ def prepare_window(
         scores: NaN where an archetype has none.
         member: True where the stock is in the universe.
         forward_returns: NaN where unknown.
-        missing: see `massjax.aggregate`.
+        missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
     """
     opinions = prepare_opinions(scores, member, missing)
     known = jnp.where(member, forward_returns, jnp.nan).T
@@ -179,7 +179,7 @@ def window_fitness(window: Window, weights: Float[Array, "P K"], alpha: Float[Ar
     Returns:
         [P]; NaN where every date is skipped.
     """
-    return spread(lambda weights, window, alpha: _mean_rank_ic(window, weights, alpha, signal), weights, window, alpha)
+    return spread_candidates(lambda weights, window, alpha: _mean_rank_ic(window, weights, alpha, signal), weights, window, alpha)
 
 
 def _mean_rank_ic(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:

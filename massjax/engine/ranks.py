@@ -105,7 +105,7 @@ def _rank_sums_of_column(values: Float[Array, " N"]) -> Float[Array, " N"]:
     return jnp.zeros(stocks, jnp.float32).at[owner].set(sums, unique_indices=True)
 
 
-def rank_sums_of_sorted(ordered: Float[Array, N * P], known: Int[Array, ""]) -> Float[Array, N * P]:
+def rank_sums_of_sorted(ordered: Float[Array, "N ..."], known: Int[Array, ""]) -> Float[Array, "N ..."]:
     """`2 * (average rank - mean rank)` of sorted columns: the places of the first and the last of each group of ties, from the middle.
 
     Args:

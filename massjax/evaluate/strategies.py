@@ -177,14 +177,23 @@ def _judge_one(
         },
         rank_ic_by_signal={name: summarize(daily[settings.horizon], settings.horizon) for name, daily in by_signal.items()},
         shrinkage=shrinkage(fitness, kept[settings.horizon], uniform_fitness, uniform[settings.horizon]),
-        portfolio=portfolio(arena, ranking, benchmark),
+        portfolio=portfolio_of(arena, ranking, benchmark),
         seconds=contender.seconds,
         daily_rank_ic=by_signal,
     )
 
 
-def portfolio(arena: Arena, ranking: Float[np.ndarray, "N T"], benchmark: Backtest | None, *, everyone: bool = False) -> Portfolio | None:
-    """The top-quantile portfolio of a signal from the first evaluated date on, or the equal-weight one of all members."""
+def portfolio_of(
+    arena: Arena, ranking: Float[np.ndarray, "N T"], benchmark: Backtest | None, *, everyone: bool = False
+) -> Portfolio | None:
+    """The backtest of a signal's best quantile from the first evaluated date on, and how much the day of the first rebalance matters.
+
+    Args:
+        arena: returns, fills and settings; without returns there is no portfolio.
+        ranking: the signal, higher is better; NaN = not to be bought.
+        benchmark: what the active figures are taken against; None leaves them out.
+        everyone: hold all members in equal weights, whatever the signal.
+    """
     if arena.returns is None:
         return None
     settings = arena.settings.backtest.replace(quantile=1.0) if everyone else arena.settings.backtest

@@ -41,9 +41,10 @@ from massjax.engine.inputs import (
 from massjax.engine.ranks import rank_correlation
 from massjax.engine.signals import balance, moments, selected_signal
 from massjax.errors import ConfigError, DataError, LeakageError
+from massjax.evaluate.span import smallest_gap
 from massjax.labels import check_labels
-from massjax.search.protocol import Objective, Search, check_search
-from massjax.search.run import run_search
+from massjax.search.base import Objective, Search, check_search
+from massjax.search.loop import run_search
 
 History: TypeAlias = tuple[Float[Array, "K N T"], Bool[Array, "N T"], Float[Array, "N T"]]
 """Scores, membership and forward returns of all dates."""
@@ -224,7 +225,7 @@ def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: 
         return False
     check_whole("horizon", horizon, 1)
     execution_lag = check_whole("execution_lag", 0 if execution_lag is None else execution_lag, 0)
-    needed = horizon + execution_lag - 1
+    needed = smallest_gap(horizon, execution_lag)
     if gap >= needed:
         return False
     if not ablation:

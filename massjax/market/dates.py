@@ -28,7 +28,7 @@ COUNTED = ((8, 11, 1, "seconds", "s"), (11, 14, 1_000, "milliseconds", "ms"), (1
 """Powers of ten between which a number is a time counted from 1970, units a second, and their name."""
 
 
-class Moments(NamedTuple):
+class Timestamps(NamedTuple):
     """Fields of a column of dates or times; null where a field is empty.
 
     Attributes:
@@ -42,8 +42,8 @@ class Moments(NamedTuple):
     zoned: pl.Series
 
 
-def moments(given: pl.Series, path: Path, zone: str | None, expected: str) -> Moments:
-    """The dates or times in a column.
+def timestamps(given: pl.Series, path: Path, zone: str | None, expected: str) -> Timestamps:
+    """The dates or times of day in a column, as written and in the market's zone.
 
     Args:
         given: dates, date-times with or without a zone, whole numbers such as 20220103, or strings, also categorical ones.
@@ -57,13 +57,13 @@ def moments(given: pl.Series, path: Path, zone: str | None, expected: str) -> Mo
     given = given.cast(pl.String) if given.dtype in (pl.Categorical, pl.Enum) else given
     if given.dtype == pl.Date:
         plain = given.cast(pl.Datetime("us"))
-        return _in_range(Moments(plain, plain, _all(False, plain)), given, path, expected)
+        return _in_range(Timestamps(plain, plain, _all(False, plain)), given, path, expected)
     if isinstance(given.dtype, pl.Datetime):
         written = given.dt.replace_time_zone(None)
         if given.dtype.time_zone is None:
-            return _in_range(Moments(written, written, _all(False, given)), given, path, expected)
+            return _in_range(Timestamps(written, written, _all(False, given)), given, path, expected)
         local = written if zone is None else _convert(given, zone, path).dt.replace_time_zone(None)
-        return _in_range(Moments(written, local, _all(True, given)), given, path, expected)
+        return _in_range(Timestamps(written, local, _all(True, given)), given, path, expected)
     if given.dtype.is_integer() or given.dtype in (pl.String, pl.Null):
         return _in_range(_parsed(given.cast(pl.String), path, zone, expected, given), given, path, expected)
     causes = (_cause(str(int(value))) for value in given.drop_nulls().head(1) if isinstance(value, float) and value.is_integer())
@@ -77,7 +77,7 @@ def market_days(given: pl.Series, path: Path, zone: str | None) -> pl.Series:
     converted to the market's zone and must be midnight there.
 
     Args:
-        given: the column, as for `moments`.
+        given: dates, date-times with or without a zone, whole numbers such as 20220103, or strings, also categorical ones.
         path: the file of the column, for messages.
         zone: `market.timezone`.
 
@@ -85,7 +85,7 @@ def market_days(given: pl.Series, path: Path, zone: str | None) -> pl.Series:
         DataError: a field is empty, no date, or has a time of day; or times name a zone and the market's is not given.
     """
     expected = f"a date such as {date(2022, 1, 3)} or 20220103"
-    found = moments(given, path, zone, expected if given.dtype == pl.String or given.dtype.is_integer() else "dates" + expected[6:])
+    found = timestamps(given, path, zone, expected if given.dtype == pl.String or given.dtype.is_integer() else "dates" + expected[6:])
     empty = found.written.is_null().arg_true()
     if len(empty):
         raise DataError(f"{path}: column {given.name!r}, row {empty[0] + 1}: expected {expected}, found nothing")
@@ -121,8 +121,8 @@ def _convert(given: pl.Series, zone: str, path: Path) -> pl.Series:
         raise DataError(f"{path}: unknown time zone {zone!r}; expected one such as America/New_York") from None
 
 
-def _parsed(text: pl.Series, path: Path, zone: str | None, expected: str, given: pl.Series) -> Moments:
-    """Strings as moments; each different one is parsed once."""
+def _parsed(text: pl.Series, path: Path, zone: str | None, expected: str, given: pl.Series) -> Timestamps:
+    """Strings as timestamps; each different one is parsed once."""
     different = text.unique().drop_nulls().rename("text").to_frame()
     part = pl.col("part").struct
     offset = part.field("zone").str.replace("^(Z|UTC|GMT)$", "+0000").str.replace(":", "")
@@ -152,10 +152,10 @@ def _parsed(text: pl.Series, path: Path, zone: str | None, expected: str, given:
     if len(wrong):
         found = given[wrong[0]]
         raise DataError(f"{path}: column {given.name!r}, row {wrong[0] + 1}: expected {expected}, found {found!r}{_cause(str(found))}")
-    return Moments(rows["written"], rows["local"], rows["zoned"].fill_null(False))
+    return Timestamps(rows["written"], rows["local"], rows["zoned"].fill_null(False))
 
 
-def _in_range(found: Moments, given: pl.Series, path: Path, expected: str) -> Moments:
+def _in_range(found: Timestamps, given: pl.Series, path: Path, expected: str) -> Timestamps:
     """Refuses years that no market has seen: a day counted from another beginning, or a typing error."""
     wrong = (~found.written.dt.date().is_between(EARLIEST, LATEST)).fill_null(False).arg_true()
     if len(wrong):
@@ -201,14 +201,14 @@ def _fitting(given: pl.Series, path: Path) -> str:
     """Which of the large exchanges' zones all times of a column are midnight in, in words."""
 
     def fits(zone: str) -> bool:
-        local = moments(given, path, zone, "a time").local.drop_nulls()
+        local = timestamps(given, path, zone, "a time").local.drop_nulls()
         return bool(is_midnight(local, zone).all())
 
     zone = next(filter(fits, MARKET_ZONES), None)
     return "" if zone is None else f" (all its times are midnight in {zone}: is that the market's zone?)"
 
 
-def _not_midnight(given: pl.Series, found: Moments, row: int, path: Path, zone: str | None) -> str:
+def _not_midnight(given: pl.Series, found: Timestamps, row: int, path: Path, zone: str | None) -> str:
     local: datetime = found.local[row]
     if found.zoned[row]:
         return (

@@ -49,7 +49,7 @@ def fillable(panel: Panel, execution_lag: int) -> Bool[np.ndarray, "N T"] | None
 
 
 def last_prices(known: Bool[np.ndarray, "N T"]) -> Int[np.ndarray, " N"]:
-    """Index of the last date with a price of each stock, -1 for one without any; `known` as of `priced`."""
+    """Index of the last date with a price of each stock, -1 for one without any; `known` is True where there is one."""
     return np.where(known.any(axis=1), known.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1), -1)
 
 

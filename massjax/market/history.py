@@ -99,22 +99,22 @@ def rolling(values: Float[np.ndarray, "N T"], window: int, statistic: Callable[[
 
 
 def rolling_mean(values: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarray, "N T"]:
-    """Mean over each window."""
+    """Mean of the `window` dates up to and including each date; NaN where less than `ENOUGH` of them is known."""
     return rolling(values, window, lambda x, w, least: x.rolling_mean(w, min_samples=least))
 
 
 def rolling_std(values: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarray, "N T"]:
-    """Sample standard deviation over each window."""
+    """Sample standard deviation of the `window` dates up to and including each date; NaN where less than `ENOUGH` of them is known."""
     return rolling(values, window, lambda x, w, least: x.rolling_std(w, min_samples=least))
 
 
 def rolling_max(values: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarray, "N T"]:
-    """Maximum over each window."""
+    """Maximum of the `window` dates up to and including each date; NaN where less than `ENOUGH` of them is known."""
     return rolling(values, window, lambda x, w, least: x.rolling_max(w, min_samples=least))
 
 
 def rolling_min(values: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarray, "N T"]:
-    """Minimum over each window."""
+    """Minimum of the `window` dates up to and including each date; NaN where less than `ENOUGH` of them is known."""
     return rolling(values, window, lambda x, w, least: x.rolling_min(w, min_samples=least))
 
 
@@ -124,7 +124,7 @@ def compounded(returns: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarr
 
 
 def max_drawdown(prices: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarray, "N T"]:
-    """The deepest fall from a peak to a later trough within each window, as a fraction from -1 to 0; NaN as in `rolling`."""
+    """The deepest fall from a peak to a later trough within each window, from -1 to 0; NaN where less than `ENOUGH` of it is known."""
     deepest = np.where(np.isnan(prices), np.nan, 0.0)
     trough = prices.copy()
     for days in range(1, min(window, prices.shape[1])):

@@ -64,9 +64,15 @@ class Feature:
 
 @dataclass(frozen=True, eq=False)
 class MarketFact:
-    """One number per date that concerns all stocks alike, such as an interest rate; fields as in `Feature`.
+    """One number per date that concerns all stocks alike, such as an interest rate, known at the close of that date.
 
     Attributes:
+        name: how configs and reports refer to it.
+        modality: the group of facts it belongs to; an archetype sees the modalities it names.
+        values: float64, NaN where unknown.
+        label: what it is, in words for a prompt.
+        style: how a value is printed.
+        words: names of its quantiles over time from the lowest to the highest.
         standing: share of the past year's values that lie below each value, in [0, 1]; also from before the panel begins.
     """
 

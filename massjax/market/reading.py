@@ -10,10 +10,10 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from massjax.errors import DataError, did_you_mean
-from massjax.files import special
 from massjax.market.dates import WRITTEN, market_days
 from massjax.market.headings import check_headings, missing, overlong, plain_heading, refuse_twice, undecodable
 from massjax.market.identifiers import PLAIN, Conventions, spelled
+from massjax.user_files import special
 
 PARQUET = (".parquet", ".parq", ".pq")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")

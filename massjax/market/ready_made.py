@@ -12,7 +12,7 @@ from massjax.market.grid import until_last
 from massjax.market.jumps import NAMED, STILL, jumped, moves, standing
 from massjax.row_words import first_few, times
 
-NOTHING = 1e-6
+ALL_LOST = 1e-6
 """Share of a stake below which nothing is left."""
 
 
@@ -58,7 +58,7 @@ def _splits(one_row: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], 
 
 def _losses(one_row: Float[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], path: Path) -> list[str]:
     """A stock that has lost everything has no return afterwards."""
-    lost = one_row <= -1.0 + NOTHING
+    lost = one_row <= -1.0 + ALL_LOST
     found = np.argwhere((lost[:, :-1] & until_last(np.isfinite(one_row))[:, 1:]).T)
     if not len(found):
         return []

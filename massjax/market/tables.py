@@ -25,7 +25,7 @@ from massjax.market.jumps import jumps, still
 from massjax.market.panel import Feature, Panel
 from massjax.market.reading import as_stocks, read_columns, read_long, refuse
 from massjax.market.settings import MarketSettings, PricesTable, ReturnsTable, StocksTable
-from massjax.market.texts import merge, read_texts
+from massjax.market.texts import merged_texts, read_texts
 from massjax.market.tradable import as_flags, never_tradable, tradable_of, traded
 
 
@@ -205,7 +205,7 @@ def _texts(
         if lost:
             waited = f"on stocks that are no members within {table.carry} days (market.texts[{number}].carry)"
             warnings.append(f"{table.path}: left out {lost:,} texts {waited}")
-    return merge(tables)
+    return merged_texts(tables)
 
 
 class AboutStocks(NamedTuple):

@@ -12,7 +12,7 @@ from jaxtyping import Shaped
 
 from massjax.errors import DataError
 from massjax.market.alignment import misaligned
-from massjax.market.dates import is_midnight, moments
+from massjax.market.dates import is_midnight, timestamps
 from massjax.market.grid import days
 from massjax.market.identifiers import PLAIN, Conventions
 from massjax.market.panel import TEXT_SCHEMA
@@ -95,14 +95,14 @@ def known_days(published: pl.Series, date_only: pl.Series, cutoff: time) -> Shap
     return days(published.dt.date()) + late.to_numpy().astype("timedelta64[D]")
 
 
-def merge(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def merged_texts(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The texts of several tables, sorted by date and stock, and within those by the time of publication."""
     return pl.concat(tables).sort("date", "stock", "published", maintain_order=True).select(TEXT_SCHEMA.names())
 
 
 def _published(given: pl.Series, path: Path, zone: str) -> list[pl.Series]:
     """Local time of publication, and whether it is no more than a date."""
-    times = moments(given, path, zone, EXPECTED)
+    times = timestamps(given, path, zone, EXPECTED)
     day = is_midnight(times.local, zone)
     # A bare date in another zone keeps its own day: local time would move midnight UTC to the evening before in New York.
     own_day = (times.written.dt.time() == time(0)) & ~day

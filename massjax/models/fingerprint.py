@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from massjax.errors import ModelError
-from massjax.files import special
+from massjax.user_files import special
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
 TOKENIZER = (

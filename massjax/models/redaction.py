@@ -6,7 +6,7 @@ import base64
 import re
 from urllib.parse import quote
 
-HIDDEN = "***"
+REDACTED = "***"
 SHORTEST = 8
 """Shorter keys than this (such as `EMPTY`) are not secret, and pieces of them would be found everywhere."""
 _BETWEEN = r"[\s\\\"'+,\u200b\u00ad]*"
@@ -29,8 +29,8 @@ class Redaction:
     def __call__(self, text: str) -> str:
         """The text with `***` in the place of the key."""
         if self._pattern is None:
-            return text.replace(self._secret, HIDDEN) if self._secret else text
-        return self._pieces(self._pattern.sub(HIDDEN, text))
+            return text.replace(self._secret, REDACTED) if self._secret else text
+        return self._pieces(self._pattern.sub(REDACTED, text))
 
     def _pieces(self, text: str) -> str:
         secret, plain = self._secret.lower(), "".join(letter.lower() if letter.isascii() else letter for letter in text)
@@ -40,7 +40,7 @@ class Redaction:
             if plain[at : at + SHORTEST] in windows:
                 hit[at : at + SHORTEST] = [True] * SHORTEST
         shown = "".join("\0" if hidden else letter for letter, hidden in zip(text, hit, strict=True))
-        return re.sub("\0+", HIDDEN, shown)
+        return re.sub("\0+", REDACTED, shown)
 
 
 def _forms(secret: str) -> list[str]:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Portfolio, Strategy
 from massjax.report.run import RunResult
-from massjax.report.telling import annualised, told
+from massjax.report.telling import annualised, shown_summary
 from massjax.report.wording import (
     dates_differ,
     evaluated_span,
@@ -67,7 +67,7 @@ def _metrics(result: RunResult) -> Table:
 
 def _metrics_row(strategy: Strategy, horizon: int) -> list[str]:
     metrics = strategy.metrics[horizon]
-    rank_ic, ic, over = told(metrics.rank_ic, horizon), metrics.ic, told(metrics.over_uniform, horizon)
+    rank_ic, ic, over = shown_summary(metrics.rank_ic, horizon), metrics.ic, shown_summary(metrics.over_uniform, horizon)
     compared = ["", ""] if strategy.name == UNIFORM else [signed_percent(over.mean), number(over.t_statistic, 1)]
     return [
         percent(rank_ic.mean),

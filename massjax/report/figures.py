@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, Strategy
 from massjax.portfolio.backtest import Backtest
 from massjax.report.run import RunResult
-from massjax.report.telling import told
+from massjax.report.telling import shown_summary
 from massjax.report.wording import LARGEST_IN_FULL, MINUS
 
 SEARCH_COLORS = ("#3b7ae0", "#d9652b", "#1f9d76", "#a24bc0", "#c43d6b", "#5b8c1a")
@@ -69,7 +69,7 @@ def rank_ic_figure(result: RunResult) -> go.Figure:
         daily = strategy.rank_ic[horizon][result.evaluated]
         figure.add_scatter(
             x=dates,
-            y=100 * rolling_mean(daily, window),
+            y=100 * trailing_mean(daily, window),
             name=strategy.label,
             line=_line(result, strategy),
             legendgroup=strategy.name,
@@ -91,7 +91,7 @@ def promised_figure(result: RunResult) -> go.Figure:
     figure = go.Figure()
     for strategy in reversed(result.strategies):
         shrinkage, color = strategy.shrinkage, strategy_color(result, strategy)
-        error = told(strategy.metrics[result.horizon].rank_ic, result.horizon).standard_error
+        error = shown_summary(strategy.metrics[result.horizon].rank_ic, result.horizon).standard_error
         promised, kept = 100 * shrinkage.in_sample, 100 * shrinkage.out_of_sample
         line, open_circle = {"color": color, "width": 1.5, "dash": "dot"}, {"color": color, "size": 11, "symbol": "circle-open"}
         spread = {"array": [200 * error], "thickness": 1.5, "width": 4, "color": color}
@@ -199,7 +199,7 @@ def rolling_window(result: RunResult) -> int:
     return 60 if dates >= 180 else 20 if dates >= 60 else 5
 
 
-def rolling_mean(daily: Float[np.ndarray, " T"], window: int) -> Float[np.ndarray, " T"]:
+def trailing_mean(daily: Float[np.ndarray, " T"], window: int) -> Float[np.ndarray, " T"]:
     """Mean of the last `window` values, NaN left out; NaN until there are that many dates."""
     known = np.isfinite(daily)
     sums = np.cumsum(np.concatenate([[0.0], np.where(known, daily, 0.0)]))

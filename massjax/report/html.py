@@ -16,7 +16,7 @@ from massjax.evaluate.settings import EvaluateSettings
 from massjax.report import wording
 from massjax.report.figures import figures, kind_word, rolling_window, strategy_color
 from massjax.report.run import RunResult
-from massjax.report.telling import annualised, told, too_few
+from massjax.report.telling import annualised, shown_summary, too_few
 from massjax.row_words import counted, every, row_unit
 from massjax.statistics.series import FEWEST_HORIZONS, telling_dates
 from massjax.terminal import escaped_text
@@ -40,7 +40,13 @@ def render_report(result: RunResult) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"told": told, "telling_dates": telling_dates, "counted": counted, "every": every, "kind_word": kind_word}
+    environment.globals |= {
+        "shown_summary": shown_summary,
+        "telling_dates": telling_dates,
+        "counted": counted,
+        "every": every,
+        "kind_word": kind_word,
+    }
     environment.globals |= {"return_name": wording.return_name, "horizon_dates": wording.horizon_dates}
     environment.filters |= {
         "dated": _dated,

@@ -9,7 +9,7 @@ from massjax.report.run import RunResult
 from massjax.statistics.series import SeriesSummary, telling_dates
 
 
-def told(summary: SeriesSummary, horizon: int) -> SeriesSummary:
+def shown_summary(summary: SeriesSummary, horizon: int) -> SeriesSummary:
     """The summary as it may be shown: without standard error and t-statistic where it has fewer than `telling_dates`."""
     if summary.dates >= telling_dates(horizon):
         return summary

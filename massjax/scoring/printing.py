@@ -37,7 +37,7 @@ def show_plan(found: Plan, path: Path | str, console: Console, errors: Console) 
 
 
 def nothing_to_ask(found: Settled, units: Sequence[Unit], console: Console, errors: Console) -> int:
-    """Say that a store holds all that is wanted of some of its units, and what has no score; the exit code as of `conclude`."""
+    """Say that a store holds all that is wanted of some units, and what has no score; the exit code is 1 where something has none."""
     store, unscored = found.store, without_score(found.store, units)
     entries = store.entries()
     known = sum(entries[unit].counts.get(kind, 0) for unit in units for kind in ("scored", "rule"))
@@ -52,9 +52,9 @@ def nothing_to_ask(found: Settled, units: Sequence[Unit], console: Console, erro
 
 
 def conclude(tally: Tally, store: ScoreStore, unrecorded: str | None, units: Sequence[Unit], console: Console, errors: Console) -> int:
-    """Say what was asked and what of some units is missing, and that the run could not be recorded; the exit code."""
+    """Say what was asked, what of some units has no score, and why a run was not recorded; the exit code is 1 where something has none."""
     unscored = without_score(store, units)
-    console.print(summary(tally, unscored, store, units))
+    console.print(asking_table(tally, unscored, store, units))
     for reason in unscored:
         words = tally.words.get(reason)
         if words:
@@ -82,7 +82,7 @@ def without_score(store: ScoreStore, units: Collection[Unit]) -> dict[Reason, in
     return by_kind(reasons)
 
 
-def summary(tally: Tally, unscored: Mapping[Reason, int], store: ScoreStore, units: Collection[Unit]) -> Table:
+def asking_table(tally: Tally, unscored: Mapping[Reason, int], store: ScoreStore, units: Collection[Unit]) -> Table:
     """What was asked and what it took, and what the store holds of some units, as a table."""
     table = Table(title=markup_text(f"Scores in {store.path}"), show_header=False, title_justify="left")
     table.add_column(style="bold")

@@ -56,7 +56,7 @@ class Work:
 
     @cached_property
     def digests(self) -> dict[str, np.ndarray]:
-        """[N, T] fingerprint of the prompt asked for each stock and date, 0 where none is, by name as in `prompts`."""
+        """[N, T] fingerprint of the prompt asked for each stock and date, 0 where none is, by the archetype's name."""
         return {name: digests_of(prompts) for name, prompts in self.prompts.items()}
 
     @cached_property

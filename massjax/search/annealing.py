@@ -10,8 +10,8 @@ from jax.scipy.special import erf, erfinv
 from jaxtyping import Array, Bool, Float, Int, Key
 from pydantic import Field
 
+from massjax.search.base import Judged, Objective, Search, beats, unjudged
 from massjax.search.draws import fraction, index, words
-from massjax.search.protocol import Judged, Objective, Search, beats, unjudged
 
 SQRT_TWO = 2.0**0.5
 

@@ -10,8 +10,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 from pydantic import Field, model_validator
 
+from massjax.search.base import Judged, Objective, Search, beats, normalise, unjudged
 from massjax.search.draws import coins, fraction, index, words
-from massjax.search.protocol import Judged, Objective, Search, beats, normalise, unjudged
 
 ABSENT_WEIGHT = 1e-9
 """Archetypes are left out by this weight, not by 0: a stock that only they scored keeps its signal, and every candidate the same stocks."""

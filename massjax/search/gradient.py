@@ -12,10 +12,10 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Key
 from pydantic import Field, field_validator
 
-from massjax.engine.devices import spread
+from massjax.engine.devices import spread_candidates
 from massjax.errors import ConfigError, did_you_mean
+from massjax.search.base import Judged, Objective, Search, unjudged
 from massjax.search.perturbed import perturbed_slopes
-from massjax.search.protocol import Judged, Objective, Search, unjudged
 from massjax.search.soft import SoftObjective, soft_fitness
 
 OPTIMIZERS = ("adabelief", "adam", "adamw", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
@@ -153,7 +153,7 @@ class GradientSearch(Search):
         """Judge where every restart is, its start the first time, and take one optimizer step from there."""
         here = objective.judge(jnp.where(state.judged, jax.nn.softmax(state.logits), state.best.weights))
         best = state.best.improved(*here)
-        slopes = spread(self.slopes, state.logits, objective)
+        slopes = spread_candidates(self.slopes, state.logits, objective)
         if self.objective == "perturbed_rank_ic":
             slopes = slopes + perturbed_slopes(objective, state.logits, self.noise, self.pairs, key)
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers

@@ -10,9 +10,9 @@ from typing import Any
 
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.annealing import Annealing
+from massjax.search.base import Search
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
-from massjax.search.protocol import Search
 from massjax.settings import validate
 
 METHODS: Mapping[str, type[Search]] = MappingProxyType(

@@ -10,7 +10,7 @@ import numpy as np
 
 from massjax.errors import StoreError
 from massjax.store.files import canonical, digest
-from massjax.store.layout import COMPRESSION_LEVEL, FORMAT, ArraySpec, Layout, as_dates, check_labels, grow
+from massjax.store.layout import COMPRESSION_LEVEL, FORMAT, ArraySpec, Layout, as_days, check_axis_labels, grow
 
 
 def layout_document(layout: Layout) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def layout_from(document: Mapping[str, Any], format: int = FORMAT) -> Layout:
             raise ValueError(f"has a layout whose {name} are not of the type {kind.__name__}")
     try:
         layout = Layout(
-            dates=as_dates(document["dates"]),
+            dates=as_days(document["dates"]),
             stocks=tuple(document["stocks"]),
             archetypes=tuple(document["archetypes"]),
             choices=tuple(document["choices"]),
@@ -76,7 +76,7 @@ def check_layout(layout: Layout) -> None:
     Raises:
         StoreError: saying what is wrong.
     """
-    check_labels("choice", layout.choices)
+    check_axis_labels("choice", layout.choices)
     if layout.dates_per_unit < 1 or len(layout.chunk) != 2 or min(layout.chunk) < 1:
         raise StoreError(f"blocks of {layout.dates_per_unit} dates, in chunks of {layout.chunk}")
     for what, cuts, length in (("dates", layout.date_cuts, len(layout.dates)), ("stocks", layout.stock_cuts, len(layout.stocks))):

@@ -231,11 +231,11 @@ def new_layout(
         raise StoreError(f"dates_per_unit is {dates_per_unit}; expected at least 1")
     if len(choices) < 2:
         raise StoreError(f"a score needs at least two choices; given: {list(choices)}")
-    check_labels("choice", choices)
+    check_axis_labels("choice", choices)
     per_unit = min(dates_per_unit, 1000)
     along_n = max(1, min(len(stocks), 1000))
     along_k = max(1, min(len(archetypes), CHUNK_CELLS // (per_unit * along_n)))
-    empty = Layout(as_dates(()), (), (), tuple(choices), dates_per_unit, chunk or (along_k, along_n), (0,), (0,))
+    empty = Layout(as_days(()), (), (), tuple(choices), dates_per_unit, chunk or (along_k, along_n), (0,), (0,))
     return grow(empty, dates=dates, stocks=stocks, archetypes=archetypes)
 
 
@@ -245,14 +245,14 @@ def grow(layout: Layout, *, dates: Any = (), stocks: Sequence[str] = (), archety
     Raises:
         StoreError: a label is there already or given twice, a date is not later than those before it, or an axis stays empty.
     """
-    all_dates = np.concatenate([layout.dates, as_dates(dates)])
+    all_dates = np.concatenate([layout.dates, as_days(dates)])
     late = np.flatnonzero(np.diff(all_dates) <= np.timedelta64(0, "D"))
     if late.size:
         before, after = all_dates[late[0]], all_dates[late[0] + 1]
         raise StoreError(f"date {after} comes after {before} on the date axis; dates must increase, and new ones be later than all stored")
     all_stocks, all_archetypes = (*layout.stocks, *stocks), (*layout.archetypes, *archetypes)
-    check_labels("stock", all_stocks)
-    check_labels("archetype", all_archetypes)
+    check_axis_labels("stock", all_stocks)
+    check_axis_labels("archetype", all_archetypes)
     for axis, labels in (("dates", all_dates), ("stocks", all_stocks), ("archetypes", all_archetypes)):
         if not len(labels):
             raise StoreError(f"a score store needs {axis}; none were given")
@@ -266,7 +266,7 @@ def grow(layout: Layout, *, dates: Any = (), stocks: Sequence[str] = (), archety
     return replace(layout, dates=all_dates, stocks=all_stocks, archetypes=all_archetypes, date_cuts=date_cuts, stock_cuts=stock_cuts)
 
 
-def as_dates(dates: Any) -> np.ndarray:
+def as_days(dates: Any) -> np.ndarray:
     """Days as datetime64[D] [T].
 
     Raises:
@@ -281,7 +281,7 @@ def as_dates(dates: Any) -> np.ndarray:
     return result
 
 
-def check_labels(what: str, labels: Sequence[str]) -> None:
+def check_axis_labels(what: str, labels: Sequence[str]) -> None:
     """Check the labels of an axis.
 
     Raises:

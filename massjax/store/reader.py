@@ -62,7 +62,7 @@ class StoreReader:
         Args:
             dates: None for all; (first, last) days, both included; a list of days; or a slice of positions.
             archetypes: None for all; a name; or a list of names, in the order wanted.
-            stocks: likewise.
+            stocks: None for all; a name; or a list of names, in the order wanted.
 
         Raises:
             StoreError: a label the store does not have, or a damaged chunk, manifest or record, named.
@@ -70,11 +70,29 @@ class StoreReader:
         return self._read("score", dates, archetypes, stocks).astype(np.float32, copy=False)
 
     def coverage(self, dates: Any = None, archetypes: Any = None, stocks: Any = None) -> Float[np.ndarray, "K N T"]:
-        """Raw probability mass on the choices, float32; NaN = not answered. Arguments as for `scores`."""
+        """Raw probability mass that the model put on the choices, float32; NaN = not answered.
+
+        Args:
+            dates: None for all; (first, last) days, both included; a list of days; or a slice of positions.
+            archetypes: None for all; a name; or a list of names, in the order wanted.
+            stocks: None for all; a name; or a list of names, in the order wanted.
+
+        Raises:
+            StoreError: a label the store does not have, or a damaged chunk, manifest or record, named.
+        """
         return self._read("coverage", dates, archetypes, stocks).astype(np.float32)
 
     def status(self, dates: Any = None, archetypes: Any = None, stocks: Any = None) -> UInt8[np.ndarray, "K N T"]:
-        """`Status` of every cell. Arguments as for `scores`."""
+        """Why each cell has a score or none: the number of its `Status`.
+
+        Args:
+            dates: None for all; (first, last) days, both included; a list of days; or a slice of positions.
+            archetypes: None for all; a name; or a list of names, in the order wanted.
+            stocks: None for all; a name; or a list of names, in the order wanted.
+
+        Raises:
+            StoreError: a label the store does not have, or a damaged chunk, manifest or record, named.
+        """
         return self._read("status", dates, archetypes, stocks)
 
     def probabilities(
@@ -83,10 +101,13 @@ class StoreReader:
         """Choice probabilities, float32 (stored as float16); NaN = not answered, or a rule.
 
         Args:
-            dates: as for `scores`.
-            archetypes: as for `scores`.
-            stocks: as for `scores`.
+            dates: None for all; (first, last) days, both included; a list of days; or a slice of positions.
+            archetypes: None for all; a name; or a list of names, in the order wanted.
+            stocks: None for all; a name; or a list of names, in the order wanted.
             calibrated: divide by the choice probabilities of the content-free prompt, where the unit has them, and renormalise.
+
+        Raises:
+            StoreError: a label the store does not have, or a damaged chunk, manifest or record, named.
         """
         where = select(self.layout, dates, archetypes, stocks)
         return np.moveaxis(reading.read_probabilities(self.root, self.layout, where, calibrated=calibrated), 0, 2)
@@ -109,13 +130,14 @@ class StoreReader:
         Args:
             lookback: dates in a window.
             step: dates between the beginnings of two windows.
-            dates: as for `scores`, increasing; windows lie within them.
-            archetypes: as for `scores`.
-            stocks: as for `scores`.
+            dates: None for all; (first, last) days, both included; a list of days; or a slice of positions. They increase, and windows
+                lie within them.
+            archetypes: None for all; a name; or a list of names, in the order wanted.
+            stocks: None for all; a name; or a list of names, in the order wanted.
             budget: bytes.
 
         Raises:
-            StoreError: a window does not fit into the budget; also what `scores` raises.
+            StoreError: a window does not fit into the budget, a label the store does not have, or a damaged chunk, manifest or record.
         """
         return walk(self.root, self.layout, select(self.layout, dates, archetypes, stocks), lookback, step, budget)
 

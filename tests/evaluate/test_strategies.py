@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from massjax.evaluate.settings import EvaluateSettings
-from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio, signals_through_time
+from massjax.evaluate.strategies import Arena, Contender, controls, judge, portfolio_of, signals_through_time
 from massjax.portfolio.settings import BacktestSettings
 
 ARCHETYPES, STOCKS, DATES = 5, 7, 40
@@ -82,13 +82,13 @@ def test_a_date_that_one_search_does_not_know_is_kept_for_the_others(arena: Aren
 
 def test_without_returns_there_is_no_portfolio(arena: Arena) -> None:
     nothing = replace(arena, returns=None)
-    assert portfolio(nothing, np.zeros((STOCKS, DATES)), None) is None
+    assert portfolio_of(nothing, np.zeros((STOCKS, DATES)), None) is None
     assert all(s.portfolio is None for s in judge(nothing, controls(nothing), None))
 
 
 def test_the_portfolio_of_everyone_holds_every_member(arena: Arena) -> None:
     everyone = replace(arena, member=np.ones((STOCKS, DATES), bool))
-    held = portfolio(everyone, np.zeros((STOCKS, DATES)), None, everyone=True)
+    held = portfolio_of(everyone, np.zeros((STOCKS, DATES)), None, everyone=True)
     assert held is not None
     assert arena.returns is not None
     first = 14 + 1

@@ -13,7 +13,7 @@ from massjax.market import load_panel
 from massjax.market.carried import carried
 from massjax.market.panel import TEXT_SCHEMA
 from massjax.market.settings import MarketSettings, PricesTable, TextsTable
-from massjax.market.texts import merge, read_texts
+from massjax.market.texts import merged_texts, read_texts
 
 # Friday, Monday, Tuesday after a weekend on which New York moved its clocks forward (13 March 2022), then a holiday's gap.
 DATES = np.array(["2022-03-11", "2022-03-14", "2022-03-15", "2022-03-18"], dtype="datetime64[D]")
@@ -99,7 +99,7 @@ def test_a_table_without_rows_has_no_texts(tmp_path: Path) -> None:
     path = tmp_path / "texts.csv"
     path.write_text("time,stock,text\n")
     texts, warnings = read_texts(TextsTable(path=path, timestamp="time"), "market.texts[0]", DATES, ["A"])
-    assert merge([texts]).schema == TEXT_SCHEMA
+    assert merged_texts([texts]).schema == TEXT_SCHEMA
     assert (len(texts), warnings) == (0, ())
 
 
@@ -110,7 +110,7 @@ def test_tables_are_merged_by_date_stock_and_time(tmp_path: Path) -> None:
         rows = {"time": [datetime(2022, 3, 14, h) for h in hours], "stock": ["B", "A"], "text": [f"{modality} at {h}" for h in hours]}
         pl.DataFrame(rows).write_parquet(path)
         tables.append(read_texts(TextsTable(path=path, timestamp="time", modality=modality), "market.texts", DATES, ["A", "B"])[0])
-    merged = merge(tables)
+    merged = merged_texts(tables)
     assert merged.schema == TEXT_SCHEMA
     assert merged["text"].to_list() == ["posts at 8", "news at 9", "posts at 10", "news at 11"]
 

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from massjax.report.console import print_summary
-from massjax.report.figures import archetype_bands, figures, rolling_mean
+from massjax.report.figures import archetype_bands, figures, trailing_mean
 from massjax.report.html import render_report
 from massjax.report.run import RunResult
 from massjax.report.tables import weights_frame
@@ -123,7 +123,7 @@ def test_rolling_mean_equals_pandas() -> None:
     daily = np.random.default_rng(0).standard_normal(50)
     daily[[3, 4, 20]] = np.nan
     expected = pd.Series(daily).rolling(7, min_periods=1).mean().to_numpy()
-    found = rolling_mean(daily, 7)
+    found = trailing_mean(daily, 7)
     np.testing.assert_allclose(found[6:], expected[6:], atol=1e-12)
     assert np.isnan(found[:6]).all()
 

@@ -19,7 +19,7 @@ from massjax.report.html import render_report, run_facts
 from massjax.report.run import RunResult
 from massjax.report.run_directory import write_run
 from massjax.report.tables import metrics_document
-from massjax.report.telling import annualised, told, too_few
+from massjax.report.telling import annualised, shown_summary, too_few
 from massjax.report.wording import FAKE, headline, verdict
 from massjax.statistics.series import SeriesSummary, standard_error, summarize, telling_dates
 
@@ -54,9 +54,9 @@ def test_no_skill_is_rarely_called_skill_from_the_bound_on(horizon: int) -> None
 def test_a_summary_of_few_dates_has_no_t() -> None:
     random = np.random.default_rng(0).standard_normal(60)
     enough, few = summarize(random, 5), summarize(random[:59], 5)
-    assert told(enough, 5) == enough
-    assert np.isnan([told(few, 5).t_statistic, told(few, 5).standard_error]).all()
-    assert (told(few, 5).mean, told(few, 5).dates) == (few.mean, 59)
+    assert shown_summary(enough, 5) == enough
+    assert np.isnan([shown_summary(few, 5).t_statistic, shown_summary(few, 5).standard_error]).all()
+    assert (shown_summary(few, 5).mean, shown_summary(few, 5).dates) == (few.mean, 59)
 
 
 def test_too_few_dates_to_tell_are_said_and_nothing_is_concluded(few_run: RunResult) -> None:

@@ -27,14 +27,14 @@ from massjax.engine.cpu.columns import (
     floats,
     ints,
     less,
-    load,
     load_from,
+    load_row,
     maximum,
     minimum,
     multiply,
     shift_left,
     shift_right,
-    store,
+    store_row,
     subtract,
     truncate,
     where,
@@ -142,14 +142,14 @@ def _make_keys(
 ) -> None:
     """Fill in the sorting keys: the signal scaled to 31 - `bits` bits, and below it the stock's place among the returns in `bits` bits."""
     top = floats(np.float32(2.0 ** (31 - bits) * BELOW_ONE))
-    low, zero = load(extent, 0), floats(ZERO)
-    width = subtract(load(extent, 1), low)
+    low, zero = load_row(extent, 0), floats(ZERO)
+    width = subtract(load_row(extent, 1), low)
     scale = where(less(zero, width), divide(top, width), zero)
     scale = where(less(width, floats(HUGE)), scale, zero)
     shift = ints(np.int32(bits))
     for n in range(stocks):
-        above = minimum(multiply(subtract(load(signal, n), low), scale), top)
-        store(keys, n, either_bits(shift_left(truncate(above), shift), ints(np.int32(n))))
+        above = minimum(multiply(subtract(load_row(signal, n), low), scale), top)
+        store_row(keys, n, either_bits(shift_left(truncate(above), shift), ints(np.int32(n))))
 
 
 @numba.njit(nogil=True, cache=True)
@@ -181,7 +181,7 @@ def _products(
     for first in range(0, stocks, together):
         product = ints(np.int32(0))
         for n in range(first, min(first + together, stocks)):
-            key = load(keys, n)
+            key = load_row(keys, n)
             rank = add(shift_left(both_bits(key, mask), one), middle)
             product = add(product, multiply(rank, ints(np.int32(2 * n + 1 - stocks))))
             cut = shift_right(key, shift)
@@ -190,7 +190,7 @@ def _products(
                 rows[found], alike[found] = n, same
                 found += 1
             before = cut
-        store(part, 0, product)
+        store_row(part, 0, product)
         for column in range(COLUMNS):
             sums[0, column] += part[0, column]
     return found
@@ -352,10 +352,10 @@ def rank_signals(
             for n in range(known):
                 value = load_from(signal, (order[n] * dates + date) * candidates + first)
                 low, high, there = minimum(value, low), maximum(value, high), add(there, as_ints(equal(value, value)))
-                store(some, n, value)
-            store(extent, 0, low)
-            store(extent, 1, high)
-            store(missing, 0, subtract(ints(np.int32(known)), there))
+                store_row(some, n, value)
+            store_row(extent, 0, low)
+            store_row(extent, 1, high)
+            store_row(missing, 0, subtract(ints(np.int32(known)), there))
             rank_products(some, extent, missing, ordered, known, distinct, keys, sums)
             for column in range(COLUMNS):
                 covariance[date, first + column], square[date, first + column] = sums[0, column], sums[1, column]

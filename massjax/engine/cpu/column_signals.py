@@ -24,18 +24,18 @@ from massjax.engine.cpu.columns import (
     fused,
     ints,
     less,
-    load,
+    load_row,
     maximum,
     minimum,
     multiply,
     root,
-    store,
+    store_row,
     subtract,
     where,
 )
 from massjax.engine.cpu.ffi import ARGUMENTS, RESULTS, SIGNATURE, asks_version, buffer, size
 
-NOTHING = np.float32(np.nan)
+NAN = np.float32(np.nan)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -119,9 +119,9 @@ def _add_up(weights: Float[np.ndarray, "K columns"], whole: Float[np.ndarray, "2
     """Fill `whole` with the sum of each candidate's weights and its reciprocal."""
     total = floats(ZERO)
     for k in range(len(weights)):
-        total = add(total, load(weights, k))
-    store(whole, 0, total)
-    store(whole, 1, divide(floats(np.float32(1.0)), total))
+        total = add(total, load_row(weights, k))
+    store_row(whole, 0, total)
+    store_row(whole, 1, divide(floats(np.float32(1.0)), total))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -163,20 +163,20 @@ def _signals(
         extent: filled with the lowest and the highest signal of each candidate.
         missing: filled with the number of NaN of each candidate.
     """
-    zero, one, all_weights, of_all = floats(ZERO), floats(np.float32(1.0)), load(whole, 0), load(whole, 1)
+    zero, one, all_weights, of_all = floats(ZERO), floats(np.float32(1.0)), load_row(whole, 0), load_row(whole, 1)
     of_mean, of_deviation = floats(shares[0]), floats(-shares[1])
     low, high, there = floats(HUGE), floats(-HUGE), ints(np.int32(0))
     for n in range(stocks):
         mean, middle, square, total, share = zero, zero, zero, all_weights, of_all
         if count[n] == len(weights):
             for k in range(count[n]):
-                weight = load(weights, k)
+                weight = load_row(weights, k)
                 mean = fused(weight, floats(what[n, k, 0]), mean)
                 middle = fused(weight, floats(what[n, k, 1]), middle)
         else:
             total = zero
             for place in range(count[n]):
-                weight = load(weights, who[n, place])
+                weight = load_row(weights, who[n, place])
                 mean = fused(weight, floats(what[n, place, 0]), mean)
                 middle = fused(weight, floats(what[n, place, 1]), middle)
                 total = add(total, weight)
@@ -184,7 +184,7 @@ def _signals(
         middle = _quotient(middle, total, share)
         for place in range(count[n]):
             apart = subtract(floats(what[n, place, 1]), middle)
-            square = fused(multiply(load(weights, who[n, place]), apart), apart, square)
+            square = fused(multiply(load_row(weights, who[n, place]), apart), apart, square)
         variance = _quotient(square, total, share)
         deviation = where(less(floats(levels[n, 1]), variance), root(variance), zero)
         level = _quotient(mean, total, share)
@@ -192,12 +192,12 @@ def _signals(
             level = floats(levels[n, 0])
         value = fused(of_deviation, deviation, multiply(of_mean, level))
         if count[n] < len(weights):
-            value = where(equal(total, zero), floats(NOTHING), value)
-        store(signal, n, value)
+            value = where(equal(total, zero), floats(NAN), value)
+        store_row(signal, n, value)
         low, high, there = minimum(value, low), maximum(value, high), add(there, as_ints(equal(value, value)))
-    store(extent, 0, low)
-    store(extent, 1, high)
-    store(missing, 0, subtract(ints(np.int32(stocks)), there))
+    store_row(extent, 0, low)
+    store_row(extent, 1, high)
+    store_row(missing, 0, subtract(ints(np.int32(stocks)), there))
 
 
 @numba.cfunc(SIGNATURE, nopython=True, cache=True)

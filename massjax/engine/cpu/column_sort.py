@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from jaxtyping import Int32
 
-from massjax.engine.cpu.columns import load, maximum, minimum, store
+from massjax.engine.cpu.columns import load_row, maximum, minimum, store_row
 
 NEAR = 8
 """Distance in rows above which one layer of a merge at a time is faster than two (measured): its rows are read in order."""
@@ -40,9 +40,9 @@ def sort(keys: Int32[np.ndarray, "n columns"], stocks: int) -> None:
 @numba.njit(nogil=True, cache=True, inline="always")
 def _exchange(keys: Int32[np.ndarray, "n columns"], upper: int, lower: int) -> None:
     """Compare two rows and leave the smaller key of each column in row `upper`, the larger in row `lower`."""
-    one, other = load(keys, upper), load(keys, lower)
-    store(keys, upper, minimum(one, other))
-    store(keys, lower, maximum(one, other))
+    one, other = load_row(keys, upper), load_row(keys, lower)
+    store_row(keys, upper, minimum(one, other))
+    store_row(keys, lower, maximum(one, other))
 
 
 @numba.njit(nogil=True, cache=True)
@@ -50,13 +50,13 @@ def _sort_fours(keys: Int32[np.ndarray, "n columns"], stocks: int) -> None:
     """Sort every run of four rows by five comparisons, and the last one to three rows by insertion."""
     last = stocks - stocks % 4
     for n in range(0, last, 4):
-        a, b, c, d = load(keys, n), load(keys, n + 1), load(keys, n + 2), load(keys, n + 3)
+        a, b, c, d = load_row(keys, n), load_row(keys, n + 1), load_row(keys, n + 2), load_row(keys, n + 3)
         a, b, c, d = minimum(a, b), maximum(a, b), minimum(c, d), maximum(c, d)
         a, c, b, d = minimum(a, c), maximum(a, c), minimum(b, d), maximum(b, d)
-        store(keys, n, a)
-        store(keys, n + 1, minimum(b, c))
-        store(keys, n + 2, maximum(b, c))
-        store(keys, n + 3, d)
+        store_row(keys, n, a)
+        store_row(keys, n + 1, minimum(b, c))
+        store_row(keys, n + 2, maximum(b, c))
+        store_row(keys, n + 3, d)
     for n in range(last + 1, stocks):
         for lower in range(n, last, -1):
             _exchange(keys, lower - 1, lower)
@@ -68,12 +68,12 @@ def _first_layers(keys: Int32[np.ndarray, "n columns"], start: int, end: int, ru
     half = run // 2
     whole = min(half, max(0, end - start - run - half))
     for n in range(start, start + whole):
-        a, b, c, d = load(keys, n), load(keys, n + half), load(keys, n + run), load(keys, n + run + half)
+        a, b, c, d = load_row(keys, n), load_row(keys, n + half), load_row(keys, n + run), load_row(keys, n + run + half)
         a, b, c, d = minimum(a, c), minimum(b, d), maximum(a, c), maximum(b, d)
-        store(keys, n, a)
-        store(keys, n + half, minimum(b, c))
-        store(keys, n + run, maximum(b, c))
-        store(keys, n + run + half, d)
+        store_row(keys, n, a)
+        store_row(keys, n + half, minimum(b, c))
+        store_row(keys, n + run, maximum(b, c))
+        store_row(keys, n + run + half, d)
     for n in range(start + whole, min(start + half, end - run)):
         _exchange(keys, n, n + run)
         _exchange(keys, n + half, n + run)
@@ -95,17 +95,17 @@ def _two_layers(keys: Int32[np.ndarray, "n columns"], start: int, end: int, apar
         n = start + apart + offset
         if n >= end:
             return
-        before = load(keys, n - half)
+        before = load_row(keys, n - half)
         while n + apart + half < end:
-            a, b, c, d = load(keys, n), load(keys, n + half), load(keys, n + apart), load(keys, n + apart + half)
+            a, b, c, d = load_row(keys, n), load_row(keys, n + half), load_row(keys, n + apart), load_row(keys, n + apart + half)
             a, b, c, d = minimum(a, c), minimum(b, d), maximum(a, c), maximum(b, d)
-            store(keys, n - half, minimum(before, a))
-            store(keys, n, maximum(before, a))
-            store(keys, n + half, minimum(b, c))
-            store(keys, n + apart, maximum(b, c))
+            store_row(keys, n - half, minimum(before, a))
+            store_row(keys, n, maximum(before, a))
+            store_row(keys, n + half, minimum(b, c))
+            store_row(keys, n + apart, maximum(b, c))
             before = d
             n += 2 * apart
-        store(keys, n - half, before)
+        store_row(keys, n - half, before)
         if n + apart < end:
             _exchange(keys, n, n + apart)
         if n < end:

@@ -52,7 +52,7 @@ def _row(builder: Any, row: Any) -> Any:
 
 
 @intrinsic
-def load(typing: Any, array: Any, row: Any) -> Any:
+def load_row(typing: Any, array: Any, row: Any) -> Any:
     """Read a row of an array [rows, COLUMNS] that is contiguous in memory."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -72,7 +72,7 @@ def load_from(typing: Any, array: Any, start: Any) -> Any:
 
 
 @intrinsic
-def store(typing: Any, array: Any, row: Any, columns: Any) -> Any:
+def store_row(typing: Any, array: Any, row: Any, columns: Any) -> Any:
     """Write a vector to a row of an array [rows, COLUMNS] that is contiguous in memory."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -128,15 +128,23 @@ def draw_agents(
     `draw_agents(.., 0, 250, ..)`, whatever the pieces. So a population can grow without being drawn again, or be spread over processes.
 
     Args:
-        first, last: one number for all archetypes, or [K].
-        probabilities_or_scores, member, watchlist, picks, attention, groups, temperature, key: see `sample_agents`.
+        probabilities_or_scores: [archetypes K, stocks N, dates D] scores, or choice probabilities with the choices C along a fourth axis.
+        member: True where the stock is in the universe.
+        first, last: numbers of the agents, one for all archetypes, or [K].
+        watchlist: members that each agent attends to, all of them where there are fewer.
+        picks: stocks that each agent picks from its watch list.
+        attention: how watch lists are drawn: `random`, or balanced over `groups` by `industry` or `size`.
+        groups: whole number of each stock's group, for `industry` and `size`.
+        temperature: of the choice; 0 picks the top scores.
+        key: a `jax.random.key`, the same for all pieces.
 
     Raises:
-        DataError, ConfigError: see `sample_agents`.
+        DataError: arrays that do not fit together, or invalid values.
+        ConfigError: an unknown `attention`, numbers out of range, or groups where they are not used.
     """
     check_choice("attention", attention, ATTENTION)
     check_labels(scores=probabilities_or_scores, member=member, groups=groups, agents_per_archetype=last)
-    scores = check_scores(expected_score(probabilities_or_scores), may_be_empty=True)
+    scores = check_scores(as_scores(probabilities_or_scores), may_be_empty=True)
     checked_member = check_member(member, scores)
     _check_numbers(watchlist, picks, temperature)
     key = check_key(key)
@@ -171,8 +179,8 @@ class Drawn(NamedTuple):
         return jnp.where(self.looked > 0, self.picked.astype(jnp.float32) / jnp.maximum(self.looked, 1).astype(jnp.float32), jnp.nan)
 
 
-def expected_score(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Float[AnyArray, "K N D"]:
-    """Scores as they are; choice probabilities as the expected choice, scaled to [0, 1].
+def as_scores(probabilities_or_scores: Float[ArrayLike, "K N D *C"]) -> Float[AnyArray, "K N D"]:
+    """Scores as they are given, or made of choice probabilities: the expected choice, scaled to [0, 1].
 
     Raises:
         DataError: fewer than two choices, or numbers that are no probabilities.

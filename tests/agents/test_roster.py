@@ -64,7 +64,7 @@ def test_an_unknown_modality_or_feature_is_named_with_the_nearest(panel: Panel) 
 
 
 def test_generated_names_are_plain_and_faults_are_told() -> None:
-    from massjax.agents.archetypes import grid
+    from massjax.agents.roster import grid
 
     assert grid(Grid(modalities=(("balance sheet",),)))[0].name == "balance_sheet.moderate-risk-aversion.weeks"
     with pytest.raises(ConfigError, match=r"agents\.grid.*sees nothing"):

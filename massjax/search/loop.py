@@ -1,4 +1,4 @@
-"""One search over one look-back window."""
+"""The loop of a search over one look-back window: its start, its steps, its patience, and what it found."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from massjax.engine.inputs import (
 )
 from massjax.errors import DataError
 from massjax.labels import check_labels
-from massjax.search.protocol import Judged, Objective, Search, check_search
+from massjax.search.base import Judged, Objective, Search, check_search
 
 REPORTS = 100
 """Reports of progress of one search, at most."""
@@ -196,7 +196,14 @@ def run_search(objective: Objective, settings: Search, start: Float[Array, "P K"
 
 
 def begin(objective: Objective, settings: Search, start: Float[Array, "P K"], key: Key[Array, ""]) -> Running:
-    """A search before its first step; arguments as in `run_search`."""
+    """A search before its first step.
+
+    Args:
+        objective: what is maximised.
+        settings: the method.
+        start: positive weights of each chain, summing to 1.
+        key: the key of the whole search, a `jax.random.key`.
+    """
     state = settings.init(objective, start, jax.random.split(key)[0])
     zero = jnp.zeros((), jnp.int32)
     return jax.tree.map(_strongly_typed, Running(state, zero, zero, jnp.full(settings.steps + 1, jnp.nan)))
@@ -214,7 +221,7 @@ def advance(objective: Objective, settings: Search, running: Running, key: Key[A
         objective: what is maximised.
         settings: the method.
         running: the search so far.
-        key: the key of the whole search, as in `begin`; each step folds its number into it.
+        key: the key of the whole search, the one that it began with; each step folds its number into it.
         until: steps taken in all, at most `steps + 1`.
     """
     steps_key = jax.random.split(key)[1]

@@ -1,4 +1,4 @@
-"""From settings to the archetypes of a run: listed, generated as a grid, or drawn at random."""
+"""The roster of a run: its archetypes in order, those that are listed, generated as a grid and drawn at random."""
 
 from __future__ import annotations
 
