@@ -52,7 +52,7 @@ def _within(mesh: jax.sharding.Mesh) -> Iterator[None]:
         yield
 
 
-def spread(function: Callable[..., Float[Array, " P"]], weights: Float[Array, "P K"], *data: object) -> Float[Array, " P"]:
+def spread(function: Callable[..., Float[Array, P * each]], weights: Float[Array, "P K"], *data: object) -> Float[Array, P * each]:
     """`function(weights, *data)`, a share of the candidates on each device of the mesh; candidates must not see each other."""
     count = device_count()
     if count == 1:
