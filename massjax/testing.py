@@ -215,7 +215,8 @@ def count_compilations() -> Iterator[Callable[[], int]]:
     try:
         yield lambda: len(seen)
     finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
+        if hasattr(jax.monitoring, "unregister_event_duration_listener"):  # jax 0.8.0 has it not: there the listener stays, unheard
+            jax.monitoring.unregister_event_duration_listener(listen)
 
 
 @cache

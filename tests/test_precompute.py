@@ -56,6 +56,7 @@ def test_plan_then_run_then_nothing_left(tmp_path: Path, capsys: pytest.CaptureF
     assert {"prompt_tokens", "cached_tokens", "seconds"} <= set(run["statistics"])
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_where_it_was(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()

@@ -204,6 +204,7 @@ def test_the_contract_needs_no_pytest():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 def test_a_search_that_depends_on_the_devices_is_caught():
     """In a process of its own, which has two."""
     code = """

@@ -12,6 +12,7 @@ from massjax.config import load_config
 SMALL = ("--max-agents", 32, "--seeds", 3, "--full-seeds", 1, "--chains", 4, "--steps", 3, "--refit", 100)
 
 
+@pytest.mark.slow
 def test_a_small_run_on_the_bundled_store(run_script, tmp_path):
     done = run_script("agent_scaling", *SMALL, "--out", tmp_path)
     assert done.returncode == 0, done.stderr

@@ -42,6 +42,7 @@ def alone(tmp_path_factory) -> dict[str, np.ndarray]:
     return run(tmp_path_factory.mktemp("devices") / "one.npz", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("devices", "processes"), [(3, 1), (2, 2)], ids=["three devices", "two processes"])
 def test_the_results_are_those_of_one_device(alone, tmp_path, devices, processes):
     spread = run(tmp_path / "spread.npz", devices, processes)

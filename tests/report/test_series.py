@@ -112,6 +112,7 @@ def test_a_leakage_ablation_is_marked_in_every_series(leaking_run: RunResult) ->
     assert holdings_frame(leaking_run)["method"].str.ends_with("(leakage ablation)").all()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_python_of_the_docs_runs(folder: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks of docs/series.md one after the other on this run, without those of a library that is not installed."""

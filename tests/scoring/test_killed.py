@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 KILLS = 8
+import pytest
 
 
+@pytest.mark.slow
 def test_killed_at_any_instant_a_run_loses_at_most_one_call_of_the_model(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.scoring.kill_precompute", str(tmp_path), str(KILLS), "0"]
     environment = {**os.environ, "PYTHONPATH": str(root)}

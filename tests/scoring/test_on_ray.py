@@ -24,6 +24,7 @@ from tests.test_precompute import config_file
 GRID = {"grid": {"modalities": [["price"], ["risk"], ["price", "risk"]], "horizon": ["days", "weeks"]}, "archetypes": []}
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -53,6 +54,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
         run_on_ray(config.replace(scoring=config.scoring.replace(seed=1)), path, 1)
 
 
+@pytest.mark.slow
 def test_workers_fill_a_store_at_a_url_and_one_run_is_recorded(url: str, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()

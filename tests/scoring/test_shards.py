@@ -62,6 +62,7 @@ def same_scores(one: Path, other: Path) -> None:
         np.testing.assert_array_equal(getattr(first, read)(), getattr(second, read)())
 
 
+@pytest.mark.slow
 def test_processes_share_a_store_and_one_that_is_killed_is_started_again(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -80,6 +81,7 @@ def test_processes_share_a_store_and_one_that_is_killed_is_started_again(tmp_pat
     assert main(["--config", str(config), "--plan"]) == 0
 
 
+@pytest.mark.slow
 def test_two_whole_runs_on_one_store_ask_no_unit_twice(tmp_path: Path) -> None:
     config = config_file(tmp_path, agents={**SMALL["agents"], **GRID})
     processes = [run(config) for _ in range(2)]

@@ -63,6 +63,7 @@ def same_scores(one: ScoreStore, other: ScoreStore) -> None:
         np.testing.assert_array_equal(getattr(one, read)(), getattr(other, read)())
 
 
+@pytest.mark.slow
 def test_killed_while_it_writes_texts_and_while_it_asks_it_goes_on_where_it_was(url: str, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -99,6 +100,7 @@ def test_killed_while_it_writes_texts_and_while_it_asks_it_goes_on_where_it_was(
     assert stored_texts(url) == kept
 
 
+@pytest.mark.slow
 def test_plan_and_shards_of_a_store_at_a_url(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -119,6 +121,7 @@ def test_plan_and_shards_of_a_store_at_a_url(url: str, tmp_path: Path, capsys: p
     assert "2/2" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_optimize_reads_a_store_at_a_url(url: str, tmp_path: Path, s3: dict[str, str]) -> None:
     changes = {
         "market": {**SMALL["market"], "end": "2022-08-01"},
