@@ -70,7 +70,8 @@ def test_what_is_no_regular_file_is_refused_by_name(tmp_path: Path, kind: str) -
         case "pipe":
             os.mkfifo(path)
         case "socket":
-            socket.socket(socket.AF_UNIX).bind(str(path))
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(str(path))
         case "folder":
             path.mkdir()
         case "device":

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-KILLS = 8
 import pytest
+
+KILLS = 8
 
 
 @pytest.mark.slow

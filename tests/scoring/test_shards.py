@@ -56,6 +56,12 @@ def run(config: Path, *more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", SLOW_FAKE, "--config", str(config), *more], stderr=subprocess.PIPE)
 
 
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
+    """Exit code and what was said on stderr."""
+    told = process.communicate()[1]
+    return process.returncode, told
+
+
 def same_scores(one: Path, other: Path) -> None:
     first, second = ScoreStore.open(one), ScoreStore.open(other)
     for read in ("scores", "probabilities", "coverage", "status"):
@@ -74,9 +80,9 @@ def test_processes_share_a_store_and_one_that_is_killed_is_started_again(tmp_pat
         assert any(process.poll() is None for process in processes)
         time.sleep(0.02)
     os.kill(processes[1].pid, signal.SIGKILL)
-    codes = [(process.wait(), process.stderr.read()) for process in processes if process.stderr]
+    codes = [ended(process) for process in processes]
     assert [code for code, _ in codes] == [0, -signal.SIGKILL, 0] or codes[1][0] == 0, codes
-    assert run(config, "--shard", "2/3").wait() == 0
+    assert ended(run(config, "--shard", "2/3"))[0] == 0
     same_scores(store, whole / "scores.zarr")
     assert main(["--config", str(config), "--plan"]) == 0
 
@@ -85,8 +91,8 @@ def test_processes_share_a_store_and_one_that_is_killed_is_started_again(tmp_pat
 def test_two_whole_runs_on_one_store_ask_no_unit_twice(tmp_path: Path) -> None:
     config = config_file(tmp_path, agents={**SMALL["agents"], **GRID})
     processes = [run(config) for _ in range(2)]
-    assert [process.wait() for process in processes] == [0, 0]
-    assert run(config).wait() == 0
+    assert [ended(process)[0] for process in processes] == [0, 0]
+    assert ended(run(config))[0] == 0
     store = ScoreStore.open(tmp_path / "scores.zarr")
     assert len(store.entries()) == len(store.units())
     assert np.isfinite(store.scores()).all()

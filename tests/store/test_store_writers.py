@@ -42,7 +42,8 @@ def test_four_writers_at_once_lose_nothing(root: Path, tmp_path: Path, claim: bo
     store, log = make(tmp_path / "s.zarr", 20), tmp_path / "asked.log"
     shards = ["0/1"] * 4 if claim else [f"{i}/4" for i in range(4)]
     writers = [start(root, "write", store.path, shard, 0, log, *(["--claim"] if claim else [])) for shard in shards]
-    assert [writer.wait(timeout=600) for writer in writers] == [0, 0, 0, 0]
+    told = [writer.communicate(timeout=600)[0] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0, 0, 0], told
     assert sorted(log.read_text().split()) == sorted(unit.name for unit in store.units())
     assert content(store) == content(reference)
     store.compact()
@@ -79,7 +80,7 @@ def test_of_two_that_claim_a_unit_one_is_told_and_a_dead_ones_claim_is_taken_ove
             pass
     finally:
         holder.kill()
-        holder.wait()
+        holder.communicate()
     with store.claim(unit):
         store.write_unit(unit, answer(unit), key=key(unit))
     with pytest.raises(ClaimedError, match="was finished by another process in the meantime"), store.claim(unit, key=key(unit)):
@@ -262,7 +263,7 @@ def test_a_lock_is_freed_by_the_death_of_its_holder(root: Path, tmp_path: Path) 
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     holder.send_signal(signal.SIGKILL)
-    holder.wait()
+    holder.communicate()
     fill(store).compact()
     assert verify(store.path).ok
     assert not lock.exists()
