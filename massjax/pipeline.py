@@ -19,6 +19,7 @@ from jaxtyping import Float
 
 from massjax.agents import hindsight_warnings
 from massjax.agents.archetype import Archetype
+from massjax.answers.sharding import is_shard
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
 from massjax.evaluate import span
@@ -83,6 +84,8 @@ def precompute(
     """
     if config.store is None:
         raise ConfigError("store: not set; name the score store that the answers go to")
+    if shard is not None and not is_shard(*shard):
+        raise ConfigError(f"shard {shard}: expected (i, n) with i from 1 to n, such as (1, 8) for the first of eight workers")
     path, machine, asked = config.store, this_machine(), config.scoring
     if plan or ray_workers is None:  # else each worker looks at its own machine
         config = with_dtype(config, path, machine)

@@ -310,6 +310,14 @@ def test_precompute_plans_asks_a_part_then_the_rest_and_finds_nothing_left(small
     assert (set(held.units), held.settled.unread) == (set(rest.units), "")
 
 
+@pytest.mark.parametrize("shard", [(0, 3), (-1, 3), (4, 3), (1, 0)])
+def test_a_shard_that_is_none_is_refused_before_anything_is_asked(tmp_path: Path, shard: tuple[int, int]) -> None:
+    config = small_config().replace(store=tmp_path / "scores.zarr")
+    with pytest.raises(ConfigError, match=r"expected \(i, n\) with i from 1 to n"):
+        precompute(config, shard=shard)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_precompute_is_told_of_contradictions(small: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^store: not set"):
         precompute(small_config())

@@ -20,9 +20,14 @@ def parse_shard(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
     number, count = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= number <= count:
+    if not is_shard(number, count):
         raise ConfigError(f"--shard {text}: expected I/N with I from 1 to N, such as 1/8 for the first of eight workers")
     return number, count
+
+
+def is_shard(number: int, count: int) -> bool:
+    """Whether there is such a part of so many: parts are counted from 1."""
+    return 1 <= number <= count
 
 
 class Bundle(NamedTuple, Generic[P]):

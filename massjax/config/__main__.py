@@ -10,10 +10,15 @@ from pathlib import Path
 from massjax.config.json_schema import json_schema
 from massjax.config.printed import markdown_page
 from massjax.config.reference import sections
+from massjax.terminal import escaped_text
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write a page of Markdown into every `.md` file named, a JSON Schema into every `.json` file; exit code 2 for another."""
+    """Write a page of Markdown into every `.md` file named, a JSON Schema into every `.json` file.
+
+    Returns:
+        0; 2 for another file, or one that cannot be written.
+    """
     parser = argparse.ArgumentParser(prog="python -m massjax.config", description="Write the reference of all settings, made from them.")
     parser.add_argument("file", nargs="+", type=Path, help="FILE.md for the reference page, FILE.json for the JSON Schema")
     files = parser.parse_args(arguments).file
@@ -21,7 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
         if file.suffix not in (".md", ".json"):
             parser.error(f"{file}: expected a file that ends in .md or .json")
     for file in files:
-        file.write_text(reference_page() if file.suffix == ".md" else schema_text(), encoding="utf-8")
+        try:
+            file.write_text(reference_page() if file.suffix == ".md" else schema_text(), encoding="utf-8")
+        except OSError as error:
+            print(f"error: {escaped_text(file)}: cannot be written ({error.strerror})", file=sys.stderr)
+            return 2
     return 0
 
 

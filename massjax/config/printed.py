@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 
 from massjax.config.reference import Section, Setting, look_up
+from massjax.errors import MassjaxError
 from massjax.terminal import escaped_text
 
 NARROWEST, WIDEST = 30, 80
@@ -34,8 +35,11 @@ def print_settings(query: str) -> None:
 
     Raises:
         ConfigError: nothing is called so.
+        MassjaxError: what the page goes to cannot take it, such as a full disk.
     """
     found = look_up(query)
+    if sys.stdout is None:  # it was closed before Python began
+        return
     bold = ("\033[1m", "\033[0m") if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else ("", "")
     page = terminal_page(found, shutil.get_terminal_size().columns, bold)
     if not query.strip():
@@ -44,8 +48,10 @@ def print_settings(query: str) -> None:
         )
     try:
         print(page, flush=True)
-    except BrokenPipeError:  # as from `| head`: what is left has no reader, and Python would flush it once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python would flush once more at its end, and fail again
+        if not isinstance(error, BrokenPipeError):  # as from `| head`, which has read what it wants
+            raise MassjaxError(f"the settings cannot be printed ({error.strerror})") from None
 
 
 def terminal_page(sections: Sequence[Section], width: int, bold: tuple[str, str] = ("", "")) -> str:

