@@ -24,7 +24,9 @@ EXPLANATION = """# Every setting
 
 Editors with YAML support complete and check a configuration that begins with `# yaml-language-server: $schema=PATH`, where PATH leads
 from the file to [configs/schema.json](../configs/schema.json). What a schema cannot say, such as two settings that contradict each
-other, the commands refuse when they read the file."""
+other, the commands refuse when they read the file. It is stricter in one thing: it takes true, false and numbers only as they are written
+here, while the commands take `yes`, `off` and `"3"` for them too. A checker that reads dates as dates (PyYAML does) must make texts of
+them first."""
 
 
 def print_settings(query: str) -> None:
@@ -85,7 +87,7 @@ def _block(section: Section, width: int, bold: tuple[str, str]) -> str:
 def _filled(text: str, width: int, indent: int) -> list[str]:
     blanks = " " * indent
     return textwrap.wrap(
-        escaped_text(text, keep="\n"),
+        " ".join(escaped_text(text, keep="\n").split()),
         width,
         initial_indent=blanks,
         subsequent_indent=blanks,

@@ -65,15 +65,17 @@ def look_up(query: str) -> tuple[Section, ...]:
     """The settings that somebody asks about, in their sections.
 
     Args:
-        query: a section or setting (`market.prices`, `evaluate.lookback`, `search.0.steps`), some parts of one (`prices`, `backtest.cost`),
-            a search of one's own (`search.package.module:ClassName`), or a word of names and descriptions; empty for all.
+        query: a section or setting (`market.prices`, `evaluate.lookback`, `search.0.steps`), or its place as a page prints it
+            (`market.features.N.columns.NAME.style`), some parts of one (`prices`, `backtest.cost`), a search of one's own
+            (`search.package.module:ClassName`), or a word of names and descriptions; empty for all.
 
     Raises:
         ConfigError: nothing is called so.
     """
     if ":" in query:
         return (_search(query.strip().removeprefix("search.")),)
-    parts = [part for part in query.strip().lower().split(".") if part and not part.isdecimal()]
+    steps = [step for step in query.strip().split(".") if step and not step.isdecimal()]
+    parts = [step.lower() for step in steps if len(steps) == 1 or step not in ("N", "NAME", "KEY=VALUE")]
     everything, key = sections(), ".".join(parts)
     if not key:
         return everything

@@ -42,6 +42,12 @@ class ListedSearch:
     name: str
     search: Search
 
+    @property
+    def label(self) -> str:
+        """The name as tables print it; the class of a search of one's own stays as it is written."""
+        words = self.name.replace("_", " ").replace("-", " ")
+        return words[:1].upper() + words[1:]
+
     def written_out(self) -> dict[str, Any]:
         """As the configuration could give it, with every default."""
         return {"method": self.method, **self.search.model_dump(mode="json")}
@@ -106,7 +112,7 @@ class ListedSearch:
             )
         return Contender(
             name=self.name,
-            label=self.name.replace("_", " ").replace("-", " ").capitalize(),
+            label=self.label,
             kind="search",
             ranked_by=settings.signal,
             weights=np.asarray(found.weights, np.float64),

@@ -28,7 +28,7 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
-from massjax.errors import DataError
+from massjax.errors import ConfigError, DataError
 from massjax.labels import check_labels
 from massjax.search.base import Judged, Objective, Search, check_search
 
@@ -203,8 +203,16 @@ def begin(objective: Objective, settings: Search, start: Float[Array, "P K"], ke
         settings: the method.
         start: positive weights of each chain, summing to 1.
         key: the key of the whole search, a `jax.random.key`.
+
+    Raises:
+        ConfigError: the state of the search has no field `best`.
     """
     state = settings.init(objective, start, jax.random.split(key)[0])
+    if not isinstance(getattr(state, "best", None), Judged):
+        raise ConfigError(
+            f"{type(settings).__name__}.init gives a {type(state).__name__} without a field `best`, a massjax.search.Judged "
+            "(massjax.search.unjudged(start) makes the first)"
+        )
     zero = jnp.zeros((), jnp.int32)
     return jax.tree.map(_strongly_typed, Running(state, zero, zero, jnp.full(settings.steps + 1, jnp.nan)))
 

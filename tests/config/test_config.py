@@ -123,6 +123,8 @@ def test_an_impossible_override_is_refused(assignment: str) -> None:
         ("agents: {archetypes: [{name: a, rule: {x: 1}, persona: b}]}", ["'a'", "rule"]),
         ("agents: {archetypes: [{name: a, rule: {x: 0}}]}", ["'a'", "weight other than 0"]),
         (AGENTS + "evaluate: {alpha: 0.1}\nevaluate: {alpha: 0.2}", ["'evaluate' is there twice", "line 3"]),
+        (AGENTS + "market:\n  start: 2020-13-45", ["'2020-13-45': month must be in 1..12", "line 3, column 10"]),
+        (AGENTS + "seed: 0x_", ["'0x_'", "line 2, column 7"]),
         (AGENTS + "store: ~nosuchuser/x", ["store", "no such home directory"]),
         (AGENTS + "search: {method: annealing}", ["search: expected a list"]),
         (AGENTS + "market: {source: tables, texts: [{path: x, timezone: Mars/X}]}", ["market.texts.0.timezone", "Mars/X"]),

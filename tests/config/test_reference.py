@@ -109,6 +109,10 @@ def test_types_bounds_and_defaults_are_in_words(key: str, kind: str, default: st
         ("lookback", ["evaluate.lookback"]),
         ("backtest.cost", ["evaluate.backtest.cost"]),
         ("agents.archetypes.0.horizon", ["agents.archetypes.horizon"]),
+        ("market.features.N.columns.NAME.style", ["market.features.columns.style"]),
+        ("market.texts.N.cutoff", ["market.texts.cutoff"]),
+        ("market.membership.KEY=VALUE", [f"market.membership{name}" for name in ("", ".path", ".date", ".stock")]),
+        ("agents.archetypes.N.name", ["agents.archetypes.name"]),
         ("search.0.steps", [f"search.{method}.steps" for method in ("differential_evolution", "annealing", "gradient")]),
         ("search.gradient.steps", ["search.gradient.steps"]),
         ("layout", ["layout", "layout.dates_per_unit"]),
@@ -176,7 +180,7 @@ def test_a_page_is_as_wide_as_the_terminal_and_80_columns_at_most(width: int) ->
 
 def test_a_page_shows_a_section_its_place_and_its_settings() -> None:
     row = Setting("a.b.c", "number", "1.5", "What | it is.")
-    section = Section("a.b", "a.N.b", "Some of\nthem.", (row,))
+    section = Section("a.b", "a.N.b", "Some of\n\nthem.", (row,))
     assert terminal_page([section], 80) == (
         "a.b\n  Some of them. In --set: a.N.b.KEY=VALUE.\n\n  a.b.c\n      [number; default 1.5]\n      What | it is."
     )

@@ -17,6 +17,12 @@ def test_of_two_searches_by_one_method_each_has_a_number() -> None:
     assert search_names(["annealing", "gradient", "annealing"]) == ["annealing-1", "gradient", "annealing-2"]
 
 
+def test_the_class_of_a_search_of_ones_own_is_printed_as_it_is_written() -> None:
+    methods = ["differential_evolution", "massjax.search:GradientSearch", "annealing", "annealing"]
+    labels = [search.label for search in listed_searches([{"method": method} for method in methods])]
+    assert labels == ["Differential evolution", "GradientSearch", "Annealing 1", "Annealing 2"]
+
+
 def test_defaults_are_written_out_beside_the_method() -> None:
     (search,) = listed_searches([{"method": "annealing", "chains": 3}])
     written = search.written_out()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings as hypothesis_settings, strategies as st
 
+from massjax.errors import ConfigError
 from massjax.search import Judged, Search, search_window, unjudged
 
 RNG = np.random.default_rng(0)
@@ -41,6 +42,18 @@ class Dice(Search):
 def search(settings, **options):
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         return search_window(*PANEL, settings, **{"key": jax.random.key(0), **options})
+
+
+class Bestless(Dice):
+    """Keeps no best."""
+
+    def init(self, objective, start, key):
+        return (start,)
+
+
+def test_a_state_without_a_best_is_named():
+    with pytest.raises(ConfigError, match=r"Bestless\.init gives a tuple without a field `best`, a massjax\.search\.Judged"):
+        search(Bestless(steps=1))
 
 
 @hypothesis_settings(max_examples=8, deadline=None)
