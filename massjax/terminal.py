@@ -63,10 +63,10 @@ PIPED_WIDTH = 200
 
 
 def result_console() -> Console:
-    """Where a command prints its result: as wide as the terminal, else `PIPED_WIDTH`."""
+    """Where a command prints its result: as wide as the terminal, else `PIPED_WIDTH`; nowhere, where stdout is closed."""
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    return Console() if sys.stdout is not None and sys.stdout.isatty() else Console(width=PIPED_WIDTH)
 
 
 def printable_everywhere() -> None:

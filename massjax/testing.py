@@ -178,7 +178,16 @@ class SearchContract:
         return self._search()
 
     def _search(self, window: Arrays | None = None, **options: Any) -> SearchResult:
-        return search_window(*(_window() if window is None else window), self.search, **{"key": jax.random.key(0), **options})
+        arrays = _window() if window is None else window
+        try:
+            return search_window(*arrays, self.search, **{"key": jax.random.key(0), **options})
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
+            raise AssertionError(
+                "`init` and `step` run under jax.jit: shapes, branches and Python numbers cannot depend on values (jnp.where chooses "
+                f"between values); {type(error).__name__}: {_first_line(error)}"
+            ) from error
+        except TypeError as error:
+            raise AssertionError(f"`step` must give a state of the shapes and types that it was given: {_first_line(error)}") from error
 
     def _program(self) -> str:
         """The text of the search as XLA is given it, traced anew."""
@@ -217,6 +226,10 @@ def count_compilations() -> Iterator[Callable[[], int]]:
     finally:
         if hasattr(jax.monitoring, "unregister_event_duration_listener"):  # jax 0.8.0 has it not: there the listener stays, unheard
             jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 @cache

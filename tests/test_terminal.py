@@ -65,3 +65,8 @@ def test_text_within_markup_is_no_style_and_steers_nothing() -> None:
 def test_what_is_piped_is_wide_enough_for_every_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     assert result_console().width == PIPED_WIDTH
+
+
+def test_a_result_goes_nowhere_where_stdout_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    result_console().print("5")

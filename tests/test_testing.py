@@ -151,6 +151,21 @@ class Unbatched(Sound):
         return jax.pure_callback(np.asarray, jax.ShapeDtypeStruct(strides.shape, strides.dtype), strides)
 
 
+class Picky(Sound):
+    """Takes the accepted weights out by a mask, as numpy allows."""
+
+    def accept(self, state, fitness):
+        return super().accept(state, fitness) if fitness[fitness > 0].size else jnp.zeros_like(state.judged)
+
+
+class Widening(Sound):
+    """Keeps the fitness in half precision from the first step on."""
+
+    def step(self, objective, state, key):
+        after = super().step(objective, state, key)
+        return after._replace(fitness=after.fitness.astype(jnp.float16))
+
+
 class Crowded(Sound):
     """Strides further where there are more devices."""
 
@@ -171,6 +186,8 @@ BROKEN = {
     Hopeful: ("unknown_returns_have_no_winner", "made up"),
     Idle: ("the_search_improves_on_its_start", "nothing better than the start"),
     Unbatched: ("searches_run_side_by_side", "vmap"),
+    Picky: ("the_fitness_is_exact", "cannot depend on values.*NonConcreteBooleanIndexError"),
+    Widening: ("the_fitness_is_exact", "must give a state of the shapes and types that it was given"),
 }
 
 
