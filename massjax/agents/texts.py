@@ -36,7 +36,7 @@ def shown_texts(panel: Panel, modality: str, settings: AgentsSettings) -> tuple[
     rows = rows_of(texts, panel.stocks)
     usable = (rows >= 0) & (first < end)
     spans = texts.select("id", "text", row=pl.Series(rows), first=pl.Series(first), end=pl.Series(end)).filter(pl.Series(usable))
-    dated = spans.with_columns(column=pl.int_ranges("first", "end")).drop("first", "end").explode("column")
+    dated = spans.with_columns(column=pl.int_ranges("first", "end")).drop("first", "end").explode("column", empty_as_null=False)
     listed = panel.member[dated["row"].to_numpy(), dated["column"].to_numpy()]
     could = _with_keys(dated.filter(pl.Series(listed, dtype=pl.Boolean)))
     distinct = could.unique(["row", "column", "key"], keep="first", maintain_order=True)
