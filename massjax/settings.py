@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -186,15 +186,17 @@ def _place(cls: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[Any, str, 
             continue
         name, field = str(part), fields[part]
         key_of_mapping = get_origin(field.annotation) is dict
-        current = _model_in(field.annotation)
+        current = model_within(field.annotation)[0]
     return current, name, field
 
 
-def _model_in(annotation: Any) -> Any:
+def model_within(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    """The settings that a field holds, if any: alone, in a list, or by a key of one's own; and the steps to them, `.N` and `.NAME`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found is not None:
-            return found
-    return None
+        return annotation, ""
+    step = {tuple: ".N", dict: ".NAME"}.get(get_origin(annotation), "")
+    for part in get_args(annotation):
+        model, steps = model_within(part)
+        if model is not None:
+            return model, step + steps
+    return None, ""

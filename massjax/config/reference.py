@@ -9,7 +9,6 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -17,6 +16,7 @@ from massjax.config.field_words import default_of, kind_of
 from massjax.config.run import RunConfig
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.registry import METHODS, search_class
+from massjax.settings import model_within
 
 SHORTEST_WORD = 3
 """Letters of a word that is looked for in descriptions."""
@@ -119,7 +119,7 @@ def _below(cls: type[BaseModel], key: str, place: str) -> Iterator[Section]:
     for name, field in cls.model_fields.items():
         here = f"{key}.{name}".removeprefix(".")
         rows.append(Setting(here, kind_of(field), default_of(field), field.description or ""))
-        model, steps = _model_within(field.annotation)
+        model, steps = model_within(field.annotation)
         if model is not None:
             inner.append((model, here, f"{place}.{name}{steps}".removeprefix(".")))
     yield Section(key, place, prose(cls.__dict__.get("__doc__") or ""), tuple(rows))
@@ -130,15 +130,3 @@ def _below(cls: type[BaseModel], key: str, place: str) -> Iterator[Section]:
 def prose(docstring: str) -> str:
     """A docstring without its sections (`Attributes:`, `Example:` and the like)."""
     return re.split(r"\n\n[A-Z][a-z]+:\n", inspect.cleandoc(docstring))[0].strip()
-
-
-def _model_within(annotation: Any) -> tuple[type[BaseModel] | None, str]:
-    """The settings that a type holds, and the steps to one of them: `.N` into a list, `.NAME` into a mapping."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, ""
-    step = {tuple: ".N", dict: ".NAME"}.get(get_origin(annotation), "")
-    for part in get_args(annotation):
-        model, steps = _model_within(part)
-        if model is not None:
-            return model, step + steps
-    return None, ""

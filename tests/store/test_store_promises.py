@@ -20,6 +20,7 @@ from massjax.scoring.asking import ask_missing
 from massjax.scoring.placing import open_or_create
 from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore, Status, Unit
+from tests.small_store import SMALL
 
 IDENTITY = {
     "engine": "vllm 0.32.0",
@@ -34,19 +35,6 @@ IDENTITY = {
     "tensor_parallel_size": "1",
 }
 """What the real model says of itself (see `VLLMModel.identity`)."""
-SETTINGS: dict[str, Any] = {
-    "market": {"source": "sp500", "start": "2022-06-01", "end": "2022-06-16"},
-    "agents": {
-        "features": ["return_1m", "momentum_6m", "volatility_60d", "drawdown_6m"],
-        "archetypes": [
-            {"name": "trend", "modalities": ["price"]},
-            {"name": "careful", "modalities": ["price", "risk"], "risk_aversion": "high"},
-            {"name": "low-volatility", "rule": {"volatility_60d": -1.0}},
-        ],
-    },
-    "scoring": {"engine": "fake"},
-    "layout": {"dates_per_unit": 5},
-}
 
 
 class CountingModel(FakeModel):
@@ -86,7 +74,7 @@ def distinct(work: Work) -> set[int]:
 @pytest.fixture(scope="module")
 def kept(module_path: Path) -> tuple[Work, ScoreStore]:
     """A finished run, to be refused things."""
-    work = work_of(SETTINGS, module_path)
+    work = work_of(SMALL, module_path)
     store, asked = run(work)
     assert asked == len(distinct(work)) + 2
     assert store.missing_units() == []
@@ -199,7 +187,7 @@ def test_another_input_row_makes_exactly_the_units_that_show_it_be_asked(done: t
 
 
 def grown(**change: Any) -> dict[str, Any]:
-    settings = SETTINGS
+    settings = SMALL
     for section, values in change.items():
         settings = changed(settings, section, **values)
     return settings
@@ -209,8 +197,8 @@ def grown(**change: Any) -> dict[str, Any]:
     ("settings", "content_free"),
     [
         (grown(market={"end": "2022-06-24"}), 0),
-        (grown(agents={"archetypes": [*SETTINGS["agents"]["archetypes"], {"name": "bold", "modalities": ["risk"]}]}), 1),
-        (grown(agents={"archetypes": [*SETTINGS["agents"]["archetypes"], {"name": "trend-2", "modalities": ["price"], "replica": 1}]}), 1),
+        (grown(agents={"archetypes": [*SMALL["agents"]["archetypes"], {"name": "bold", "modalities": ["risk"]}]}), 1),
+        (grown(agents={"archetypes": [*SMALL["agents"]["archetypes"], {"name": "trend-2", "modalities": ["price"], "replica": 1}]}), 1),
     ],
     ids=["dates", "archetypes", "replicas"],
 )
