@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from massjax.errors import ConfigError, MassjaxError, blaming
+from massjax.errors import ConfigError, MassjaxError, error_context
 from massjax.flags import Loudness, add_loudness, add_version, loudness
 from massjax.progress import speaking
 from massjax.stopping import RESUMABLE, ending_at_once, exit_code, interruptible, stoppable
@@ -98,7 +98,7 @@ def optimize_command(arguments: list[str] | None) -> int:
 
         console = result_console()
         with run_directory(out, overwrite=options.overwrite) as folder:
-            with blaming(file):
+            with error_context(file):
                 result = interruptible(lambda: run_over(options.devices, config, speaker.tell))
             speaker.tell("writing the run directory", 0, 0)
             try:

@@ -53,7 +53,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def blaming(source: object) -> Iterator[None]:
+def error_context(source: object) -> Iterator[None]:
     """Begin the message of a ConfigError that passes through with where the setting comes from: a file, or a place in one."""
     try:
         yield

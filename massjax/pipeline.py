@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from massjax.agents import hindsight_warnings
+from massjax.agents import knowledge_cutoff_warnings
 from massjax.agents.archetype import Archetype
 from massjax.answers.sharding import is_shard
 from massjax.config import RunConfig
@@ -91,7 +91,7 @@ def precompute(
         config = with_dtype(config, path, machine)
     speaker.tell("reading the market data and writing the prompts", 0, 0)
     work = prepare(config)
-    for warning in (*work.panel.warnings, *_hindsight(config, work.panel, work.archetypes), *cautions(work, machine)):
+    for warning in (*work.panel.warnings, *_knowledge_cutoff(config, work.panel, work.archetypes), *cautions(work, machine)):
         speaker.warn(warning)
     if plan:
         speaker.tell("counting what is left to ask", 0, 0)
@@ -155,8 +155,8 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     from massjax.engine.evaluation import ranking_method
     from massjax.evaluate.alone import each_alone
     from massjax.evaluate.searches import listed_searches
-    from massjax.evaluate.strategies import Arena, controls, evaluated_dates, judge, portfolio_of
-    from massjax.evaluate.unjudgeable import check_any_score, nothing_evaluated
+    from massjax.evaluate.strategies import EvaluationData, controls, evaluated_dates, judge, portfolio_of
+    from massjax.evaluate.undefined import check_any_score, nothing_evaluated
     from massjax.report.remarks import remarks
     from massjax.report.run import ArchetypeFacts, RunResult, made_by_fake
 
@@ -177,10 +177,10 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     for search in searches:
         search.check_memory(len(archetypes), panel.dates.size, free)
     check_any_score(scores, names)
-    contenders = []
+    candidates = []
     for search in searches:
         with times.stage(f"searching walk-forward: {search.name}") as tell:
-            contenders.append(
+            candidates.append(
                 search.walk(
                     scores,
                     panel.member,
@@ -192,11 +192,11 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
                     progress=tell,
                 )
             )
-    evaluated = evaluated_dates(contenders, first, panel.dates.size)
+    evaluated = evaluated_dates(candidates, first, panel.dates.size)
     if not evaluated.any():
         raise nothing_evaluated(scores, names, panel.warnings)
     with times.stage("judging against the controls"):
-        arena = Arena(
+        data = EvaluationData(
             scores=scores,
             kinds=tuple(archetype.kind for archetype in archetypes),
             member=panel.member,
@@ -210,15 +210,15 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             dates=panel.dates,
             periods_per_year=panel.periods_per_year,
         )
-        compared = controls(arena, fake=fake)
-        if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*contenders, *compared) if found.fitness is not None):
+        compared = controls(data, fake=fake)
+        if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*candidates, *compared) if found.fitness is not None):
             raise nothing_evaluated(scores, names, panel.warnings)
-        benchmark = portfolio_of(arena, np.where(panel.member, 0.0, np.nan), None, everyone=True)
-        strategies = judge(arena, [*contenders, *compared], benchmark.backtest if benchmark else None)
-        facts = tuple(ArchetypeFacts(one, *alone) for one, alone in zip(archetypes, each_alone(arena, strategies), strict=True))
+        benchmark = portfolio_of(data, np.where(panel.member, 0.0, np.nan), None, everyone=True)
+        strategies = judge(data, [*candidates, *compared], benchmark.backtest if benchmark else None)
+        facts = tuple(ArchetypeFacts(one, *alone) for one, alone in zip(archetypes, each_alone(data, strategies), strict=True))
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
-        untraded = _untraded(config, panel, held, arena.returns)
-    hindsight = [] if fake else _hindsight(config, panel, archetypes)
+        untraded = _untraded(config, panel, held, data.returns)
+    remembered = [] if fake else _knowledge_cutoff(config, panel, archetypes)
     return RunResult(
         config=config,
         panel=panel,
@@ -226,11 +226,11 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         strategies=strategies,
         archetypes=facts,
         benchmark=benchmark,
-        no_backtest=NO_BACKTEST if arena.returns is None else "",
+        no_backtest=NO_BACKTEST if data.returns is None else "",
         platform=jax.default_backend(),
         ranking=ranking_method(len(panel.stocks)),
         store=store,
-        warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, hindsight)),
+        warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, remembered)),
         seconds=times.seconds,
     )
 
@@ -279,7 +279,7 @@ def _untraded(config: RunConfig, panel: Panel, held: Sequence[Backtest], returns
     )
 
 
-def _hindsight(config: RunConfig, panel: Panel, archetypes: Sequence[Archetype]) -> list[str]:
+def _knowledge_cutoff(config: RunConfig, panel: Panel, archetypes: Sequence[Archetype]) -> list[str]:
     """A warning where the model may remember what happened on the dates that it is asked about."""
     cutoff, mask, texts = config.scoring.knowledge_cutoff, config.agents.mask, bool(config.market.texts)
-    return hindsight_warnings(cutoff, panel.dates, archetypes, mask=mask, texts=texts)
+    return knowledge_cutoff_warnings(cutoff, panel.dates, archetypes, mask=mask, texts=texts)

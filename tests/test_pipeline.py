@@ -13,7 +13,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from massjax.agents import hindsight_warnings
+from massjax.agents import knowledge_cutoff_warnings
 from massjax.agents.archetype import Archetype
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, DataError, LeakageError, StoreError
@@ -188,11 +188,11 @@ def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
 def test_a_model_that_may_remember_is_warned_of_in_the_words_of_precompute() -> None:
     dates, cutoff = load_panel(small_config()).dates, date(2022, 1, 7)
     asked = [Archetype(name="reader", modalities=("price",)), Archetype(name="rule", rule={"momentum_6m": 1.0})]
-    (warning,) = hindsight_warnings(cutoff, dates, asked, mask=True, texts=False)
+    (warning,) = knowledge_cutoff_warnings(cutoff, dates, asked, mask=True, texts=False)
     assert "knowledge ends 2022-01-07" in warning
     assert "on 5 of 103 dates" in warning
-    assert hindsight_warnings(cutoff, dates, asked[1:], mask=True, texts=False) == [], "a rule remembers nothing"
-    assert hindsight_warnings(None, dates, asked, mask=True, texts=False) == []
+    assert knowledge_cutoff_warnings(cutoff, dates, asked[1:], mask=True, texts=False) == [], "a rule remembers nothing"
+    assert knowledge_cutoff_warnings(None, dates, asked, mask=True, texts=False) == []
 
 
 @pytest.mark.parametrize(("horizon", "words"), [(1, "1 trading day fewer than 30"), (5, "5 trading days fewer than 60")])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from massjax.engine.devices import device_count
-from massjax.search import Judged, Search, unjudged
+from massjax.search import Evaluated, Search, unevaluated
 from massjax.testing import SearchContract
 from tests.conftest import ROOT
 
@@ -20,8 +20,8 @@ from tests.conftest import ROOT
 class State(NamedTuple):
     weights: jax.Array
     fitness: jax.Array
-    judged: jax.Array
-    best: Judged
+    evaluated: jax.Array
+    best: Evaluated
 
 
 class Sound(Search):
@@ -35,7 +35,7 @@ class Sound(Search):
         return self.climbers
 
     def init(self, objective, start, key):
-        best = unjudged(start)
+        best = unevaluated(start)
         return State(best.weights, best.fitness, jnp.zeros((), bool), best)
 
     def step(self, objective, state, key):
@@ -46,7 +46,7 @@ class Sound(Search):
         return State(weights, fitness, jnp.ones((), bool), self.keep(state.best, weights, fitness))
 
     def moves(self, state):
-        return state.judged
+        return state.evaluated
 
     def nudge(self, state, key):
         return jnp.exp(0.5 * jax.random.normal(key, state.weights.shape))
@@ -66,14 +66,14 @@ class Flattering(Sound):
 
     def judge(self, objective, tried):
         weights, fitness = objective.judge(tried)
-        return Judged(weights, fitness + 0.01 * jnp.exp(-jnp.sum(weights**2, axis=1)))
+        return Evaluated(weights, fitness + 0.01 * jnp.exp(-jnp.sum(weights**2, axis=1)))
 
 
 class Unscaled(Sound):
     """Keeps weights as they were tried."""
 
     def judge(self, objective, tried):
-        return Judged(2 * tried, objective.judge(tried).fitness)
+        return Evaluated(2 * tried, objective.judge(tried).fitness)
 
 
 class Forgetful(Sound):
@@ -83,7 +83,7 @@ class Forgetful(Sound):
         return jnp.ones_like(fitness, bool)
 
     def keep(self, best, weights, fitness):
-        return Judged(weights, fitness)
+        return Evaluated(weights, fitness)
 
 
 class Hasty(Sound):
@@ -104,7 +104,7 @@ class Stuck(Sound):
     """Accepts no move from a fitness that is undefined: every comparison with NaN is false."""
 
     def accept(self, state, fitness):
-        return ~state.judged | (fitness >= state.fitness)
+        return ~state.evaluated | (fitness >= state.fitness)
 
 
 class Lucky(Sound):
@@ -133,7 +133,7 @@ class Hopeful(Sound):
 
     def judge(self, objective, tried):
         weights, fitness = objective.judge(tried)
-        return Judged(weights, jnp.nan_to_num(fitness))
+        return Evaluated(weights, jnp.nan_to_num(fitness))
 
 
 class Idle(Sound):
@@ -155,7 +155,7 @@ class Picky(Sound):
     """Takes the accepted weights out by a mask, as numpy allows."""
 
     def accept(self, state, fitness):
-        return super().accept(state, fitness) if fitness[fitness > 0].size else jnp.zeros_like(state.judged)
+        return super().accept(state, fitness) if fitness[fitness > 0].size else jnp.zeros_like(state.evaluated)
 
 
 class Widening(Sound):

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from massjax.evaluate.controls import single_rank_ic
 from massjax.evaluate.result import Strategy
-from massjax.evaluate.strategies import Arena
+from massjax.evaluate.strategies import EvaluationData
 from massjax.statistics.series import SeriesSummary, summarize
 
 
@@ -28,21 +28,21 @@ class Alone(NamedTuple):
     mean_weight: Mapping[str, float]
 
 
-def each_alone(arena: Arena, strategies: Sequence[Strategy]) -> tuple[Alone, ...]:
+def each_alone(data: EvaluationData, strategies: Sequence[Strategy]) -> tuple[Alone, ...]:
     """Every archetype of a run by itself, in the order of the scores.
 
     Args:
-        arena: what the strategies were judged on.
+        data: what the strategies were judged on.
         strategies: as they were judged.
     """
-    horizon = arena.settings.horizon
-    daily = single_rank_ic(arena.scores, arena.member, arena.forward_returns[horizon], missing=arena.settings.missing)
-    coverage = score_coverage(arena.scores, arena.member)
+    horizon = data.settings.horizon
+    daily = single_rank_ic(data.scores, data.member, data.forward_returns[horizon], missing=data.settings.missing)
+    coverage = score_coverage(data.scores, data.member)
     means = {strategy.name: _mean_weights(strategy) for strategy in strategies}
     return tuple(
         Alone(
             coverage=float(coverage[k]),
-            rank_ic=summarize(np.where(arena.evaluated, daily[k], np.nan), horizon),
+            rank_ic=summarize(np.where(data.evaluated, daily[k], np.nan), horizon),
             mean_weight={name: float(mean[k]) for name, mean in means.items()},
         )
         for k in range(len(coverage))

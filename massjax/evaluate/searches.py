@@ -12,11 +12,11 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from massjax.errors import ConfigError, LeakageError, blaming
+from massjax.errors import ConfigError, LeakageError, error_context
 from massjax.evaluate.memory import check_memory
 from massjax.evaluate.result import BENCHMARK, BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES
 from massjax.evaluate.settings import EvaluateSettings
-from massjax.evaluate.strategies import Contender
+from massjax.evaluate.strategies import Candidate
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.machine import FreeMemory
 from massjax.row_words import counted
@@ -58,7 +58,7 @@ class ListedSearch:
         Raises:
             ConfigError: naming the search, and the number of chains that fits.
         """
-        with self._blamed():
+        with self._error_context():
             check_memory(self.search, archetypes, dates, free)
 
     def walk(
@@ -72,7 +72,7 @@ class ListedSearch:
         seed: int,
         dates: Shaped[np.ndarray, " T"],
         progress: Callable[[int, int], None] | None = None,
-    ) -> Contender:
+    ) -> Candidate:
         """Search on every date with what is known on it; the weights that were found, before they are judged.
 
         Args:
@@ -90,7 +90,7 @@ class ListedSearch:
             ConfigError: naming the search whose settings do not fit the data, or the memory of the device.
         """
         began = time.perf_counter()
-        with self._blamed():
+        with self._error_context():
             found = walk_forward(
                 scores,
                 member,
@@ -110,7 +110,7 @@ class ListedSearch:
                 dates=dates,
                 progress=progress,
             )
-        return Contender(
+        return Candidate(
             name=self.name,
             label=self.label,
             kind="search",
@@ -122,7 +122,7 @@ class ListedSearch:
         )
 
     @contextmanager
-    def _blamed(self) -> Iterator[None]:
+    def _error_context(self) -> Iterator[None]:
         """Errors that are the fault of the search name its place in the configuration; a gap that leaks is not."""
         place = f"search.{self.place}"
         try:
@@ -149,7 +149,7 @@ def listed_searches(mappings: Sequence[Mapping[str, Any]]) -> tuple[ListedSearch
     """
     searches = []
     for place, mapping in enumerate(mappings):
-        with blaming(f"search.{place}"):
+        with error_context(f"search.{place}"):
             searches.append(settings_from_mapping(mapping))
     methods = [str(mapping["method"]) for mapping in mappings]
     return tuple(

@@ -25,7 +25,7 @@ from massjax.statistics.shrinkage import shrinkage
 
 
 @dataclass(frozen=True, eq=False)
-class Arena:
+class EvaluationData:
     """What every strategy of a run is judged on.
 
     Attributes:
@@ -57,7 +57,7 @@ class Arena:
 
 
 @dataclass(frozen=True, eq=False)
-class Contender:
+class Candidate:
     """Weights through time that are to be judged.
 
     Attributes:
@@ -82,7 +82,7 @@ class Contender:
     seconds: float = 0.0
 
 
-def controls(arena: Arena, *, fake: bool = False) -> list[Contender]:
+def controls(data: EvaluationData, *, fake: bool = False) -> list[Candidate]:
     """Uniform weights, and the best single archetype of the same look-back, gap and delay as the searches.
 
     Where both kinds of archetypes are there, also uniform weights over each kind: do language models add to the rules?
@@ -90,77 +90,76 @@ def controls(arena: Arena, *, fake: bool = False) -> list[Contender]:
     Args:
         fake: the scores of the kind `llm` are the fake engine's; their control is called that.
     """
-    settings, dates = arena.settings, arena.member.shape[1]
+    settings, dates = data.settings, data.member.shape[1]
     best = best_single(
-        arena.scores,
-        arena.member,
-        arena.forward_returns[settings.horizon],
+        data.scores,
+        data.member,
+        data.forward_returns[settings.horizon],
         lookback=settings.lookback,
         gap=settings.gap or 0,
         delay=settings.delay,
         missing=settings.missing,
     )
-    found = [Contender(UNIFORM, "Uniform weights", "control", settings.signal, uniform_weights(np.ones(len(arena.kinds), bool), dates))]
+    found = [Candidate(UNIFORM, "Uniform weights", "control", settings.signal, uniform_weights(np.ones(len(data.kinds), bool), dates))]
     llm = "Uniform, fake only" if fake else "Uniform, LLM only"
     for name, label, kind in ((UNIFORM_LLM, llm, "llm"), (UNIFORM_RULES, "Uniform, rules only", "rule")):
-        chosen = np.array([k == kind for k in arena.kinds])
+        chosen = np.array([k == kind for k in data.kinds])
         if chosen.any() and not chosen.all():
-            found.append(Contender(name, label, "control", settings.signal, uniform_weights(chosen, dates)))
-    return [*found, Contender(BEST_SINGLE, "Best single archetype", "control", "mean", best.weights, best.fitness)]
+            found.append(Candidate(name, label, "control", settings.signal, uniform_weights(chosen, dates)))
+    return [*found, Candidate(BEST_SINGLE, "Best single archetype", "control", "mean", best.weights, best.fitness)]
 
 
-def evaluated_dates(contenders: Sequence[Contender], first: int, dates: int) -> Bool[np.ndarray, " T"]:
-    """True on the dates that a run is about: those on which a contender has a fitness, or all where none is fitted to anything.
+def evaluated_dates(candidates: Sequence[Candidate], first: int, dates: int) -> Bool[np.ndarray, " T"]:
+    """True on the dates that a run is about: those on which a candidate has a fitness, or all where none is fitted to anything.
 
     Args:
-        contenders: the searches.
+        candidates: the searches.
         first: index of the first date with a full look-back behind it; those before are never evaluated.
         dates: T.
     """
-    known = [np.isfinite(contender.fitness) for contender in contenders if contender.fitness is not None]
+    known = [np.isfinite(candidate.fitness) for candidate in candidates if candidate.fitness is not None]
     return (np.arange(dates) >= first) & (np.any(known, axis=0) if known else True)
 
 
-def judge(arena: Arena, contenders: list[Contender], benchmark: Backtest | None) -> tuple[Strategy, ...]:
-    """Every contender on its own dates; `uniform` and `best_single` must be among them, as the others are compared with them."""
+def judge(data: EvaluationData, candidates: list[Candidate], benchmark: Backtest | None) -> tuple[Strategy, ...]:
+    """Every candidate on its own dates; `uniform` and `best_single` must be among them, as the others are compared with them."""
     signals = {
-        c.name: signals_through_time(arena.scores, arena.member, c.weights, arena.settings.alpha, arena.settings.missing)
-        for c in contenders
+        c.name: signals_through_time(data.scores, data.member, c.weights, data.settings.alpha, data.settings.missing) for c in candidates
     }
-    ranking = {c.name: signals[c.name][c.ranked_by] for c in contenders}
-    rank_ic = {name: _by_horizon(daily_rank_ic, ranking[name], arena) for name in ranking}
-    evaluated = {c.name: arena.evaluated if c.fitness is None else arena.evaluated & np.isfinite(c.fitness) for c in contenders}
-    return tuple(_judge_one(arena, contender, signals[contender.name], rank_ic, evaluated, benchmark) for contender in contenders)
+    ranking = {c.name: signals[c.name][c.ranked_by] for c in candidates}
+    rank_ic = {name: _by_horizon(daily_rank_ic, ranking[name], data) for name in ranking}
+    evaluated = {c.name: data.evaluated if c.fitness is None else data.evaluated & np.isfinite(c.fitness) for c in candidates}
+    return tuple(_judge_one(data, candidate, signals[candidate.name], rank_ic, evaluated, benchmark) for candidate in candidates)
 
 
 def _judge_one(
-    arena: Arena,
-    contender: Contender,
+    data: EvaluationData,
+    candidate: Candidate,
     signals: Mapping[str, Float[np.ndarray, "N T"]],
     rank_ic: Mapping[str, Mapping[int, Float[np.ndarray, " T"]]],
     dates: Mapping[str, Bool[np.ndarray, " T"]],
     benchmark: Backtest | None,
 ) -> Strategy:
-    settings, own, evaluated = arena.settings, rank_ic[contender.name], dates[contender.name]
-    ranking = signals[contender.ranked_by]
-    ic = _by_horizon(daily_ic, ranking, arena)
+    settings, own, evaluated = data.settings, rank_ic[candidate.name], dates[candidate.name]
+    ranking = signals[candidate.ranked_by]
+    ic = _by_horizon(daily_ic, ranking, data)
     uniform, best = rank_ic[UNIFORM], {h: np.where(dates[BEST_SINGLE], daily, np.nan) for h, daily in rank_ic[BEST_SINGLE].items()}
-    uniform_fitness = _lookback_fitness(arena, uniform[settings.horizon])
-    fitness = _lookback_fitness(arena, own[settings.horizon]) if contender.fitness is None else contender.fitness
+    uniform_fitness = _lookback_fitness(data, uniform[settings.horizon])
+    fitness = _lookback_fitness(data, own[settings.horizon]) if candidate.fitness is None else candidate.fitness
     kept = {h: np.where(evaluated, own[h], np.nan) for h in own}
     by_signal = {
         name: kept
-        if name == contender.ranked_by
-        else {h: np.where(evaluated, daily, np.nan) for h, daily in _by_horizon(daily_rank_ic, values, arena).items()}
+        if name == candidate.ranked_by
+        else {h: np.where(evaluated, daily, np.nan) for h, daily in _by_horizon(daily_rank_ic, values, data).items()}
         for name, values in signals.items()
     }
     return Strategy(
-        name=contender.name,
-        label=contender.label,
-        kind=contender.kind,
-        about=contender.about,
-        ranked_by=contender.ranked_by,
-        weights=contender.weights,
+        name=candidate.name,
+        label=candidate.label,
+        kind=candidate.kind,
+        about=candidate.about,
+        ranked_by=candidate.ranked_by,
+        weights=candidate.weights,
         evaluated=evaluated,
         signals=signals,
         fitness=np.where(evaluated, fitness, np.nan),
@@ -177,40 +176,40 @@ def _judge_one(
         },
         rank_ic_by_signal={name: summarize(daily[settings.horizon], settings.horizon) for name, daily in by_signal.items()},
         shrinkage=shrinkage(fitness, kept[settings.horizon], uniform_fitness, uniform[settings.horizon]),
-        portfolio=portfolio_of(arena, ranking, benchmark),
-        seconds=contender.seconds,
+        portfolio=portfolio_of(data, ranking, benchmark),
+        seconds=candidate.seconds,
         daily_rank_ic=by_signal,
     )
 
 
 def portfolio_of(
-    arena: Arena, ranking: Float[np.ndarray, "N T"], benchmark: Backtest | None, *, everyone: bool = False
+    data: EvaluationData, ranking: Float[np.ndarray, "N T"], benchmark: Backtest | None, *, everyone: bool = False
 ) -> Portfolio | None:
     """The backtest of a signal's best quantile from the first evaluated date on, and how much the day of the first rebalance matters.
 
     Args:
-        arena: returns, fills and settings; without returns there is no portfolio.
+        data: returns, fills and settings; without returns there is no portfolio.
         ranking: the signal, higher is better; NaN = not to be bought.
         benchmark: what the active figures are taken against; None leaves them out.
         everyone: hold all members in equal weights, whatever the signal.
     """
-    if arena.returns is None:
+    if data.returns is None:
         return None
-    settings = arena.settings.backtest.replace(quantile=1.0) if everyone else arena.settings.backtest
-    first = int(np.argmax(arena.evaluated))
+    settings = data.settings.backtest.replace(quantile=1.0) if everyone else data.settings.backtest
+    first = int(np.argmax(data.evaluated))
     run = partial(
         backtest,
         ranking,
-        arena.returns,
-        arena.member,
+        data.returns,
+        data.member,
         settings,
-        execution_lag=arena.execution_lag,
-        fillable=arena.fillable,
-        ends=arena.ends,
+        execution_lag=data.execution_lag,
+        fillable=data.fillable,
+        ends=data.ends,
     )
-    figures = partial(performance, dates=arena.dates, periods_per_year=arena.periods_per_year)
+    figures = partial(performance, dates=data.dates, periods_per_year=data.periods_per_year)
     result = run(start=first)
-    later = range(first + 1, min(first + settings.every, arena.evaluated.size - arena.execution_lag))
+    later = range(first + 1, min(first + settings.every, data.evaluated.size - data.execution_lag))
     return Portfolio(result, figures(result, benchmark), tuple(figures(run(start=start)).sharpe for start in later))
 
 
@@ -235,10 +234,10 @@ def _signals(
     return {name: values.T for name, values in by_date.items()}
 
 
-def _by_horizon(measure, ranking: Float[np.ndarray, "N T"], arena: Arena) -> dict[int, Float[np.ndarray, " T"]]:  # type: ignore[no-untyped-def]
-    return {h: measure(ranking, returns, arena.member) for h, returns in sorted(arena.forward_returns.items())}
+def _by_horizon(measure, ranking: Float[np.ndarray, "N T"], data: EvaluationData) -> dict[int, Float[np.ndarray, " T"]]:  # type: ignore[no-untyped-def]
+    return {h: measure(ranking, returns, data.member) for h, returns in sorted(data.forward_returns.items())}
 
 
-def _lookback_fitness(arena: Arena, daily: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    settings = arena.settings
+def _lookback_fitness(data: EvaluationData, daily: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    settings = data.settings
     return lookback_mean(daily, lookback=settings.lookback, gap=settings.gap or 0, delay=settings.delay)

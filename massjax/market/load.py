@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from massjax.errors import ConfigError, DataError, blaming, did_you_mean
+from massjax.errors import ConfigError, DataError, did_you_mean, error_context
 from massjax.market.agreement import disagreements
 from massjax.market.calendar import calendar_warnings, long_gaps
 from massjax.market.coverage import lost_returns
@@ -71,7 +71,7 @@ def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
         from massjax.config import load_config
 
         section = load_config(config).market
-        with blaming(config):
+        with error_context(config):
             return load_panel(section)
     settings = config if isinstance(config, MarketSettings) else getattr(config, "market", None)
     if not isinstance(settings, MarketSettings):

@@ -30,7 +30,7 @@ LABELS = {1: "1_15_labelB", 5: "5_15_labelB", 10: "10_15_labelB"}
 PUBLISHED_SIGNS = (-1, -1, -1, 1, -1, 1)
 """How MASS's published prompts relate `price_value_feature_0` to `_5` to later returns."""
 
-HINDSIGHT = (
+SIGNS_OF_UNKNOWN_ORIGIN = (
     "the prompt labels of price_value_feature_0 to _5 repeat the signs given in MASS's published prompts; "
     "whether those were chosen with the test year in view is not known"
 )
@@ -88,7 +88,7 @@ def load_mass(settings: MarketSettings) -> Panel:
         panel,
         features={**panel.features, **_industry_features(folder, panel, conventions)},
         market_facts=_macro(folder / "macro_data", panel.dates, conventions),
-        warnings=(*panel.warnings, HINDSIGHT),
+        warnings=(*panel.warnings, SIGNS_OF_UNKNOWN_ORIGIN),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a reader of a run should know before its figures: too few dates, dates left out, scores that lack, hindsight, doubts about data."""
+"""What a reader of a run should know before its figures: too few dates, dates left out, scores that lack, remembered, doubts about data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def remarks(
     first: int,
     facts: Sequence[ArchetypeFacts],
     strategies: Sequence[Strategy],
-    hindsight: Sequence[str],
+    remembered: Sequence[str],
 ) -> tuple[str, ...]:
     """Sentences on what the figures of a run cannot say, the remarks on its data last.
 
@@ -36,7 +36,7 @@ def remarks(
         first: index of the first date with a full look-back behind it.
         facts: of the archetypes.
         strategies: as they were judged.
-        hindsight: what the model that was asked may remember of the dates.
+        remembered: what the model that was asked may remember of the dates.
     """
     found = []
     skipped, horizon = int(evaluated.size - first - evaluated.sum()), config.evaluate.horizon
@@ -56,7 +56,7 @@ def remarks(
     if gappy:
         score = "scores" if len(gappy) == 1 else "score"
         found.append(f"{counted(len(gappy), 'archetype')} {score} less than {LITTLE_COVERAGE:.0%} of the members: {first_few(gappy, 5)}")
-    return (*found, *hindsight, *panel.warnings)
+    return (*found, *remembered, *panel.warnings)
 
 
 def left_out_warnings(

@@ -1,7 +1,7 @@
 """Searches for the best agent distribution of a window; one small interface for all of them. Pure JAX, no I/O."""
 
 from massjax.search.annealing import Annealing
-from massjax.search.base import Judged, Objective, Search, unjudged
+from massjax.search.base import Evaluated, Objective, Search, unevaluated
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
 from massjax.search.loop import SearchResult, run_search, search_window
@@ -11,13 +11,13 @@ __all__ = [
     "METHODS",
     "Annealing",
     "DifferentialEvolution",
+    "Evaluated",
     "GradientSearch",
-    "Judged",
     "Objective",
     "Search",
     "SearchResult",
     "run_search",
     "search_window",
     "settings_from_mapping",
-    "unjudged",
+    "unevaluated",
 ]

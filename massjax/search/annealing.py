@@ -10,8 +10,8 @@ from jax.scipy.special import erf, erfinv
 from jaxtyping import Array, Bool, Float, Int, Key
 from pydantic import Field
 
-from massjax.search.base import Judged, Objective, Search, beats, unjudged
-from massjax.search.draws import fraction, index, words
+from massjax.search.base import Evaluated, Objective, Search, is_better, unevaluated
+from massjax.search.random_bits import fraction, index, words
 
 SQRT_TWO = 2.0**0.5
 
@@ -21,7 +21,7 @@ class AnnealingState(NamedTuple):
 
     Attributes:
         weights, fitness: where the chain is; weights have a mean of 1, and a fitness that was judged and is NaN is undefined.
-        judged: True where the chain has been judged where it is.
+        evaluated: True where the chain has been evaluated where it is.
         temperature: how hot it is.
         start: where it began.
         stalled: steps since its best improved.
@@ -30,11 +30,11 @@ class AnnealingState(NamedTuple):
 
     weights: Float[Array, "P K"]
     fitness: Float[Array, " P"]
-    judged: Bool[Array, " P"]
+    evaluated: Bool[Array, " P"]
     temperature: Float[Array, " P"]
     start: Float[Array, "P K"]
     stalled: Int[Array, " P"]
-    best: Judged
+    best: Evaluated
 
 
 class Annealing(Search):
@@ -111,7 +111,7 @@ class Annealing(Search):
     def init(self, objective: Objective, start: Float[Array, "P K"], key: Key[Array, ""]) -> AnnealingState:
         """All chains at their start, scaled to a mean weight of 1; hot enough that the first step only judges them there."""
         del objective, key
-        best, chains = unjudged(start), len(start)
+        best, chains = unevaluated(start), len(start)
         hot = jnp.full(chains, self.temperature / self.cooling)
         nowhere, stalled = jnp.zeros(chains, bool), jnp.zeros(chains, jnp.int32)
         return AnnealingState(start * start.shape[1], best.fitness, nowhere, hot, start, stalled, best)
@@ -119,13 +119,13 @@ class Annealing(Search):
     def step(self, objective: Objective, state: AnnealingState, key: Key[Array, ""]) -> AnnealingState:
         """One move of every chain; a chain that has not been judged yet stays and is."""
         move_key, accept_key = jax.random.split(key)
-        proposal = jnp.where(state.judged[:, None], move_weight(state.weights, self.step_size, move_key), state.weights)
+        proposal = jnp.where(state.evaluated[:, None], move_weight(state.weights, self.step_size, move_key), state.weights)
         weights, fitness = objective.judge(proposal)
         loss = self.loss_scale * (state.fitness - fitness) / state.temperature
         lucky = fraction(words(accept_key, loss.shape[0], 1)[0]) < jnp.exp(-loss)
         accept = (fitness > state.fitness) | jnp.isnan(state.fitness) | lucky
         best = state.best.improved(weights, fitness)
-        stalled = jnp.where(beats(fitness, state.best.fitness), 0, state.stalled + 1)
+        stalled = jnp.where(is_better(fitness, state.best.fitness), 0, state.stalled + 1)
         over = jnp.zeros(stalled.shape, bool) if self.restart_after is None else stalled >= self.restart_after
         reached = jnp.where(accept[:, None], proposal, state.weights)
         fitness = jnp.where(accept, fitness, state.fitness)
@@ -133,7 +133,7 @@ class Annealing(Search):
         return AnnealingState(
             weights=jnp.where(over[:, None], state.start * state.start.shape[1], reached),
             fitness=jnp.where(over, jnp.nan, fitness),
-            judged=~over,
+            evaluated=~over,
             temperature=jnp.where(over, self.temperature / self.cooling, cooled),
             start=state.start,
             stalled=jnp.where(over, 0, stalled),

@@ -38,13 +38,13 @@ class Objective:
     alpha: Float[Array, ""]
     signal: SignalName
 
-    def judge(self, weights: Float[Array, "P K"]) -> Judged:
+    def judge(self, weights: Float[Array, "P K"]) -> Evaluated:
         """Scale weights to sum 1 and give their exact fitness, the one that decides every search; NaN where it is undefined."""
         weights = lax.optimization_barrier(normalise(weights))
-        return Judged(weights, window_fitness(self.window, weights, self.alpha, self.signal))
+        return Evaluated(weights, window_fitness(self.window, weights, self.alpha, self.signal))
 
 
-class Judged(NamedTuple):
+class Evaluated(NamedTuple):
     """Agent distributions, each summing to 1, and their exact fitness: NaN where it is undefined.
 
     That a candidate has not been judged yet is no value of its fitness: a search keeps it apart, as a flag in its state. As the best of a
@@ -54,16 +54,16 @@ class Judged(NamedTuple):
     weights: Float[Array, "P K"]
     fitness: Float[Array, " P"]
 
-    def improved(self, weights: Float[Array, "P K"], fitness: Float[Array, " P"]) -> Judged:
+    def improved(self, weights: Float[Array, "P K"], fitness: Float[Array, " P"]) -> Evaluated:
         """With the candidates that are strictly better taken in; NaN never is."""
-        better = beats(fitness, self.fitness)
-        return Judged(jnp.where(better[:, None], weights, self.weights), jnp.where(better, fitness, self.fitness))
+        better = is_better(fitness, self.fitness)
+        return Evaluated(jnp.where(better[:, None], weights, self.weights), jnp.where(better, fitness, self.fitness))
 
 
 class Search(Settings):
     """Settings of a search, with its algorithm as two pure functions; both run under `jax.jit` and `jax.vmap`.
 
-    The state is any pytree with a field `best`, the `Judged` best of each chain so far. `init` only sets up; `step` is applied
+    The state is any pytree with a field `best`, the `Evaluated` best of each chain so far. `init` only sets up; `step` is applied
     `steps + 1` times, and the first time judges the start. So the exact fitness is compiled once. The fitness of the start may be
     undefined, as where equal weights of a factor and its mirror cancel: `step` must move on from there.
 
@@ -74,17 +74,17 @@ class Search(Settings):
 
         >>> from typing import NamedTuple
         >>> import jax, jax.numpy as jnp, numpy as np, massjax as mj
-        >>> from massjax.search import Judged, unjudged
+        >>> from massjax.search import Evaluated, unevaluated
         >>> class State(NamedTuple):
         ...     begun: jax.Array
-        ...     best: Judged
+        ...     best: Evaluated
         >>> class RandomSearch(mj.Search):
         ...     draws: int = 64
         ...     @property
         ...     def population(self):
         ...         return self.draws
         ...     def init(self, objective, start, key):
-        ...         return State(jnp.zeros((), bool), unjudged(start))
+        ...         return State(jnp.zeros((), bool), unevaluated(start))
         ...     def step(self, objective, state, key):
         ...         drawn = jax.random.dirichlet(key, jnp.ones(state.best.weights.shape[1]), (self.draws,))
         ...         judged = objective.judge(jnp.where(state.begun, drawn, state.best.weights))
@@ -143,9 +143,9 @@ def check_search(settings: object) -> None:
         )
 
 
-def unjudged(weights: Float[Array, "P K"]) -> Judged:
+def unevaluated(weights: Float[Array, "P K"]) -> Evaluated:
     """The best of chains that have met nothing yet: where they start."""
-    return Judged(normalise(weights), jnp.full(weights.shape[0], jnp.nan))
+    return Evaluated(normalise(weights), jnp.full(weights.shape[0], jnp.nan))
 
 
 def normalise(weights: Float[Array, "*P K"]) -> Float[Array, "*P K"]:
@@ -153,6 +153,6 @@ def normalise(weights: Float[Array, "*P K"]) -> Float[Array, "*P K"]:
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-def beats(challenger: Float[Array, " P"], holder: Float[Array, " P"]) -> Bool[Array, " P"]:
+def is_better(challenger: Float[Array, " P"], holder: Float[Array, " P"]) -> Bool[Array, " P"]:
     """True where the challenger is better; NaN loses to everything, and everything else beats NaN."""
     return (challenger > holder) | (jnp.isnan(holder) & ~jnp.isnan(challenger))

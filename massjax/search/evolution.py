@@ -10,8 +10,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 from pydantic import Field, model_validator
 
-from massjax.search.base import Judged, Objective, Search, beats, normalise, unjudged
-from massjax.search.draws import coins, fraction, index, words
+from massjax.search.base import Evaluated, Objective, Search, is_better, normalise, unevaluated
+from massjax.search.random_bits import coins, fraction, index, words
 
 ABSENT_WEIGHT = 1e-9
 """Archetypes are left out by this weight, not by 0: a stock that only they scored keeps its signal, and every candidate the same stocks."""
@@ -24,7 +24,7 @@ class EvolutionState(NamedTuple):
 
     Attributes:
         weights, fitness: where each chain is; a fitness that was judged and is NaN is undefined.
-        judged: True once the chains have been judged where they are.
+        evaluated: True once the chains have been evaluated where they are.
         start: where the population began, and begins again.
         stalled: steps since the population's best improved.
         best: the best each chain has met.
@@ -32,10 +32,10 @@ class EvolutionState(NamedTuple):
 
     weights: Float[Array, "P K"]
     fitness: Float[Array, " P"]
-    judged: Bool[Array, ""]
+    evaluated: Bool[Array, ""]
     start: Float[Array, "P K"]
     stalled: Int[Array, ""]
-    best: Judged
+    best: Evaluated
 
 
 class DifferentialEvolution(Search):
@@ -118,17 +118,17 @@ class DifferentialEvolution(Search):
     def init(self, objective: Objective, start: Float[Array, "P K"], key: Key[Array, ""]) -> EvolutionState:
         """The starts that differ from the one before them, and the others spread around theirs."""
         del objective
-        best = unjudged(start)
+        best = unevaluated(start)
         return EvolutionState(spread_starts(start, key), best.fitness, jnp.zeros((), bool), start, jnp.zeros((), jnp.int32), best)
 
     def step(self, objective: Objective, state: EvolutionState, key: Key[Array, ""]) -> EvolutionState:
         """One generation; chains that have not been judged yet stay and are."""
         move_key, start_key = jax.random.split(key)
-        proposal = jnp.where(state.judged, self._propose(state.weights, state.fitness, move_key), state.weights)
+        proposal = jnp.where(state.evaluated, self._propose(state.weights, state.fitness, move_key), state.weights)
         weights, fitness = objective.judge(proposal)
         accept = (fitness >= state.fitness) | jnp.isnan(state.fitness)
         moved, reached = jnp.where(accept[:, None], weights, state.weights), jnp.where(accept, fitness, state.fitness)
-        improved = (beats(fitness, state.fitness) & ~(fitness <= jnp.nanmax(state.fitness))).any()
+        improved = (is_better(fitness, state.fitness) & ~(fitness <= jnp.nanmax(state.fitness))).any()
         stalled = jnp.where(improved, 0, state.stalled + 1)
         lost = jnp.isnan(reached).all()
         over = lost if self.restart_after is None else lost | (stalled >= self.restart_after)
@@ -136,7 +136,7 @@ class DifferentialEvolution(Search):
         return EvolutionState(
             weights=lax.cond(over, lambda: spread_starts(source, start_key), lambda: moved),
             fitness=jnp.where(over, jnp.nan, reached),
-            judged=~over,
+            evaluated=~over,
             start=state.start,
             stalled=jnp.where(over, 0, stalled),
             best=state.best.improved(weights, fitness),

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from massjax.engine.devices import spread_candidates
 from massjax.errors import ConfigError, did_you_mean
-from massjax.search.base import Judged, Objective, Search, unjudged
+from massjax.search.base import Evaluated, Objective, Search, unevaluated
 from massjax.search.perturbed import perturbed_slopes
 from massjax.search.soft import SoftObjective, soft_fitness
 
@@ -33,8 +33,8 @@ class GradientState(NamedTuple):
 
     logits: Float[Array, "P K"]
     optimizer: Any
-    judged: Bool[Array, ""]
-    best: Judged
+    evaluated: Bool[Array, ""]
+    best: Evaluated
 
 
 class GradientSearch(Search):
@@ -147,23 +147,23 @@ class GradientSearch(Search):
             raise ConfigError(f"prior has {len(self.prior)} weights, the scores {start.shape[1]} archetypes; expected one for each")
         noise = self.spread * jax.random.normal(key, start.shape).at[0].set(0.0)
         logits = jnp.log(jnp.maximum(start, jnp.finfo(jnp.float32).tiny)) + noise
-        return GradientState(logits, jax.vmap(self._optimizer().init)(logits), jnp.zeros((), bool), unjudged(start))
+        return GradientState(logits, jax.vmap(self._optimizer().init)(logits), jnp.zeros((), bool), unevaluated(start))
 
     def step(self, objective: Objective, state: GradientState, key: Key[Array, ""]) -> GradientState:
         """Judge where every restart is, its start the first time, and take one optimizer step from there."""
-        here = objective.judge(jnp.where(state.judged, jax.nn.softmax(state.logits), state.best.weights))
+        here = objective.judge(jnp.where(state.evaluated, jax.nn.softmax(state.logits), state.best.weights))
         best = state.best.improved(*here)
         slopes = spread_candidates(self.slopes, state.logits, objective)
         if self.objective == "perturbed_rank_ic":
             slopes = slopes + perturbed_slopes(objective, state.logits, self.noise, self.pairs, key)
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers
             updates, optimizer = jax.vmap(self._optimizer().update)(-slopes, state.optimizer, state.logits)
-        lost = ~jnp.isfinite(slopes).all(axis=1) | (state.judged & jnp.isnan(here.fitness))
+        lost = ~jnp.isfinite(slopes).all(axis=1) | (state.evaluated & jnp.isnan(here.fitness))
         logits, optimizer = self._begin_again(lost, state.logits + updates, optimizer, best, jax.random.fold_in(key, 1))
         return GradientState(logits, optimizer, jnp.ones((), bool), best)
 
     def _begin_again(
-        self, lost: Bool[Array, " P"], logits: Float[Array, "P K"], optimizer: Any, best: Judged, key: Key[Array, ""]
+        self, lost: Bool[Array, " P"], logits: Float[Array, "P K"], optimizer: Any, best: Evaluated, key: Key[Array, ""]
     ) -> tuple[Float[Array, "P K"], Any]:
         """The restarts that are lost at random around their best with a new optimizer, the others as they are.
 

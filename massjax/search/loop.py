@@ -30,7 +30,7 @@ from massjax.engine.inputs import (
 )
 from massjax.errors import ConfigError, DataError
 from massjax.labels import check_labels
-from massjax.search.base import Judged, Objective, Search, check_search
+from massjax.search.base import Evaluated, Objective, Search, check_search
 
 REPORTS = 100
 """Reports of progress of one search, at most."""
@@ -208,10 +208,10 @@ def begin(objective: Objective, settings: Search, start: Float[Array, "P K"], ke
         ConfigError: the state of the search has no field `best`.
     """
     state = settings.init(objective, start, jax.random.split(key)[0])
-    if not isinstance(getattr(state, "best", None), Judged):
+    if not isinstance(getattr(state, "best", None), Evaluated):
         raise ConfigError(
-            f"{type(settings).__name__}.init gives a {type(state).__name__} without a field `best`, a massjax.search.Judged "
-            "(massjax.search.unjudged(start) makes the first)"
+            f"{type(settings).__name__}.init gives a {type(state).__name__} without a field `best`, an massjax.search.Evaluated "
+            "(massjax.search.unevaluated(start) makes the first)"
         )
     zero = jnp.zeros((), jnp.int32)
     return jax.tree.map(_strongly_typed, Running(state, zero, zero, jnp.full(settings.steps + 1, jnp.nan)))
@@ -249,7 +249,7 @@ def advance(objective: Objective, settings: Search, running: Running, key: Key[A
 
 def finish(settings: Search, running: Running) -> SearchResult:
     """The result of a search that has taken its last step; the history keeps its last value beyond an early stop."""
-    best: Judged = running.state.best
+    best: Evaluated = running.state.best
     winner = _winner(best.fitness)
     taken = jnp.arange(settings.steps + 1) < running.step
     history = jnp.where(taken, running.history, best.fitness[winner])

@@ -14,7 +14,7 @@ from massjax.engine import aggregate, fitness
 from massjax.errors import ConfigError, DataError, LeakageError
 from massjax.evaluate import walk_forward as module
 from massjax.evaluate.walk_forward import walk_forward
-from massjax.search import Annealing, Judged, Search, search_window, unjudged
+from massjax.search import Annealing, Evaluated, Search, search_window, unevaluated
 from massjax.testing import count_compilations
 
 LOOKBACK, GAP, DELAY = 5, 4, 1
@@ -193,16 +193,16 @@ class KeepsItsStart(Search):
         return 1
 
     def init(self, objective, start, key):
-        return DrawState(start, unjudged(start))
+        return DrawState(start, unevaluated(start))
 
     def step(self, objective, state, key):
         weights, fitness = objective.judge(state.start)
-        return DrawState(state.start, Judged(jnp.where(jnp.isnan(fitness)[:, None], jnp.nan, weights), fitness))
+        return DrawState(state.start, Evaluated(jnp.where(jnp.isnan(fitness)[:, None], jnp.nan, weights), fitness))
 
 
 class DrawState(NamedTuple):
     start: jax.Array
-    best: Judged
+    best: Evaluated
 
 
 def test_an_undefined_yesterday_does_not_poison_a_warm_start(panel):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings as hypothesis_settings, strategies as st
 
 from massjax.errors import ConfigError
-from massjax.search import Judged, Search, search_window, unjudged
+from massjax.search import Evaluated, Search, search_window, unevaluated
 
 RNG = np.random.default_rng(0)
 PANEL = RNG.random((4, 10, 2)).astype(np.float32), np.ones((10, 2), bool), RNG.normal(size=(10, 2)).astype(np.float32)
@@ -19,7 +19,7 @@ PANEL = RNG.random((4, 10, 2)).astype(np.float32), np.ones((10, 2), bool), RNG.n
 
 class DiceState(NamedTuple):
     throws: jax.Array
-    best: Judged
+    best: Evaluated
 
 
 class Dice(Search):
@@ -32,7 +32,7 @@ class Dice(Search):
         return 3
 
     def init(self, objective, start, key):
-        return DiceState(jnp.zeros((), jnp.int32), unjudged(start))
+        return DiceState(jnp.zeros((), jnp.int32), unevaluated(start))
 
     def step(self, objective, state, key):
         thrown = jax.random.randint(key, (3,), 0, self.sides).astype(jnp.float32)
@@ -52,7 +52,7 @@ class Bestless(Dice):
 
 
 def test_a_state_without_a_best_is_named():
-    with pytest.raises(ConfigError, match=r"Bestless\.init gives a tuple without a field `best`, a massjax\.search\.Judged"):
+    with pytest.raises(ConfigError, match=r"Bestless\.init gives a tuple without a field `best`, a massjax\.search\.Evaluated"):
         search(Bestless(steps=1))
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, UInt32
 
 from massjax.engine.finite.picks import largest, plackett_luce_keys
 from massjax.engine.finite.random_bits import threefry, uniform
-from massjax.engine.finite.watchlists import ATTENTION, Attention, Groups, Quotas, group_stocks, quotas, watch
+from massjax.engine.finite.watchlists import WATCHLISTS, Groups, Quotas, Watchlists, group_stocks, quotas, watch
 from massjax.engine.inputs import (
     AnyArray,
     as_array,
@@ -47,7 +47,7 @@ def sample_agents(
     *,
     watchlist: int,
     picks: int,
-    attention: Attention = "random",
+    watchlists: Watchlists = "random",
     groups: Int[ArrayLike, " N"] | None = None,
     temperature: float,
     key: Key[Array, ""],
@@ -72,7 +72,7 @@ def sample_agents(
         agents_per_archetype: one number for all archetypes, or [K].
         watchlist: stocks an agent attends to; all that there are where fewer.
         picks: stocks an agent picks, at most `watchlist`; all that it attends to where these are fewer.
-        attention: how watch lists are drawn: `random`, or balanced over the `groups`, one stock of each group in turn, which are
+        watchlists: how watch lists are drawn: `random`, or balanced over the `groups`, one stock of each group in turn, which are
             industries (`industry`) or size classes (`size`).
         groups: [N] group of each stock, whole numbers from 0; for `industry` and `size` only.
         temperature: 0 picks the highest scores (ties by lot); larger is more random.
@@ -83,7 +83,7 @@ def sample_agents(
 
     Raises:
         DataError: arrays that do not fit together, or groups missing or negative.
-        ConfigError: an unknown `attention`, groups that it does not look at, or numbers out of range.
+        ConfigError: an unknown `watchlists`, groups that it does not look at, or numbers out of range.
 
     Example:
         A thousand agents that look at two of three stocks and pick the better one, nearly always:
@@ -101,7 +101,7 @@ def sample_agents(
         agents_per_archetype,
         watchlist=watchlist,
         picks=picks,
-        attention=attention,
+        watchlists=watchlists,
         groups=groups,
         temperature=temperature,
         key=key,
@@ -117,7 +117,7 @@ def draw_agents(
     *,
     watchlist: int,
     picks: int,
-    attention: Attention = "random",
+    watchlists: Watchlists = "random",
     groups: Int[ArrayLike, " N"] | None = None,
     temperature: float,
     key: Key[Array, ""],
@@ -133,16 +133,16 @@ def draw_agents(
         first, last: numbers of the agents, one for all archetypes, or [K].
         watchlist: members that each agent attends to, all of them where there are fewer.
         picks: stocks that each agent picks from its watch list.
-        attention: how watch lists are drawn: `random`, or balanced over `groups` by `industry` or `size`.
+        watchlists: how watch lists are drawn: `random`, or balanced over `groups` by `industry` or `size`.
         groups: whole number of each stock's group, for `industry` and `size`.
         temperature: of the choice; 0 picks the top scores.
         key: a `jax.random.key`, the same for all pieces.
 
     Raises:
         DataError: arrays that do not fit together, or invalid values.
-        ConfigError: an unknown `attention`, numbers out of range, or groups where they are not used.
+        ConfigError: an unknown `watchlists`, numbers out of range, or groups where they are not used.
     """
-    check_choice("attention", attention, ATTENTION)
+    check_choice("watchlists", watchlists, WATCHLISTS)
     check_labels(scores=probabilities_or_scores, member=member, groups=groups, agents_per_archetype=last)
     scores = check_scores(as_scores(probabilities_or_scores), may_be_empty=True)
     checked_member = check_member(member, scores)
@@ -150,9 +150,9 @@ def draw_agents(
     key = check_key(key)
     span = (_check_agents(first, scores.shape), _check_agents(last, scores.shape))
     stocks = scores.shape[1]
-    if attention == "random" and groups is not None:
-        raise ConfigError("groups are given, and attention='random' looks at none; set attention='industry' or 'size', or leave them out")
-    group_of = np.zeros(stocks, np.int32) if attention == "random" else _check_groups(groups, attention, stocks)
+    if watchlists == "random" and groups is not None:
+        raise ConfigError("groups are given, and watchlists='random' looks at none; set watchlists='industry' or 'size', or leave them out")
+    group_of = np.zeros(stocks, np.int32) if watchlists == "random" else _check_groups(groups, watchlists, stocks)
     if 0 in scores.shape:
         return Drawn(jnp.zeros(scores.shape, jnp.int32), jnp.zeros(scores.shape, jnp.int32))
     how = _Numbers(jnp.int32(min(watchlist, stocks)), jnp.int32(min(picks, stocks)), jnp.float32(temperature))
@@ -278,9 +278,9 @@ def _act(
     pairs = jnp.arange((numbers + 1) // 2, dtype=jnp.uint32)[:, None, None]
     first, second, number, pair = jnp.broadcast_arrays(section.keys[None, :, :1], section.keys[None, :, 1:], agent[None], pairs)
     chances = uniform(jnp.concatenate(threefry((first, second), (number, pair))))
-    lots = watch(chances[:stocks], chances[stocks:numbers], section.quotas, groups)
-    watched = jnp.isfinite(lots)
-    utility = jnp.where(watched, plackett_luce_keys(section.values.T, section.places.T, lots, how.temperature), 0)
+    uniforms = watch(chances[:stocks], chances[stocks:numbers], section.quotas, groups)
+    watched = jnp.isfinite(uniforms)
+    utility = jnp.where(watched, plackett_luce_keys(section.values.T, section.places.T, uniforms, how.temperature), 0)
     return watched, largest(utility.reshape(stocks, -1), how.picks).reshape(watched.shape)
 
 
@@ -311,10 +311,10 @@ def _check_agents(agents: int | Int[ArrayLike, " K"], shape: tuple[int, ...]) ->
     return counts.astype(np.int32)
 
 
-def _check_groups(groups: Int[ArrayLike, " N"] | None, attention: str, stocks: int) -> Int[np.ndarray, " N"]:
+def _check_groups(groups: Int[ArrayLike, " N"] | None, watchlists: str, stocks: int) -> Int[np.ndarray, " N"]:
     """Groups numbered from 0 without gaps."""
     if groups is None:
-        raise DataError(f"attention={attention!r} draws watch lists balanced over groups: give groups, one whole number a stock")
+        raise DataError(f"watchlists={watchlists!r} draws watch lists balanced over groups: give groups, one whole number a stock")
     values = np.asarray(as_array("groups", groups))
     if values.shape != (stocks,) or values.dtype.kind not in "iu" or (values < 0).any():
         raise DataError(f"groups have shape {values.shape} and dtype {values.dtype}; expected {stocks} whole numbers >= 0, one a stock")

@@ -11,27 +11,27 @@ FEW_PICKS = 16
 
 
 def plackett_luce_keys(
-    values: Float[Array, "N B"], places: UInt32[Array, "N B"], lots: Float[Array, "N B A"], temperature: Float[Array, ""]
+    values: Float[Array, "N B"], places: UInt32[Array, "N B"], uniforms: Float[Array, "N B A"], temperature: Float[Array, ""]
 ) -> UInt32[Array, "N B A"]:
     """Keys whose largest are a Plackett-Luce choice with strengths `exp(value / temperature)`, made by the Gumbel-max trick.
 
-    At temperature 0 larger values come first, equal ones in an order drawn by lot.
+    At temperature 0 larger values come first, equal ones in a random order.
 
     Args:
         values: finite scores.
         places: whole numbers in the order of the values, equal where these are, at most 2N.
-        lots: uniform in [0, 1), or anything where there is none; small lots win, where floating-point numbers are finest.
+        uniforms: uniform in [0, 1), or anything where there is none; small ones win, where floating-point numbers are finest.
         temperature: >= 0.
 
     Returns:
         Keys above 0.
     """
-    lots = jnp.clip(lots, 2.0**-40, 1 - 2.0**-24)
-    gumbel = -jnp.log(-jnp.log1p(-lots))
+    uniforms = jnp.clip(uniforms, 2.0**-40, 1 - 2.0**-24)
+    gumbel = -jnp.log(-jnp.log1p(-uniforms))
     heat = jnp.where(temperature > 0, temperature, 1.0)
     by_choice = _ordered_bits((values / heat)[:, :, None] + gumbel)
     bits = 32 - (2 * len(values)).bit_length()
-    by_value = ((places + 1) << jnp.uint32(bits))[:, :, None] - ((lots * 2.0**bits).astype(jnp.uint32) + 1)
+    by_value = ((places + 1) << jnp.uint32(bits))[:, :, None] - ((uniforms * 2.0**bits).astype(jnp.uint32) + 1)
     return jnp.where(temperature > 0, by_choice, by_value)
 
 

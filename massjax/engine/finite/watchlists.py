@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-Attention: TypeAlias = Literal["random", "industry", "size"]
-ATTENTION: tuple[Attention, ...] = ("random", "industry", "size")
+Watchlists: TypeAlias = Literal["random", "industry", "size"]
+WATCHLISTS: tuple[Watchlists, ...] = ("random", "industry", "size")
 
 MOST_ROUNDS_BITS = 20
 """Bits of the number of stocks that each group can give to a watch list."""

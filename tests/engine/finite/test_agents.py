@@ -91,7 +91,7 @@ def test_balanced_watch_lists_follow_their_law():
     """Groups of 4, 2 and 1 stocks, 5 watched: 2 of the first and 2 of the second always, and the only one of the third."""
     groups, sizes = np.array([0, 1, 0, 2, 0, 1, 0]), {0: 4, 1: 2, 2: 1}
     for watchlist in (2, 4, 5, 6):
-        looked, _ = lone_agents(np.zeros(7), 6_000, watchlist=watchlist, picks=1, temperature=1.0, attention="industry", groups=groups)
+        looked, _ = lone_agents(np.zeros(7), 6_000, watchlist=watchlist, picks=1, temperature=1.0, watchlists="industry", groups=groups)
         assert chi_square(Counter(map(as_set, looked)), balanced_law(groups, sizes, watchlist)) > UNLIKELY
 
 
@@ -126,7 +126,7 @@ def test_every_agent_watches_and_picks_as_many_as_it_may(seed, watchlist, picks,
     rng = np.random.default_rng(seed)
     scores = np.where(rng.random((3, 12, 2)) < 0.2, np.nan, rng.integers(0, 4, (3, 12, 2)) / 3).astype(np.float32)
     member = rng.random((12, 2)) < rng.choice([0.0, 0.5, 1.0])
-    how = {"attention": "size", "groups": rng.permutation([0] * 6 + [1] * 3 + [2] * 2 + [3])} if balanced else {}
+    how = {"watchlists": "size", "groups": rng.permutation([0] * 6 + [1] * 3 + [2] * 2 + [3])} if balanced else {}
     picks = min(picks, watchlist)
     drawn = draw_agents(scores, member, 0, np.array(agents), watchlist=watchlist, picks=picks, temperature=temperature, key=KEY, **how)
     looked, picked = np.asarray(drawn.looked), np.asarray(drawn.picked)
@@ -187,7 +187,7 @@ def test_the_size_of_the_chunks_changes_nothing(panel, monkeypatch, numbers):
 def test_groups_may_be_named_by_any_numbers_and_stocks_stand_in_any_order(panel):
     scores, member = panel
     groups = np.array([5, 900, 5, 5, 900, 7, 7, 5, 900, 5, 7, 7])
-    how = {"watchlist": 7, "picks": 3, "temperature": 0.0, "attention": "industry", "key": KEY}
+    how = {"watchlist": 7, "picks": 3, "temperature": 0.0, "watchlists": "industry", "key": KEY}
     first = sample_agents(scores, member, 20_000, groups=groups, **how)
     order = np.random.default_rng(5).permutation(12)
     second = np.asarray(sample_agents(scores[:, order], member[order], 20_000, groups=groups[order] // 2, **how))
@@ -260,10 +260,10 @@ def test_memory_is_bounded_by_the_chunk():
         ({"temperature": -1.0}, ConfigError, "temperature"),
         ({"temperature": 1e-9}, ConfigError, "at least 1e-06"),
         ({"temperature": np.nan}, ConfigError, "temperature"),
-        ({"attention": "randm"}, ConfigError, "did you mean 'random'"),
-        ({"attention": "industry"}, DataError, "give groups"),
-        ({"attention": "size", "groups": np.zeros(3, int)}, DataError, "12 whole numbers"),
-        ({"attention": "size", "groups": -np.ones(12, int)}, DataError, "12 whole numbers"),
+        ({"watchlists": "randm"}, ConfigError, "did you mean 'random'"),
+        ({"watchlists": "industry"}, DataError, "give groups"),
+        ({"watchlists": "size", "groups": np.zeros(3, int)}, DataError, "12 whole numbers"),
+        ({"watchlists": "size", "groups": -np.ones(12, int)}, DataError, "12 whole numbers"),
         ({"agents": [1, 2]}, ConfigError, "agents_per_archetype"),
         ({"agents": 2.5}, ConfigError, "agents_per_archetype"),
         ({"agents": -1}, ConfigError, "agents_per_archetype"),
@@ -277,7 +277,7 @@ def test_bad_settings_are_named(panel, changes, error, message):
 
 
 def test_groups_that_nobody_looks_at_are_refused() -> None:
-    with pytest.raises(ConfigError, match="groups are given, and attention='random' looks at none"):
+    with pytest.raises(ConfigError, match="groups are given, and watchlists='random' looks at none"):
         sample_agents(
             np.zeros((1, 4, 1)), np.ones((4, 1), bool), 2, watchlist=2, picks=1, temperature=0.0, key=jax.random.key(0), groups=[0, 0, 1, 1]
         )

@@ -25,6 +25,6 @@ def index(word: UInt32[Array, "*P"], count: int) -> Int[Array, "*P"]:
 def coins(word: UInt32[Array, "W P"], count: int, chance: Float[Array, " P"]) -> Bool[Array, "P count"]:
     """`count` independent coins for each chain, True with probability `chance` rounded to 1/256, made of `count / 4` words."""
     shifts = jnp.arange(0, 32, 8, dtype=jnp.uint32)
-    lots = (word[:, None, :] >> shifts[None, :, None]) & jnp.uint32(255)
+    bits = (word[:, None, :] >> shifts[None, :, None]) & jnp.uint32(255)
     level = jnp.round(chance * 256).astype(jnp.uint32)
-    return (lots.reshape(-1, word.shape[1])[:count] < level[None, :]).T
+    return (bits.reshape(-1, word.shape[1])[:count] < level[None, :]).T

@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 from massjax.agents.archetype import Archetype, asks_a_model
 
 
-def hindsight_warnings(
+def knowledge_cutoff_warnings(
     cutoff: date | None,
     dates: Shaped[np.ndarray, " T"],
     archetypes: Sequence[Archetype],

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from massjax.search.draws import coins, fraction, index, words
+from massjax.search.random_bits import coins, fraction, index, words
 
 CHAINS = 200_000
 
