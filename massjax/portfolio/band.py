@@ -12,7 +12,7 @@ from massjax.portfolio.backtest import Backtest
 from massjax.portfolio.performance import annual_growth, annual_ratio, returns_of
 
 
-class Ends(NamedTuple):
+class Range(NamedTuple):
     """Lowest and highest value; NaN where none is known."""
 
     low: float
@@ -38,14 +38,14 @@ class Band:
     cagrs: Float[np.ndarray, " S"]
 
     @property
-    def sharpe(self) -> Ends:
+    def sharpe(self) -> Range:
         """Lowest and highest Sharpe ratio."""
-        return _ends(self.sharpes)
+        return _range(self.sharpes)
 
     @property
-    def cagr(self) -> Ends:
+    def cagr(self) -> Range:
         """Lowest and highest growth a year."""
-        return _ends(self.cagrs)
+        return _range(self.cagrs)
 
     def __repr__(self) -> str:
         (low, high), (least, most) = self.sharpe, self.cagr
@@ -86,6 +86,6 @@ def band(result: Backtest, *, dates: Shaped[np.ndarray, " T"] | None = None, per
     )
 
 
-def _ends(values: Float[np.ndarray, " S"]) -> Ends:
+def _range(values: Float[np.ndarray, " S"]) -> Range:
     known = values[np.isfinite(values)]
-    return Ends(float(known.min()), float(known.max())) if known.size else Ends(np.nan, np.nan)
+    return Range(float(known.min()), float(known.max())) if known.size else Range(np.nan, np.nan)
