@@ -43,7 +43,8 @@ class Backtest:
             one stock on one date are one.
         ended: holdings that were paid out because no price followed, in the order of their dates.
         starts: equity of one unit of money by starting day. Of overlapping tranches that of each tranche, over the same dates: `equity`
-            is their mean. Of a single one what it would be if begun one, two, ... dates later, NaN before; no part of `equity`.
+            is their mean, in which the first stands for all whose turn never comes. Of a single one what it would be if begun one,
+            two, ... dates later, NaN before; no part of `equity`.
     """
 
     equity: Float[np.ndarray, " T"]
