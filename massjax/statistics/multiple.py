@@ -38,7 +38,7 @@ def romano_wolf(observed: Float[np.ndarray, " S"], draws: Float[np.ndarray, "S B
 
     $$ \tilde p_{(i)} = \max_{j \le i} \frac{1 + \#\{\,b : \max_{l \ge j} z_{(l)b} \ge z_{(j)}\,\}}{1 + B} $$
 
-    (Romano and Wolf 2005, algorithm 4.1, in p-values as of Romano and Wolf 2016). Draw b must be the same shift of the returns for all
+    (Romano and Wolf 2005, in p-values as of Romano and Wolf 2016). Draw b must be the same shift of the returns for all
     searches, so that what they have in common is in the null.
 
     Args:
