@@ -26,10 +26,11 @@ def check_memory(archetypes: int, stocks: int, dates: int, free: int | None) -> 
     tensor = FLOAT * archetypes * stocks * dates
     if free is not None and COPIES * tensor > free:
         sizes = f"{counted(archetypes, 'archetype')} on {stocks:,} stocks and {counted(dates, 'date')}"
+        fit = free // (COPIES * FLOAT * stocks * dates)
         raise ConfigError(
             f"the scores of {sizes} take {_gigabytes(tensor)}, and a run needs {COPIES} times that, {_gigabytes(COPIES * tensor)} of "
-            f"memory, of which {_gigabytes(free)} are free; take fewer archetypes ({free // (COPIES * FLOAT * stocks * dates):,} fit), fewer dates "
-            "(market.start, market.end) or fewer stocks (market.only)"
+            f"memory, of which {_gigabytes(free)} are free; take fewer archetypes ({fit:,} fit), fewer dates (market.start, market.end) "
+            "or fewer stocks (market.only)"
         )
 
 
