@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from massjax.evaluate.evidence import Evidence
 from massjax.portfolio.backtest import Backtest
 from massjax.portfolio.performance import Performance
 from massjax.statistics.series import SeriesSummary
@@ -80,6 +81,7 @@ class Strategy:
         portfolio: from the first evaluated date of the run, the same for every strategy; None where the panel has neither prices nor
             one-day returns.
         seconds: what the search took, compilation included.
+        evidence: how sure one can be of it.
         daily_rank_ic: by signal and horizon, NaN off its evaluated dates; that of the signal `ranked_by` is `rank_ic`.
     """
 
@@ -100,6 +102,7 @@ class Strategy:
     portfolio: Portfolio | None
     seconds: float = 0.0
     daily_rank_ic: Mapping[str, Mapping[int, Float[np.ndarray, " T"]]] = field(default_factory=dict)
+    evidence: Evidence | None = None
 
     def __repr__(self) -> str:
         means = ", ".join(f"{horizon}: {metrics.rank_ic.mean:.4f}" for horizon, metrics in self.metrics.items())
