@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, Int16
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Int16
 
-from massjax.engine.inputs import Missing
+from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.ranks import rank_sums
 from massjax.search.posterior.epochs import epoch_starts
+from massjax.search.posterior.linear import linear_scores
 
 MEMORY = 125.0
 """Mean age, in dates, of what correlations are estimated from: older dates count less by 1/125 each."""
@@ -58,7 +59,14 @@ class Prepared(NamedTuple):
     correlations: Correlations
 
 
-def prepare(scores: Float[Array, "K N T"], member: Bool[Array, "N T"], missing: Missing = "renormalize", lags: int = 10) -> Prepared:
+def prepare(
+    scores: Float[Array, "K N T"],
+    member: Bool[Array, "N T"],
+    missing: Missing = "renormalize",
+    lags: int = 10,
+    signal: SignalName = "mean",
+    alpha: Float[ArrayLike, ""] = 0.5,
+) -> Prepared:
     """Rank the scores of each date and estimate, point in time, how archetypes' ranks go together.
 
     Args:
@@ -66,21 +74,23 @@ def prepare(scores: Float[Array, "K N T"], member: Bool[Array, "N T"], missing: 
         member: True where the stock is in the universe.
         missing: `renormalize` leaves missing scores out; `zero` ranks them as 0.
         lags: dates over which autocorrelations are estimated; twice the horizon of the returns is enough.
+        signal: which signal the weights are for; `disagreement` and `combined` are taken to first order around uniform weights.
+        alpha: share of the mean in the combined signal.
     """
-    starts = epoch_starts(scores.shape[2])
-    return _prepare(scores, member, missing, lags, tuple(starts.tolist()))
+    return _prepare(scores, member, jnp.float32(alpha), missing, lags, signal)
 
 
-@partial(jax.jit, static_argnames=("missing", "lags", "starts"))
-def _prepare(scores: Array, member: Array, missing: Missing, lags: int, starts: tuple[int, ...]) -> Prepared:
+@partial(jax.jit, static_argnames=("missing", "lags", "signal"))
+def _prepare(scores: Array, member: Array, alpha: Array, missing: Missing, lags: int, signal: SignalName) -> Prepared:
     dates = scores.shape[2]
+    starts = tuple(epoch_starts(dates).tolist())
 
     def rank_date(date: Array) -> tuple[Array, Array, Array]:
         values = lax.dynamic_index_in_dim(scores, date, 2, keepdims=False)
         inside = lax.dynamic_index_in_dim(member, date, 1, keepdims=False)
         if missing == "zero":
             values = jnp.where(jnp.isnan(values), 0.0, values)
-        values = jnp.where(inside, values, jnp.nan)
+        values = linear_scores(jnp.where(inside, values, jnp.nan), alpha, signal)
         ranks = rank_sums(values.T).T
         square = jnp.sum(ranks**2, axis=1)
         return ranks.astype(jnp.int16), jnp.where(square > 0, lax.rsqrt(jnp.maximum(square, 1.0)), 0.0), spread_of(values)

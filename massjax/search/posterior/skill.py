@@ -28,6 +28,7 @@ class Filter(NamedTuple):
 
 
 def start_filter(archetypes: int) -> Filter:
+    """The prior: no deviation from the common skill, with the variance of each spread."""
     spread = jnp.asarray(SPREAD)[None, :, None] ** 2
     shape = (len(PERSISTENCE), len(SPREAD))
     zeros, flat = jnp.zeros((*shape, archetypes)), jnp.zeros(shape)
@@ -37,6 +38,14 @@ def start_filter(archetypes: int) -> Filter:
 def update_filter(
     state: Filter, observed: Float[Array, " K"], noise: Float[Array, " K"], known: Float[Array, ""], direction: Float[Array, " K"]
 ) -> Filter:
+    """Take in the observed skills of one date (Kalman's update), and go on to the next date.
+
+    Args:
+        observed: in the eigenbasis.
+        noise: its variance.
+        known: 1, or 0 where there is no observation.
+        direction: skills of a common skill of 1, in the eigenbasis.
+    """
     persistence = jnp.asarray(PERSISTENCE)[:, None, None]
     arriving = (1 - persistence**2) * jnp.asarray(SPREAD)[None, :, None] ** 2
     total = state.variance + noise
@@ -52,15 +61,15 @@ def update_filter(
     )
 
 
-def read_filter(state: Filter, direction: Float[Array, " K"], ahead: int) -> tuple[Float[Array, " K"], Float[Array, "F G M"]]:
-    """Posterior mean `ahead` dates later, averaged over the grid, in the eigenbasis; and the posterior of the grid."""
+def read_filter(state: Filter, direction: Float[Array, " K"], ahead: int) -> Float[Array, " K"]:
+    """Posterior mean `ahead` dates later, averaged over the grid by marginal likelihood, in the eigenbasis."""
     common = jnp.asarray(COMMON)
     likelihood = -0.5 * (state.square[..., None] - 2 * state.cross[..., None] * common + state.common_square[..., None] * common**2)
     logits = likelihood + jnp.log(jnp.asarray(PERSISTENCE_PRIOR))[:, None, None]
     probability = jax.nn.softmax(logits, axis=(0, 1, 2))
     faded = probability * (jnp.asarray(PERSISTENCE) ** ahead)[:, None, None]
     mean = jnp.einsum("fg,fgk->k", faded.sum(axis=-1), state.mean) - jnp.einsum("fg,fgk->k", (faded * common).sum(axis=-1), state.common)
-    return mean + direction * (probability * common).sum(), probability
+    return mean + direction * (probability * common).sum()
 
 
 def filter_epoch(
@@ -81,7 +90,7 @@ def filter_epoch(
 
     def advance_and_write(date: Array, carry: tuple[Filter, Array]) -> tuple[Filter, Array]:
         state, means = carry
-        means = means.at[date].set(basis @ read_filter(state, direction, gap)[0])
+        means = means.at[date].set(basis @ read_filter(state, direction, gap))
         state = lax.cond(date >= gap, lambda s: advance(jnp.maximum(date - gap, 0), s), lambda s: s, state)
         return state, means
 

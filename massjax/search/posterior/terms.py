@@ -12,6 +12,8 @@ from massjax.search.posterior.prepared import Correlations
 from massjax.search.posterior.skill import filter_epoch
 
 LARGEST_PERSISTENCE = 0.98
+INFLATION = (0.5, 50.0)
+"""Bounds of the factor by which autocorrelation multiplies the variance of a mean."""
 
 
 class Daily(NamedTuple):
@@ -41,8 +43,8 @@ def posterior_means(correlations: Correlations, daily: Daily, gap: int) -> Float
         noise = values / jnp.maximum(daily.stocks - 1.0, 1.0)[:, None]
         found = []
         for number, term in enumerate((level, news)):
-            observed, inflation, first_inflation = term(daily, correlations.lagged[e], daily.lagged[e])
-            inflated = jnp.concatenate([noise[:1] * first_inflation, noise[1:] * inflation])
+            observed, inflation = term(daily, correlations.lagged[e], daily.lagged[e])
+            inflated = jnp.concatenate([noise[:1], noise[1:] * inflation])
             arguments = observed @ vectors, inflated, daily.known, direction, correlations.start[e], correlations.stop[e]
             found.append(filter_epoch(*arguments, gap, means[number], vectors))
         return jnp.stack(found), None
@@ -57,22 +59,32 @@ def uniform_direction(values: Float[Array, " K"], vectors: Float[Array, "K K"], 
     return values * mix / jnp.sqrt(jnp.maximum(jnp.sum(values * mix**2), 1e-12))
 
 
-def level(daily: Daily, lagged: Float[Array, "L K"], lagged_return: Float[Array, " L"]) -> tuple[Array, Array, Array]:
-    """Daily rank correlations; their noise is autocorrelated where both scores and returns are, and is whitened as an AR(1)."""
-    inflation = jnp.clip(serial_inflation(lagged, lagged_return), 0.5, 50.0)
-    carry = jnp.clip((inflation - 1) / (inflation + 1), 0.0, 0.95)
+def level(daily: Daily, lagged: Float[Array, "L K"], lagged_return: Float[Array, " L"]) -> tuple[Array, Array]:
+    """Daily rank correlations and the factor on their noise, with the noise whitened as if it were an AR(1)."""
+    carry, inflation = level_model(lagged, lagged_return)
     fresh = (daily.same[1:] - carry * daily.same[:-1]) / (1 - carry)
-    return jnp.concatenate([daily.same[:1], fresh]), inflation, jnp.ones(())
+    return jnp.concatenate([daily.same[:1], fresh]), inflation
 
 
-def news(daily: Daily, lagged: Float[Array, "L K"], lagged_return: Float[Array, " L"]) -> tuple[Array, Array, Array]:
-    """Rank correlations of what is new in scores and returns, x_t - rho x_{t-1}, rho the scores' own autocorrelation."""
+def news(daily: Daily, lagged: Float[Array, "L K"], lagged_return: Float[Array, " L"]) -> tuple[Array, Array]:
+    """Rank correlations of what is new in scores and returns, `x_t - rho x_{t-1}`, and the factor on their noise."""
+    rho, norm, inflation = news_model(lagged, lagged_return)
+    fresh = (daily.same[1:] - rho * daily.crossed[1:] + rho**2 * daily.same[:-1]) / ((1 - rho**2) * norm)
+    return jnp.concatenate([daily.same[:1], fresh]), inflation
+
+
+def level_model(lagged: Float[Array, "L K"], lagged_return: Float[Array, " L"]) -> tuple[Array, Array]:
+    """The AR(1) coefficient of the noise of daily correlations, and the serial inflation that it stands for."""
+    inflation = jnp.clip(serial_inflation(lagged, lagged_return), *INFLATION)
+    return jnp.clip((inflation - 1) / (inflation + 1), 0.0, 0.95), inflation
+
+
+def news_model(lagged: Float[Array, "L K"], lagged_return: Float[Array, " L"]) -> tuple[Array, Array, Array]:
+    """The scores' own autocorrelation rho, the squared norm of the returns' quasi-differences, and the factor on the noise."""
     rho = jnp.clip(lagged[1], 0.0, LARGEST_PERSISTENCE).mean()
-    kept = 1 - rho**2
-    norm = (1 + rho**2 - 2 * rho * lagged_return[1]) / kept
-    fresh = (daily.same[1:] - rho * daily.crossed[1:] + rho**2 * daily.same[:-1]) / (kept * norm)
-    inflation = jnp.clip(serial_inflation(differenced(lagged, rho), differenced(lagged_return[:, None], rho)[:, 0] / norm), 0.5, 50.0)
-    return jnp.concatenate([daily.same[:1], fresh]), inflation / norm, jnp.ones(())
+    norm = jnp.maximum((1 + rho**2 - 2 * rho * lagged_return[1]) / (1 - rho**2), 1e-3)
+    inflation = serial_inflation(differenced(lagged, rho), differenced(lagged_return[:, None], rho)[:, 0] / norm)
+    return rho, norm, jnp.clip(inflation, *INFLATION) / norm
 
 
 def serial_inflation(lagged: Float[Array, "L K"], lagged_return: Float[Array, " L"]) -> Float[Array, ""]:
