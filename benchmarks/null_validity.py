@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from jaxtyping import Float
-from scipy.stats import kstest, rankdata
+from scipy.stats import kstest
 from timing import print_table, write
 
 from massjax.statistics.circular_shifts import circular_shifts, least_shift, p_value, shifted, stock_permutations
@@ -75,10 +75,10 @@ def scores_and_returns(world: World, seed: int) -> tuple[Float[np.ndarray, "K N 
 
 
 def unit_ranks(values: Float[np.ndarray, "... N T"]) -> Float[np.ndarray, "... N T"]:
-    """Ranks within each date less their mean and of length 1: the RankIC of two of them is their inner product."""
-    ranks = rankdata(values, axis=-2)
+    """Ranks within each date less their mean and of length 1: the RankIC of two of them is their inner product. (No value is twice.)"""
+    ranks = values.swapaxes(-1, -2).argsort(axis=-1).argsort(axis=-1).swapaxes(-1, -2).astype(np.float32)
     ranks -= ranks.mean(axis=-2, keepdims=True)
-    return (ranks / np.linalg.norm(ranks, axis=-2, keepdims=True)).astype(np.float32)
+    return ranks / np.linalg.norm(ranks[..., :, :1], axis=-2, keepdims=True)
 
 
 def statistics(

@@ -15,6 +15,8 @@ FEWEST_SHIFTS = 20
 """Shifts under which even the smallest p-value, 1 / (1 + shifts), does not lie under 0.05."""
 FEWEST_LOOKBACKS = 2
 """Look-backs that a history must hold before shifting it makes windows unlike the one that was searched."""
+ROUNDING = 1e-6
+"""A draw that falls short of the observed statistic by less than this part of it equals it: sums in float32 hang on their order."""
 
 Method = Literal["circular shifts", "stock permutations"]
 ASSUMPTIONS: dict[Method, str] = {
@@ -183,7 +185,8 @@ def stock_permutations(stocks: int, count: int = SHIFTS, seed: int = 0) -> Int[n
         seed: of `numpy.random.default_rng`.
 
     Returns:
-        Row i is a permutation p; `returns[p]` are the dealt returns. No row leaves every stock in its place, unless there is but one.
+        Row i is a permutation p; `returns[p]` are the dealt returns. Every deal is as likely, that which leaves all in their places too:
+        of few stocks it comes often, and keeps p-values from falling under one over the number of permutations there are.
 
     Example:
         >>> from massjax.statistics.circular_shifts import stock_permutations
@@ -191,13 +194,7 @@ def stock_permutations(stocks: int, count: int = SHIFTS, seed: int = 0) -> Int[n
         >>> deals.shape, sorted(deals[0].tolist())
         ((2, 4), [0, 1, 2, 3])
     """
-    rng, unmoved = np.random.default_rng(seed), np.arange(stocks)
-    deals = np.empty((count, stocks), np.int64)
-    for deal in deals:
-        deal[:] = rng.permutation(stocks)
-        while stocks > 1 and (deal == unmoved).all():
-            deal[:] = rng.permutation(stocks)
-    return deals
+    return np.random.default_rng(seed).permuted(np.tile(np.arange(stocks), (count, 1)), axis=1)
 
 
 def choose_null(dates: int, horizon: int, execution_lag: int = 0, lookback: int | None = None, count: int = SHIFTS) -> Null:
@@ -260,7 +257,8 @@ def p_value(observed: float, draws: Float[np.ndarray, " S"], null: Null | None =
     $$ p = \frac{1 + \#\{\,i : x_i \ge x\,\}}{1 + n}, $$
 
     with x the observed statistic and x_i that of draw i. The observed arrangement counts as one of those that luck could have made, so
-    that p is never 0 and the test keeps its level for any n (Phipson and Smyth 2010; Davison and Hinkley 1997, section 4.2).
+    that p is never 0 and the test keeps its level for any n (Phipson and Smyth 2010; Davison and Hinkley 1997, section 4.2). A draw
+    below x by less than a millionth of it counts as equal, since sums of the same numbers in another order differ by rounding.
 
     Args:
         observed: the statistic on the returns as they came.
@@ -279,7 +277,7 @@ def p_value(observed: float, draws: Float[np.ndarray, " S"], null: Null | None =
     n = known.size
     defined = bool(np.isfinite(observed)) and n > 0
     return PValue(
-        value=float((1 + (known >= observed).sum()) / (1 + n)) if defined else np.nan,
+        value=float((1 + (known >= observed - ROUNDING * abs(observed)).sum()) / (1 + n)) if defined else np.nan,
         observed=float(observed),
         null_mean=float(known.mean()) if n else np.nan,
         null_sd=float(known.std(ddof=1)) if n > 1 else np.nan,

@@ -12,8 +12,8 @@ from scipy import stats
 from massjax.average_ranks import average_ranks
 from massjax.statistics.intervals import long_run_variance, newey_west_lags
 
-MOST_DATES = 250
-"""Dates, evenly spread, from which the archetypes' correlation is worked out."""
+MOST_DATES = 60
+"""Dates, evenly spread, from which the archetypes' correlation is worked out: scores of dates between them are mostly the same."""
 
 
 def effective_archetypes(weights: Float[np.ndarray, "... K"]) -> Float[np.ndarray, ...]:

@@ -47,7 +47,7 @@ class Interval:
 def newey_west_lags(dates: int, horizon: int) -> int:
     r"""Number of autocovariances to use, max(2 (h − 1), ⌈1.3 √T⌉), and at most T − 1.
 
-    $1.3\sqrt{T}$ is the rule of Lazarus, Lewis, Stock and Watson (2018, equation 4), chosen so that tests keep their level; twice the
+    $1.3\sqrt{T}$ is the rule of Lazarus, Lewis, Stock and Watson (2018), chosen so that tests keep their level; twice the
     overlap keeps the Bartlett weights of its h − 1 autocovariances at a half and more. The automatic choice of Newey and West (1994)
     minimises the error of the variance instead, which is too few lags for an interval: measured on overlapping 5-day returns (1,000
     series, 60, 120, 250 and 1,200 dates; nominal 95 %) intervals of h − 1 lags hold the mean 90, 88, 89 and 91 % of the time, of the
@@ -95,7 +95,7 @@ def newey_west(daily: Float[np.ndarray, " T"], horizon: int, level: float = 0.95
 
     ω² is `long_run_variance` with `newey_west_lags`, and t the quantile of Student's distribution with 3T / (2 (L + 1)) degrees of
     freedom: an average of so few autocovariances is itself uncertain (Tukey 1949; with the correction of ω² this is within 1 % of the
-    fixed-b critical values of Kiefer and Vogelsang 2005, table 1, where L + 1 is a tenth of the dates).
+    fixed-b critical values of Kiefer and Vogelsang 2005 where L + 1 is a tenth of the dates).
 
     Args:
         daily: one value per consecutive trading day, such as RankIC less that of uniform weights; NaN dates keep their place.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from massjax.statistics.circular_shifts import ROUNDING
+
 
 def holm(p_values: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
     r"""Holm's step-down adjusted p-values: valid whatever the dependence, and never larger than Bonferroni's.
@@ -36,7 +38,7 @@ def romano_wolf(observed: Float[np.ndarray, " S"], draws: Float[np.ndarray, "S B
 
     $$ \tilde p_{(i)} = \max_{j \le i} \frac{1 + \#\{\,b : \max_{l \ge j} z_{(l)b} \ge z_{(j)}\,\}}{1 + B} $$
 
-    (Romano and Wolf 2005, algorithm 4.1, in p-values as of Romano and Wolf 2016). Draw b must be the same shift of the returns for all
+    (Romano and Wolf 2005, in p-values as of Romano and Wolf 2016). Draw b must be the same shift of the returns for all
     searches, so that what they have in common is in the null.
 
     Args:
@@ -69,7 +71,8 @@ def romano_wolf(observed: Float[np.ndarray, " S"], draws: Float[np.ndarray, "S B
         return adjusted
     centre, spread = joint.mean(axis=1), joint.std(axis=1)
     scale = np.where(spread > 0, spread, 1.0)
-    null, found = (joint - centre[:, None]) / scale[:, None], (observed[searches] - centre) / scale
+    found = (observed[searches] - ROUNDING * np.abs(observed[searches]) - centre) / scale
+    null = (joint - centre[:, None]) / scale[:, None]
     order = np.argsort(-found, kind="stable")
     best_of_rest = np.maximum.accumulate(null[order][::-1], axis=0)[::-1]
     p = (1 + (best_of_rest >= found[order, None]).sum(axis=1)) / (1 + joint.shape[1])

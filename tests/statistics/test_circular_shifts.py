@@ -91,11 +91,20 @@ def test_returns_under_the_null_are_as_many_as_it_says_and_hold_the_same_values(
     np.testing.assert_array_equal(np.stack(drawn), np.stack(again))
 
 
-def test_a_deal_of_the_stocks_is_one_for_all_dates_and_never_no_deal() -> None:
-    deals = stock_permutations(2, count=50, seed=3)
-    assert (deals == [1, 0]).all()
-    assert (np.sort(stock_permutations(30, count=10), axis=1) == np.arange(30)).all()
+def test_deals_are_permutations_all_as_likely() -> None:
+    deals = stock_permutations(3, count=6000)
+    assert (np.sort(deals, axis=1) == np.arange(3)).all()
+    _, often = np.unique(deals, axis=0, return_counts=True)
+    assert stats.chisquare(often).pvalue > 0.001
+    assert often.size == 6
     assert (stock_permutations(1, count=2) == 0).all()
+
+
+def test_with_few_stocks_deals_do_not_pretend_to_a_small_p_value() -> None:
+    """Of three stocks perfectly ranked the chance is one in six, however many deals are drawn."""
+    scores, returns = np.array([0.1, 0.5, 0.9])[:, None], np.array([[-0.01], [0.0], [0.01]])
+    draws = np.array([daily_rank_ic(scores, returns[deal])[0] for deal in stock_permutations(3, count=600)])
+    assert p_value(1.0, draws).value == pytest.approx(1 / 6, abs=0.05)
 
 
 @settings(max_examples=30, deadline=None)

@@ -61,7 +61,7 @@ def test_a_date_without_a_value_keeps_its_place() -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1, 0.2])
 def test_critical_values_are_kiefer_and_vogelsangs(share: float) -> None:
-    """Their table 1: 97.5 % critical values of Bartlett's kernel as a cubic in the bandwidth's share of the sample."""
+    """Theirs: 97.5 % critical values of Bartlett's kernel as a cubic in the bandwidth's share of the sample."""
     theirs = 1.96 + 2.9694 * share + 0.416 * share**2 - 0.5324 * share**3
     ours = stats.t.ppf(0.975, 1.5 / share) / np.sqrt(1 - share + share**2 / 3)
     assert ours == pytest.approx(theirs, rel=0.02)
