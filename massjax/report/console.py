@@ -170,12 +170,18 @@ def _against(result: RunResult, portfolio: Portfolio, annual: bool) -> str:
 
 def _table(title: str | None, first: str, *headings: str) -> Table:
     gap = 1 if len(headings) < MOST_COLUMNS else 0
-    heading = {} if title is None else {"title": Text(title), "title_justify": "left", "title_style": "bold"}
-    table = Table(box=box.SIMPLE_HEAD, header_style="", padding=(0, gap, 0, 0), **heading)  # type: ignore[arg-type]
+    table = Table(
+        title=None if title is None else Text(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        header_style="",
+        padding=(0, gap, 0, 0),
+    )
     table.show_edge = False
     table.add_column(first, no_wrap=True)
-    for name in headings:
-        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
     return table
 
 
