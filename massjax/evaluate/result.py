@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 
 from massjax.evaluate.evidence import Evidence
 from massjax.portfolio.backtest import Backtest
+from massjax.portfolio.band import Band
 from massjax.portfolio.performance import Performance
 from massjax.statistics.series import SeriesSummary
 from massjax.statistics.shrinkage import Shrinkage
@@ -41,19 +42,12 @@ class Portfolio:
     Attributes:
         backtest: the equity curve and its trades, from the first evaluated date.
         performance: its figures, the active ones against the benchmark.
-        other_sharpes: Sharpe ratios had the first rebalance been one, two, ... dates later: how much the choice of the
-            day alone matters.
+        band: its spread over the days on which it may start.
     """
 
     backtest: Backtest
     performance: Performance
-    other_sharpes: tuple[float, ...] = ()
-
-    @property
-    def sharpe_range(self) -> tuple[float, float]:
-        """Lowest and highest of `other_sharpes`; NaN where none is known."""
-        known = [sharpe for sharpe in self.other_sharpes if np.isfinite(sharpe)]
-        return (min(known), max(known)) if known else (np.nan, np.nan)
+    band: Band
 
     def __repr__(self) -> str:
         return f"Portfolio(CAGR {self.performance.cagr:.2%}, Sharpe {self.performance.sharpe:.2f}, {self.backtest!r})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ from massjax.evaluate.judge import Judged, judge_weights
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, HorizonMetrics, Portfolio, Strategy
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.portfolio.backtest import Backtest, backtest
+from massjax.portfolio.band import band
 from massjax.portfolio.performance import performance
 from massjax.statistics.series import summarize
 from massjax.statistics.shrinkage import shrinkage
@@ -187,7 +187,7 @@ def _judge_one(
 def portfolio_of(
     data: EvaluationData, ranking: Float[np.ndarray, "N T"], benchmark: Backtest | None, *, everyone: bool = False
 ) -> Portfolio | None:
-    """The backtest of a signal's best quantile from the first evaluated date on, and how much the day of the first rebalance matters.
+    """The backtest of a signal's best quantile from the first evaluated date on, and its spread over starting days.
 
     Args:
         data: returns, fills and settings; without returns there is no portfolio.
@@ -198,21 +198,18 @@ def portfolio_of(
     if data.returns is None:
         return None
     settings = data.settings.backtest.replace(quantile=1.0) if everyone else data.settings.backtest
-    first = int(np.argmax(data.evaluated))
-    run = partial(
-        backtest,
+    result = backtest(
         ranking,
         data.returns,
         data.member,
         settings,
+        start=int(np.argmax(data.evaluated)),
         execution_lag=data.timing.execution_lag,
         fillable=data.fillable,
         ends=data.ends,
     )
-    figures = partial(performance, dates=data.dates, periods_per_year=data.periods_per_year)
-    result = run(start=first)
-    later = range(first + 1, min(first + settings.every, data.evaluated.size - data.timing.execution_lag))
-    return Portfolio(result, figures(result, benchmark), tuple(figures(run(start=start)).sharpe for start in later))
+    figures = performance(result, benchmark, dates=data.dates, periods_per_year=data.periods_per_year)
+    return Portfolio(result, figures, band(result, dates=data.dates, periods_per_year=data.periods_per_year))
 
 
 def _lookback_fitness(data: EvaluationData, daily: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
