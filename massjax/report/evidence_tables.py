@@ -42,7 +42,7 @@ def luck_table(result: RunResult) -> EvidenceTable | None:
     rows = _rows(result, lambda _, evidence: (*_gain_cells(evidence), *_p_cells(evidence)))
     headings = ["gain", "±", "bootstrap", "p in", "p out", "p gain"]
     if several := any(evidence.luck is not None and evidence.luck.correction for _, evidence in _evidence(result)):
-        headings.append("adjusted")
+        headings.append("adj.")
     width = len(headings)
     notes = (
         "Gain: points of RankIC over uniform weights; ±: its 95 % interval by Newey and West; bootstrap: by the stationary bootstrap",

@@ -28,6 +28,7 @@ class Latest:
         strategy: whose weights rank the stocks: the advised mix, else uniform weights.
         ranked_by: which signal.
         ranking: stock and signal, the best first, all members with a signal.
+        open: whether no forward return of the date is known yet, at the fitted horizon.
     """
 
     date: str
@@ -35,6 +36,7 @@ class Latest:
     strategy: Strategy
     ranked_by: str
     ranking: tuple[tuple[str, float], ...]
+    open: bool
 
     @property
     def best(self) -> tuple[tuple[str, float], ...]:
@@ -80,6 +82,7 @@ def latest(result: RunResult) -> Latest | None:
         strategy=strategy,
         ranked_by=strategy.ranked_by,
         ranking=tuple((str(stocks[n]), float(signal[n, date])) for n in _ranked(signal[:, date])),
+        open=not np.isfinite(result.panel.forward_returns[result.horizon][:, date]).any(),
     )
 
 

@@ -119,7 +119,7 @@ def about_luck(result: RunResult) -> tuple[str, ...]:
         told.append(f"{listed(labels)} re-fitted every {counted(every, 'date')} in them, and in the figure they are compared with")
     for correction in dict.fromkeys(luck.correction for _, luck in lucks if luck.correction):
         searches = [s for s, luck in lucks if luck.correction == correction]
-        told.append(f"adjusted: for {len(searches)} searches, by {correction}")
+        told.append(f"adj.: p gain adjusted for {len(searches)} searches, by {correction}")
     told += [f"{listed(labels)}: {reason}" for reason, labels in _by_reason(found).items()]
     return tuple(f"{sentence}." for sentence in told)
 
