@@ -17,6 +17,7 @@ from massjax.statistics.series import SeriesSummary
 from massjax.statistics.shrinkage import Shrinkage
 
 UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK = "uniform", "uniform_llm", "uniform_rules", "best_single", "benchmark"
+EQUAL_RISK, RAW_FEATURES, PERMUTED, LIGHTGBM = "equal_risk", "raw_features", "permuted_scores", "lightgbm"
 """Names of the controls and of the benchmark portfolio in files and reports."""
 
 
@@ -63,7 +64,7 @@ class Strategy:
         kind: `search`, or `control` for weights that no search has chosen.
         about: one line on the size of the search; empty for controls.
         ranked_by: which signal ranks the stocks.
-        weights: applied on each date, summing to 1.
+        weights: applied on each date, summing to 1; all 0 for a control that ranks the stocks without the archetypes.
         signals: `mean`, `disagreement` and `combined`; NaN off-universe.
         evaluated: True on the dates it is judged on: those of the run on which its own weights were chosen by a known fitness. A search
             whose look-back window allowed no rank correlation has equal weights on that date, which are not its own.
