@@ -35,6 +35,7 @@ def test_a_quick_run_tells_time_and_memory_of_every_stage(tmp_path: Path, capsys
 @pytest.mark.usefixtures("scripts")
 def test_made_up_data_is_the_same_for_the_same_seed_and_has_the_size(tmp_path: Path) -> None:
     import scale
+
     from massjax.config import load_config
 
     for name in ("one", "two"):
