@@ -22,7 +22,7 @@ from scipy.stats import spearmanr
 from search import panels
 
 from massjax.engine import prepare_window
-from massjax.search import DifferentialEvolution, Objective, search_window
+from massjax.search import DifferentialEvolution, MeanRankIC, Objective, search_window
 from massjax.search.gradient import map_tiles
 from massjax.search.perturbed import perturbed_slopes
 from massjax.search.soft import soft_fitness
@@ -66,7 +66,7 @@ def main() -> None:
 
 def compare(window: str, panel: tuple[np.ndarray, np.ndarray, np.ndarray], rounds: int) -> list[dict[str, object]]:
     """A row for each objective."""
-    objective = Objective(jax.jit(prepare_window, static_argnums=3)(*panel, "renormalize"), jnp.float32(0.5), "combined")
+    objective = MeanRankIC(jax.jit(prepare_window, static_argnums=3)(*panel, "renormalize"), jnp.float32(0.5), "combined")
     found = search_window(*panel, DifferentialEvolution(chains=256, steps=100), key=jax.random.key(0))
     noise = np.random.default_rng(0).normal(size=(2, CANDIDATES, panel[0].shape[0])).astype(np.float32)
     samples = {"random": noise[0], "near the best": np.log(np.asarray(found.weights))[None] + 0.3 * noise[1]}

@@ -22,7 +22,7 @@ from massjax.agents.archetype import Archetype
 from massjax.answers.sharding import is_shard
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
-from massjax.evaluate import span
+from massjax.evaluate.settings import check_horizon
 from massjax.machine import Machine, free_memory, this_machine, usable_cores
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
@@ -154,7 +154,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
 
     from massjax.engine.evaluation import ranking_method
     from massjax.evaluate.alone import each_alone
-    from massjax.evaluate.searches import listed_searches
+    from massjax.evaluate.searches import first_evaluated, listed_searches
     from massjax.evaluate.strategies import EvaluationData, controls, evaluated_dates, judge, portfolio_of
     from massjax.evaluate.undefined import check_any_score, nothing_evaluated
     from massjax.report.remarks import remarks
@@ -167,8 +167,9 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     panel, archetypes = work.panel, work.archetypes
     config = _resolved(config, searches, panel)
     settings, lag = config.evaluate, config.market.execution_lag
-    forward_returns = judged_returns(panel, lag)
-    first = span.first_evaluated(settings, settings.gap or 0, panel.dates, lag)
+    forward_returns, returns = judged_returns(panel, lag), close_to_close(panel, lag)
+    timings = [search.timing(settings, lag, panel.dates) for search in searches] or [settings.timing(lag, dates=panel.dates)]
+    first = first_evaluated(timings, panel.dates)
     with times.stage("reading the scores"):
         gathered = gather_scores(work)
         scores, store = gathered.scores, store_facts(gathered.store)
@@ -189,6 +190,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
                     execution_lag=lag,
                     seed=config.seed,
                     dates=panel.dates,
+                    daily_returns=returns,
                     progress=tell,
                 )
             )
@@ -202,9 +204,9 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             member=panel.member,
             forward_returns=forward_returns,
             settings=settings,
+            timing=settings.timing(lag),
             evaluated=evaluated,
-            returns=close_to_close(panel, lag),
-            execution_lag=lag,
+            returns=returns,
             fillable=fillable(panel, lag),
             ends=ends_of_prices(panel, lag),
             dates=panel.dates,
@@ -217,7 +219,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         strategies = judge(data, [*candidates, *compared], benchmark.backtest if benchmark else None)
         facts = tuple(ArchetypeFacts(one, *alone) for one, alone in zip(archetypes, each_alone(data, strategies), strict=True))
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
-        untraded = _untraded(config, panel, held, data.returns)
+        untraded = _untraded(config, panel, held, returns)
     remembered = [] if fake else _knowledge_cutoff(config, panel, archetypes)
     return RunResult(
         config=config,
@@ -226,7 +228,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         strategies=strategies,
         archetypes=facts,
         benchmark=benchmark,
-        no_backtest=NO_BACKTEST if data.returns is None else "",
+        no_backtest=NO_BACKTEST if returns is None else "",
         platform=jax.default_backend(),
         ranking=ranking_method(len(panel.stocks)),
         store=store,
@@ -258,8 +260,8 @@ def run_over(devices: int | None, config: RunConfig, progress: Tell | None = Non
 
 def _resolved(config: RunConfig, searches: Sequence[ListedSearch], panel: Panel) -> RunConfig:
     """The configuration with every default of the searches and the gap written out."""
-    span.check_horizon(config.evaluate, panel.forward_returns, row_unit(panel.periods_per_year))
-    gap = span.resolve_gap(config.evaluate, config.market.execution_lag)
+    check_horizon(config.evaluate, panel.forward_returns, row_unit(panel.periods_per_year))
+    gap = config.evaluate.replace(leakage_ablation=True).timing(config.market.execution_lag).gap
     full = tuple(search.written_out() for search in searches)
     return config.model_copy(update={"search": full, "evaluate": config.evaluate.replace(gap=gap)})
 

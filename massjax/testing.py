@@ -28,8 +28,9 @@ from jaxtyping import Array, Bool, Float
 
 from massjax.engine import fitness, prepare_window
 from massjax.engine.devices import over_devices
-from massjax.search.base import Objective, Search
+from massjax.search.base import Search
 from massjax.search.loop import SearchResult, run_search, search_window
+from massjax.search.objectives import MeanRankIC
 
 ARCHETYPES, STOCKS, DATES = 4, 12, 3
 """Size of every window of the contract: settings that hold a number an archetype, such as a prior, must hold four."""
@@ -192,7 +193,7 @@ class SearchContract:
     def _program(self) -> str:
         """The text of the search as XLA is given it, traced anew."""
         scores, member, returns = map(jnp.asarray, _window())
-        objective = Objective(prepare_window(scores, member, returns, "renormalize"), jnp.float32(0.5), "combined")
+        objective = MeanRankIC(prepare_window(scores, member, returns, "renormalize"), jnp.float32(0.5), "combined")
         start = jnp.full((self.search.population, ARCHETYPES), 1 / ARCHETYPES)
         return jax.jit(lambda key: run_search(objective, self.search, start, key)).lower(jax.random.key(0)).as_text()
 

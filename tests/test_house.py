@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 GROUND = {
     *("average_ranks", "errors", "flags", "labels", "lookalikes", "machine"),
-    *("progress", "row_words", "settings", "stopping", "terminal", "user_files", "version"),
+    *("progress", "row_words", "settings", "stopping", "terminal", "timing", "user_files", "version"),
 }
 """What every room stands on; of these only one another is imported."""
 ASKING = {

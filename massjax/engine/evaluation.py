@@ -194,6 +194,28 @@ def _mean_rank_ic(window: Window, weights: Float[Array, "P K"], alpha: Float[Arr
     return jnp.where(days > 0, total / jnp.maximum(days, 1.0), jnp.nan)
 
 
+def window_rank_ic(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "P D"]:
+    """RankIC of each candidate on each date of a prepared window; pure, to be called under `jax.jit`.
+
+    Its mean over the dates that are not skipped is `window_fitness`, to rounding.
+
+    Args:
+        window: of `prepare_window`.
+        weights: positive or 0.
+        alpha: share of the mean in the combined signal.
+        signal: which signal ranks the stocks.
+
+    Returns:
+        In [-1, 1]; NaN on dates that are skipped.
+    """
+
+    def daily(weights: Float[Array, "P K"], window: Window, alpha: Float[Array, ""]) -> Float[Array, "P D"]:
+        by_block = lax.map(lambda block: block_rank_ic(block, weights, alpha, signal), in_blocks(window))
+        return by_block.reshape(-1, len(weights))[: window.dates].T
+
+    return spread_candidates(daily, weights, window, alpha)
+
+
 def block_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B P"]:
     """RankIC of each date of a block and each candidate; NaN on dates that are skipped."""
     if ranking_method(block.stocks) == "compiled" and weights.shape[1] < PRODUCT_FROM:

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from massjax.engine.inputs import Missing
 from massjax.statistics.correlation import daily_rank_ic
+from massjax.timing import Timing
 
 
 class Control(NamedTuple):
@@ -33,9 +34,7 @@ def best_single(
     member: Bool[np.ndarray, "N T"],
     forward_returns: Float[np.ndarray, "N T"],
     *,
-    lookback: int,
-    gap: int,
-    delay: int,
+    timing: Timing,
     missing: Missing = "renormalize",
 ) -> Control:
     """All weight on the archetype with the best mean RankIC over the look-back, walked forward like a search.
@@ -47,15 +46,11 @@ def best_single(
         scores: NaN where an archetype has none.
         member: True where the stock is in the universe.
         forward_returns: at the horizon that is searched for; NaN = unknown.
-        lookback: dates whose mean RankIC decides.
-        gap: dates between the last of them and the date of the decision, so that their returns are known by then.
-        delay: dates from the decision to the first on which its weights apply.
+        timing: which dates decide, and when.
         missing: `zero` scores a stock that an archetype did not look at 0; `renormalize` leaves it out.
     """
     archetypes, _, dates = scores.shape
-    window_fitness = lookback_mean(
-        single_rank_ic(scores, member, forward_returns, missing=missing), lookback=lookback, gap=gap, delay=delay
-    )
+    window_fitness = lookback_mean(single_rank_ic(scores, member, forward_returns, missing=missing), timing)
     weights = uniform_weights(np.ones(archetypes, bool), dates)
     decided = np.isfinite(window_fitness).any(axis=0)
     best = np.argmax(np.where(np.isfinite(window_fitness), window_fitness.round(12), -np.inf), axis=0)
@@ -75,22 +70,18 @@ def single_rank_ic(
     return np.stack([daily_rank_ic(s, forward_returns, member) for s in filled])
 
 
-def lookback_mean(daily: Float[np.ndarray, "*K T"], *, lookback: int, gap: int, delay: int) -> Float[np.ndarray, "*K T"]:
+def lookback_mean(daily: Float[np.ndarray, "... T"], timing: Timing) -> Float[np.ndarray, "... T"]:
     """Mean of a daily series over the window whose weights are applied on each date, NaN dates skipped.
 
-    The window of date t is [t − delay − gap − lookback, t − delay − gap); NaN where it is not complete or holds nothing.
+    NaN where the window is not complete or holds nothing.
     """
     dates = daily.shape[-1]
     known = np.isfinite(daily)
     sums = _running_sum(np.where(known, daily, 0.0))
     counts = _running_sum(known.astype(np.float64))
-    means = np.full(daily.shape, np.nan)
-    first = lookback + gap + delay
-    if first < dates:
-        ends = np.arange(first, dates) - delay - gap
-        total, count = sums[..., ends] - sums[..., ends - lookback], counts[..., ends] - counts[..., ends - lookback]
-        means[..., first:] = np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
-    return means
+    start, end, full = timing.windows_of_applied(dates)
+    total, count = sums[..., end] - sums[..., start], counts[..., end] - counts[..., start]
+    return np.where(full & (count > 0), total / np.maximum(count, 1.0), np.nan)
 
 
 def _running_sum(values: Float[np.ndarray, "*K T"]) -> Float[np.ndarray, "*K T+1"]:

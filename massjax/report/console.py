@@ -95,9 +95,13 @@ def _shrinkage(result: RunResult) -> Table:
 def _portfolios(result: RunResult) -> Table:
     settings, unit = result.config.evaluate.backtest, row_unit(result.panel.periods_per_year)
     annual, spread = annualised(result), settings.every > 1
-    rules = f"Long-only, best {settings.quantile:.0%}, {every(settings.every, unit)}, {settings.cost:.2%} a round trip"
+    overlapping = spread and settings.tranches == "overlapping"
+    rhythm = f"{settings.every} tranches, each {every(settings.every, unit)}" if overlapping else every(settings.every, unit)
+    rules = f"Long-only, best {settings.quantile:.0%}, {rhythm}, {settings.cost:.2%} a round trip"
     if annual:
-        starts = f"; Sharpe if begun {_later(settings.every, unit)} later: low, high" if spread else ""
+        starts = "; Sharpe by tranche: low, high" if overlapping else ""
+        if spread and not overlapping:
+            starts = f"; Sharpe if begun {_later(settings.every, unit)} later: low, high"
         columns = ["CAGR", "vol.", "Sharpe", *(["low", "high"] if spread else []), "draw-\ndown", "turn-\nover", "cost", "vs all"]
         table = _table(f"{rules}; % a year{starts}", "", *columns)
     else:
@@ -121,7 +125,7 @@ def _yearly(portfolio: Portfolio, spread: bool) -> list[str]:
         percent(p.cagr, 1),
         percent(p.volatility, 1),
         number(p.sharpe),
-        *([number(end) for end in portfolio.sharpe_range] if spread else []),
+        *([number(end) for end in portfolio.band.sharpe] if spread else []),
         percent(p.max_drawdown, 1),
         percent(p.turnover, 0),
         percent(p.cost),

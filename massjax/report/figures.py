@@ -10,8 +10,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, Strategy
-from massjax.portfolio.backtest import Backtest
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, Portfolio, Strategy
 from massjax.report.run import RunResult
 from massjax.report.telling import shown_summary
 from massjax.report.wording import LARGEST_IN_FULL, MINUS
@@ -138,7 +137,10 @@ def weights_figure(result: RunResult) -> go.Figure:
 
 
 def equity_figure(result: RunResult) -> go.Figure:
-    """Value of one unit of money in each portfolio and in all members alike, on a logarithmic axis, above its drawdown."""
+    """Value of one unit of money in each portfolio and in all members alike, on a logarithmic axis, above its drawdown.
+
+    Behind each the band of its values over the starting days.
+    """
     figure = make_subplots(
         2,
         1,
@@ -147,16 +149,19 @@ def equity_figure(result: RunResult) -> go.Figure:
         row_heights=[2.4, 1.0],
         subplot_titles=["Value of 1", "Below its highest value so far"],
     )
-    held: list[tuple[str, Backtest, Mapping[str, object]]] = [
-        (s.label, s.portfolio.backtest, _line(result, s)) for s in result.strategies if s.portfolio is not None
+    held: list[tuple[str, Portfolio, Mapping[str, object]]] = [
+        (s.label, s.portfolio, _line(result, s)) for s in result.strategies if s.portfolio is not None
     ]
     if result.benchmark is not None:
-        held.append(("All members alike", result.benchmark.backtest, {"color": INK, "width": 1.5, "dash": "dot"}))
-    high = max((float(np.nan_to_num(backtest.equity).max(initial=1.0)) for _, backtest, _ in held), default=1.0)
+        held.append(("All members alike", result.benchmark, {"color": INK, "width": 1.5, "dash": "dot"}))
+    curves = [curve for _, portfolio, _ in held for curve in (portfolio.backtest.equity, portfolio.band.high)]
+    high = max((float(np.nan_to_num(curve).max(initial=1.0)) for curve in curves), default=1.0)
     axis, hover = (".2f", "%{y:.3f}") if high < LARGEST_IN_FULL else (".1e", "%{y:.1e}")
-    for label, backtest, line in held:
-        known = np.isfinite(backtest.equity)
-        dates, equity = result.panel.dates[known], backtest.equity[known]
+    for label, portfolio, line in held:
+        figure.add_trace(_band(result, portfolio, label, str(line["color"])), row=1, col=1)
+    for label, portfolio, line in held:
+        known = np.isfinite(portfolio.backtest.equity)
+        dates, equity = result.panel.dates[known], portfolio.backtest.equity[known]
         drawdown = 100 * (equity / np.maximum.accumulate(np.maximum(equity, 1.0)) - 1.0)
         figure.add_scatter(x=dates, y=equity, name=label, line=line, legendgroup=label, hovertemplate=hover, row=1, col=1)
         figure.add_scatter(
@@ -173,6 +178,23 @@ def equity_figure(result: RunResult) -> go.Figure:
     figure.update_yaxes(type="log", tickformat=axis, nticks=7, row=1)
     figure.update_yaxes(ticksuffix=" %", nticks=4, row=2)
     return _styled(figure, height=470, hover="x unified")
+
+
+def _band(result: RunResult, portfolio: Portfolio, label: str, color: str) -> go.Scatter:
+    """The values between the lowest and the highest over the starting days, shaded."""
+    known = np.isfinite(portfolio.band.low)
+    dates, low, high = result.panel.dates[known], portfolio.band.low[known], portfolio.band.high[known]
+    return go.Scatter(
+        x=np.concatenate([dates, dates[::-1]]),
+        y=np.concatenate([high, low[::-1]]),
+        fill="toself",
+        mode="lines",
+        line={"color": color, "width": 0},
+        opacity=0.3,
+        legendgroup=label,
+        showlegend=False,
+        hoverinfo="skip",
+    )
 
 
 def archetype_bands(result: RunResult, strategies: Sequence[Strategy]) -> list[tuple[str, list[int], str]]:

@@ -18,8 +18,9 @@ from massjax.report.figures import figures, kind_word, rolling_window, strategy_
 from massjax.report.run import RunResult
 from massjax.report.telling import annualised, shown_summary, too_few
 from massjax.row_words import counted, every, row_unit
-from massjax.statistics.series import FEWEST_HORIZONS, telling_dates
+from massjax.statistics.series import telling_dates
 from massjax.terminal import escaped_text
+from massjax.timing import FEWEST_HORIZONS
 
 MODEL_FACTS = ("model", "model_name")
 """Last parts of the names under which a store says which model answered."""
@@ -120,7 +121,8 @@ def _fitted_to(result: RunResult) -> str:
 def _timing(settings: EvaluateSettings, lag: int) -> str:
     filled = f"{counted(lag, 'close')} after the decision" if lag else "at the close of the decision"
     applied = f"applied {counted(settings.delay, 'date')} later" if settings.delay else "applied at once"
-    return f"look-back {counted(settings.lookback, 'date')}, gap {settings.gap}, {applied}, filled {filled}"
+    lookback = "all that is known" if settings.lookback == "auto" else counted(settings.lookback, "date")
+    return f"look-back {lookback}, gap {settings.gap}, {applied}, filled {filled}"
 
 
 def _portfolios(result: RunResult) -> list[dict[str, Any]]:

@@ -111,7 +111,8 @@ def _strategy(strategy: Strategy) -> dict[str, Any]:
 def _portfolio(portfolio: Portfolio | None) -> dict[str, Any] | None:
     if portfolio is None:
         return None
-    return {**asdict(portfolio.performance), "sharpe_if_started_later": list(portfolio.other_sharpes)}
+    band = portfolio.band
+    return {**asdict(portfolio.performance), "sharpe_by_start": band.sharpes.tolist(), "cagr_by_start": band.cagrs.tolist()}
 
 
 def _archetype(facts: ArchetypeFacts) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from pydantic import Field, field_validator
 
 from massjax.engine.devices import spread_candidates
 from massjax.errors import ConfigError, did_you_mean
-from massjax.search.base import Evaluated, Objective, Search, unevaluated
+from massjax.search.base import Search
+from massjax.search.evaluated import Evaluated, unevaluated
+from massjax.search.objectives import Objective
 from massjax.search.perturbed import perturbed_slopes
 from massjax.search.soft import SoftObjective, soft_fitness
 

@@ -30,7 +30,9 @@ from massjax.engine.inputs import (
 )
 from massjax.errors import ConfigError, DataError
 from massjax.labels import check_labels
-from massjax.search.base import Evaluated, Objective, Search, check_search
+from massjax.search.base import Search, check_search
+from massjax.search.evaluated import Evaluated
+from massjax.search.objectives import MeanRankIC, Objective
 
 REPORTS = 100
 """Reports of progress of one search, at most."""
@@ -210,7 +212,7 @@ def begin(objective: Objective, settings: Search, start: Float[Array, "P K"], ke
     state = settings.init(objective, start, jax.random.split(key)[0])
     if not isinstance(getattr(state, "best", None), Evaluated):
         raise ConfigError(
-            f"{type(settings).__name__}.init gives a {type(state).__name__} without a field `best`, an massjax.search.Evaluated "
+            f"{type(settings).__name__}.init gives a {type(state).__name__} without a field `best`, a massjax.search.Evaluated "
             "(massjax.search.unevaluated(start) makes the first)"
         )
     zero = jnp.zeros((), jnp.int32)
@@ -270,7 +272,7 @@ def _search(
     missing: Missing,
     start: Float[Array, "P K"],
 ) -> SearchResult:
-    return run_search(Objective(prepare_window(*arrays, missing), alpha, signal), settings, start, key)
+    return run_search(MeanRankIC(prepare_window(*arrays, missing), alpha, signal), settings, start, key)
 
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing"))
@@ -283,7 +285,7 @@ def _begin(
     missing: Missing,
     start: Float[Array, "P K"],
 ) -> tuple[Objective, Running]:
-    objective = Objective(prepare_window(*arrays, missing), alpha, signal)
+    objective = MeanRankIC(prepare_window(*arrays, missing), alpha, signal)
     return objective, begin(objective, settings, start, key)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 from massjax.engine.evaluation import Window
 from massjax.engine.inputs import SignalName
 from massjax.engine.signals import EPS, Opinions, selected_signal
-from massjax.search.base import Objective
+from massjax.search.objectives import Objective
 
 SoftObjective: TypeAlias = Literal["soft_rank_ic", "ic"]
 

@@ -100,20 +100,26 @@ def test_types_bounds_and_defaults_are_in_words(key: str, kind: str, default: st
     assert (row.kind, row.default) == (kind, default)
 
 
+SEARCHES = ("differential_evolution", "annealing", "gradient")
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
         ("evaluate.lookback", ["evaluate.lookback"]),
         (" Evaluate.Lookback. ", ["evaluate.lookback"]),
         ("market.membership", [f"market.membership{name}" for name in ("", ".path", ".date", ".stock")]),
-        ("lookback", ["evaluate.lookback"]),
+        (
+            "lookback",
+            ["evaluate.lookback", *(f"search.{method}.lookback" for method in ("differential_evolution", "annealing", "gradient"))],
+        ),
         ("backtest.cost", ["evaluate.backtest.cost"]),
         ("agents.archetypes.0.horizon", ["agents.archetypes.horizon"]),
         ("market.features.N.columns.NAME.style", ["market.features.columns.style"]),
         ("market.texts.N.cutoff", ["market.texts.cutoff"]),
         ("market.membership.KEY=VALUE", [f"market.membership{name}" for name in ("", ".path", ".date", ".stock")]),
         ("agents.archetypes.N.name", ["agents.archetypes.name"]),
-        ("search.0.steps", [f"search.{method}.steps" for method in ("differential_evolution", "annealing", "gradient")]),
+        ("search.0.steps", [f"search.{method}.steps" for method in SEARCHES]),
         ("search.gradient.steps", ["search.gradient.steps"]),
         ("layout", ["layout", "layout.dates_per_unit"]),
         ("delisting", ["evaluate.backtest.delisting_return"]),
@@ -195,7 +201,7 @@ def test_both_commands_print_settings_and_end(command: Callable[[list[str]], int
         command(["--help-settings", "evaluate.lookback"])
     assert ended.value.code in (0, None)
     printed = capsys.readouterr().out
-    assert "evaluate.lookback\n      [whole number, at least 1; default 20]\n      Number of past dates" in printed
+    assert "evaluate.lookback\n      [`auto` or whole number; default auto]\n      Number of past dates" in printed
     assert "\x1b" not in printed
     with pytest.raises(SystemExit):
         command(["--help-settings"])

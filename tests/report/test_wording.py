@@ -70,7 +70,8 @@ def test_a_gain_beyond_measure_leaves_the_table_as_wide_as_it_was(small_run: Run
     assert "3.4e122" in text
     assert max(map(len, text.splitlines())) <= 80
     assert max(map(len, re.findall(r"\d+", re.sub(r"<script.*?</script>", "", render_report(large), flags=re.DOTALL)))) < 12
-    axis, line = equity_figure(large).layout.yaxis, equity_figure(large).data[0]
+    drawn = equity_figure(large)
+    axis, line = drawn.layout.yaxis, next(trace for trace in drawn.data if trace.name)
     assert (axis.tickformat, line.hovertemplate) == (".1e", "%{y:.1e}")
     assert equity_figure(small_run).layout.yaxis.tickformat == ".2f"
 
@@ -152,13 +153,24 @@ def test_rows_that_are_no_days_are_not_called_days(small_run: RunResult) -> None
     weekly = replace(small_run, panel=replace(small_run.panel, periods_per_year=52.0))
     assert return_name(weekly, 5) == "5-week return"
     page = re.sub(r"<(script|style|pre)\b.*?</\1>", "", render_report(weekly), flags=re.DOTALL)
-    for words in ("1-week return", "every 5 weeks", "1 week before", "one to 4 weeks later", "a year has 52 weeks"):
+    for words in ("1-week return", "each every 5 weeks", "1 week before", "a year has 52 weeks"):
         assert words in page, words
-    words = re.sub(r"<[^>]+>", " ", page)
     printed = io.StringIO()
     print_summary(weekly, Console(file=printed, width=100))
-    for text in (words, printed.getvalue()):
+    for text in (re.sub(r"<[^>]+>", " ", page), printed.getvalue()):
+        assert "tranche" in text
         assert not re.search(r"\bdays?\b|-day\b|252", text)
+
+
+def test_a_portfolio_of_one_tranche_is_called_so(small_run: RunResult) -> None:
+    backtest = small_run.config.evaluate.backtest.replace(tranches="single")
+    config = small_run.config.replace(evaluate=small_run.config.evaluate.replace(backtest=backtest))
+    single, printed = replace(small_run, config=config), io.StringIO()
+    print_summary(single, Console(file=printed, width=100))
+    assert "Sharpe if begun 1 to 4 trading days later: low, high" in re.sub(r"\s+", " ", printed.getvalue())
+    page = re.sub(r"<(script|style|pre)\b.*?</\1>", "", render_report(single), flags=re.DOTALL)
+    assert "one to 4 trading days later" in page
+    assert "tranche" not in printed.getvalue() + page
 
 
 def test_the_horizons_have_their_own_numbers_of_dates(small_run: RunResult) -> None:
@@ -184,9 +196,10 @@ def test_the_terminal_shows_the_spread_over_starting_days(small_run: RunResult) 
     portfolio = small_run.strategy("annealing").portfolio
     assert portfolio is not None
     row = next(line for line in table.splitlines() if line.startswith("Annealing"))
-    assert row.split()[3:6] == [number(value) for value in (portfolio.performance.sharpe, *portfolio.sharpe_range)]
-    assert portfolio.sharpe_range == (min(portfolio.other_sharpes), max(portfolio.other_sharpes))
-    assert f'<td class="unsure">{number(portfolio.sharpe_range[0])}</td>' in render_report(small_run)
+    assert row.split()[3:6] == [number(value) for value in (portfolio.performance.sharpe, *portfolio.band.sharpe)]
+    assert portfolio.band.sharpe == (portfolio.band.sharpes.min(), portfolio.band.sharpes.max())
+    assert len(portfolio.band.sharpes) == small_run.config.evaluate.backtest.every
+    assert f'<td class="unsure">{number(portfolio.band.sharpe.low)}</td>' in render_report(small_run)
 
 
 def test_the_summary_fits_a_terminal_and_names_the_controls(small_run: RunResult, leaking_run: RunResult) -> None:

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from massjax.engine import fitness, prepare_window
-from massjax.search import GradientSearch, Objective, search_window
+from massjax.search import GradientSearch, MeanRankIC, search_window
 from massjax.search.soft import soft_fitness
 
 
@@ -25,7 +25,7 @@ def panel():
 
 @pytest.fixture(scope="module", params=["combined", "mean", "disagreement"])
 def objective(request, panel):
-    return Objective(prepare_window(*map(jnp.asarray, panel), "renormalize"), jnp.float32(0.5), request.param)
+    return MeanRankIC(prepare_window(*map(jnp.asarray, panel), "renormalize"), jnp.float32(0.5), request.param)
 
 
 @pytest.mark.parametrize("kind", ["ic", "soft_rank_ic"])
@@ -66,7 +66,7 @@ def test_penalties_hold_the_weights_near_the_prior(panel):
     settings = GradientSearch(restarts=1, steps=80, spread=0.0)
     kept = settings.replace(kl_strength=50.0, prior=prior)
     key = jax.random.key(0)
-    objective = Objective(prepare_window(*map(jnp.asarray, panel), "renormalize"), jnp.float32(0.5), "mean")
+    objective = MeanRankIC(prepare_window(*map(jnp.asarray, panel), "renormalize"), jnp.float32(0.5), "mean")
 
     def walk(settings):
         state = settings.init(objective, jnp.full((1, 5), 0.2), key)
@@ -79,7 +79,7 @@ def test_penalties_hold_the_weights_near_the_prior(panel):
 
 
 def test_a_gradient_that_is_no_number_does_not_poison_its_restart(panel):
-    objective = Objective(prepare_window(*map(jnp.asarray, panel), "renormalize"), jnp.float32(0.5), "mean")
+    objective = MeanRankIC(prepare_window(*map(jnp.asarray, panel), "renormalize"), jnp.float32(0.5), "mean")
     settings = GradientSearch(restarts=3, steps=5, objective="ic")
     state = settings.init(objective, jnp.full((3, 5), 0.2), jax.random.key(0))
     state = settings.step(objective, state, jax.random.key(1))
