@@ -89,7 +89,9 @@ def test_every_setting_is_in_the_reference_once() -> None:
         ("store", "path or URL or null", "null"),
         ("evaluate.backtest", "mapping", ""),
         ("evaluate.backtest.cost", "number, at least 0 and below 0.5", "0.001"),
-        ("search.gradient.objective", "`soft_rank_ic`, `ic` or `perturbed_rank_ic`", "soft_rank_ic"),
+        ("search.gradient.objective", "mapping", ""),
+        ("search.gradient.objective.smooth", "`soft_rank_ic`, `ic` or `perturbed_rank_ic`", "soft_rank_ic"),
+        ("search.annealing.objective.blocks", "whole number, 2 to 10,000, or null", "null"),
         ("search.gradient.noise", "number, 1e-06 to 100", "0.1"),
         ("search.annealing.restart_after", "whole number, 1 to 10,000,000, or null", "null"),
     ],
@@ -167,8 +169,9 @@ def test_an_unknown_section_is_refused_with_the_nearest(query: str, hint: str) -
 def test_a_search_of_ones_own_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "climber_of_a_test.py").write_text(OWN_SEARCH)
     monkeypatch.syspath_prepend(tmp_path)
-    (section,) = look_up("search.climber_of_a_test:Climber")
+    section, objective = look_up("search.climber_of_a_test:Climber")
     assert section.text.startswith("Climbs. An entry of `search` with `method: climber_of_a_test:Climber`.")
+    assert objective.place == "search.N.objective"
     page = terminal_page([section], 80)
     assert "search.climber_of_a_test:Climber.stride\n      [number, above 0 and at most 100; default 0.3]" in page
     assert page.endswith("search.climber_of_a_test:Climber.bare\n      [whole number; default 1]")
