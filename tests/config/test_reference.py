@@ -26,6 +26,7 @@ OWN_SEARCH = '''
 from pydantic import Field
 
 from massjax.search import Annealing
+from massjax.search.registry import METHODS
 
 
 class Climber(Annealing):
@@ -102,7 +103,7 @@ def test_types_bounds_and_defaults_are_in_words(key: str, kind: str, default: st
     assert (row.kind, row.default) == (kind, default)
 
 
-SEARCHES = ("differential_evolution", "annealing", "gradient")
+SEARCHES = tuple(METHODS)
 
 
 @pytest.mark.parametrize(
