@@ -18,6 +18,7 @@ from massjax.config.reading import read_yaml
 from massjax.config.reference import Section, Setting, look_up, sections
 from massjax.config.yaml_text import parse_yaml
 from massjax.errors import ConfigError
+from massjax.search.registry import METHODS
 
 REGENERATE = "python -m massjax.config docs/settings.md configs/schema.json"
 OWN_SEARCH = '''
@@ -26,7 +27,6 @@ OWN_SEARCH = '''
 from pydantic import Field
 
 from massjax.search import Annealing
-from massjax.search.registry import METHODS
 
 
 class Climber(Annealing):
