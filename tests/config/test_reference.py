@@ -114,7 +114,7 @@ SEARCHES = tuple(METHODS)
         ("market.membership", [f"market.membership{name}" for name in ("", ".path", ".date", ".stock")]),
         (
             "lookback",
-            ["evaluate.lookback", *(f"search.{method}.lookback" for method in ("differential_evolution", "annealing", "gradient"))],
+            ["evaluate.lookback", *(f"search.{method}.lookback" for method in SEARCHES)],
         ),
         ("backtest.cost", ["evaluate.backtest.cost"]),
         ("agents.archetypes.0.horizon", ["agents.archetypes.horizon"]),
@@ -122,7 +122,7 @@ SEARCHES = tuple(METHODS)
         ("market.texts.N.cutoff", ["market.texts.cutoff"]),
         ("market.membership.KEY=VALUE", [f"market.membership{name}" for name in ("", ".path", ".date", ".stock")]),
         ("agents.archetypes.N.name", ["agents.archetypes.name"]),
-        ("search.0.steps", [f"search.{method}.steps" for method in SEARCHES]),
+        ("search.0.steps", [f"search.{method}.steps" for method in SEARCHES if method != "posterior"]),
         ("search.gradient.steps", ["search.gradient.steps"]),
         ("layout", ["layout", "layout.dates_per_unit"]),
         ("delisting", ["evaluate.backtest.delisting_return"]),
