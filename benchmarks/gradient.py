@@ -22,10 +22,10 @@ from scipy.stats import spearmanr
 from search import panels
 
 from massjax.engine import prepare_window
-from massjax.search import DifferentialEvolution, Objective, search_window
+from massjax.search import DifferentialEvolution, MeanRankIC, Objective, search_window
 from massjax.search.gradient import map_tiles
 from massjax.search.perturbed import perturbed_slopes
-from massjax.search.soft import soft_fitness
+from massjax.search.soft import soft_value
 
 RESTARTS, CANDIDATES, PAIRS, NOISE = 1024, 2048, 8, 0.1
 TEMPERATURES = (0.1, 0.25, 0.5, 1.0)
@@ -33,11 +33,11 @@ Value = Callable[[Objective, Array], Array]
 
 
 def soft(temperature: float) -> Value:
-    return lambda objective, logits: soft_fitness(objective, jax.nn.softmax(logits), "soft_rank_ic", temperature)
+    return lambda objective, logits: soft_value(objective, jax.nn.softmax(logits), "soft_rank_ic", temperature)
 
 
 VALUES: dict[str, Value] = {
-    "IC": lambda objective, logits: soft_fitness(objective, jax.nn.softmax(logits), "ic", 1.0),
+    "IC": lambda objective, logits: soft_value(objective, jax.nn.softmax(logits), "ic", 1.0),
     **{f"soft RankIC, width {temperature:g}": soft(temperature) for temperature in TEMPERATURES},
 }
 
@@ -66,7 +66,7 @@ def main() -> None:
 
 def compare(window: str, panel: tuple[np.ndarray, np.ndarray, np.ndarray], rounds: int) -> list[dict[str, object]]:
     """A row for each objective."""
-    objective = Objective(jax.jit(prepare_window, static_argnums=3)(*panel, "renormalize"), jnp.float32(0.5), "combined")
+    objective = MeanRankIC(jax.jit(prepare_window, static_argnums=3)(*panel, "renormalize"), jnp.float32(0.5), "combined")
     found = search_window(*panel, DifferentialEvolution(chains=256, steps=100), key=jax.random.key(0))
     noise = np.random.default_rng(0).normal(size=(2, CANDIDATES, panel[0].shape[0])).astype(np.float32)
     samples = {"random": noise[0], "near the best": np.log(np.asarray(found.weights))[None] + 0.3 * noise[1]}

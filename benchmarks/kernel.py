@@ -26,7 +26,7 @@ from timing import Size
 import massjax as mj
 from massjax.engine.devices import spread_candidates
 from massjax.engine.evaluation import Window, in_tiles, prepare_window, window_fitness
-from massjax.search import Objective
+from massjax.search import MeanRankIC
 
 SIZES = {
     Size(16, 50, 5, 4096): 2_500_000,
@@ -140,7 +140,7 @@ def measure_searches(rounds: int) -> pl.DataFrame:
 
 def gradients(data: list[jax.Array], weights: jax.Array) -> Callable[[], object]:
     """The soft RankIC and its gradient of every restart, and nothing else."""
-    objective = Objective(ready(data), jnp.float32(0.5), "combined")
+    objective = MeanRankIC(ready(data), jnp.float32(0.5), "combined")
     search = mj.GradientSearch(restarts=len(weights))
     return partial(jax.jit(lambda logits, objective: spread_candidates(search.slopes, logits, objective)), jnp.log(weights), objective)
 

@@ -26,7 +26,7 @@ from rich.table import Table
 from scipy.optimize import dual_annealing
 
 from massjax.engine import prepare_window
-from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Objective, Search
+from massjax.search import Annealing, DifferentialEvolution, GradientSearch, MeanRankIC, Objective, Search
 from massjax.search.loop import advance, begin
 
 SIGNS = (-1, -1, -1, 1, -1, 1)
@@ -240,7 +240,7 @@ def main() -> None:
     for window, panel in panels(options.shared).items():
         if options.windows and window not in options.windows:
             continue
-        objective = Objective(jax.jit(prepare_window, static_argnums=3)(*panel, "renormalize"), jnp.float32(0.5), "combined")
+        objective = MeanRankIC(jax.jit(prepare_window, static_argnums=3)(*panel, "renormalize"), jnp.float32(0.5), "combined")
         races = {
             name: [race(contestant, objective, seed, clock[-1]) for seed in range(options.seeds)] for name, contestant in chosen.items()
         }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from massjax.market import Feature, Panel, load_panel
     from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Search, SearchResult, search_window
     from massjax.store import ScoreStore
+    from massjax.timing import Timing
 
 _HOME = {
     "Annealing": "massjax.search",
@@ -31,6 +32,7 @@ _HOME = {
     "Search": "massjax.search",
     "SearchResult": "massjax.search",
     "Signal": "massjax.engine",
+    "Timing": "massjax.timing",
     "WalkForward": "massjax.evaluate.walk_forward",
     "aggregate": "massjax.engine",
     "fitness": "massjax.engine",
@@ -52,6 +54,7 @@ __all__ = [
     "Search",
     "SearchResult",
     "Signal",
+    "Timing",
     "WalkForward",
     "aggregate",
     "fitness",

@@ -7,6 +7,10 @@ from datetime import date, time
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+import numpy as np
+
+from massjax.errors import ConfigError
+
 NUMBERS = {int, float}
 EXPECTED: Mapping[type, str] = {date: "a date such as 2022-01-03", time: 'a time of day in quotes, such as "16:00"'}
 
@@ -59,3 +63,26 @@ def _alternatives(annotation: Any) -> Iterable[Any]:
 
 def _is_bare_number(value: Any) -> bool:
     return value.isdecimal() if isinstance(value, str) else isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_whole(what: str, value: object, least: int) -> int:
+    """`value` as an integer.
+
+    Raises:
+        ConfigError: it is no whole number, or below `least`.
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or int(value) < least:  # type: ignore[call-overload]
+        raise ConfigError(f"{what}={value!r}: expected a whole number >= {least}")
+    return int(value)  # type: ignore[call-overload]
+
+
+def check_flag(what: str, value: object) -> bool:
+    """`value` as True or False.
+
+    Raises:
+        ConfigError: it is something that Python merely takes for one of them, such as the text "false".
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ConfigError(f"{what}={value!r}: expected True or False")
+    return bool(value)

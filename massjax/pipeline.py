@@ -22,7 +22,7 @@ from massjax.agents.archetype import Archetype
 from massjax.answers.sharding import is_shard
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
-from massjax.evaluate import span
+from massjax.evaluate.settings import check_horizon
 from massjax.machine import Machine, free_memory, this_machine, usable_cores
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
@@ -43,6 +43,7 @@ from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore
 
 if TYPE_CHECKING:
+    from massjax.evaluate.candidates import Candidate
     from massjax.evaluate.searches import ListedSearch
     from massjax.portfolio.backtest import Backtest
     from massjax.report.run import RunResult
@@ -154,9 +155,14 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
 
     from massjax.engine.evaluation import ranking_method
     from massjax.evaluate.alone import each_alone
-    from massjax.evaluate.searches import listed_searches
-    from massjax.evaluate.strategies import EvaluationData, controls, evaluated_dates, judge, portfolio_of
+    from massjax.evaluate.candidates import EvaluationData
+    from massjax.evaluate.evidence_of import opinions_of, with_evidence
+    from massjax.evaluate.listed_controls import controls
+    from massjax.evaluate.result import PERMUTED
+    from massjax.evaluate.searches import first_evaluated, listed_searches, on_permuted_scores
+    from massjax.evaluate.strategies import evaluated_dates, judge, portfolio_of
     from massjax.evaluate.undefined import check_any_score, nothing_evaluated
+    from massjax.evaluate.verdict import verdict
     from massjax.report.remarks import remarks
     from massjax.report.run import ArchetypeFacts, RunResult, made_by_fake
 
@@ -167,8 +173,9 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     panel, archetypes = work.panel, work.archetypes
     config = _resolved(config, searches, panel)
     settings, lag = config.evaluate, config.market.execution_lag
-    forward_returns = judged_returns(panel, lag)
-    first = span.first_evaluated(settings, settings.gap or 0, panel.dates, lag)
+    forward_returns, returns = judged_returns(panel, lag), close_to_close(panel, lag)
+    timings = [search.timing(settings, lag, panel.dates) for search in searches] or [settings.timing(lag, dates=panel.dates)]
+    first = first_evaluated(timings, panel.dates)
     with times.stage("reading the scores"):
         gathered = gather_scores(work)
         scores, store = gathered.scores, store_facts(gathered.store)
@@ -177,21 +184,24 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     for search in searches:
         search.check_memory(len(archetypes), panel.dates.size, free)
     check_any_score(scores, names)
+
+    def walk(search: ListedSearch, scores: Float[np.ndarray, "K N T"], tell: Callable[[int, int], None] | None = None) -> Candidate:
+        return search.walk(
+            scores,
+            panel.member,
+            forward_returns,
+            settings,
+            execution_lag=lag,
+            seed=config.seed,
+            dates=panel.dates,
+            daily_returns=returns,
+            progress=tell,
+        )
+
     candidates = []
     for search in searches:
         with times.stage(f"searching walk-forward: {search.name}") as tell:
-            candidates.append(
-                search.walk(
-                    scores,
-                    panel.member,
-                    forward_returns,
-                    settings,
-                    execution_lag=lag,
-                    seed=config.seed,
-                    dates=panel.dates,
-                    progress=tell,
-                )
-            )
+            candidates.append(walk(search, scores, tell))
     evaluated = evaluated_dates(candidates, first, panel.dates.size)
     if not evaluated.any():
         raise nothing_evaluated(scores, names, panel.warnings)
@@ -202,22 +212,28 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             member=panel.member,
             forward_returns=forward_returns,
             settings=settings,
+            timing=settings.timing(lag),
             evaluated=evaluated,
-            returns=close_to_close(panel, lag),
-            execution_lag=lag,
+            returns=returns,
             fillable=fillable(panel, lag),
             ends=ends_of_prices(panel, lag),
             dates=panel.dates,
             periods_per_year=panel.periods_per_year,
+            features={name: feature.values for name, feature in panel.features.items()},
         )
         compared = controls(data, fake=fake)
+        if PERMUTED in settings.controls:
+            compared += on_permuted_scores(searches, walk, scores, config.seed)
         if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*candidates, *compared) if found.fitness is not None):
             raise nothing_evaluated(scores, names, panel.warnings)
         benchmark = portfolio_of(data, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(data, [*candidates, *compared], benchmark.backtest if benchmark else None)
+        opinions = opinions_of(data)
         facts = tuple(ArchetypeFacts(one, *alone) for one, alone in zip(archetypes, each_alone(data, strategies), strict=True))
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
-        untraded = _untraded(config, panel, held, data.returns)
+        untraded = _untraded(config, panel, held, returns)
+    with times.stage("repeating the procedure where returns are luck") as tell:
+        strategies = with_evidence(data, [*candidates, *compared], strategies, timings, tell)
     remembered = [] if fake else _knowledge_cutoff(config, panel, archetypes)
     return RunResult(
         config=config,
@@ -226,10 +242,12 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         strategies=strategies,
         archetypes=facts,
         benchmark=benchmark,
-        no_backtest=NO_BACKTEST if data.returns is None else "",
+        no_backtest=NO_BACKTEST if returns is None else "",
         platform=jax.default_backend(),
         ranking=ranking_method(len(panel.stocks)),
         store=store,
+        verdict=verdict(strategies, settings.horizon) if searches and settings.p_values else None,
+        effective_opinions=opinions,
         warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, remembered)),
         seconds=times.seconds,
     )
@@ -258,8 +276,8 @@ def run_over(devices: int | None, config: RunConfig, progress: Tell | None = Non
 
 def _resolved(config: RunConfig, searches: Sequence[ListedSearch], panel: Panel) -> RunConfig:
     """The configuration with every default of the searches and the gap written out."""
-    span.check_horizon(config.evaluate, panel.forward_returns, row_unit(panel.periods_per_year))
-    gap = span.resolve_gap(config.evaluate, config.market.execution_lag)
+    check_horizon(config.evaluate, panel.forward_returns, row_unit(panel.periods_per_year))
+    gap = config.evaluate.replace(leakage_ablation=True).timing(config.market.execution_lag).gap
     full = tuple(search.written_out() for search in searches)
     return config.model_copy(update={"search": full, "evaluate": config.evaluate.replace(gap=gap)})
 

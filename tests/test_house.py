@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 GROUND = {
     *("average_ranks", "errors", "flags", "labels", "lookalikes", "machine"),
-    *("progress", "row_words", "settings", "stopping", "terminal", "user_files", "version"),
+    *("progress", "row_words", "settings", "stopping", "terminal", "timing", "user_files", "version"),
 }
 """What every room stands on; of these only one another is imported."""
 ASKING = {
@@ -97,5 +97,5 @@ def test_no_circle_of_files() -> None:
 
 
 def test_every_module_has_its_place() -> None:
-    thin = {"massjax", "pipeline", "commands", "optimize", "precompute", "testing"}
+    thin = {"massjax", "pipeline", "commands", "compile_cache", "optimize", "precompute", "testing"}
     assert {room(module) for module in imports()} <= GROUND | thin | {*ASKING, *SEARCHING, *ABOVE}

@@ -69,7 +69,7 @@ def test_archetypes_are_compared_too() -> None:
         mj.aggregate([scores[0], scores[1], scores[2][::-1]], MEMBER, WEIGHTS)
     groups = pd.Series([0, 0, 1, 1], STOCKS[::-1])
     with pytest.raises(DataError, match=r"scores\[0\] and groups have the same stocks"):
-        mj.sample_agents(scores, MEMBER, 2, watchlist=2, picks=1, temperature=0, key=KEY, attention="size", groups=groups)
+        mj.sample_agents(scores, MEMBER, 2, watchlist=2, picks=1, temperature=0, key=KEY, watchlists="size", groups=groups)
 
 
 def test_frames_that_were_given_no_labels_are_taken_by_position() -> None:

@@ -56,29 +56,6 @@ def check_choice(what: str, value: object, known: Collection[str]) -> None:
         raise ConfigError(f"{what}={value!r} is not known{did_you_mean(str(value), known)}; expected one of {', '.join(map(repr, known))}")
 
 
-def check_whole(what: str, value: object, least: int) -> int:
-    """`value` as an integer.
-
-    Raises:
-        ConfigError: it is no whole number, or below `least`.
-    """
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or int(value) < least:  # type: ignore[call-overload]
-        raise ConfigError(f"{what}={value!r}: expected a whole number >= {least}")
-    return int(value)  # type: ignore[call-overload]
-
-
-def check_flag(what: str, value: object) -> bool:
-    """`value` as True or False.
-
-    Raises:
-        ConfigError: it is something that Python merely takes for one of them, such as the text "false".
-    """
-    if not isinstance(value, bool | np.bool_):
-        raise ConfigError(f"{what}={value!r}: expected True or False")
-    return bool(value)
-
-
 def check_alpha(alpha: ArrayLike) -> Float[AnyArray, ""]:
     """`alpha` as a float32 scalar (always an array, so that changing it never recompiles).
 

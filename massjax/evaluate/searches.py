@@ -5,24 +5,51 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
+from massjax.engine.inputs import check_alpha, check_inputs
 from massjax.errors import ConfigError, LeakageError, error_context
+from massjax.evaluate.candidates import Candidate
+from massjax.evaluate.found import find_weights
 from massjax.evaluate.memory import check_memory
-from massjax.evaluate.result import BENCHMARK, BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES
+from massjax.evaluate.refitted import refitted
+from massjax.evaluate.result import (
+    BENCHMARK,
+    BEST_SINGLE,
+    EQUAL_RISK,
+    LIGHTGBM,
+    PERMUTED,
+    RAW_FEATURES,
+    UNIFORM,
+    UNIFORM_LLM,
+    UNIFORM_RULES,
+)
 from massjax.evaluate.settings import EvaluateSettings
-from massjax.evaluate.strategies import Candidate
-from massjax.evaluate.walk_forward import walk_forward
 from massjax.machine import FreeMemory
 from massjax.row_words import counted
-from massjax.search import Search, settings_from_mapping
+from massjax.search import Method, Search, settings_from_mapping
+from massjax.statistics.circular_shifts import stock_permutations
+from massjax.timing import Timing
 
-TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "date"}
+TAKEN_NAMES = {
+    UNIFORM,
+    UNIFORM_LLM,
+    UNIFORM_RULES,
+    BEST_SINGLE,
+    EQUAL_RISK,
+    RAW_FEATURES,
+    PERMUTED,
+    LIGHTGBM,
+    BENCHMARK,
+    "date",
+}
 """Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
 
 
@@ -40,7 +67,7 @@ class ListedSearch:
     place: int
     method: str
     name: str
-    search: Search
+    search: Method
 
     @property
     def label(self) -> str:
@@ -58,8 +85,9 @@ class ListedSearch:
         Raises:
             ConfigError: naming the search, and the number of chains that fits.
         """
-        with self._error_context():
-            check_memory(self.search, archetypes, dates, free)
+        if isinstance(self.search, Search):
+            with self._error_context():
+                check_memory(self.search, archetypes, dates, free)
 
     def walk(
         self,
@@ -71,6 +99,7 @@ class ListedSearch:
         execution_lag: int,
         seed: int,
         dates: Shaped[np.ndarray, " T"],
+        daily_returns: Float[np.ndarray, "N T"] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Candidate:
         """Search on every date with what is known on it; the weights that were found, before they are judged.
@@ -79,10 +108,11 @@ class ListedSearch:
             scores: NaN where an archetype has none.
             member: True where the stock is in the universe.
             forward_returns: by horizon.
-            settings: of the evaluation; `gap` is a number, not None.
+            settings: of the evaluation.
             execution_lag: dates from decision to fill.
             seed: of the run.
             dates: labels, for messages.
+            daily_returns: from close to close, for estimators; None where there are none.
             progress: called with the dates that are done, and with their number.
 
         Raises:
@@ -91,23 +121,18 @@ class ListedSearch:
         """
         began = time.perf_counter()
         with self._error_context():
-            found = walk_forward(
-                scores,
-                member,
-                forward_returns[settings.horizon],
+            timing = self.timing(settings, execution_lag, dates)
+            key = jax.random.fold_in(jax.random.key(seed), self.place)
+            found = find_weights(
+                jax.device_put(check_inputs(scores, member, forward_returns[settings.horizon])),
                 self.search,
-                lookback=settings.lookback,
-                gap=settings.gap or 0,
-                delay=settings.delay,
-                key=jax.random.fold_in(jax.random.key(seed), self.place),
-                alpha=settings.alpha,
-                signal=settings.signal,
+                timing,
+                key=key,
+                alpha=check_alpha(settings.alpha),
+                signal=settings.fit_signal or settings.signal,
                 missing=settings.missing,
                 warm_start=settings.warm_start,
-                horizon=settings.horizon,
-                execution_lag=execution_lag,
-                leakage_ablation=settings.leakage_ablation,
-                dates=dates,
+                daily_returns=None if daily_returns is None else jnp.asarray(daily_returns, jnp.float32),
                 progress=progress,
             )
         return Candidate(
@@ -117,9 +142,24 @@ class ListedSearch:
             ranked_by=settings.signal,
             weights=np.asarray(found.weights, np.float64),
             fitness=np.asarray(found.fitness, np.float64),
-            about=f"{counted(self.search.population, 'chain')} of {counted(self.search.steps, 'step')}, every date",
+            own=found.searched,
+            about=self.about,
             seconds=time.perf_counter() - began,
+            procedure=partial(
+                refitted, method=self.search, timing=timing, ranked_by=settings.signal, key=key, warm_start=settings.warm_start
+            ),
         )
+
+    def timing(self, settings: EvaluateSettings, execution_lag: int, dates: Shaped[np.ndarray, " T"]) -> Timing:
+        """When this method looks: its own look-back, or that of the run."""
+        return settings.timing(execution_lag, self.search.lookback, dates)
+
+    @property
+    def about(self) -> str:
+        """One line on the size of a search."""
+        if not isinstance(self.search, Search):
+            return "weights from all that is known, every date"
+        return f"{counted(self.search.population, 'chain')} of {counted(self.search.steps, 'step')}, every date"
 
     @contextmanager
     def _error_context(self) -> Iterator[None]:
@@ -134,8 +174,47 @@ class ListedSearch:
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
-            chains = f"{self.search.population:,} chains"
+            chains = f"{self.search.population:,} chains" if isinstance(self.search, Search) else "its work"
             raise ConfigError(f"{place}: {chains} do not fit into the memory of the device; take fewer") from error
+
+
+def on_permuted_scores(
+    searches: Sequence[ListedSearch],
+    walk: Callable[[ListedSearch, Float[np.ndarray, "K N T"]], Candidate],
+    scores: Float[np.ndarray, "K N T"],
+    seed: int,
+) -> list[Candidate]:
+    """What the first estimator of a run makes of scores that know nothing: each stock has those of another, the same one on every date.
+
+    Args:
+        searches: of the run; none of them an estimator, and there is no such control, for a search costs as much as the run's own.
+        walk: of a search over scores.
+        scores: of the run.
+        seed: of the run.
+    """
+    estimators = [search for search in searches if not isinstance(search.search, Search)]
+    if not estimators:
+        return []
+    stocks = stock_permutations(scores.shape[1], 1, seed)[0]
+    found = walk(estimators[0], scores[:, stocks])
+    label = f"{estimators[0].label}, scores permuted"
+    return [replace(found, name=PERMUTED, label=label, kind="control", stocks=stocks, procedure=None)]
+
+
+def first_evaluated(timings: Sequence[Timing], dates: Shaped[np.ndarray, " T"]) -> int:
+    """Index of the first date on which the weights of every method come from a full look-back window.
+
+    Raises:
+        ConfigError: the panel has no such date whose decision could still be filled.
+    """
+    timing = max(timings, key=lambda timing: timing.first_applied)
+    if timing.first_applied + timing.execution_lag >= dates.size:
+        raise ConfigError(
+            f"evaluate.lookback: {timing.least} dates do not fit: with a gap of {timing.gap}, a delay of {timing.delay} and an execution "
+            f"lag of {timing.execution_lag} the first decision needs {timing.first_applied + timing.execution_lag + 1} dates, the market "
+            f"data has {dates.size} ({dates[0]} to {dates[-1]}); shorten the look-back or load more dates"
+        )
+    return timing.first_applied
 
 
 def listed_searches(mappings: Sequence[Mapping[str, Any]]) -> tuple[ListedSearch, ...]:

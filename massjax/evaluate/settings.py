@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Shaped
 from pydantic import Field
 
+from massjax.errors import ConfigError
 from massjax.portfolio.settings import BacktestSettings
+from massjax.row_words import counted
 from massjax.settings import Settings
+from massjax.timing import Lookback, LookbackSetting, Timing
 
 
 class EvaluateSettings(Settings):
@@ -19,11 +26,11 @@ class EvaluateSettings(Settings):
         description="Horizon of the forward returns that the search is fitted to, in rows (trading days of daily data); one of "
         "`market.horizons`.",
     )
-    lookback: int = Field(
-        20,
-        ge=1,
-        description="Number of past dates whose returns the search for one date may use. Longer is less noisy and slower to adapt; the "
-        "first evaluated date is that much later.",
+    lookback: LookbackSetting = Field(
+        "auto",
+        description="Number of past dates whose returns the search for one date may use; `auto` for all that are known on that date, from "
+        "the fewest that can tell anything on (30, or 12 times the horizon). A short look-back is noisy, a long one slow to adapt: only "
+        "methods that weigh old dates less by themselves, as `posterior` does, should be given all of them.",
     )
     gap: int | None = Field(
         None,
@@ -43,6 +50,11 @@ class EvaluateSettings(Settings):
         description="Share of the mean score in the signal `combined`, from 0 to 1; the rest is minus the disagreement. See "
         "`massjax.aggregate`.",
     )
+    fit_signal: Literal["combined", "mean", "disagreement"] | None = Field(
+        None,
+        description="Which signal the searches maximise the RankIC of; null takes `signal`, which ranks the stocks. MASS fits on "
+        "`disagreement` and ranks by `combined`.",
+    )
     signal: Literal["combined", "mean", "disagreement"] = Field(
         "combined",
         description="What ranks the stocks: the weighted `mean` score, minus the `disagreement` (weighted standard deviation) of the "
@@ -58,6 +70,28 @@ class EvaluateSettings(Settings):
         description="Start each date's search from the weights found for the date before (one chain; the others start equal). It keeps "
         "weights steadier from date to date.",
     )
+    p_values: bool = Field(
+        True,
+        description="Say for every strategy how likely luck alone does as well: the whole procedure is repeated with the returns shifted "
+        "in time. It makes a run up to three times as long.",
+    )
+    repetitions: int = Field(
+        200,
+        ge=1,
+        le=100_000,
+        description="Repetitions behind a p-value, where the history allows as many shifts; the smallest p-value is 1 / (1 + repetitions).",
+    )
+    controls: tuple[Literal["equal_risk", "raw_features", "permuted_scores", "lightgbm"], ...] = Field(
+        ("equal_risk", "raw_features", "permuted_scores"),
+        description="Controls beside `uniform` and `best_single`, which every run has: `equal_risk` weighs archetypes by the inverse "
+        "of the noise of their RankIC, `raw_features` sums the ranks of the market data's features, `permuted_scores` gives each stock "
+        "the scores of another and finds weights on them, `lightgbm` learns from the features (needs the extra `lightgbm`).",
+    )
+    feature_signs: dict[str, Literal[-1, 1]] = Field(
+        {},
+        description="Published signs of features for the control `raw_features`, by feature name, which it then takes alone; an empty "
+        "mapping takes all features, with the signs of their RankIC in the look-back.",
+    )
     leakage_ablation: bool = Field(
         False,
         description="Allow a gap that sees the future, to measure what leakage would be worth; every output is then marked. Never for "
@@ -66,3 +100,40 @@ class EvaluateSettings(Settings):
     backtest: BacktestSettings = Field(
         BacktestSettings(), description="Portfolio that each strategy is judged by, besides its rank correlations."
     )
+
+    def timing(self, execution_lag: int, lookback: Lookback | None = None, dates: Shaped[np.ndarray, " T"] | None = None) -> Timing:
+        """When a search looks and when its weights apply; the gap is the smallest that does not leak unless it is set.
+
+        Args:
+            execution_lag: dates from a decision to its fill.
+            lookback: of one method, in place of that of the run.
+            dates: of the panel, for the message about a gap that sees the future.
+
+        Raises:
+            LeakageError: a gap that sees the future, but for `leakage_ablation`.
+        """
+        timing = Timing(
+            lookback=self.lookback if lookback is None else lookback,
+            gap=self.gap,
+            delay=self.delay,
+            horizon=self.horizon,
+            execution_lag=execution_lag,
+            leakage_ablation=True,
+        )
+        if dates is not None and not self.leakage_ablation:
+            timing = timing.without_leak(dates)
+        return replace(timing, leakage_ablation=self.leakage_ablation)
+
+
+def check_horizon(settings: EvaluateSettings, horizons: Collection[int], unit: str = "trading day") -> None:
+    """Refuse a horizon for which the panel has no forward returns; `unit` is what a row of it is called.
+
+    Raises:
+        ConfigError: naming the horizons there are.
+    """
+    if settings.horizon not in horizons:
+        known = ", ".join(map(str, sorted(horizons))) or "none"
+        raise ConfigError(
+            f"evaluate.horizon: the market data has no forward returns over {counted(settings.horizon, unit)}, only over: {known}; "
+            "choose one of these, or add it to market.horizons"
+        )

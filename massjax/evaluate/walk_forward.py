@@ -1,56 +1,33 @@
-"""Search again on every date with what is known on that date, and apply what was found afterwards.
-
-The timing, for a search on date t with `lookback` 5, `gap` 4 and `delay` 1 (MASS: five-day returns, filled at the close):
-
-```
-date       t-9  t-8  t-7  t-6  t-5  t-4 ... t-1    t      t+1
-           [------ look-back -----]  [-- gap -]    search  weights apply
-```
-
-The five-day return of date t-5 runs until the close of t: it is the last one that is known when the search is done.
-"""
+"""Search again on every date with what is known on that date, apply what was found afterwards, and say how it did."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import replace
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key
+from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
-from massjax.engine.devices import device_count, spread_items
-from massjax.engine.evaluation import Window, prepare_window
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
-    AnyArray,
     Missing,
     SignalName,
     check_alpha,
     check_choice,
-    check_flag,
     check_inputs,
     check_key,
-    check_whole,
     in_float32,
 )
-from massjax.engine.ranks import rank_correlation
-from massjax.engine.signals import balance, moments, selected_signal
-from massjax.errors import ConfigError, DataError, LeakageError
-from massjax.evaluate.span import smallest_gap
+from massjax.errors import ConfigError, DataError
+from massjax.evaluate.found import find_weights
+from massjax.evaluate.judge import judge_weights
 from massjax.labels import check_labels
-from massjax.search.base import Objective, Search, check_search
-from massjax.search.loop import run_search
-
-History: TypeAlias = tuple[Float[Array, "K N T"], Bool[Array, "N T"], Float[Array, "N T"]]
-"""Scores, membership and forward returns of all dates."""
-
-DATES_PER_CALL = 8
-"""Dates searched between two reports of progress."""
+from massjax.lookalikes import check_flag
+from massjax.search.base import Method, check_method
+from massjax.timing import Lookback, Timing
 
 
 class WalkForward(NamedTuple):
@@ -112,14 +89,16 @@ def walk_forward(
     scores: Float[ArrayLike, "K N T"],
     member: Bool[ArrayLike, "N T"],
     forward_returns: Float[ArrayLike, "N T"],
-    settings: Search,
+    settings: Method,
+    timing: Timing | None = None,
     *,
-    lookback: int,
-    gap: int,
+    lookback: Lookback | None = None,
+    gap: int | None = None,
     delay: int = 1,
     key: Key[Array, ""],
     alpha: float = 0.5,
     signal: SignalName = "combined",
+    fit_signal: SignalName | None = None,
     missing: Missing = "renormalize",
     warm_start: bool = False,
     horizon: int | None = None,
@@ -146,12 +125,14 @@ def walk_forward(
         member: True where the stock is in the universe.
         forward_returns: return from the first price one can trade at after each date; NaN where unknown.
         settings: the search of each date, for example `Annealing(chains=1024, steps=200)`.
-        lookback: dates in the look-back window.
+        timing: look-back, gap, delay, horizon and execution lag at once, in place of those below.
+        lookback: dates in the look-back window, or `auto` for all that are known.
         gap: dates between the last of the window and the date of the search.
         delay: dates from a search to the first date its weights apply on.
         key: a `jax.random.key`; each date draws from its own.
         alpha: share of the mean in the combined signal, in [0, 1].
         signal: which of `combined`, `mean` and `disagreement` ranks the stocks.
+        fit_signal: which of them the search maximises; None = the one that ranks the stocks.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         warm_start: start the first chain of each search from the weights last found before; the others start equal.
         horizon: dates over which the forward returns run.
@@ -186,201 +167,64 @@ def walk_forward(
         massjax.errors.LeakageError: gap=4 sees the future: the search on 2024-01-15 would use the 5-date forward return of 2024-01-10, ...
     """
     check_choice("signal", signal, SIGNALS)
+    fit_signal = signal if fit_signal is None else fit_signal
+    check_choice("fit_signal", fit_signal, SIGNALS)
     check_choice("missing", missing, MISSING)
     check_labels(dates=dates, scores=scores, member=member, forward_returns=forward_returns)
-    history: History = jax.device_put(check_inputs(scores, member, forward_returns))
-    archetypes, _, total = history[0].shape
-    labels = np.arange(total) if dates is None else np.asarray(dates)
-    if len(labels) != total:
-        raise DataError(f"dates hold {len(labels)} labels, the scores {total} dates; expected one label a date")
-    check_search(settings)
-    key = check_key(key)
-    _check_timing(lookback, gap, delay, labels)
-    warm_start, ablation = check_flag("warm_start", warm_start), check_flag("leakage_ablation", leakage_ablation)
-    leaks = _check_leakage(lookback, gap, horizon, execution_lag, ablation, labels)
-    found = _search_dates(_members_first(history), settings, lookback, gap, key, check_alpha(alpha), signal, missing, warm_start, progress)
-    applied = _apply_from(found, total, archetypes, lookback + gap, delay)
-    return _judge(history, applied, check_alpha(alpha), signal, missing, leaks)
-
-
-def _check_timing(lookback: int, gap: int, delay: int, labels: np.ndarray) -> None:
-    for what, value, least in (("lookback", lookback, 1), ("gap", gap, 0), ("delay", delay, 0)):
-        check_whole(what, value, least)
-    if lookback + gap >= len(labels):
-        raise ConfigError(
-            f"lookback={lookback} and gap={gap} need {lookback + gap} dates before the first search; there are {len(labels)} dates "
-            f"({labels[0] if len(labels) else 'none'} to {labels[-1] if len(labels) else 'none'}). Give more dates or a shorter look-back"
-        )
-    if lookback + gap + delay >= len(labels):
-        raise ConfigError(
-            f"delay={delay}: the weights of the first search, on {labels[lookback + gap]}, would apply only after the last of the "
-            f"{len(labels)} dates ({labels[-1]}); take a delay of {len(labels) - lookback - gap - 1} at most, or give more dates"
-        )
-
-
-def _check_leakage(lookback: int, gap: int, horizon: int | None, execution_lag: int | None, ablation: bool, labels: np.ndarray) -> bool:
-    if horizon is None:
-        if execution_lag is not None:
-            raise ConfigError(f"execution_lag={execution_lag} without a horizon checks nothing; give horizon, the dates a return runs over")
-        return False
-    check_whole("horizon", horizon, 1)
-    execution_lag = check_whole("execution_lag", 0 if execution_lag is None else execution_lag, 0)
-    needed = smallest_gap(horizon, execution_lag)
-    if gap >= needed:
-        return False
-    if not ablation:
-        search = lookback + gap
-        used, known = search - gap - 1, search - gap - 1 + horizon + execution_lag
-        known_on = f"the close of {labels[known]}" if known < len(labels) else "a date after the last one"
-        raise LeakageError(
-            f"gap={gap} sees the future: the search on {labels[search]} would use the {horizon}-date forward return of {labels[used]}, "
-            f"which is known only at {known_on}. Set gap >= {needed} (horizon {horizon} + execution lag {execution_lag} - 1), "
-            "or leakage_ablation: true to see what cheating would give"
-        )
-    return True
-
-
-def _members_first(history: History) -> tuple[Float[Array, "K M T"], Bool[Array, "M T"], Float[Array, "M T"]]:
-    """The members of each date moved to the first rows, and only the M rows that the largest universe of a date fills.
-
-    A row is then another stock on another date, which the fitness, computed date by date, does not see.
-    """
-    scores, member, forward_returns = map(np.asarray, history)
-    most = max(int(member.sum(axis=0).max(initial=0)), 1)
-    if most >= member.shape[0]:
-        return history
-    rows = np.argsort(~member, axis=0, kind="stable")[:most]
-    packed = (
-        np.take_along_axis(scores, rows[None], axis=1),
-        *(np.take_along_axis(values, rows, axis=0) for values in (member, forward_returns)),
+    inputs = check_inputs(scores, member, forward_returns)
+    labels = np.arange(inputs[0].shape[2]) if dates is None else np.asarray(dates)
+    if len(labels) != inputs[0].shape[2]:
+        raise DataError(f"dates hold {len(labels)} labels, the scores {inputs[0].shape[2]} dates; expected one label a date")
+    check_method(settings)
+    key, warm_start = check_key(key), check_flag("warm_start", warm_start)
+    if timing is None:
+        timing = _timing(lookback, gap, delay, horizon, execution_lag, check_flag("leakage_ablation", leakage_ablation), labels)
+    elif (lookback, gap, horizon, execution_lag) != (None, None, None, None):
+        raise ConfigError("timing is given, and so is lookback, gap, horizon or execution_lag; give the timing alone")
+    timing.check_fits(labels)
+    share = check_alpha(alpha)
+    found = find_weights(
+        jax.device_put(inputs),
+        settings,
+        timing,
+        key=key,
+        alpha=share,
+        signal=fit_signal,
+        missing=missing,
+        warm_start=warm_start,
+        progress=progress,
     )
-    return jax.device_put(packed)
-
-
-class _Found(NamedTuple):
-    weights: Any
-    fitness: Any
-    chain_fitness: Any
-
-
-def _search_dates(
-    history: History,
-    settings: Search,
-    lookback: int,
-    gap: int,
-    key: Key[Array, ""],
-    alpha: Float[AnyArray, ""],
-    signal: SignalName,
-    missing: Missing,
-    warm_start: bool,
-    progress: Callable[[int, int], None] | None,
-) -> _Found:
-    """Search on all dates that have a full window before them, the oldest first, `DATES_PER_CALL` dates in a compiled call."""
-    archetypes, _, total = history[0].shape
-    first = lookback + gap
-    block = -(-min(DATES_PER_CALL, total - first) // device_count()) * device_count()
-    previous = jnp.full(archetypes, 1.0 / archetypes, jnp.float32)
-    parts = []
-    for start in range(first, total, block):
-        today = jnp.minimum(jnp.arange(start, start + block), total - 1)
-        previous, part = _search_block(history, settings, lookback, gap, key, alpha, signal, missing, warm_start, today, previous)
-        parts.append(jax.device_get(part))
-        if progress is not None:
-            progress(min(start + block, total) - first, total - first)
-    return _Found(*(np.concatenate(column)[: total - first] for column in zip(*parts, strict=True)))
-
-
-@partial(jax.jit, static_argnames=("settings", "lookback", "gap", "signal", "missing", "warm_start"))
-def _search_block(
-    history: History,
-    settings: Search,
-    lookback: int,
-    gap: int,
-    key: Key[Array, ""],
-    alpha: Float[Array, ""],
-    signal: SignalName,
-    missing: Missing,
-    warm_start: bool,
-    today: Int[Array, " B"],
-    previous: Float[Array, " K"],
-) -> tuple[Float[Array, " K"], _Found]:
-    """One search for each date of `today`, whose indices are traced, so that every block runs the same executable.
-
-    With a warm start each search needs the one before it, and its candidates are spread over the devices; otherwise the dates are.
-    """
-    equal = jnp.full((settings.population, previous.shape[0]), 1.0 / previous.shape[0], jnp.float32)
-
-    def search_date(
-        previous: Float[Array, " K"], date: Int[Array, ""], history: History, key: Key[Array, ""], alpha: Float[Array, ""]
-    ) -> _Found:
-        past = [lax.dynamic_slice_in_dim(values, date - gap - lookback, lookback, axis=-1) for values in history]
-        window = prepare_window(past[0], past[1], past[2], missing)
-        start = equal.at[0].set(previous) if warm_start else equal
-        result = run_search(Objective(window, alpha, signal), settings, start, jax.random.fold_in(key, date))
-        return _Found(result.weights, result.fitness, result.chain_fitness)
-
-    def in_turn(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _Found]:
-        found = search_date(previous, date, history, key, alpha)
-        return jnp.where(jnp.isnan(found.fitness), previous, found.weights), found
-
-    def apart(today: Int[Array, " B"], *data: Any) -> _Found:
-        return lax.map(lambda date: search_date(previous, date, *data), today)
-
-    if warm_start:
-        return lax.scan(in_turn, previous, today)
-    return previous, spread_items(apart, today, history, key, alpha)
-
-
-def _apply_from(found: _Found, total: int, archetypes: int, first: int, delay: int) -> _Found:
-    """Move what was found on each date t to date t + `delay`; weights are equal before, and where a window could not be judged."""
-    searches = max(total - first - delay, 0)
-    rows = slice(first + delay, first + delay + searches)
-    weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
-    fitness = np.full(total, np.nan, np.float32)
-    chain_fitness = np.full((total, found.chain_fitness.shape[1]), np.nan, np.float32)
-    judged = ~np.isnan(found.fitness[:searches])
-    weights[rows] = np.where(judged[:, None], found.weights[:searches], weights[rows])
-    fitness[rows], chain_fitness[rows] = found.fitness[:searches], found.chain_fitness[:searches]
-    return _Found(weights, fitness, chain_fitness)
-
-
-def _judge(history: History, applied: _Found, alpha: Float[AnyArray, ""], signal: SignalName, missing: Missing, leaks: bool) -> WalkForward:
-    """Compute the signals of the weights applied on each date, and their correlations with the forward returns of the date."""
-    mean, disagreement, combined, rank_ic, ic = map(
-        np.asarray, _out_of_sample(history, jnp.asarray(applied.weights), alpha, signal, missing)
+    known_scores, members, returns = (np.asarray(values) for values in inputs)
+    judged = judge_weights(known_scores, members, {1: returns}, found.weights, alpha=float(share), missing=missing)
+    return WalkForward(
+        weights=found.weights,
+        mean=judged.signals["mean"],
+        disagreement=judged.signals["disagreement"],
+        combined=judged.signals["combined"],
+        fitness=found.fitness,
+        rank_ic=judged.rank_ic[signal][1].astype(np.float32),
+        ic=judged.ic[signal][1].astype(np.float32),
+        chain_fitness=found.chain_fitness,
+        searched=found.searched,
+        leaks=timing.leaks,
     )
-    searched = ~np.isnan(applied.fitness)
-    return WalkForward(applied.weights, mean, disagreement, combined, applied.fitness, rank_ic, ic, applied.chain_fitness, searched, leaks)
 
 
-@partial(jax.jit, static_argnames=("signal", "missing"))
-def _out_of_sample(
-    history: History, weights: Float[Array, "T K"], alpha: Float[Array, ""], signal: SignalName, missing: Missing
-) -> tuple[Array, ...]:
-    """Mean, disagreement, combined signal, RankIC and IC of each date under the weights of that date."""
-
-    def one_date(inputs: tuple[Window, Float[Array, " K"]]) -> tuple[Array, ...]:
-        date, own = inputs
-        mean, deviation = moments(date.opinions, balance(own[None]).T)
-        ranking = selected_signal(signal, mean, deviation, alpha)
-        rank_ic, ic = rank_correlation(ranking, date.returns)[0], pearson(ranking[:, 0], date.returns.values)
-        mean = date.opinions.centre + mean
-        combined = alpha * mean - (1 - alpha) * deviation
-        return mean[:, 0], -deviation[:, 0], combined[:, 0], rank_ic, ic
-
-    mean, disagreement, combined, rank_ic, ic = lax.map(one_date, (prepare_window(*history, missing), weights))
-    return mean.T, disagreement.T, combined.T, rank_ic, ic
-
-
-def pearson(signal: Float[Array, " N"], returns: Float[Array, " N"]) -> Float[Array, ""]:
-    """Pearson's correlation over the stocks that have both; NaN where either is constant over them."""
-    known = ~jnp.isnan(signal) & ~jnp.isnan(returns)
-    x, y = _standardised(signal, known), _standardised(returns, known)
-    return jnp.sum(x * y) / jnp.sqrt(jnp.sum(x * x)) / jnp.sqrt(jnp.sum(y * y))
-
-
-def _standardised(values: Float[Array, " N"], known: Bool[Array, " N"]) -> Float[Array, " N"]:
-    """Values scaled to a range of 1 and centred over the known stocks, 0 elsewhere; all NaN where they are constant."""
-    low, high = jnp.where(known, values, jnp.inf).min(), jnp.where(known, values, -jnp.inf).max()
-    ranged = jnp.where(known, (values - low) / jnp.where(high > low, high - low, jnp.nan), 0.0)
-    return jnp.where(known, ranged - ranged.sum() / known.sum().astype(jnp.float32), 0.0)
+def _timing(
+    lookback: Lookback | None,
+    gap: int | None,
+    delay: int,
+    horizon: int | None,
+    execution_lag: int | None,
+    leakage_ablation: bool,
+    labels: np.ndarray,
+) -> Timing:
+    """The timing of single arguments, of which an execution lag is 0 unless it is given."""
+    if lookback is None or (gap is None and horizon is None):
+        raise ConfigError("lookback and gap are not given; give both, or a timing such as massjax.Timing(lookback=60, horizon=5)")
+    if horizon is None and execution_lag is not None:
+        raise ConfigError(f"execution_lag={execution_lag} without a horizon checks nothing; give horizon, the dates a return runs over")
+    lag = 0 if execution_lag is None else execution_lag
+    allowed = Timing(lookback=lookback, gap=gap, delay=delay, horizon=horizon, execution_lag=lag, leakage_ablation=True)
+    allowed.check_fits(labels)
+    return replace(allowed if leakage_ablation else allowed.without_leak(labels), leakage_ablation=leakage_ablation)

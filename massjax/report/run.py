@@ -11,6 +11,7 @@ from jaxtyping import Bool
 
 from massjax.agents.archetype import Archetype
 from massjax.config import RunConfig
+from massjax.evaluate.evidence import Verdict
 from massjax.evaluate.result import Portfolio, Strategy
 from massjax.market.panel import Panel
 from massjax.statistics.series import SeriesSummary
@@ -50,6 +51,8 @@ class RunResult:
         ranking: which kernel ranked the stocks while searching (see `massjax.engine.evaluation.ranking_method`).
         store: what made the language models' scores; empty where all archetypes are rules.
         warnings: sentences that a reader should see before the figures.
+        verdict: what to do with the weights found; None where nothing was searched or p-values were turned off.
+        effective_opinions: number of independent opinions among the archetypes, by the participation ratio of their correlation.
         seconds: wall time by stage.
     """
 
@@ -64,6 +67,8 @@ class RunResult:
     ranking: str
     store: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    verdict: Verdict | None = None
+    effective_opinions: float = float("nan")
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:

@@ -1,19 +1,26 @@
 """Searches for the best agent distribution of a window; one small interface for all of them. Pure JAX, no I/O."""
 
 from massjax.search.annealing import Annealing
-from massjax.search.base import Evaluated, Objective, Search, unevaluated
+from massjax.search.base import Estimator, Method, Search
+from massjax.search.evaluated import Evaluated, unevaluated
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
 from massjax.search.loop import SearchResult, run_search, search_window
+from massjax.search.objectives import MeanRankIC, Objective
+from massjax.search.posterior import Posterior
 from massjax.search.registry import METHODS, settings_from_mapping
 
 __all__ = [
     "METHODS",
     "Annealing",
     "DifferentialEvolution",
+    "Estimator",
     "Evaluated",
     "GradientSearch",
+    "MeanRankIC",
+    "Method",
     "Objective",
+    "Posterior",
     "Search",
     "SearchResult",
     "run_search",

@@ -10,7 +10,9 @@ from jax.scipy.special import erf, erfinv
 from jaxtyping import Array, Bool, Float, Int, Key
 from pydantic import Field
 
-from massjax.search.base import Evaluated, Objective, Search, is_better, unevaluated
+from massjax.search.base import Search
+from massjax.search.evaluated import Evaluated, is_better, unevaluated
+from massjax.search.objectives import Objective
 from massjax.search.random_bits import fraction, index, words
 
 SQRT_TWO = 2.0**0.5

@@ -1,66 +1,82 @@
-"""What a search is: settings that know how to start a population of chains and how to move it one step.
+"""What finds weights: a `Search` moves a population of candidates, an `Estimator` computes weights directly from the past.
 
-To add a method, derive settings from `Search` in one file and name it in a config as `package.module:ClassName`: `docs/own_search.md` shows
-a whole one.
+To add a method, derive settings from `Search` or `Estimator` in one file and name it in a config as `package.module:ClassName`:
+`docs/own_search.md` shows a whole one.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Bool, Float, Key
 from pydantic import Field
 
-from massjax.engine.evaluation import Window, window_fitness
-from massjax.engine.inputs import SignalName
+from massjax.engine.evaluation import Window
+from massjax.engine.inputs import Missing, SignalName
 from massjax.errors import ConfigError
+from massjax.search.objectives import Objective, ObjectiveSettings, make_objective
 from massjax.settings import Settings
+from massjax.timing import LookbackSetting, Timing
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("window", "alpha"), meta_fields=("signal",))
-@dataclass(frozen=True)
-class Objective:
-    """What is maximised: the mean RankIC over one look-back window.
+class Method(Settings):
+    """Settings of anything that finds an agent distribution on every date of a walk through time."""
 
-    Attributes:
-        window: scores and returns of the look-back dates.
-        alpha: share of the mean in the combined signal.
-        signal: which signal ranks the stocks.
+    lookback: LookbackSetting | None = Field(
+        None, description="Dates of the look-back of this method alone, `auto` for all that are known; null takes `evaluate.lookback`."
+    )
+
+
+class Estimator(Method):
+    """A method that computes weights directly from what is known on each date, without candidates that compete.
+
+    It runs under `jax.jit`, in two pure functions: what depends on the scores alone is prepared once, because the p-values of a run
+    repeat the rest with the returns shifted in time, hundreds of times over.
     """
 
-    window: Window
-    alpha: Float[Array, ""]
-    signal: SignalName
+    @abstractmethod
+    def prepare(
+        self,
+        scores: Float[Array, "K N T"],
+        member: Bool[Array, "N T"],
+        timing: Timing,
+        *,
+        alpha: Float[Array, ""],
+        signal: SignalName,
+        missing: Missing,
+        key: Key[Array, ""],
+    ) -> Any:
+        """Everything that the scores alone decide, as a pytree.
 
-    def judge(self, weights: Float[Array, "P K"]) -> Evaluated:
-        """Scale weights to sum 1 and give their exact fitness, the one that decides every search; NaN where it is undefined."""
-        weights = lax.optimization_barrier(normalise(weights))
-        return Evaluated(weights, window_fitness(self.window, weights, self.alpha, self.signal))
+        Args:
+            scores: NaN where an archetype has none.
+            member: True where the stock is in the universe.
+            timing: of the walk.
+            alpha: share of the mean in the combined signal.
+            signal: which signal the weights are to rank the stocks by.
+            missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
+            key: randomness, where there is any.
+        """
+
+    @abstractmethod
+    def weights(
+        self, prepared: Any, forward_returns: Float[Array, "N T"], timing: Timing, daily_returns: Float[Array, "N T"] | None = None
+    ) -> Float[Array, "T K"]:
+        """Weights found on each date, non-negative and summing to 1; equal before `timing.first_search`, and where nothing is known.
+
+        Row t may depend only on `timing.window(t)` of the forward returns, on daily returns up to t, and on scores up to t.
+
+        Args:
+            prepared: of `prepare`.
+            forward_returns: over `timing.horizon`; NaN where unknown.
+            timing: of the walk.
+            daily_returns: from the close of the date before to the close of the date; None where there are none.
+        """
 
 
-class Evaluated(NamedTuple):
-    """Agent distributions, each summing to 1, and their exact fitness: NaN where it is undefined.
-
-    That a candidate has not been judged yet is no value of its fitness: a search keeps it apart, as a flag in its state. As the best of a
-    chain, NaN says that nothing defined has been met, judged or not: whatever is defined takes its place.
-    """
-
-    weights: Float[Array, "P K"]
-    fitness: Float[Array, " P"]
-
-    def improved(self, weights: Float[Array, "P K"], fitness: Float[Array, " P"]) -> Evaluated:
-        """With the candidates that are strictly better taken in; NaN never is."""
-        better = is_better(fitness, self.fitness)
-        return Evaluated(jnp.where(better[:, None], weights, self.weights), jnp.where(better, fitness, self.fitness))
-
-
-class Search(Settings):
+class Search(Method):
     """Settings of a search, with its algorithm as two pure functions; both run under `jax.jit` and `jax.vmap`.
 
     The state is any pytree with a field `best`, the `Evaluated` best of each chain so far. `init` only sets up; `step` is applied
@@ -110,11 +126,39 @@ class Search(Settings):
         description="Steps without an improvement of the best of all chains after which the search of a date ends; null takes all "
         "`steps`. They are counted from the first fitness that is defined; set it to save time.",
     )
+    objective: ObjectiveSettings = Field(ObjectiveSettings(), description="What is maximised; by default the mean RankIC.")
+    average: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of the chains, the best of them, whose weights are averaged into those that are found, which steadies them; "
+        "null takes the weights of the best chain alone.",
+    )
 
     @property
     @abstractmethod
     def population(self) -> int:
         """Number of chains P that run in lock-step."""
+
+    @property
+    def uses_previous(self) -> bool:
+        """Whether what is maximised depends on the weights found for the date before, so that dates must be searched in their order."""
+        return self.objective.uses_previous
+
+    def make_objective(
+        self, window: Window, alpha: Float[Array, ""], signal: SignalName, previous: Float[Array, " K"] | None = None
+    ) -> Objective:
+        """What is maximised over one window; override it to maximise something of your own.
+
+        Args:
+            window: of `massjax.engine.prepare_window`.
+            alpha: share of the mean in the combined signal.
+            signal: which signal ranks the stocks while searching.
+            previous: weights found for the date before, summing to 1; None = equal.
+        """
+        archetypes = window.opinions.scores.shape[1]
+        equal = jnp.full(archetypes, 1.0 / archetypes, jnp.float32)
+        return make_objective(self.objective, window, alpha, signal, equal if previous is None else previous)
 
     @abstractmethod
     def init(self, objective: Objective, start: Float[Array, "P K"], key: Key[Array, ""]) -> Any:
@@ -131,6 +175,18 @@ class Search(Settings):
         """The state one step on, with what the step judged taken into its `best`."""
 
 
+def check_method(settings: object) -> None:
+    """Refuse what finds no weights.
+
+    Raises:
+        ConfigError: `settings` is not an instance of a class derived from `Search` or `Estimator`.
+    """
+    if not isinstance(settings, Method):
+        raise ConfigError(
+            f"settings={settings!r} is no search; expected an instance of one, such as massjax.Annealing(chains=1024, steps=200)"
+        )
+
+
 def check_search(settings: object) -> None:
     """Refuse what is no search.
 
@@ -141,18 +197,3 @@ def check_search(settings: object) -> None:
         raise ConfigError(
             f"settings={settings!r} is no search; expected an instance of one, such as massjax.Annealing(chains=1024, steps=200)"
         )
-
-
-def unevaluated(weights: Float[Array, "P K"]) -> Evaluated:
-    """The best of chains that have met nothing yet: where they start."""
-    return Evaluated(normalise(weights), jnp.full(weights.shape[0], jnp.nan))
-
-
-def normalise(weights: Float[Array, "*P K"]) -> Float[Array, "*P K"]:
-    """Weights scaled to sum to 1 over the archetypes."""
-    return weights / weights.sum(axis=-1, keepdims=True)
-
-
-def is_better(challenger: Float[Array, " P"], holder: Float[Array, " P"]) -> Bool[Array, " P"]:
-    """True where the challenger is better; NaN loses to everything, and everything else beats NaN."""
-    return (challenger > holder) | (jnp.isnan(holder) & ~jnp.isnan(challenger))

@@ -10,7 +10,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 from pydantic import Field, model_validator
 
-from massjax.search.base import Evaluated, Objective, Search, is_better, normalise, unevaluated
+from massjax.search.base import Search
+from massjax.search.evaluated import Evaluated, is_better, normalise, unevaluated
+from massjax.search.objectives import Objective
 from massjax.search.random_bits import coins, fraction, index, words
 
 ABSENT_WEIGHT = 1e-9

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from massjax.search.base import Objective
+from massjax.search.objectives import Objective
 
 
 def perturbed_slopes(

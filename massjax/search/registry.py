@@ -10,18 +10,19 @@ from typing import Any
 
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.annealing import Annealing
-from massjax.search.base import Search
+from massjax.search.base import Estimator, Method, Search
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
+from massjax.search.posterior import Posterior
 from massjax.settings import validate
 
-METHODS: Mapping[str, type[Search]] = MappingProxyType(
-    {"differential_evolution": DifferentialEvolution, "annealing": Annealing, "gradient": GradientSearch}
+METHODS: Mapping[str, type[Method]] = MappingProxyType(
+    {"posterior": Posterior, "differential_evolution": DifferentialEvolution, "annealing": Annealing, "gradient": GradientSearch}
 )
 """The searches of massjax, by the name a config gives them."""
 
 
-def settings_from_mapping(mapping: Mapping[str, Any]) -> Search:
+def settings_from_mapping(mapping: Mapping[str, Any]) -> Method:
     """The settings that `{"method": name, ...}` describes.
 
     Args:
@@ -37,7 +38,7 @@ def settings_from_mapping(mapping: Mapping[str, Any]) -> Search:
     return validate(search_class(method), fields, source=f"search method {method!r}")
 
 
-def search_class(method: object) -> type[Search]:
+def search_class(method: object) -> type[Method]:
     """The search that a config names: one of `METHODS`, or `package.module:ClassName`.
 
     Raises:
@@ -59,6 +60,9 @@ def search_class(method: object) -> type[Search]:
     found = getattr(module, class_name, None)
     if found is None:
         raise ConfigError(f"search method {method!r}: {module_name} has no {class_name!r}{did_you_mean(class_name, dir(module))}")
-    if not (isinstance(found, type) and issubclass(found, Search)) or inspect.isabstract(found):
-        raise ConfigError(f"search method {method!r} is not a subclass of massjax.search.Search with `init` and `step` of its own")
+    if not (isinstance(found, type) and issubclass(found, Search | Estimator)) or inspect.isabstract(found):
+        raise ConfigError(
+            f"search method {method!r} is not a subclass of massjax.search.Search with `init` and `step` of its own, nor of "
+            "massjax.search.Estimator with `prepare` and `weights`"
+        )
     return found

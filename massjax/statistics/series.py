@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-FEWEST_DATES, FEWEST_HORIZONS = 30, 12
-"""Dates, and times the horizon in dates, under which a t-statistic tells nothing; see `telling_dates`."""
+from massjax.timing import fewest_dates
 
 
 @dataclass(frozen=True)
@@ -113,4 +112,4 @@ def telling_dates(horizon: int) -> int:
         >>> telling_dates(1), telling_dates(5), telling_dates(20)
         (30, 60, 240)
     """
-    return max(FEWEST_DATES, FEWEST_HORIZONS * horizon)
+    return fewest_dates(horizon)

@@ -14,7 +14,7 @@ import massjax.config
 import massjax.search.registry
 from massjax.config import MarketSettings, RunConfig
 from massjax.errors import ConfigError
-from massjax.search import Search
+from massjax.search import Method
 from massjax.settings import Settings, purpose, validate
 
 SEARCHES = massjax.search.registry.METHODS.values()
@@ -33,7 +33,7 @@ SETTINGS = [(f"{s.__name__}.{name}", field) for s in SECTIONS for name, field in
 def test_all_sections_are_here() -> None:
     assert {RunConfig, MarketSettings, *SEARCHES} <= set(SECTIONS)
     assert len(SETTINGS) >= 165
-    assert {s.__name__ for s in SECTIONS if not issubclass(s, Search)} <= set(massjax.config.__all__)
+    assert {s.__name__ for s in SECTIONS if not issubclass(s, Method)} <= set(massjax.config.__all__)
 
 
 @pytest.mark.parametrize(("name", "field"), SETTINGS, ids=[name for name, _ in SETTINGS])
@@ -102,8 +102,7 @@ def test_the_purpose_is_the_beginning_of_the_description(description: str | None
     [
         (
             {"evaluate": {"lookback": 0}},
-            "here: evaluate.lookback: Input should be greater than or equal to 1 (given: 0); "
-            "lookback: number of past dates whose returns the search for one date may use",
+            "here: evaluate.lookback: expected an integer of at least 1, or auto for all dates that are known (given: 0)",
         ),
         (
             {"market": {"source": "tables", "prices": {}}},

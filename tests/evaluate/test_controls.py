@@ -6,6 +6,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.stats import spearmanr
 
 from massjax.evaluate.controls import best_single, lookback_mean, single_rank_ic, uniform_weights
+from massjax.timing import Timing
 
 
 def problem(seed: int, archetypes: int = 4, stocks: int = 8, dates: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -20,7 +21,7 @@ def problem(seed: int, archetypes: int = 4, stocks: int = 8, dates: int = 40) ->
 @given(st.integers(0, 999), st.integers(1, 12), st.integers(0, 6), st.integers(0, 2))
 def test_best_single_is_the_best_of_the_look_back_and_nothing_later(seed: int, lookback: int, gap: int, delay: int) -> None:
     scores, member, returns = problem(seed)
-    found = best_single(scores, member, returns, lookback=lookback, gap=gap, delay=delay)
+    found = best_single(scores, member, returns, timing=Timing(lookback=lookback, gap=gap, delay=delay))
     for t in range(40):
         window = range(t - delay - gap - lookback, t - delay - gap)
         if window.start < 0:
@@ -41,10 +42,10 @@ def slow_rank_ic(scores: np.ndarray, returns: np.ndarray, member: np.ndarray) ->
 def test_the_future_changes_nothing() -> None:
     scores, member, returns = problem(1)
     lookback, gap, delay, today = 5, 3, 1, 25
-    before = best_single(scores, member, returns, lookback=lookback, gap=gap, delay=delay).weights[: today + 1]
+    before = best_single(scores, member, returns, timing=Timing(lookback=lookback, gap=gap, delay=delay)).weights[: today + 1]
     changed = returns.copy()
     changed[:, today - delay - gap :] = np.random.default_rng(9).standard_normal(changed[:, today - delay - gap :].shape)
-    after = best_single(scores, member, changed, lookback=lookback, gap=gap, delay=delay).weights[: today + 1]
+    after = best_single(scores, member, changed, timing=Timing(lookback=lookback, gap=gap, delay=delay)).weights[: today + 1]
     np.testing.assert_array_equal(before, after)
 
 
@@ -57,7 +58,10 @@ def test_missing_scores_are_left_out_or_count_as_zero() -> None:
 
 def test_without_any_rank_ic_weights_stay_uniform() -> None:
     found = best_single(
-        np.full((3, 4, 10), 0.5), np.ones((4, 10), bool), np.random.default_rng(0).random((4, 10)), lookback=3, gap=1, delay=1
+        np.full((3, 4, 10), 0.5),
+        np.ones((4, 10), bool),
+        np.random.default_rng(0).random((4, 10)),
+        timing=Timing(lookback=3, gap=1, delay=1),
     )
     np.testing.assert_allclose(found.weights, 1 / 3)
     assert np.isnan(found.fitness).all()
@@ -65,9 +69,9 @@ def test_without_any_rank_ic_weights_stay_uniform() -> None:
 
 def test_lookback_mean_skips_unknown_dates_and_needs_a_full_window() -> None:
     daily = np.array([1.0, np.nan, 3.0, np.nan, np.nan, 9.0])
-    np.testing.assert_allclose(lookback_mean(daily, lookback=2, gap=0, delay=1), [np.nan, np.nan, np.nan, 1.0, 3.0, 3.0][:6])
-    assert np.isnan(lookback_mean(daily, lookback=2, gap=0, delay=0)[5])
-    assert np.isnan(lookback_mean(daily, lookback=7, gap=0, delay=0)).all()
+    np.testing.assert_allclose(lookback_mean(daily, Timing(lookback=2, gap=0, delay=1)), [np.nan, np.nan, np.nan, 1.0, 3.0, 3.0][:6])
+    assert np.isnan(lookback_mean(daily, Timing(lookback=2, gap=0, delay=0))[5])
+    assert np.isnan(lookback_mean(daily, Timing(lookback=7, gap=0, delay=0))).all()
 
 
 def test_uniform_weights_are_equal_over_the_chosen() -> None:

@@ -12,7 +12,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from massjax.engine import aggregate, fitness
 from massjax.errors import ConfigError, DataError, LeakageError
-from massjax.evaluate import walk_forward as module
+from massjax.evaluate import found as module
 from massjax.evaluate.walk_forward import walk_forward
 from massjax.search import Annealing, Evaluated, Search, search_window, unevaluated
 from massjax.testing import count_compilations

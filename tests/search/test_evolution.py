@@ -9,7 +9,7 @@ import pytest
 
 from massjax.engine import fitness, prepare_window
 from massjax.errors import ConfigError
-from massjax.search import DifferentialEvolution, Objective, search_window, settings_from_mapping
+from massjax.search import DifferentialEvolution, MeanRankIC, search_window, settings_from_mapping
 from massjax.search.evolution import ABSENT_WEIGHT, spread_starts
 
 
@@ -21,7 +21,7 @@ def panel():
 
 @pytest.fixture(scope="module")
 def objective(panel):
-    return Objective(prepare_window(*map(jnp.asarray, panel), "renormalize"), jnp.float32(0.5), "combined")
+    return MeanRankIC(prepare_window(*map(jnp.asarray, panel), "renormalize"), jnp.float32(0.5), "combined")
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,12 @@ from massjax.engine.inputs import (
     check_member,
     check_probabilities,
     check_scores,
-    check_whole,
     in_float32,
 )
 from massjax.engine.ranks import rank_sums
 from massjax.errors import ConfigError, DataError
 from massjax.labels import check_labels
+from massjax.lookalikes import check_whole
 
 BLOCK = 32
 """Agents of one archetype on one date that are drawn as one block; fewer take as long as this many."""

@@ -1,0 +1,69 @@
+"""The daily RankIC of fixed candidates over a whole history, block of dates by block, so that memory does not grow with its length."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+from massjax.engine.evaluation import prepare_window, window_rank_ic
+from massjax.engine.inputs import Missing, SignalName
+
+BLOCK_CELLS = 4_000_000
+"""Archetypes times stocks times dates prepared together at most; the preparation holds some ten numbers for each."""
+
+
+def history_rank_ic(
+    scores: Float[ArrayLike, "K N T"],
+    member: Bool[ArrayLike, "N T"],
+    forward_returns: Float[ArrayLike, "N T"],
+    weights: Float[ArrayLike, "P K"],
+    *,
+    alpha: float | Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+) -> Float[np.ndarray, "P T"]:
+    """RankIC of each candidate on each date, in float32; NaN on dates on which the signal or the return is constant or unknown.
+
+    Args:
+        scores: NaN where an archetype has none.
+        member: True where the stock is in the universe.
+        forward_returns: NaN where unknown.
+        weights: positive or 0, of candidates that are the same on every date.
+        alpha: share of the mean in the combined signal.
+        signal: which signal ranks the stocks.
+        missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
+    """
+    archetypes, stocks, dates = np.shape(scores)
+    together = min(max(1, BLOCK_CELLS // max(archetypes * stocks, 1)), dates)
+    found = np.empty((np.shape(weights)[0], dates), np.float32)
+    history = ((scores, np.nan), (member, False), (forward_returns, np.nan))
+    candidates, share = jnp.asarray(weights, jnp.float32), jnp.asarray(alpha, jnp.float32)
+    for start in range(0, dates, together):
+        rows = slice(start, min(start + together, dates))
+        block = [_padded(np.asarray(values)[..., rows], together, fill) for values, fill in history]
+        daily = _block_rank_ic(block[0], block[1], block[2], candidates, share, signal, missing)
+        found[:, rows] = np.asarray(daily)[:, : rows.stop - rows.start]
+    return found
+
+
+def _padded(values: np.ndarray, dates: int, fill: float) -> np.ndarray:
+    lacking = dates - values.shape[-1]
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, lacking)], constant_values=fill) if lacking else values
+
+
+@partial(jax.jit, static_argnames=("signal", "missing"))
+def _block_rank_ic(
+    scores: Float[Array, "K N B"],
+    member: Bool[Array, "N B"],
+    forward_returns: Float[Array, "N B"],
+    weights: Float[Array, "P K"],
+    alpha: Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+) -> Float[Array, "P B"]:
+    window = prepare_window(scores.astype(jnp.float32), member, forward_returns.astype(jnp.float32), missing)
+    return window_rank_ic(window, weights, alpha, signal)

@@ -1,0 +1,280 @@
+"""Weights found on every date by a method: by the search of each date over its own window, or by an estimator at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from massjax.engine.devices import device_count, spread_items
+from massjax.engine.evaluation import prepare_window
+from massjax.engine.history import history_rank_ic
+from massjax.engine.inputs import Missing, SignalName
+from massjax.search.base import Estimator, Method, Search
+from massjax.search.loop import run_search
+from massjax.timing import Timing
+
+History: TypeAlias = tuple[Float[Array, "K N T"], Bool[Array, "N T"], Float[Array, "N T"]]
+"""Scores, membership and forward returns of all dates."""
+
+DATES_PER_CALL = 8
+"""Dates searched between two reports of progress."""
+SHORTEST_BUCKET, BUCKET_GROWTH = 64, 1.5
+"""Dates of the shortest window that grows with the history, and the factor to the next: each length compiles once."""
+IN_SAMPLE_CELLS = 50_000_000
+"""Candidates times dates times stocks up to which an estimator's fitness in sample is computed on every date; above, on some."""
+
+
+class Found(NamedTuple):
+    """Weights as they apply on each date.
+
+    Attributes:
+        weights: [T, K], summing to 1; equal where there was too little history, or nothing known in the window.
+        fitness: mean RankIC of those weights on the window they were found on; NaN where undefined or not computed.
+        chain_fitness: of the best of each chain, [T, P]; P = 0 for a method without chains.
+        searched: True where the weights are the method's own.
+    """
+
+    weights: Float[np.ndarray, "T K"]
+    fitness: Float[np.ndarray, " T"]
+    chain_fitness: Float[np.ndarray, "T P"]
+    searched: Bool[np.ndarray, " T"]
+
+
+def find_weights(
+    history: History,
+    method: Method,
+    timing: Timing,
+    *,
+    key: Key[Array, ""],
+    alpha: Float[Any, ""],
+    signal: SignalName,
+    missing: Missing,
+    warm_start: bool = False,
+    daily_returns: Float[Array, "N T"] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Found:
+    """Find weights on each date with what is known on it, and move them to the date they apply on.
+
+    Args:
+        history: float32 scores, membership and forward returns over `timing.horizon`.
+        method: a search or an estimator.
+        timing: of the walk; its look-back is the method's.
+        key: each date draws from its own.
+        alpha: share of the mean in the combined signal.
+        signal: which signal the fitness is about.
+        missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
+        warm_start: start the first chain of each search from the weights last found before.
+        daily_returns: from close to close, for estimators that use them.
+        progress: called as `progress(done, total)` with numbers of dates.
+    """
+    if isinstance(method, Estimator):
+        return _estimate(history, method, timing, key, alpha, signal, missing, daily_returns, progress)
+    assert isinstance(method, Search)
+    found = _search_dates(_members_first(history), method, timing, key, alpha, signal, missing, warm_start, progress)
+    return _apply_from(found, history[0].shape[2], history[0].shape[0], timing)
+
+
+def _estimate(
+    history: History,
+    method: Estimator,
+    timing: Timing,
+    key: Key[Array, ""],
+    alpha: Float[Any, ""],
+    signal: SignalName,
+    missing: Missing,
+    daily_returns: Float[Array, "N T"] | None,
+    progress: Callable[[int, int], None] | None,
+) -> Found:
+    scores, member, returns = history
+    archetypes, _, total = scores.shape
+    prepared = prepare_estimator(method, scores, member, timing, jnp.asarray(alpha), signal, missing, key)
+    on_date = np.asarray(estimated_weights(method, prepared, returns, timing, daily_returns))
+    weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
+    weights[timing.first_applied :] = on_date[timing.first_search : total - timing.delay]
+    start, end, full = timing.windows_of_applied(total)
+    comparable = np.asarray((jnp.isfinite(returns) & member & jnp.isfinite(scores).any(axis=0)).sum(axis=0) > 1)
+    known = np.concatenate([[0], np.cumsum(comparable)])
+    searched = full & (known[end] > known[start])
+    fitness = in_sample_fitness(history, weights, searched, timing, alpha=alpha, signal=signal, missing=missing)
+    if progress is not None:
+        progress(total - timing.first_search, total - timing.first_search)
+    return Found(weights, fitness, np.full((total, 0), np.nan, np.float32), searched)
+
+
+@partial(jax.jit, static_argnames=("method", "timing", "signal", "missing"))
+def prepare_estimator(
+    method: Estimator,
+    scores: Float[Array, "K N T"],
+    member: Bool[Array, "N T"],
+    timing: Timing,
+    alpha: Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+    key: Key[Array, ""],
+) -> Any:
+    """What an estimator makes of the scores alone, compiled."""
+    return method.prepare(scores, member, timing, alpha=alpha, signal=signal, missing=missing, key=key)
+
+
+@partial(jax.jit, static_argnames=("method", "timing"))
+def estimated_weights(
+    method: Estimator, prepared: Any, forward_returns: Float[Array, "N T"], timing: Timing, daily_returns: Float[Array, "N T"] | None
+) -> Float[Array, "T K"]:
+    """The weights that an estimator finds on each date, compiled."""
+    return method.weights(prepared, forward_returns, timing, daily_returns)
+
+
+def in_sample_fitness(
+    history: History,
+    weights: Float[np.ndarray, "T K"],
+    searched: Bool[np.ndarray, " T"],
+    timing: Timing,
+    *,
+    alpha: Float[Any, ""],
+    signal: SignalName,
+    missing: Missing,
+) -> Float[np.ndarray, " T"]:
+    """Mean RankIC of the weights of each date over the window they were found on; NaN where undefined, or left out to save time."""
+    _, stocks, total = history[0].shape
+    chosen = np.flatnonzero(searched)
+    fitness = np.full(total, np.nan, np.float32)
+    if not chosen.size:
+        return fitness
+    most = max(1, IN_SAMPLE_CELLS // (total * stocks))
+    chosen = chosen[:: -(-chosen.size // most)]
+    daily = history_rank_ic(*history, weights[chosen], alpha=alpha, signal=signal, missing=missing)
+    known = np.isfinite(daily)
+    before = np.zeros((len(chosen), 1))
+    sums, counts = (np.concatenate([before, np.cumsum(v, axis=1)], axis=1) for v in (np.where(known, daily, 0.0), known))
+    start, end, _ = timing.windows_of_applied(total)
+    row = np.arange(len(chosen))
+    count = counts[row, end[chosen]] - counts[row, start[chosen]]
+    fitness[chosen] = np.where(count > 0, (sums[row, end[chosen]] - sums[row, start[chosen]]) / np.maximum(count, 1), np.nan)
+    return fitness
+
+
+def _members_first(history: History) -> tuple[Float[Array, "K M T"], Bool[Array, "M T"], Float[Array, "M T"]]:
+    """The members of each date moved to the first rows, and only the M rows that the largest universe of a date fills.
+
+    A row is then another stock on another date, which the fitness, computed date by date, does not see.
+    """
+    scores, member, forward_returns = map(np.asarray, history)
+    most = max(int(member.sum(axis=0).max(initial=0)), 1)
+    if most >= member.shape[0]:
+        return history
+    rows = np.argsort(~member, axis=0, kind="stable")[:most]
+    packed = (
+        np.take_along_axis(scores, rows[None], axis=1),
+        *(np.take_along_axis(values, rows, axis=0) for values in (member, forward_returns)),
+    )
+    return jax.device_put(packed)
+
+
+class _OnDate(NamedTuple):
+    weights: Any
+    fitness: Any
+    chain_fitness: Any
+    defined: Any
+
+
+def _search_dates(
+    history: History,
+    settings: Search,
+    timing: Timing,
+    key: Key[Array, ""],
+    alpha: Float[Any, ""],
+    signal: SignalName,
+    missing: Missing,
+    warm_start: bool,
+    progress: Callable[[int, int], None] | None,
+) -> _OnDate:
+    """Search on all dates that have a full window before them, the oldest first, `DATES_PER_CALL` dates in a compiled call."""
+    archetypes, _, total = history[0].shape
+    first, gap = timing.first_search, timing.gap or 0
+    block = -(-min(DATES_PER_CALL, total - first) // device_count()) * device_count()
+    previous = jnp.full(archetypes, 1.0 / archetypes, jnp.float32)
+    parts = []
+    for start in range(first, total, block):
+        today = jnp.minimum(jnp.arange(start, start + block), total - 1)
+        length = window_length(timing, min(start + block, total) - 1, total)
+        previous, part = _search_block(history, settings, length, gap, key, alpha, signal, missing, warm_start, today, previous)
+        parts.append(jax.device_get(part))
+        if progress is not None:
+            progress(min(start + block, total) - first, total - first)
+    return _OnDate(*(np.concatenate(column)[: total - first] for column in zip(*parts, strict=True)))
+
+
+def window_length(timing: Timing, last: int, dates: int) -> int:
+    """Dates of the window that holds the look-back of searches up to the date of index `last`: lengths that grow are few."""
+    if timing.lookback != "auto":
+        return timing.lookback
+    needed, length = timing.window(last).stop, float(SHORTEST_BUCKET)
+    while length < needed:
+        length *= BUCKET_GROWTH
+    return min(int(length), dates)
+
+
+@partial(jax.jit, static_argnames=("settings", "length", "gap", "signal", "missing", "warm_start"))
+def _search_block(
+    history: History,
+    settings: Search,
+    length: int,
+    gap: int,
+    key: Key[Array, ""],
+    alpha: Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+    warm_start: bool,
+    today: Int[Array, " B"],
+    previous: Float[Array, " K"],
+) -> tuple[Float[Array, " K"], _OnDate]:
+    """One search for each date of `today`, whose indices are traced, so that every block runs the same executable.
+
+    With a warm start, or an objective that holds to the weights of the date before, each search needs the one before it, and its
+    candidates are spread over the devices; otherwise the dates are.
+    """
+    equal = jnp.full((settings.population, previous.shape[0]), 1.0 / previous.shape[0], jnp.float32)
+    in_order = warm_start or settings.uses_previous
+
+    def search_date(
+        previous: Float[Array, " K"], date: Int[Array, ""], history: History, key: Key[Array, ""], alpha: Float[Array, ""]
+    ) -> _OnDate:
+        first = jnp.maximum(date - gap - length, 0)
+        scores, member, returns = (lax.dynamic_slice_in_dim(values, first, length, axis=-1) for values in history)
+        known = first + jnp.arange(length) < date - gap
+        window = prepare_window(scores, member & known[None, :], returns, missing)
+        start = equal.at[0].set(previous) if warm_start else equal
+        objective = settings.make_objective(window, alpha, signal, previous if in_order else None)
+        result = run_search(objective, settings, start, jax.random.fold_in(key, date))
+        return _OnDate(result.weights, result.fitness, result.chain_fitness, ~jnp.isnan(result.value))
+
+    def in_turn(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _OnDate]:
+        found = search_date(previous, date, history, key, alpha)
+        return jnp.where(found.defined, found.weights, previous), found
+
+    def apart(today: Int[Array, " B"], *data: Any) -> _OnDate:
+        return lax.map(lambda date: search_date(previous, date, *data), today)
+
+    if in_order:
+        return lax.scan(in_turn, previous, today)
+    return previous, spread_items(apart, today, history, key, alpha)
+
+
+def _apply_from(found: _OnDate, total: int, archetypes: int, timing: Timing) -> Found:
+    """Move what was found on each date t to date t + `delay`; weights are equal before, and where a window could not be judged."""
+    searches = max(total - timing.first_search - timing.delay, 0)
+    rows = slice(timing.first_applied, timing.first_applied + searches)
+    weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
+    fitness = np.full(total, np.nan, np.float32)
+    chain_fitness = np.full((total, found.chain_fitness.shape[1]), np.nan, np.float32)
+    defined = found.defined[:searches]
+    weights[rows] = np.where(defined[:, None], found.weights[:searches], weights[rows])
+    fitness[rows], chain_fitness[rows] = np.where(defined, found.fitness[:searches], np.nan), found.chain_fitness[:searches]
+    return Found(weights, fitness, chain_fitness, ~np.isnan(fitness))

@@ -1,0 +1,115 @@
+"""The one judge: from weights through time to the three signals, and their correlations with what followed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from massjax.engine import aggregate
+from massjax.engine.history import BLOCK_CELLS
+from massjax.engine.inputs import SIGNALS, Missing
+from massjax.statistics.correlation import daily_ic, daily_rank_ic
+
+
+class Judged(NamedTuple):
+    """What weights through time come to.
+
+    Attributes:
+        signals: by name, [N, T]; NaN off-universe.
+        rank_ic, ic: by signal and horizon, [T] in [-1, 1]; NaN where the signal or the return is constant or unknown.
+    """
+
+    signals: Mapping[str, Float[np.ndarray, "N T"]]
+    rank_ic: Mapping[str, Mapping[int, Float[np.ndarray, " T"]]]
+    ic: Mapping[str, Mapping[int, Float[np.ndarray, " T"]]]
+
+
+def judge_weights(
+    scores: Float[np.ndarray, "K N T"],
+    member: Bool[np.ndarray, "N T"],
+    forward_returns: Mapping[int, Float[np.ndarray, "N T"]],
+    weights: Float[np.ndarray, "T K"],
+    *,
+    alpha: float,
+    missing: Missing,
+) -> Judged:
+    """The signals of weights that change from date to date, and their RankIC and IC with the forward returns of each horizon.
+
+    Signals are computed in float32, correlations of them in float64. Searches, controls and the public walk are all judged by this.
+
+    Args:
+        scores: NaN where an archetype has none.
+        member: True where the stock is in the universe.
+        forward_returns: by horizon; NaN where unknown.
+        weights: applied on each date.
+        alpha: share of the mean in the combined signal.
+        missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
+    """
+    return judge_signals(judged_signals(scores, member, weights, alpha=alpha, missing=missing), member, forward_returns)
+
+
+def judged_signals(
+    scores: Float[np.ndarray, "K N T"],
+    member: Bool[np.ndarray, "N T"],
+    weights: Float[np.ndarray, "T K"],
+    *,
+    alpha: float,
+    missing: Missing,
+) -> dict[str, Float[np.ndarray, "N T"]]:
+    """The three signals of weights that change from date to date, in float32, block of dates by block; NaN off-universe.
+
+    Args:
+        scores: NaN where an archetype has none.
+        member: True where the stock is in the universe.
+        weights: applied on each date.
+        alpha: share of the mean in the combined signal.
+        missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
+    """
+    archetypes, stocks, dates = scores.shape
+    signals: dict[str, np.ndarray] = {name: np.empty((stocks, dates), np.float32) for name in SIGNALS}
+    together = max(1, min(dates, BLOCK_CELLS // max(archetypes * stocks, 1)))
+    for start in range(0, dates, together):
+        rows = np.minimum(np.arange(start, start + together), dates - 1)
+        block = (jnp.asarray(scores[:, :, rows], jnp.float32), jnp.asarray(member[:, rows]), jnp.asarray(weights[rows], jnp.float32))
+        for name, values in _signals(*block, jnp.float32(alpha), missing).items():
+            signals[name][:, rows] = values
+    return signals
+
+
+def judge_signals(
+    signals: Mapping[str, Float[np.ndarray, "N T"]],
+    member: Bool[np.ndarray, "N T"],
+    forward_returns: Mapping[int, Float[np.ndarray, "N T"]],
+) -> Judged:
+    """RankIC and IC of signals with the forward returns of each horizon, in float64.
+
+    Args:
+        signals: by name.
+        member: True where the stock is in the universe.
+        forward_returns: by horizon; NaN where unknown.
+    """
+    by_horizon = sorted(forward_returns.items())
+    return Judged(
+        signals=signals,
+        rank_ic={name: {h: daily_rank_ic(values, returns, member) for h, returns in by_horizon} for name, values in signals.items()},
+        ic={name: {h: daily_ic(values, returns, member) for h, returns in by_horizon} for name, values in signals.items()},
+    )
+
+
+@partial(jax.jit, static_argnames="missing")
+def _signals(
+    scores: Float[Array, "K N T"], member: Bool[Array, "N T"], weights: Float[Array, "T K"], alpha: Float[Array, ""], missing: Missing
+) -> dict[str, Float[Array, "N T"]]:
+    def one_date(date: tuple[Array, Array, Array]) -> dict[str, Float[Array, " N"]]:
+        score, there, weight = date
+        signal = aggregate(score[:, :, None], there[:, None], weight[None], alpha=alpha, missing=missing)  # type: ignore[arg-type]
+        return {name: values[0, :, 0] for name, values in signal._asdict().items()}
+
+    by_date = jax.lax.map(one_date, (jnp.moveaxis(scores, 2, 0), member.T, weights))
+    return {name: values.T for name, values in by_date.items()}
