@@ -294,7 +294,7 @@ def finish(objective: Objective, settings: Search, running: Running) -> SearchRe
 
 def exact_fitness(objective: Objective, evaluated: Evaluated) -> Float[Array, " P"]:
     """Exact mean RankIC of candidates that an objective has judged, which is their value where it is the objective."""
-    if isinstance(objective, MeanRankIC):
+    if type(objective) is MeanRankIC:
         return evaluated.fitness
     return window_fitness(objective.window, evaluated.weights, objective.alpha, objective.signal)
 
