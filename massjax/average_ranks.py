@@ -1,10 +1,15 @@
-"""Average ranks down columns of numbers in float64: the one definition behind rank correlations, rules and quantiles."""
+"""Average ranks of numbers in float64: the one definition behind rank correlations, rules and quantiles."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import rankdata
+
+NUMBERS_AT_ONCE = 1 << 16
+"""Numbers that are ranked, or combined, at once: so many lie in a core's nearest caches."""
 
 
 def average_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..."]:
@@ -21,5 +26,39 @@ def average_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..
         >>> average_ranks(np.array([0.3, 0.1, np.nan, 0.3])).tolist()
         [2.5, 1.0, nan, 2.5]
     """
+    columns = values.reshape(len(values), math.prod(values.shape[1:]))
+    ranks = np.empty(columns.shape)
+    for some in column_blocks(*columns.shape):
+        ranks[:, some] = row_ranks(columns[:, some].T).T
+    return ranks.reshape(values.shape)
+
+
+def row_ranks(values: Float[np.ndarray, "M N"]) -> Float[np.ndarray, "M N"]:
+    """Average rank of each value within its row, by one sort a row; what is not finite is left out of the ranking, and is NaN."""
     known = np.isfinite(values)
-    return np.where(known, rankdata(np.where(known, values, np.inf), axis=0), np.nan)
+    keys = np.where(known, values, np.inf)
+    order = np.argsort(keys, axis=1)
+    ordered = np.take_along_axis(keys, order, axis=1)
+    ranks = np.empty(keys.shape)
+    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(1.0, keys.shape[1] + 1), keys.shape), axis=1)
+    equal = ordered[:, 1:] == ordered[:, :-1]
+    tied = np.flatnonzero((equal & (ordered[:, 1:] < np.inf)).any(axis=1))
+    if tied.size:
+        ranks[tied[:, None], order[tied]] = _shared(equal[tied])
+    ranks[~known] = np.nan
+    return ranks
+
+
+def column_blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Successive columns, of which `NUMBERS_AT_ONCE` numbers are taken at once."""
+    step = max(1, NUMBERS_AT_ONCE // max(rows, 1))
+    return (slice(start, min(start + step, columns)) for start in range(0, columns, step))
+
+
+def _shared(equal: np.ndarray) -> Float[np.ndarray, "M N"]:
+    """Average ranks by place in sorted rows; `equal` [M, N - 1] says which values equal the one before."""
+    first = np.ones((len(equal), equal.shape[1] + 1), bool)
+    first[:, 1:] = ~equal
+    begin = np.flatnonzero(first)
+    length = np.diff(np.append(begin, first.size))
+    return np.repeat(begin % first.shape[1] + (length + 1) / 2, length).reshape(first.shape)

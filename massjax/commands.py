@@ -92,11 +92,15 @@ def optimize_command(arguments: list[str] | None) -> int:
         config = config.replace(out=out, store=_store(options.store, config))
         speaker.detail(f"massjax {massjax_version()}, settings {file}, store {config.store}, run directory {out}")
         interruptible(_import_rooms)
+        from massjax.compile_cache import use_compile_cache
         from massjax.pipeline import run_over
         from massjax.report.console import print_summary
         from massjax.report.run_directory import REPORT, run_directory, write_run
 
         console = result_console()
+        kept = interruptible(lambda: use_compile_cache(options.compile_cache))
+        if kept is not None:
+            speaker.say(f"compiled programs are kept in {kept} (--compile-cache off: nowhere)")
         with run_directory(out, overwrite=options.overwrite) as folder:
             with error_context(file):
                 result = interruptible(lambda: run_over(options.devices, config, speaker.tell))
@@ -128,6 +132,13 @@ def optimize_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--devices", type=int, default=None, metavar="N", help="search on N GPUs, or on N cores of the CPU (default: all)")
     parser.add_argument("--seed", type=int, default=None, help="seed of all randomness (default: the config's)")
+    parser.add_argument(
+        "--compile-cache",
+        default=None,
+        metavar="DIR|off",
+        help="folder in which JAX keeps compiled programs for the next run, or `off` (default: JAX_COMPILATION_CACHE_DIR, where that is "
+        "set, else massjax/compiled in the user's folder for caches)",
+    )
     add_help_settings(parser)
     add_loudness(parser)
     add_version(parser)

@@ -43,6 +43,7 @@ from massjax.scoring.work import Work, prepare
 from massjax.store import ScoreStore
 
 if TYPE_CHECKING:
+    from massjax.evaluate.candidates import Candidate
     from massjax.evaluate.searches import ListedSearch
     from massjax.portfolio.backtest import Backtest
     from massjax.report.run import RunResult
@@ -154,9 +155,14 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
 
     from massjax.engine.evaluation import ranking_method
     from massjax.evaluate.alone import each_alone
-    from massjax.evaluate.searches import first_evaluated, listed_searches
-    from massjax.evaluate.strategies import EvaluationData, controls, evaluated_dates, judge, portfolio_of
+    from massjax.evaluate.candidates import EvaluationData
+    from massjax.evaluate.evidence_of import opinions_of, with_evidence
+    from massjax.evaluate.listed_controls import controls
+    from massjax.evaluate.result import PERMUTED
+    from massjax.evaluate.searches import first_evaluated, listed_searches, on_permuted_scores
+    from massjax.evaluate.strategies import evaluated_dates, judge, portfolio_of
     from massjax.evaluate.undefined import check_any_score, nothing_evaluated
+    from massjax.evaluate.verdict import verdict
     from massjax.report.remarks import remarks
     from massjax.report.run import ArchetypeFacts, RunResult, made_by_fake
 
@@ -178,22 +184,24 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     for search in searches:
         search.check_memory(len(archetypes), panel.dates.size, free)
     check_any_score(scores, names)
+
+    def walk(search: ListedSearch, scores: Float[np.ndarray, "K N T"], tell: Callable[[int, int], None] | None = None) -> Candidate:
+        return search.walk(
+            scores,
+            panel.member,
+            forward_returns,
+            settings,
+            execution_lag=lag,
+            seed=config.seed,
+            dates=panel.dates,
+            daily_returns=returns,
+            progress=tell,
+        )
+
     candidates = []
     for search in searches:
         with times.stage(f"searching walk-forward: {search.name}") as tell:
-            candidates.append(
-                search.walk(
-                    scores,
-                    panel.member,
-                    forward_returns,
-                    settings,
-                    execution_lag=lag,
-                    seed=config.seed,
-                    dates=panel.dates,
-                    daily_returns=returns,
-                    progress=tell,
-                )
-            )
+            candidates.append(walk(search, scores, tell))
     evaluated = evaluated_dates(candidates, first, panel.dates.size)
     if not evaluated.any():
         raise nothing_evaluated(scores, names, panel.warnings)
@@ -211,15 +219,21 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             ends=ends_of_prices(panel, lag),
             dates=panel.dates,
             periods_per_year=panel.periods_per_year,
+            features={name: feature.values for name, feature in panel.features.items()},
         )
         compared = controls(data, fake=fake)
+        if PERMUTED in settings.controls:
+            compared += on_permuted_scores(searches, walk, scores, config.seed)
         if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*candidates, *compared) if found.fitness is not None):
             raise nothing_evaluated(scores, names, panel.warnings)
         benchmark = portfolio_of(data, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(data, [*candidates, *compared], benchmark.backtest if benchmark else None)
+        opinions = opinions_of(data)
         facts = tuple(ArchetypeFacts(one, *alone) for one, alone in zip(archetypes, each_alone(data, strategies), strict=True))
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
         untraded = _untraded(config, panel, held, returns)
+    with times.stage("repeating the procedure where returns are luck") as tell:
+        strategies = with_evidence(data, [*candidates, *compared], strategies, timings, tell)
     remembered = [] if fake else _knowledge_cutoff(config, panel, archetypes)
     return RunResult(
         config=config,
@@ -232,6 +246,8 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         platform=jax.default_backend(),
         ranking=ranking_method(len(panel.stocks)),
         store=store,
+        verdict=verdict(strategies, settings.horizon) if searches and settings.p_values else None,
+        effective_opinions=opinions,
         warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, remembered)),
         seconds=times.seconds,
     )

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")  # nothing that tests compile goes to, or comes from, the user's cache folder
+
 import jax
 import pytest
 

@@ -97,5 +97,5 @@ def test_no_circle_of_files() -> None:
 
 
 def test_every_module_has_its_place() -> None:
-    thin = {"massjax", "pipeline", "commands", "optimize", "precompute", "testing"}
+    thin = {"massjax", "pipeline", "commands", "compile_cache", "optimize", "precompute", "testing"}
     assert {room(module) for module in imports()} <= GROUND | thin | {*ASKING, *SEARCHING, *ABOVE}

@@ -5,7 +5,7 @@ Every fact is kept as integer codes into a vocabulary of texts, so that equal fa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from massjax.agents.masking import Masker, masker_of
 from massjax.agents.quoting import one_line, quote
 from massjax.agents.settings import AgentsSettings
 from massjax.agents.texts import shown_texts
-from massjax.average_ranks import average_ranks
+from massjax.average_ranks import column_blocks, row_ranks
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Feature, MarketFact, Panel
 from massjax.market.history import standing_in_past_year
@@ -42,42 +42,53 @@ class Fact:
     texts: tuple[str, ...]
 
 
-def facts_of(panel: Panel, settings: AgentsSettings) -> tuple[Fact, ...]:
-    """All facts that prompts may show, from features, market-wide facts and texts known at each date's close.
+def facts_of(panel: Panel, settings: AgentsSettings, modalities: Collection[str] | None = None) -> tuple[Fact, ...]:
+    """The facts that prompts may show, from features, market-wide facts and texts known at each date's close.
+
+    Args:
+        panel: the market data.
+        settings: which features are shown, how, and whether names and dates are hidden.
+        modalities: facts of these alone, and of identity; None = of all. The words of a fact do not depend on it.
 
     Raises:
         ConfigError: `settings.features` names a feature that the panel has not.
     """
+    check_features(panel, settings)
+    facts = [] if settings.mask else _identity(panel)
+    as_fact = _as_words if settings.facts == "words" else _as_numbers
+    features = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
+    of_market = [fact for name, fact in panel.market_facts.items() if not settings.features or name in settings.features]
+    facts += [as_fact(feature, panel.member) for feature in features if modalities is None or feature.modality in modalities]
+    facts += [_market_wide(fact, panel, settings.facts) for fact in of_market if modalities is None or fact.modality in modalities]
+    shown = {modality: shown_texts(panel, modality, settings)[1] for modality in _text_modalities(panel)}
+    labels = [*(feature.label for feature in features), *(_market_label(fact, settings.facts) for fact in of_market)]
+    masker = _masker(panel, labels, shown) if settings.mask else None
+    facts += [_texts(panel, name, texts, masker) for name, texts in shown.items() if modalities is None or name in modalities]
+    return tuple(facts if masker is None else (replace(fact, label=masker.mask(fact.label)) for fact in facts))
+
+
+def check_features(panel: Panel, settings: AgentsSettings) -> None:
+    """Refuse a feature to show that the panel has not.
+
+    Raises:
+        ConfigError: naming it, and the features that are there.
+    """
+    known = (*panel.features, *panel.market_facts)
     for name in settings.features:
-        known = (*panel.features, *panel.market_facts)
         if name not in known:
             raise ConfigError(
                 f"agents.features: the market data has no feature {name!r}{did_you_mean(name, known)}; it has: {', '.join(known)}"
                 f"{told_of(name, panel)}"
             )
-    facts = [] if settings.mask else _identity(panel)
-    as_fact = _as_words if settings.facts == "words" else _as_numbers
-    chosen = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
-    facts += [as_fact(feature, panel.member) for feature in chosen]
-    facts += [
-        _market_wide(fact, panel, settings.facts)
-        for name, fact in panel.market_facts.items()
-        if not settings.features or name in settings.features
-    ]
-    shown = {modality: shown_texts(panel, modality, settings)[1] for modality in _text_modalities(panel)}
-    masker = _masker(panel, facts, shown) if settings.mask else None
-    facts += [_texts(panel, modality, texts, masker) for modality, texts in shown.items()]
-    return tuple(facts if masker is None else (replace(fact, label=masker.mask(fact.label)) for fact in facts))
 
 
 def _text_modalities(panel: Panel) -> list[str]:
     return [] if panel.texts is None else panel.texts["modality"].unique(maintain_order=True).to_list()
 
 
-def _masker(panel: Panel, facts: Sequence[Fact], shown: Mapping[str, pl.DataFrame]) -> Masker:
-    labels = [*(fact.label for fact in facts), *(modality.replace("_", " ") for modality in shown)]
+def _masker(panel: Panel, labels: Sequence[str], shown: Mapping[str, pl.DataFrame]) -> Masker:
     texts = (one_line(text) for seen in shown.values() for text in seen["text"].unique())
-    return masker_of(panel, [*labels, *texts])
+    return masker_of(panel, [*labels, *(modality.replace("_", " ") for modality in shown), *texts])
 
 
 def told_of(name: str, panel: Panel) -> str:
@@ -91,10 +102,13 @@ def quantile_codes(values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N
 
     Equal values share a quantile (that of their average rank), and a date with one known value puts it in the middle.
     """
-    known = member & np.isfinite(values)
-    doubled = np.where(known, 2 * average_ranks(np.where(known, values, np.nan)) - 1, 0).astype(np.int64)
-    codes = np.minimum(doubled * count // (2 * np.maximum(known.sum(axis=0), 1)), count - 1)
-    return np.where(known, codes, UNKNOWN).astype(np.int32)
+    codes = np.empty(values.shape, np.int32)
+    for dates in column_blocks(*values.shape):
+        known = member[:, dates].T & np.isfinite(values[:, dates].T)
+        doubled = np.where(known, 2 * row_ranks(np.where(known, values[:, dates].T, np.nan)) - 1, 0).astype(np.int64)
+        quantile = np.minimum(doubled * count // (2 * np.maximum(known.sum(axis=1, keepdims=True), 1)), count - 1)
+        codes[:, dates] = np.where(known, quantile, UNKNOWN).T
+    return codes
 
 
 def _as_words(feature: Feature, member: Bool[np.ndarray, "N T"]) -> Fact:
@@ -131,12 +145,16 @@ def _market_wide(fact: MarketFact, panel: Panel, style: str) -> Fact:
     values = np.asarray(fact.values, dtype=float)
     if style == "numbers":
         codes, texts = _encode(values[None, :], fact.style)
-        return Fact(fact.modality, fact.label, np.repeat(codes, stocks, axis=0), texts)
+        return Fact(fact.modality, _market_label(fact, style), np.broadcast_to(codes, (stocks, values.size)), texts)
     standing = standing_in_past_year(values, panel.periods_per_year) if fact.standing is None else fact.standing
     codes = np.full(values.shape, UNKNOWN, dtype=np.int32)
     known = np.isfinite(standing)
     codes[known] = np.minimum((standing[known] * len(fact.words)).astype(np.int32), len(fact.words) - 1)
-    return Fact(fact.modality, f"{fact.label}, against the past year", np.repeat(codes[None, :], stocks, axis=0), fact.words)
+    return Fact(fact.modality, _market_label(fact, style), np.broadcast_to(codes, (stocks, values.size)), fact.words)
+
+
+def _market_label(fact: MarketFact, style: str) -> str:
+    return fact.label if style == "numbers" else f"{fact.label}, against the past year"
 
 
 def _identity(panel: Panel) -> list[Fact]:

@@ -143,12 +143,13 @@ def prompts_of(
     A stock about which none of the archetype's modalities knows anything on a date is not asked about.
     """
     seen = [f for f in facts if f.modality in archetype.modalities or not f.modality]
-    codes = np.stack([f.codes for f in seen], axis=-1)
-    own = np.array([bool(f.modality) for f in seen])
-    askable = member & (codes[..., own] != UNKNOWN).any(axis=-1)
+    askable = np.zeros(member.shape, bool)
+    for fact in seen:
+        if fact.modality:
+            askable |= fact.codes != UNKNOWN
+    askable &= member
     index = np.full(member.shape, UNKNOWN, dtype=np.int32)
-    rows, inverse = np.unique(codes[askable], axis=0, return_inverse=True)
-    index[askable] = inverse.reshape(-1)
+    rows, index[askable] = distinct_rows([fact.codes[askable] for fact in seen])
     prompts = [
         template.render(archetype, [(f, f.texts[code]) for f, code in zip(seen, row, strict=True) if code != UNKNOWN], choices, instruction)
         for row in rows
@@ -156,10 +157,44 @@ def prompts_of(
     return ArchetypePrompts(prompts, index)
 
 
+def distinct_rows(columns: Sequence[Int[np.ndarray, " M"]]) -> tuple[Int[np.ndarray, "R F"], Int[np.ndarray, " M"]]:
+    """The distinct rows of F columns of codes in lexicographic order, and which of them each row is.
+
+    Rows are compared by one 64-bit integer each: a number whose digits are the codes, the first column's the highest. Where it would
+    grow beyond 64 bits, what there is of it is replaced by its rank among its distinct values, which keeps order and equality.
+
+    Args:
+        columns: one or more, of whole numbers from -1 on.
+
+    Example:
+        >>> import numpy as np
+        >>> from massjax.agents.prompts import distinct_rows
+        >>> rows, which = distinct_rows([np.array([1, -1, 1]), np.array([0, 4, 0])])
+        >>> rows.tolist(), which.tolist()
+        ([[-1, 4], [1, 0]], [1, 0, 1])
+    """
+    keys, values = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns:
+        radix = int(column.max(initial=UNKNOWN)) + 1 - UNKNOWN
+        if values * radix > _LARGEST:
+            distinct, keys = np.unique(keys, return_inverse=True)
+            values = len(distinct)
+        keys = keys * radix + (column.astype(np.int64) - UNKNOWN)
+        values *= radix
+    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    return np.stack([column[first] for column in columns], axis=1), which
+
+
+_LARGEST = 2**63 - 1
+"""The largest number of 64 bits, with a sign."""
+
+
 def sampled_prompts(
     archetypes: Sequence[Archetype], facts: Sequence[Fact], member: np.ndarray, template: PromptTemplate, choices: Sequence[str], cells: int
 ) -> list[Prompt]:
     """The prompts of some archetypes about the same `cells` stocks and dates, spread over the panel."""
+    if not archetypes:
+        return []
     there = np.argwhere(member.T)
     chosen = there[np.unique(np.linspace(0, len(there) - 1, min(cells, len(there))).round().astype(int))] if len(there) else there
     found = []

@@ -5,13 +5,14 @@ They are the control that shows whether a language model adds anything to the nu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from massjax.agents.archetype import Archetype
-from massjax.average_ranks import average_ranks
+from massjax.average_ranks import column_blocks, row_ranks
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market.panel import Panel
 
@@ -33,13 +34,24 @@ def rule_scores(panel: Panel, archetypes: Sequence[Archetype]) -> Float32[np.nda
     Raises:
         ConfigError: an archetype has no rule, or its rule names a feature that the panel does not have.
     """
+    scores = np.empty((len(panel.dates), len(archetypes), len(panel.stocks)), np.float32)
+    for dates, part in rule_scores_by_date(panel, archetypes):
+        scores[dates] = part
+    return np.moveaxis(scores, 0, 2)
+
+
+def rule_scores_by_date(panel: Panel, archetypes: Sequence[Archetype]) -> Iterator[tuple[slice, Float32[np.ndarray, "B K N"]]]:
+    """The scores of `rule_scores` over a few successive dates at a time, so that nothing else of their size is held in memory.
+
+    Returns:
+        Positions of dates, and the scores of all archetypes on them; every date once, in order.
+
+    Raises:
+        ConfigError: an archetype has no rule, or its rule names a feature that the panel does not have.
+    """
     rules = [_rule(archetype, panel) for archetype in archetypes]
     used = dict.fromkeys(name for rule in rules for name in rule)
-    positions = {name: rank_positions(panel.features[name].values, panel.member) for name in used}
-    scores = np.full((len(rules), *panel.member.shape), np.nan, dtype=np.float32)
-    for k, rule in enumerate(rules):
-        scores[k] = _weighted_mean(rule, positions)
-    return scores
+    return ((dates, _scores_on(panel, rules, used, dates)) for dates in column_blocks(*panel.member.shape))
 
 
 def rank_positions(values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, "N T"]:
@@ -54,9 +66,16 @@ def rank_positions(values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N
         >>> rank_positions(np.array([[3.0], [7.0], [7.0], [np.nan]]), np.ones((4, 1), bool))[:, 0].tolist()
         [0.0, 0.75, 0.75, nan]
     """
+    positions = np.empty(values.shape)
+    for dates in column_blocks(*values.shape):
+        positions[:, dates] = _positions(values[:, dates].T, member[:, dates].T).T
+    return positions
+
+
+def _positions(values: Float[np.ndarray, "B N"], member: Bool[np.ndarray, "B N"]) -> Float[np.ndarray, "B N"]:
     known = member & np.isfinite(values)
-    ranks = average_ranks(np.where(known, values, np.nan))
-    others = known.sum(axis=0) - 1
+    others = known.sum(axis=1, keepdims=True) - 1
+    ranks = row_ranks(np.where(known, values, np.nan))
     positions = np.divide(ranks - 1.0, others, out=np.full(values.shape, 0.5), where=others > 0)
     return np.where(known, positions, np.nan)
 
@@ -72,13 +91,32 @@ def _rule(archetype: Archetype, panel: Panel) -> Mapping[str, float]:
     return archetype.rule
 
 
-def _weighted_mean(rule: Mapping[str, float], positions: Mapping[str, Float[np.ndarray, "N T"]]) -> Float[np.ndarray, "N T"]:
+class _Position(NamedTuple):
+    """Where stocks stand in a feature, counted from the lowest and from the highest, 0 where unknown, and 1.0 where it is known."""
+
+    up: Float[np.ndarray, "B N"]
+    down: Float[np.ndarray, "B N"]
+    known: Float[np.ndarray, "B N"]
+
+
+def _scores_on(panel: Panel, rules: Sequence[Mapping[str, float]], used: Iterable[str], dates: slice) -> Float32[np.ndarray, "B K N"]:
     """In float64: rounding the result to float32 lets equal sums that were added up in another order be equal again."""
-    shape = next(iter(positions.values())).shape
-    total, weight = np.zeros(shape), np.zeros(shape)
-    for name, signed in rule.items():
-        position = positions[name] if signed > 0 else 1.0 - positions[name]
-        known = np.isfinite(position)
-        total += np.where(known, abs(signed) * position, 0.0)
-        weight += np.where(known, abs(signed), 0.0)
-    return np.divide(total, weight, out=np.full(shape, np.nan), where=weight > 0)
+    member = panel.member[:, dates].T
+    positions = {name: _position(panel.features[name].values[:, dates].T, member) for name in used}
+    scores = np.empty((member.shape[0], len(rules), member.shape[1]), np.float32)
+    total, weight, term = np.empty((3, *member.shape))
+    for k, rule in enumerate(rules):
+        total[:], weight[:] = 0.0, 0.0
+        for name, signed in rule.items():
+            position = positions[name]
+            total += np.multiply(position.up if signed > 0 else position.down, abs(signed), out=term)
+            weight += np.multiply(position.known, abs(signed), out=term)
+        term.fill(np.nan)
+        scores[:, k] = np.divide(total, weight, out=term, where=weight > 0)
+    return scores
+
+
+def _position(values: Float[np.ndarray, "B N"], member: Bool[np.ndarray, "B N"]) -> _Position:
+    up = _positions(values, member)
+    known = np.isfinite(up)
+    return _Position(np.where(known, up, 0.0), np.where(known, 1.0 - up, 0.0), known.astype(float))

@@ -33,9 +33,9 @@ class RunConfig(Settings):
     layout: StoreSettings = Field(StoreSettings(), description="How a new score store is cut into units; an existing one keeps its own.")
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How searches walk forward through time, and are judged.")
     search: tuple[dict[str, Any], ...] = Field(
-        ({"method": "differential_evolution"}, {"method": "gradient"}),
+        ({"method": "posterior"},),
         description="Searches to run, each a mapping of a `method` and its settings; a method is a name, or `package.module:ClassName` of "
-        "a search of your own. An empty list runs the controls alone.",
+        "a search or estimator of your own. An empty list runs the controls alone.",
     )
     seed: int = Field(
         0, ge=0, lt=2**32, description="Seed of all randomness of the searches; the same seed gives the same run, on one device or many."

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from massjax.evaluate.controls import single_rank_ic
+from massjax.evaluate.candidates import EvaluationData
 from massjax.evaluate.result import Strategy
-from massjax.evaluate.strategies import EvaluationData
 from massjax.statistics.series import SeriesSummary, summarize
 
 
@@ -36,7 +35,7 @@ def each_alone(data: EvaluationData, strategies: Sequence[Strategy]) -> tuple[Al
         strategies: as they were judged.
     """
     horizon = data.settings.horizon
-    daily = single_rank_ic(data.scores, data.member, data.forward_returns[horizon], missing=data.settings.missing)
+    daily = data.single_rank_ic
     coverage = score_coverage(data.scores, data.member)
     means = {strategy.name: _mean_weights(strategy) for strategy in strategies}
     return tuple(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
+from massjax.average_ranks import average_ranks
 from massjax.engine.inputs import Missing
 from massjax.statistics.correlation import daily_rank_ic
 from massjax.timing import Timing
+
+LEAST_NOISE = 1e-4
+"""Standard deviation of a daily RankIC at or under which it does not vary."""
 
 
 class Control(NamedTuple):
@@ -49,13 +53,63 @@ def best_single(
         timing: which dates decide, and when.
         missing: `zero` scores a stock that an archetype did not look at 0; `renormalize` leaves it out.
     """
-    archetypes, _, dates = scores.shape
-    window_fitness = lookback_mean(single_rank_ic(scores, member, forward_returns, missing=missing), timing)
+    return best_of_daily(single_rank_ic(scores, member, forward_returns, missing=missing), timing)
+
+
+def best_of_daily(daily: Float[np.ndarray, "K T"], timing: Timing) -> Control:
+    """All weight on the archetype with the best mean RankIC over the look-back; see `best_single`.
+
+    Args:
+        daily: RankIC of each archetype alone; NaN where it has none.
+        timing: which dates decide, and when.
+    """
+    archetypes, dates = daily.shape
+    window_fitness = lookback_mean(daily, timing)
     weights = uniform_weights(np.ones(archetypes, bool), dates)
-    decided = np.isfinite(window_fitness).any(axis=0)
-    best = np.argmax(np.where(np.isfinite(window_fitness), window_fitness.round(12), -np.inf), axis=0)
+    best, decided = best_of_means(window_fitness)
     weights[decided] = np.eye(archetypes)[best[decided]]
     return Control(weights, np.where(decided, window_fitness[best, np.arange(dates)], np.nan))
+
+
+def best_of_means(means: Float[np.ndarray, "... K T"]) -> tuple[Int[np.ndarray, "... T"], Bool[np.ndarray, "... T"]]:
+    """The archetype with the highest mean on each date, the first of equals to 12 decimals, and whether there is one."""
+    known = np.isfinite(means)
+    return np.argmax(np.where(known, means.round(12), -np.inf), axis=-2), known.any(axis=-2)
+
+
+def equal_risk(daily: Float[np.ndarray, "K T"], timing: Timing) -> Control:
+    """Weights inverse to the standard deviation of each archetype's daily RankIC over the look-back, walked forward like a search.
+
+    Where the archetypes' RankICs are equally correlated, each then adds the same risk to that of the mix (Maillard, Roncalli and
+    Teïletche 2010, section 2.3). It knows how noisy an archetype was, and nothing of how good. The fitness is NaN throughout: the weights
+    are not fitted to it.
+
+    Args:
+        daily: RankIC of each archetype alone; NaN where it has none.
+        timing: which dates decide, and when.
+
+    Returns:
+        An archetype with fewer than two RankICs in the window, or one that does not vary, weighs nothing; weights are equal where that is
+        so of all, and before the first full window.
+
+    Example:
+        The second archetype is twice as noisy as the first:
+
+        >>> import numpy as np, massjax as mj
+        >>> daily = np.array([[0.1, -0.1, 0.1, -0.1, 0.0], [0.2, -0.2, 0.2, -0.2, 0.0]])
+        >>> equal_risk(daily, mj.Timing(lookback=4, gap=0, delay=0)).weights.round(3).tolist()
+        [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [0.667, 0.333]]
+    """
+    return Control(inverse_noise(daily, timing).T, np.full(daily.shape[1], np.nan))
+
+
+def inverse_noise(daily: Float[np.ndarray, "... K T"], timing: Timing) -> Float[np.ndarray, "... K T"]:
+    """Weights of `equal_risk`, for any number of series along leading axes; each date sums to 1."""
+    mean, square = lookback_mean(daily, timing), lookback_mean(np.square(daily, dtype=np.float64), timing)
+    spread = np.sqrt(np.maximum(square - mean**2, 0.0))
+    inverse = np.where(np.isfinite(spread) & (spread > LEAST_NOISE), 1.0 / np.maximum(np.nan_to_num(spread, nan=1.0), LEAST_NOISE), 0.0)
+    total = inverse.sum(axis=-2, keepdims=True)
+    return np.where(total > 0, inverse / np.where(total > 0, total, 1.0), 1.0 / daily.shape[-2])
 
 
 def single_rank_ic(
@@ -68,6 +122,29 @@ def single_rank_ic(
     """Daily RankIC of each archetype alone; NaN where it has no or only equal scores."""
     filled = (np.where(np.isnan(s), 0.0, s) if missing == "zero" else s for s in scores)
     return np.stack([daily_rank_ic(s, forward_returns, member) for s in filled])
+
+
+def learned_signs(daily: Float[np.ndarray, "... T"], timing: Timing) -> Float[np.ndarray, "... T"]:
+    """The sign of each feature's mean RankIC over the look-back; 0 where it has none."""
+    means = lookback_mean(daily, timing)
+    return np.where(np.isfinite(means), np.sign(means), 0.0)
+
+
+def unit_ranks(values: Float[np.ndarray, "F N T"], member: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, "F N T"]:
+    """Average rank of each member among those that have the feature, from -1/2 to 1/2; 0, the middle, where it has not."""
+    found = np.zeros(values.shape)
+    for row, feature in zip(found, values, strict=True):
+        ranks = average_ranks(np.where(member, feature, np.nan))
+        count = np.isfinite(ranks).sum(axis=0)
+        row[:] = np.nan_to_num((ranks - (count + 1) / 2) / np.maximum(count, 1))
+    return found
+
+
+def signed_sum(
+    ranks: Float[np.ndarray, "F N T"], signs: Float[np.ndarray, "F T"], member: Bool[np.ndarray, "N T"]
+) -> Float[np.ndarray, "N T"]:
+    """The sum of the features' ranks, each with its sign; NaN off-universe."""
+    return np.where(member, np.einsum("fnt,ft->nt", ranks, signs).round(9), np.nan)
 
 
 def lookback_mean(daily: Float[np.ndarray, "... T"], timing: Timing) -> Float[np.ndarray, "... T"]:

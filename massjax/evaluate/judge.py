@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from massjax.engine import aggregate
+from massjax.engine.history import BLOCK_CELLS
 from massjax.engine.inputs import SIGNALS, Missing
 from massjax.statistics.correlation import daily_ic, daily_rank_ic
 
@@ -50,8 +51,49 @@ def judge_weights(
         alpha: share of the mean in the combined signal.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
     """
-    found = _signals(jnp.asarray(scores, jnp.float32), jnp.asarray(member), jnp.asarray(weights, jnp.float32), jnp.float32(alpha), missing)
-    signals: dict[str, np.ndarray] = {name: np.asarray(found[name]) for name in SIGNALS}
+    return judge_signals(judged_signals(scores, member, weights, alpha=alpha, missing=missing), member, forward_returns)
+
+
+def judged_signals(
+    scores: Float[np.ndarray, "K N T"],
+    member: Bool[np.ndarray, "N T"],
+    weights: Float[np.ndarray, "T K"],
+    *,
+    alpha: float,
+    missing: Missing,
+) -> dict[str, Float[np.ndarray, "N T"]]:
+    """The three signals of weights that change from date to date, in float32, block of dates by block; NaN off-universe.
+
+    Args:
+        scores: NaN where an archetype has none.
+        member: True where the stock is in the universe.
+        weights: applied on each date.
+        alpha: share of the mean in the combined signal.
+        missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
+    """
+    archetypes, stocks, dates = scores.shape
+    signals: dict[str, np.ndarray] = {name: np.empty((stocks, dates), np.float32) for name in SIGNALS}
+    together = max(1, min(dates, BLOCK_CELLS // max(archetypes * stocks, 1)))
+    for start in range(0, dates, together):
+        rows = np.minimum(np.arange(start, start + together), dates - 1)
+        block = (jnp.asarray(scores[:, :, rows], jnp.float32), jnp.asarray(member[:, rows]), jnp.asarray(weights[rows], jnp.float32))
+        for name, values in _signals(*block, jnp.float32(alpha), missing).items():
+            signals[name][:, rows] = values
+    return signals
+
+
+def judge_signals(
+    signals: Mapping[str, Float[np.ndarray, "N T"]],
+    member: Bool[np.ndarray, "N T"],
+    forward_returns: Mapping[int, Float[np.ndarray, "N T"]],
+) -> Judged:
+    """RankIC and IC of signals with the forward returns of each horizon, in float64.
+
+    Args:
+        signals: by name.
+        member: True where the stock is in the universe.
+        forward_returns: by horizon; NaN where unknown.
+    """
     by_horizon = sorted(forward_returns.items())
     return Judged(
         signals=signals,

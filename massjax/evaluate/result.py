@@ -11,11 +11,13 @@ from jaxtyping import Bool, Float
 
 from massjax.evaluate.evidence import Evidence
 from massjax.portfolio.backtest import Backtest
+from massjax.portfolio.band import Band
 from massjax.portfolio.performance import Performance
 from massjax.statistics.series import SeriesSummary
 from massjax.statistics.shrinkage import Shrinkage
 
 UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK = "uniform", "uniform_llm", "uniform_rules", "best_single", "benchmark"
+EQUAL_RISK, RAW_FEATURES, PERMUTED, LIGHTGBM = "equal_risk", "raw_features", "permuted_scores", "lightgbm"
 """Names of the controls and of the benchmark portfolio in files and reports."""
 
 
@@ -41,19 +43,12 @@ class Portfolio:
     Attributes:
         backtest: the equity curve and its trades, from the first evaluated date.
         performance: its figures, the active ones against the benchmark.
-        other_sharpes: Sharpe ratios had the first rebalance been one, two, ... dates later: how much the choice of the
-            day alone matters.
+        band: its spread over the days on which it may start.
     """
 
     backtest: Backtest
     performance: Performance
-    other_sharpes: tuple[float, ...] = ()
-
-    @property
-    def sharpe_range(self) -> tuple[float, float]:
-        """Lowest and highest of `other_sharpes`; NaN where none is known."""
-        known = [sharpe for sharpe in self.other_sharpes if np.isfinite(sharpe)]
-        return (min(known), max(known)) if known else (np.nan, np.nan)
+    band: Band
 
     def __repr__(self) -> str:
         return f"Portfolio(CAGR {self.performance.cagr:.2%}, Sharpe {self.performance.sharpe:.2f}, {self.backtest!r})"
@@ -69,7 +64,7 @@ class Strategy:
         kind: `search`, or `control` for weights that no search has chosen.
         about: one line on the size of the search; empty for controls.
         ranked_by: which signal ranks the stocks.
-        weights: applied on each date, summing to 1.
+        weights: applied on each date, summing to 1; all 0 for a control that ranks the stocks without the archetypes.
         signals: `mean`, `disagreement` and `combined`; NaN off-universe.
         evaluated: True on the dates it is judged on: those of the run on which its own weights were chosen by a known fitness. A search
             whose look-back window allowed no rank correlation has equal weights on that date, which are not its own.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,17 +16,40 @@ from jaxtyping import Bool, Float, Shaped
 
 from massjax.engine.inputs import check_alpha, check_inputs
 from massjax.errors import ConfigError, LeakageError, error_context
+from massjax.evaluate.candidates import Candidate
 from massjax.evaluate.found import find_weights
 from massjax.evaluate.memory import check_memory
-from massjax.evaluate.result import BENCHMARK, BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES
+from massjax.evaluate.refitted import refitted
+from massjax.evaluate.result import (
+    BENCHMARK,
+    BEST_SINGLE,
+    EQUAL_RISK,
+    LIGHTGBM,
+    PERMUTED,
+    RAW_FEATURES,
+    UNIFORM,
+    UNIFORM_LLM,
+    UNIFORM_RULES,
+)
 from massjax.evaluate.settings import EvaluateSettings
-from massjax.evaluate.strategies import Candidate
 from massjax.machine import FreeMemory
 from massjax.row_words import counted
 from massjax.search import Method, Search, settings_from_mapping
+from massjax.statistics.circular_shifts import stock_permutations
 from massjax.timing import Timing
 
-TAKEN_NAMES = {UNIFORM, UNIFORM_LLM, UNIFORM_RULES, BEST_SINGLE, BENCHMARK, "date"}
+TAKEN_NAMES = {
+    UNIFORM,
+    UNIFORM_LLM,
+    UNIFORM_RULES,
+    BEST_SINGLE,
+    EQUAL_RISK,
+    RAW_FEATURES,
+    PERMUTED,
+    LIGHTGBM,
+    BENCHMARK,
+    "date",
+}
 """Names that a search of one's own cannot have in the files of a run, where they are those of controls and of a column."""
 
 
@@ -98,11 +122,12 @@ class ListedSearch:
         began = time.perf_counter()
         with self._error_context():
             timing = self.timing(settings, execution_lag, dates)
+            key = jax.random.fold_in(jax.random.key(seed), self.place)
             found = find_weights(
                 jax.device_put(check_inputs(scores, member, forward_returns[settings.horizon])),
                 self.search,
                 timing,
-                key=jax.random.fold_in(jax.random.key(seed), self.place),
+                key=key,
                 alpha=check_alpha(settings.alpha),
                 signal=settings.fit_signal or settings.signal,
                 missing=settings.missing,
@@ -120,6 +145,9 @@ class ListedSearch:
             own=found.searched,
             about=self.about,
             seconds=time.perf_counter() - began,
+            procedure=partial(
+                refitted, method=self.search, timing=timing, ranked_by=settings.signal, key=key, warm_start=settings.warm_start
+            ),
         )
 
     def timing(self, settings: EvaluateSettings, execution_lag: int, dates: Shaped[np.ndarray, " T"]) -> Timing:
@@ -148,6 +176,29 @@ class ListedSearch:
                 raise
             chains = f"{self.search.population:,} chains" if isinstance(self.search, Search) else "its work"
             raise ConfigError(f"{place}: {chains} do not fit into the memory of the device; take fewer") from error
+
+
+def on_permuted_scores(
+    searches: Sequence[ListedSearch],
+    walk: Callable[[ListedSearch, Float[np.ndarray, "K N T"]], Candidate],
+    scores: Float[np.ndarray, "K N T"],
+    seed: int,
+) -> list[Candidate]:
+    """What the first estimator of a run makes of scores that know nothing: each stock has those of another, the same one on every date.
+
+    Args:
+        searches: of the run; none of them an estimator, and there is no such control, for a search costs as much as the run's own.
+        walk: of a search over scores.
+        scores: of the run.
+        seed: of the run.
+    """
+    estimators = [search for search in searches if not isinstance(search.search, Search)]
+    if not estimators:
+        return []
+    stocks = stock_permutations(scores.shape[1], 1, seed)[0]
+    found = walk(estimators[0], scores[:, stocks])
+    label = f"{estimators[0].label}, scores permuted"
+    return [replace(found, name=PERMUTED, label=label, kind="control", stocks=stocks, procedure=None)]
 
 
 def first_evaluated(timings: Sequence[Timing], dates: Shaped[np.ndarray, " T"]) -> int:

@@ -70,6 +70,28 @@ class EvaluateSettings(Settings):
         description="Start each date's search from the weights found for the date before (one chain; the others start equal). It keeps "
         "weights steadier from date to date.",
     )
+    p_values: bool = Field(
+        True,
+        description="Say for every strategy how likely luck alone does as well: the whole procedure is repeated with the returns shifted "
+        "in time. It makes a run up to three times as long.",
+    )
+    repetitions: int = Field(
+        200,
+        ge=1,
+        le=100_000,
+        description="Repetitions behind a p-value, where the history allows as many shifts; the smallest p-value is 1 / (1 + repetitions).",
+    )
+    controls: tuple[Literal["equal_risk", "raw_features", "permuted_scores", "lightgbm"], ...] = Field(
+        ("equal_risk", "raw_features", "permuted_scores"),
+        description="Controls beside `uniform` and `best_single`, which every run has: `equal_risk` weighs archetypes by the inverse "
+        "of the noise of their RankIC, `raw_features` sums the ranks of the market data's features, `permuted_scores` gives each stock "
+        "the scores of another and finds weights on them, `lightgbm` learns from the features (needs the extra `lightgbm`).",
+    )
+    feature_signs: dict[str, Literal[-1, 1]] = Field(
+        {},
+        description="Published signs of features for the control `raw_features`, by feature name, which it then takes alone; an empty "
+        "mapping takes all features, with the signs of their RankIC in the look-back.",
+    )
     leakage_ablation: bool = Field(
         False,
         description="Allow a gap that sees the future, to measure what leakage would be worth; every output is then marked. Never for "

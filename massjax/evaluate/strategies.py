@@ -3,107 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float
 
-from massjax.evaluate.controls import best_single, lookback_mean, uniform_weights
-from massjax.evaluate.judge import Judged, judge_weights
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, HorizonMetrics, Portfolio, Strategy
-from massjax.evaluate.settings import EvaluateSettings
+from massjax.engine.inputs import SIGNALS
+from massjax.evaluate.candidates import Candidate, EvaluationData
+from massjax.evaluate.controls import lookback_mean
+from massjax.evaluate.judge import Judged, judge_signals, judge_weights
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, HorizonMetrics, Portfolio, Strategy
 from massjax.portfolio.backtest import Backtest, backtest
+from massjax.portfolio.band import band
 from massjax.portfolio.performance import performance
 from massjax.statistics.series import summarize
 from massjax.statistics.shrinkage import shrinkage
-from massjax.timing import Timing
-
-
-@dataclass(frozen=True, eq=False)
-class EvaluationData:
-    """What every strategy of a run is judged on.
-
-    Attributes:
-        scores, member, forward_returns: of the panel, the last by horizon.
-        kinds: `llm` or `rule`, by archetype.
-        settings: of the evaluation.
-        timing: of the run; a method with a look-back of its own has another.
-        evaluated: True on the dates that the run is about; a strategy whose weights were chosen by a fitness is judged on those of
-            them on which it has one.
-        returns: from close to close, for the portfolios; None where the panel has none.
-        fillable: where an order can be filled; None = where the return is known.
-        ends: index of the last date with a price of each stock, T where they go on; None = everywhere.
-        dates: of the panel, by which growth a year is reckoned; None = by `periods_per_year`.
-        periods_per_year: rows of the panel that make a year.
-    """
-
-    scores: Float[np.ndarray, "K N T"]
-    kinds: tuple[str, ...]
-    member: Bool[np.ndarray, "N T"]
-    forward_returns: Mapping[int, Float[np.ndarray, "N T"]]
-    settings: EvaluateSettings
-    timing: Timing
-    evaluated: Bool[np.ndarray, " T"]
-    returns: Float[np.ndarray, "N T"] | None
-    fillable: Bool[np.ndarray, "N T"] | None = None
-    ends: Int[np.ndarray, " N"] | None = None
-    dates: Shaped[np.ndarray, " T"] | None = None
-    periods_per_year: float = 252.0
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """Weights through time that are to be judged.
-
-    Attributes:
-        name: of the search or control, unique in a run.
-        label: what people call it.
-        kind: `search`, or `control` for weights that no search has chosen.
-        ranked_by: which signal ranks the stocks.
-        weights: applied on each date, summing to 1.
-        fitness: mean RankIC of the weights on the look-back window that they were chosen on, NaN where it allowed none; None for weights
-            that are fitted to nothing.
-        own: True where the weights were chosen on a window that allowed it; None = wherever the fitness is known, or everywhere.
-        about: one line on the size of the search; empty for controls.
-        seconds: what the search took, compilation included.
-    """
-
-    name: str
-    label: str
-    kind: Literal["search", "control"]
-    ranked_by: str
-    weights: Float[np.ndarray, "T K"]
-    fitness: Float[np.ndarray, " T"] | None = None
-    own: Bool[np.ndarray, " T"] | None = None
-    about: str = ""
-    seconds: float = 0.0
-
-
-def controls(data: EvaluationData, *, fake: bool = False) -> list[Candidate]:
-    """Uniform weights, and the best single archetype of the same look-back, gap and delay as the searches.
-
-    Where both kinds of archetypes are there, also uniform weights over each kind: do language models add to the rules?
-
-    Args:
-        fake: the scores of the kind `llm` are the fake engine's; their control is called that.
-    """
-    settings, dates = data.settings, data.member.shape[1]
-    best = best_single(
-        data.scores,
-        data.member,
-        data.forward_returns[settings.horizon],
-        timing=data.timing,
-        missing=settings.missing,
-    )
-    found = [Candidate(UNIFORM, "Uniform weights", "control", settings.signal, uniform_weights(np.ones(len(data.kinds), bool), dates))]
-    llm = "Uniform, fake only" if fake else "Uniform, LLM only"
-    for name, label, kind in ((UNIFORM_LLM, llm, "llm"), (UNIFORM_RULES, "Uniform, rules only", "rule")):
-        chosen = np.array([k == kind for k in data.kinds])
-        if chosen.any() and not chosen.all():
-            found.append(Candidate(name, label, "control", settings.signal, uniform_weights(chosen, dates)))
-    return [*found, Candidate(BEST_SINGLE, "Best single archetype", "control", "mean", best.weights, best.fitness)]
 
 
 def evaluated_dates(candidates: Sequence[Candidate], first: int, dates: int) -> Bool[np.ndarray, " T"]:
@@ -114,28 +27,25 @@ def evaluated_dates(candidates: Sequence[Candidate], first: int, dates: int) -> 
         first: index of the first date with a full look-back behind it; those before are never evaluated.
         dates: T.
     """
-    known = [own for own in map(own_dates, candidates) if own is not None]
+    known = [own for own in (candidate.own_dates for candidate in candidates) if own is not None]
     return (np.arange(dates) >= first) & (np.any(known, axis=0) if known else True)
 
 
 def judge(data: EvaluationData, candidates: list[Candidate], benchmark: Backtest | None) -> tuple[Strategy, ...]:
     """Every candidate on its own dates; `uniform` and `best_single` must be among them, as the others are compared with them."""
-    settings = data.settings
-    judged = {
-        c.name: judge_weights(data.scores, data.member, data.forward_returns, c.weights, alpha=settings.alpha, missing=settings.missing)
-        for c in candidates
-    }
-    own = {c.name: own_dates(c) for c in candidates}
+    judged = {candidate.name: _signals_and_correlations(data, candidate) for candidate in candidates}
+    own = {c.name: c.own_dates for c in candidates}
     evaluated = {name: data.evaluated if dates is None else data.evaluated & dates for name, dates in own.items()}
     rank_ic = {c.name: judged[c.name].rank_ic[c.ranked_by] for c in candidates}
     return tuple(_judge_one(data, candidate, judged[candidate.name], rank_ic, evaluated, benchmark) for candidate in candidates)
 
 
-def own_dates(candidate: Candidate) -> Bool[np.ndarray, " T"] | None:
-    """True on the dates on which a candidate has weights of its own; None for weights that are fitted to nothing."""
-    if candidate.own is not None:
-        return candidate.own
-    return None if candidate.fitness is None else np.isfinite(candidate.fitness)
+def _signals_and_correlations(data: EvaluationData, candidate: Candidate) -> Judged:
+    if candidate.signal is not None:
+        return judge_signals(dict.fromkeys(SIGNALS, candidate.signal), data.member, data.forward_returns)
+    scores = data.scores if candidate.stocks is None else data.scores[:, candidate.stocks]
+    settings = data.settings
+    return judge_weights(scores, data.member, data.forward_returns, candidate.weights, alpha=settings.alpha, missing=settings.missing)
 
 
 def _judge_one(
@@ -187,7 +97,7 @@ def _judge_one(
 def portfolio_of(
     data: EvaluationData, ranking: Float[np.ndarray, "N T"], benchmark: Backtest | None, *, everyone: bool = False
 ) -> Portfolio | None:
-    """The backtest of a signal's best quantile from the first evaluated date on, and how much the day of the first rebalance matters.
+    """The backtest of a signal's best quantile from the first evaluated date on, and its spread over starting days.
 
     Args:
         data: returns, fills and settings; without returns there is no portfolio.
@@ -198,21 +108,18 @@ def portfolio_of(
     if data.returns is None:
         return None
     settings = data.settings.backtest.replace(quantile=1.0) if everyone else data.settings.backtest
-    first = int(np.argmax(data.evaluated))
-    run = partial(
-        backtest,
+    result = backtest(
         ranking,
         data.returns,
         data.member,
         settings,
+        start=int(np.argmax(data.evaluated)),
         execution_lag=data.timing.execution_lag,
         fillable=data.fillable,
         ends=data.ends,
     )
-    figures = partial(performance, dates=data.dates, periods_per_year=data.periods_per_year)
-    result = run(start=first)
-    later = range(first + 1, min(first + settings.every, data.evaluated.size - data.timing.execution_lag))
-    return Portfolio(result, figures(result, benchmark), tuple(figures(run(start=start)).sharpe for start in later))
+    figures = performance(result, benchmark, dates=data.dates, periods_per_year=data.periods_per_year)
+    return Portfolio(result, figures, band(result, dates=data.dates, periods_per_year=data.periods_per_year))
 
 
 def _lookback_fitness(data: EvaluationData, daily: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:

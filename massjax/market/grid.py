@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 def rows_of(keys: pl.DataFrame, stocks: Sequence[str]) -> Int[np.ndarray, " M"]:
     """The row of the array for each row of the table, -1 for a stock that is not among `stocks`."""
-    position = pl.DataFrame({"stock": stocks, "position": range(len(stocks))}, schema={"stock": pl.String, "position": pl.Int64})
-    return keys.select("stock").join(position, on="stock", how="left", maintain_order="left")["position"].fill_null(-1).to_numpy()
+    position = keys["stock"].cast(pl.Enum(stocks), strict=False).to_physical()
+    return position.cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def until_last(known: Bool[np.ndarray, "N T"]) -> Bool[np.ndarray, "N T"]:
@@ -37,13 +37,19 @@ def place(
         stocks: identifiers, in the order of the rows of the result.
         carry: a value stands until the next one, for at most so many calendar days; 0 = only on its own date.
     """
-    known = table.filter(pl.col(column).is_not_null() & pl.col(column).is_not_nan()).sort("date")
+    known = table.filter(pl.col(column).is_not_null() & pl.col(column).is_not_nan())
+    shape = (len(stocks), len(dates))
+    values = np.full(shape, np.nan)
+    if not carry:
+        cells, there = _cells(known, dates, stocks)
+        values[cells] = known[column].to_numpy()[there]
+        return values
+    known = known.sort("date")
     when = days(known["date"])
     rows, columns = rows_of(known, stocks), np.searchsorted(dates, when)
     usable = (rows >= 0) & (columns < len(dates))
     rows, columns, when = rows[usable], columns[usable], when[usable]
-    shape = (len(stocks), len(dates))
-    values, origin = np.full(shape, np.nan), np.full(shape, np.datetime64("NaT", "D"))
+    origin = np.full(shape, np.datetime64("NaT", "D"))
     values[rows, columns] = known[column].to_numpy()[usable]
     origin[rows, columns] = when
     latest = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(dates))), axis=1)
@@ -53,4 +59,17 @@ def place(
 
 def occurs(table: pl.DataFrame, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str]) -> Bool[np.ndarray, "N T"]:
     """True where the table has a row for the stock and date."""
-    return place(table.with_columns(present=pl.lit(1.0)), "present", dates, stocks) == 1.0
+    found = np.zeros((len(stocks), len(dates)), bool)
+    found[_cells(table, dates, stocks)[0]] = True
+    return found
+
+
+def _cells(
+    table: pl.DataFrame, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str]
+) -> tuple[tuple[Int[np.ndarray, " M"], Int[np.ndarray, " M"]], Bool[np.ndarray, " R"]]:
+    """Row and column of each row of a table that is of one of the stocks on one of the dates, and which rows are."""
+    when, rows = days(table["date"]), rows_of(table, stocks)
+    columns = np.searchsorted(dates, when)
+    there = (rows >= 0) & (columns < len(dates))
+    there[there] = dates[columns[there]] == when[there]
+    return (rows[there], columns[there]), there

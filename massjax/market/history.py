@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from massjax.average_ranks import column_blocks
 from massjax.market.calendar import Spans, spans
 
 ENOUGH = 0.8
@@ -123,15 +124,45 @@ def compounded(returns: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarr
     return np.expm1(rolling_mean(np.log1p(returns), window) * window)
 
 
+class _Fall(NamedTuple):
+    """The highest and the lowest price of some successive dates that end at each date, and the deepest fall within them; NaN if unknown."""
+
+    high: Float[np.ndarray, "N T"]
+    low: Float[np.ndarray, "N T"]
+    deepest: Float[np.ndarray, "N T"]
+
+    def after(self, earlier: _Fall, days: int) -> _Fall:
+        """These dates together with those of `earlier`, which end `days` dates before."""
+        high, low, deepest = (shift(values, days) for values in earlier)
+        across = np.fmin(np.fmin(deepest, self.deepest), self.low / high - 1.0)
+        return _Fall(np.fmax(high, self.high), np.fmin(low, self.low), across)
+
+
 def max_drawdown(prices: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarray, "N T"]:
-    """The deepest fall from a peak to a later trough within each window, from -1 to 0; NaN where less than `ENOUGH` of it is known."""
-    deepest = np.where(np.isnan(prices), np.nan, 0.0)
-    trough = prices.copy()
-    for days in range(1, min(window, prices.shape[1])):
-        peak = prices[:, :-days]
-        trough[:, days:] = np.fmin(trough[:, days:], peak)
-        deepest[:, days:] = np.fmin(deepest[:, days:], trough[:, days:] / peak - 1.0)
-    return np.where(np.isnan(rolling_mean(prices, window)), np.nan, deepest)
+    """The deepest fall from a peak to a later trough within each window, from -1 to 0; NaN where less than `ENOUGH` of it is known.
+
+    A window is put together from stretches of 1, 2, 4, ... dates, each made of two of half its length: the deepest fall of two
+    stretches is the deeper one of both, or that from the high of the first to the low of the second.
+    """
+    result = np.empty(prices.shape)
+    for rows in column_blocks(prices.shape[1], prices.shape[0]):
+        result[rows] = _max_drawdown(prices[rows], window)
+    known = np.cumsum(np.isfinite(prices), axis=1, dtype=np.int32)
+    known[:, window:] -= known[:, :-window].copy()
+    result[known < ceil(ENOUGH * window)] = np.nan
+    return result
+
+
+def _max_drawdown(prices: Float[np.ndarray, "N T"], window: int) -> Float[np.ndarray, "N T"]:
+    stretch, length = _Fall(prices, prices, np.where(np.isnan(prices), np.nan, 0.0)), 1
+    found, covered = None, 0
+    while True:
+        if window & length:
+            found = stretch if found is None else found.after(stretch, covered)
+            covered += length
+        if covered == window or length >= prices.shape[1]:
+            return stretch.deepest if found is None or covered < window else found.deepest
+        stretch, length = stretch.after(stretch, length), 2 * length
 
 
 def market_model(returns: Float[np.ndarray, "N T"], market: Float[np.ndarray, " T"], window: int) -> MarketModel:

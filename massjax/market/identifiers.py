@@ -50,6 +50,11 @@ def spelled(given: pl.Series, conventions: Conventions) -> pl.Series:
 
     A letter and its mark, as ü may be written, are one character (Unicode's NFC).
     """
+    distinct = given.drop_nulls().unique()
+    return _spelled(distinct, conventions).gather(given.cast(pl.Enum(distinct)).to_physical()).alias(given.name)
+
+
+def _spelled(given: pl.Series, conventions: Conventions) -> pl.Series:
     stripped = given.str.strip_chars().str.strip_chars(INVISIBLE).str.strip_chars().str.normalize("NFC")
     if not conventions.fold_case:
         return stripped.replace(dict(conventions.ticker_map)) if conventions.ticker_map else stripped

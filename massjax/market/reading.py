@@ -124,11 +124,18 @@ def read_long(
     keys = pl.DataFrame({"date": as_dates(raw, date, path, conventions), "stock": as_stocks(raw, stock, path, conventions)})
     merged = "" if conventions.ticker_map == {} and not conventions.fold_case else " (market.ticker_map and fold_case may join two stocks)"
     twice = f"this stock and date occur more than once; keep one row{merged}"
-    refuse(keys.is_duplicated(), keys, path, f"columns {date!r} and {stock!r}", twice)
+    if _keys(keys).n_unique() < len(keys):
+        refuse(keys.is_duplicated(), keys, path, f"columns {date!r} and {stock!r}", twice)
     values = {f"value_{i}": as_numbers(raw, column, path, keys) for i, column in enumerate(numbers)}
     for column, series in zip(numbers, values.values(), strict=True):
         refuse(series.is_infinite(), keys, path, f"column {column!r}", "an infinite number; leave the field empty where a value is unknown")
     return keys.with_columns(**values, **{f"other_{i}": raw[column] for i, column in enumerate(others)})
+
+
+def _keys(keys: pl.DataFrame) -> pl.Series:
+    """One integer for each date and stock."""
+    stocks = keys["stock"].unique()
+    return keys["date"].to_physical().cast(pl.Int64) * len(stocks) + keys["stock"].cast(pl.Enum(stocks)).to_physical().cast(pl.Int64)
 
 
 def refuse(faulty: pl.Series, keys: pl.DataFrame, path: Path, what: str, why: str) -> None:

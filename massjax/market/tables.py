@@ -51,7 +51,8 @@ def load_tables(settings: MarketSettings) -> Panel:
         )
     dates, stocks = np.unique(days(base["date"])), tuple(base["stock"].unique().sort())
     warnings.extend((*weekend_rows(dates, source.path, settings.timezone), *split_histories(base, source.path)))
-    member = _members(settings, base, dates, stocks, warnings)
+    listed = occurs(base, dates, stocks)
+    member = _members(settings, listed, dates, stocks, warnings)
     universe = _universe(settings, member, stocks)
     about = AboutStocks()
     if settings.stocks is not None:
@@ -59,7 +60,7 @@ def load_tables(settings: MarketSettings) -> Panel:
     if prices is not None and returns is not None and settings.forward_returns is not None:
         warnings.extend(_off(returns, dates, stocks, universe, settings.forward_returns.path, "market.forward_returns", None))
     closes = None if prices is None else place(prices, "value_0", dates, stocks)
-    warnings.extend(mixed_calendars(occurs(base, dates, stocks), dates, stocks, source.path))
+    warnings.extend(mixed_calendars(listed, dates, stocks, source.path))
     values, what = (place(base, "value_0", dates, stocks), "return") if closes is None else (closes, "close")
     warnings.extend(doubles(values, stocks, source.path, what))
     tradable = None
@@ -148,9 +149,8 @@ def _ready_made(
 
 
 def _members(
-    settings: MarketSettings, base: pl.DataFrame, dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], warnings: list[str]
+    settings: MarketSettings, listed: Bool[np.ndarray, "N T"], dates: Shaped[np.ndarray, " T"], stocks: Sequence[str], warnings: list[str]
 ) -> Bool[np.ndarray, "N T"]:
-    listed = occurs(base, dates, stocks)
     table = settings.membership
     if table is None:
         return listed

@@ -10,7 +10,7 @@ from jaxtyping import ArrayLike, Bool, Float, Int
 
 from massjax.errors import DataError
 from massjax.labels import check_labels, plain
-from massjax.portfolio.orders import Orders, fill, orders_to
+from massjax.portfolio.accounts import Accounts
 from massjax.portfolio.settings import BacktestSettings
 
 
@@ -36,11 +36,15 @@ class Backtest:
         equity: value at the close of each date, after costs; NaN before the date on which the first orders were due, which starts from 1.
         turnover: on each date, value bought plus value sold, as a share of the portfolio's value before trading; 0 without a trade.
         cost: on each date, what trading cost, in the unit of `equity`.
-        rebalances: number of dates on which orders were given to bring the portfolio to its target.
+        rebalances: number of dates on which orders were given to bring the portfolio, or one of its tranches, to its target.
         unpriced: number of held stock-days without a known return, carried at their last value.
         holdings: value of each stock held at the close of each date, in the unit of `equity`; what is missing to `equity` is cash.
-        unfilled: number of orders that could not be filled on the date they were due, for want of a price.
+        unfilled: number of orders that could not be filled on the date they were due, for want of a price; those of several tranches in
+            one stock on one date are one.
         ended: holdings that were paid out because no price followed, in the order of their dates.
+        starts: equity of one unit of money by starting day. Of overlapping tranches that of each tranche, over the same dates: `equity`
+            is their mean, in which the first stands for all whose turn never comes. Of a single one what it would be if begun one,
+            two, ... dates later, NaN before; no part of `equity`.
     """
 
     equity: Float[np.ndarray, " T"]
@@ -49,8 +53,9 @@ class Backtest:
     rebalances: int
     unpriced: int
     holdings: Float[np.ndarray, "N T"]
-    unfilled: int = 0
-    ended: tuple[Ended, ...] = ()
+    unfilled: int
+    ended: tuple[Ended, ...]
+    starts: Float[np.ndarray, "S T"]
 
     def __repr__(self) -> str:
         held = self.equity[np.isfinite(self.equity)]
@@ -69,25 +74,33 @@ def backtest(
     fillable: Bool[ArrayLike, "N T"] | None = None,
     ends: Int[ArrayLike, " N"] | None = None,
 ) -> Backtest:
-    """Hold the top quantile of the signal in equal weights, rebalanced every `settings.every` dates.
+    """Hold the top quantile of the signal in equal weights, each tranche rebalanced every `settings.every` dates.
 
     A decision taken from the signal of date t is due at the close of t + `execution_lag`: orders bring the holdings h, worth V with the
     cash, to the target weights w. Between fills the holdings drift with their returns. Trading costs `settings.cost / 2` · Σ|w V − h|
     (the setting is the cost of a round trip), which is taken from all that could be traded alike.
 
+    **Tranches.** A portfolio that is rebalanced every h dates is another one for each of h starting days, and their difference is luck.
+    With `settings.tranches = "overlapping"` h tranches of 1 / h of the capital hold them all (Jegadeesh and Titman, Journal of Finance
+    48, 1993). All are bought by the first decision, so that the whole is invested from the first date on; tranche i decides again i, i
+    + h, i + 2h, ... dates after `start`. Tranches are accounts of their own: none lends or gives to another, so their shares of the
+    whole drift apart with their gains, which costs no trade, and the equity of the whole is the mean of theirs. They rebalance on
+    different dates, so there is nothing to be netted but the orders that wait for a price; each tranche pays for its own
+    trades in full, never less than one desk for all would. With `settings.tranches = "single"`, or h = 1, there is one.
+
     A trade needs a price. An order in a stock that is not `fillable` on its date waits for the first date on which it is, or lapses
     (`settings.unfilled`): shares that were not sold stay held, and bear what happens until then; money that was not spent stays cash,
     and what follows a suspension is earned by those alone who held the stock before. A sale waits as a number of shares, a purchase as
     an amount of money; purchases are scaled down to the money there is, so nothing is borrowed, and what they lack waits for the sales
-    that were to pay for it. The next rebalance takes the place of all that waits. A holding whose prices have ended is paid out in
-    cash on the date after, at its last price and `settings.delisting_return`, and told in `ended`.
+    that were to pay for it. The next rebalance of the tranche takes the place of all that waits. A holding whose prices have ended is
+    paid out in cash on the date after, at its last price and `settings.delisting_return`, and told in `ended`.
 
     Args:
         signal: by decision date, higher is better; NaN = not to be bought.
         returns: return from the close of the date before to the close of the date; NaN = unknown, taken as 0 and counted. Over a gap
             in the prices the whole return falls on the date on which the price is known again.
         member: True where the stock may be bought.
-        start: index of the first decision date; the next ones are `settings.every` dates apart.
+        start: index of the first decision date; the next ones of a tranche are `settings.every` dates apart.
         execution_lag: dates from decision to fill.
         fillable: True where the stock has a price and may be traded (`massjax.market.fills.fillable`); None = where the return is
             known, and on the first date if that of the second is.
@@ -95,7 +108,8 @@ def backtest(
             no holding is paid out.
 
     Returns:
-        The equity curve, the holdings and the trades. A decision date on which no member has a signal leaves the portfolio as it is.
+        The equity curve, the holdings and the trades. A decision date on which no member has a signal leaves the tranche as it is; a
+        portfolio of overlapping tranches begins on the first date with a signal.
 
     Raises:
         DataError: the arrays do not fit together, or no decision can be filled within them.
@@ -119,7 +133,8 @@ def backtest(
     if not signal.shape == returns.shape == member.shape:
         raise DataError(f"backtest: signal {signal.shape}, returns {returns.shape} and member {member.shape} must have one shape")
     stocks, dates = signal.shape
-    if start + execution_lag >= dates:
+    decisions = dates - start - execution_lag
+    if decisions < 1:
         raise DataError(
             f"backtest: a decision on date number {start + 1} with an execution lag of {execution_lag} is not filled within "
             f"the {dates} dates of the panel; bring more dates or a shorter look-back"
@@ -130,37 +145,79 @@ def backtest(
             f"backtest: fillable {fillable.shape} of {fillable.dtype} must be booleans of the shape of the signal, {signal.shape}"
         )
     ends = np.full(stocks, dates) if ends is None else np.asarray(ends)
-    equity, turnover, cost, held = np.full(dates, np.nan), np.zeros(dates), np.zeros(dates), np.zeros((stocks, dates))
-    holdings, cash, orders = np.zeros(stocks), 1.0, Orders(np.zeros(stocks), np.zeros(stocks))
+    return _hold(signal, returns, member, fillable, ends, settings, start, execution_lag)
+
+
+def _hold(
+    signal: Float[np.ndarray, "N T"],
+    returns: Float[np.ndarray, "N T"],
+    member: Bool[np.ndarray, "N T"],
+    fillable: Bool[np.ndarray, "N T"],
+    ends: Int[np.ndarray, " N"],
+    settings: BacktestSettings,
+    start: int,
+    execution_lag: int,
+) -> Backtest:
+    """All tranches side by side, date after date: drift, pay out what has ended, decide, trade."""
+    (stocks, dates), overlapping = signal.shape, settings.tranches == "overlapping"
+    units = _units(settings, dates - start - execution_lag)
+    accounts, number, money, whole = Accounts.of_cash(units.size, stocks), np.arange(units.size), units.sum(), units > 0
+    equity, turnover, cost, held = np.full((units.size, dates), np.nan), np.zeros(dates), np.zeros(dates), np.zeros((dates, stocks))
     rebalances = unpriced = unfilled = 0
     ended: list[Ended] = []
     for date in range(start + execution_lag, dates):
-        unpriced += int(((holdings > 0) & ~np.isfinite(returns[:, date])).sum())
-        holdings = holdings * (1.0 + np.nan_to_num(returns[:, date]))
-        if (over := (holdings > 0) & (ends == date - 1)).any():
-            value = cash + holdings.sum()
-            ended += [Ended(int(stock), date - 1, float(holdings[stock] / value)) for stock in np.flatnonzero(over)]
-            cash += float(holdings[over].sum() * (1.0 + settings.delisting_return))
-            holdings, orders = np.where(over, 0.0, holdings), orders.only(~over)
-        now, value = fillable[:, date], cash + holdings.sum()
-        decision = date - execution_lag
-        target = np.zeros(stocks)
-        if (decision - start) % settings.every == 0:
+        known, now, decision = np.isfinite(returns[:, date]), fillable[:, date], date - execution_lag
+        unpriced += int(((units @ accounts.holdings > 0) & ~known).sum())
+        accounts.holdings *= 1.0 + np.where(known, returns[:, date], 0.0)
+        if (over := ends == date - 1).any():
+            holdings, worth = units @ accounts.holdings, units @ accounts.value()
+            ended += [Ended(int(stock), date - 1, float(holdings[stock] / worth)) for stock in np.flatnonzero(over & (holdings > 0))]
+            accounts.pay_out(over, settings.delisting_return)
+        value = accounts.value()
+        decides = (decision - start - number) % settings.every == 0
+        decides = (decides | ~accounts.begun if overlapping else decides) & (value > 0)
+        if decides.any():
             target = top_quantile(signal[:, decision], member[:, decision], settings.quantile)
-        if target.any() and value > 0:
-            orders = orders_to(target, holdings, cash)
-            unfilled += int((orders.open() & ~now).sum())
-            rebalances += 1
-        else:
-            now = now & orders.open()
-        if now.any() and value > 0:
-            holdings, cash, orders, traded, cost[date] = fill(orders, holdings, cash, now, settings.cost / 2)
-            turnover[date] = traded / value
+            decides &= target.any()
+            for one in np.flatnonzero(decides):
+                accounts.order(one, target)
+        waiting, given = accounts.open(), decides & whole
+        rebalances += bool(given.any())
+        unfilled += int((waiting[given].any(axis=0) & ~now).sum())
+        trades = (decides & now.any()) | (waiting & now).any(axis=1)
+        for one in np.flatnonzero(trades & (value > 0)):
+            traded, paid = accounts.trade(one, now if decides[one] else now & waiting[one], settings.cost / 2)
+            turnover[date] += units[one] * traded
+            cost[date] += units[one] * paid
+        turnover[date] /= (units @ value) or 1.0
         if settings.unfilled == "lapse":
-            orders = orders.only(np.zeros(stocks, bool))
-        if rebalances:
-            equity[date], held[:, date] = cash + holdings.sum(), holdings
-    return Backtest(equity, turnover, cost, rebalances, unpriced, held, unfilled, tuple(ended))
+            accounts.cancel()
+        equity[:, date] = np.where(accounts.begun, accounts.value(), np.nan)
+        held[date] = units @ accounts.holdings
+    held /= money
+    return Backtest(
+        equity=units[whole] @ equity[whole] / money,
+        turnover=turnover,
+        cost=cost / money,
+        rebalances=rebalances,
+        unpriced=unpriced,
+        holdings=held.T,
+        unfilled=unfilled,
+        ended=tuple(ended),
+        starts=equity if overlapping else equity[1:],
+    )
+
+
+def _units(settings: BacktestSettings, decisions: int) -> Float[np.ndarray, " S"]:
+    """Units of money with which each tranche begins, of which `settings.every` are one, or one alone where the portfolio is single.
+
+    There are no more tranches than decision dates: overlapping ones whose own date never comes would stay as they were bought, which
+    the first one does too, so it holds their money.
+    """
+    count = min(settings.every, decisions)
+    if settings.tranches == "single":
+        return np.eye(count)[0]
+    return np.concatenate([[1.0 + settings.every - count], np.ones(count - 1)])
 
 
 def _with_known_return(returns: Float[np.ndarray, "N T"]) -> Bool[np.ndarray, "N T"]:

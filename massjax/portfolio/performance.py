@@ -70,19 +70,21 @@ def performance(
     high = np.maximum.accumulate(np.concatenate([[1.0], curve]))[1:]
     active = returns - daily_returns(benchmark) if benchmark is not None else np.full(returns.shape, np.nan)
     yearly = periods_per_year / days if days else np.nan
-    cagr = _annual_growth(result, dates, periods_per_year)
+    cagr = annual_growth(result.equity, dates, periods_per_year)
     worth = result.equity + result.cost
     costs = np.divide(result.cost, worth, out=np.zeros_like(worth), where=result.cost > 0)
     return Performance(
         total_return=float(curve[-1] - 1.0) if days else np.nan,
         cagr=cagr,
         volatility=float(daily.std(ddof=1) * np.sqrt(periods_per_year)) if days else np.nan,
-        sharpe=_annual_ratio(daily, periods_per_year) if days else np.nan,
+        sharpe=annual_ratio(daily, periods_per_year) if days else np.nan,
         max_drawdown=float((curve / high - 1.0).min()) if curve.size else np.nan,
         turnover=float(result.turnover[_after_first_purchase(result) :].sum() / 2 * yearly),
         cost=float(costs.sum() * yearly),
-        active_return=np.nan if benchmark is None else _difference(cagr, _annual_growth(benchmark, dates, periods_per_year, result)),
-        information_ratio=_annual_ratio(active[np.isfinite(active)], periods_per_year) if days else np.nan,
+        active_return=np.nan
+        if benchmark is None
+        else _difference(cagr, annual_growth(benchmark.equity, dates, periods_per_year, beside=result.equity)),
+        information_ratio=annual_ratio(active[np.isfinite(active)], periods_per_year) if days else np.nan,
         days=days,
         rebalances=result.rebalances,
         unpriced=result.unpriced,
@@ -96,35 +98,45 @@ def daily_returns(result: Backtest) -> Float[np.ndarray, " T"]:
 
     The returns compound to the total: Π(1 + r) = equity at the end. Of a portfolio worth nothing they are 0.
     """
-    before = np.concatenate([[np.nan], result.equity[:-1]])
-    before = np.where(np.isfinite(result.equity) & ~np.isfinite(before), 1.0, before)
+    return returns_of(result.equity)
+
+
+def returns_of(equity: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    """Return on each date of an equity curve that starts from 1, NaN before its first value; 0 once it is worth nothing."""
+    before = np.concatenate([[np.nan], equity[:-1]])
+    before = np.where(np.isfinite(equity) & ~np.isfinite(before), 1.0, before)
     worthless = before == 0
-    return np.where(worthless, 0.0, result.equity / np.where(worthless, 1.0, before) - 1.0)
+    return np.where(worthless, 0.0, equity / np.where(worthless, 1.0, before) - 1.0)
 
 
-def _annual_growth(
-    result: Backtest, dates: Shaped[np.ndarray, " T"] | None, periods_per_year: float, beside: Backtest | None = None
+def annual_growth(
+    equity: Float[np.ndarray, " T"],
+    dates: Shaped[np.ndarray, " T"] | None,
+    periods_per_year: float,
+    *,
+    beside: Float[np.ndarray, " T"] | None = None,
 ) -> float:
     """(1 + total) ^ (1 / years) − 1; infinite where a gain in a few days is beyond all numbers.
 
-    Where another portfolio `beside` it is bought later, from the close of that date on.
+    Where another curve `beside` it begins later, from the close of that date on.
     """
-    known = np.isfinite(result.equity) if beside is None else np.isfinite(result.equity) & np.isfinite(beside.equity)
+    known = np.isfinite(equity) if beside is None else np.isfinite(equity) & np.isfinite(beside)
     at = np.flatnonzero(known)
     if at.size < 2:
         return np.nan
     first, last = at[0], at[-1]
-    begun = 1.0 if first == np.argmax(np.isfinite(result.equity)) else result.equity[first]
+    begun = 1.0 if first == np.argmax(np.isfinite(equity)) else equity[first]
     years = (last - first) / periods_per_year if dates is None else (dates[last] - dates[first]) / np.timedelta64(1, "D") / DAYS_A_YEAR
     with np.errstate(over="ignore"):
-        return float(np.float64(result.equity[last] / begun) ** (1.0 / years) - 1.0)
+        return float(np.float64(equity[last] / begun) ** (1.0 / years) - 1.0)
 
 
 def _difference(own: float, other: float) -> float:
     return own - other if np.isfinite([own, other]).any() else np.nan
 
 
-def _annual_ratio(returns: Float[np.ndarray, " D"], periods_per_year: float) -> float:
+def annual_ratio(returns: Float[np.ndarray, " D"], periods_per_year: float) -> float:
+    """Mean / standard deviation (ddof 1) · √periods: the Sharpe ratio; NaN of fewer than two returns, or of equal ones."""
     if returns.size < 2 or not (spread := returns.std(ddof=1)) > 0:
         return np.nan
     return float(returns.mean() / spread * np.sqrt(periods_per_year))

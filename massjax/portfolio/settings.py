@@ -16,7 +16,16 @@ class BacktestSettings(Settings):
         0.2, gt=0.0, le=1.0, description="Share of the members that the portfolio holds, those with the best signal: 0.2 is the best fifth."
     )
     every: int = Field(
-        5, ge=1, description="Rows (dates) between rebalances; the horizon of the signal is a natural choice, a larger number trades less."
+        5,
+        ge=1,
+        description="Rows (dates) between the rebalances of a tranche; the horizon of the signal is a natural choice, a larger number "
+        "trades less.",
+    )
+    tranches: Literal["overlapping", "single"] = Field(
+        "overlapping",
+        description="Whether the portfolio is rebalanced in turns. `overlapping`: the capital is shared among as many tranches as `every` "
+        "says, all are bought on the first date, and then one is rebalanced on each date, so that no figure hangs on the day of the start; "
+        "`single`: all of it is rebalanced together.",
     )
     cost: float = Field(
         0.001,

@@ -14,9 +14,13 @@ from plotly.offline import get_plotlyjs
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.report import wording
-from massjax.report.figures import figures, kind_word, rolling_window, strategy_color
+from massjax.report.drawing import strategy_color
+from massjax.report.evidence_tables import gains_table, luck_table, power_table, years_table
+from massjax.report.figures import figures, kind_word, rolling_window
+from massjax.report.latest import latest, latest_weights, spoken_of, weights_in_words
 from massjax.report.run import RunResult
 from massjax.report.telling import annualised, shown_summary, too_few
+from massjax.report.verdict_words import opening
 from massjax.row_words import counted, every, row_unit
 from massjax.statistics.series import telling_dates
 from massjax.terminal import escaped_text
@@ -47,6 +51,8 @@ def render_report(result: RunResult) -> str:
         "counted": counted,
         "every": every,
         "kind_word": kind_word,
+        "latest_weights": latest_weights,
+        "weights_in_words": weights_in_words,
     }
     environment.globals |= {"return_name": wording.return_name, "horizon_dates": wording.horizon_dates}
     environment.filters |= {
@@ -76,8 +82,14 @@ def render_report(result: RunResult) -> str:
         color={strategy.name: strategy_color(result, strategy) for strategy in result.strategies},
         clear=wording.CONVENTIONAL_T,
         window=rolling_window(result),
-        headline=wording.headline(result),
-        verdict=wording.verdict(result),
+        opening=opening(result),
+        findings=wording.findings(result),
+        latest=latest(result),
+        spoken_of=spoken_of(result),
+        luck=luck_table(result),
+        power=power_table(result),
+        years=years_table(result),
+        gains=gains_table(result),
         span=wording.evaluated_span(result),
         facts=run_facts(result),
         store=_store(result),

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Float32, Shaped
 
+from massjax.agents.rules import rule_scores_by_date
 from massjax.errors import ConfigError, StoreError
+from massjax.machine import free_host_bytes
+from massjax.market import Panel
 from massjax.row_words import first_few
 from massjax.scoring.checking import check_stored_scores
+from massjax.scoring.memory import check_memory
 from massjax.scoring.work import Work
 from massjax.store import ScoreStore
+
+READ_AT_ONCE = 1 << 25
+"""Scores read from a store at once, where the units of the store are not larger."""
 
 
 class GatheredScores(NamedTuple):
     """Scores of all archetypes of a run, in their order.
 
     Attributes:
-        scores: in [0, 1]; NaN where an archetype has none, or the stock is not a member.
+        scores: in [0, 1]; NaN where an archetype has none, or the stock is not a member. Date-major in memory.
         store: where the language models' scores come from; None where all archetypes are rules.
         warnings: what the store lacks.
     """
@@ -33,26 +40,48 @@ def gather_scores(work: Work) -> GatheredScores:
     """Read the scores of LLM archetypes from the store of the configuration, compute those of rule archetypes from the panel.
 
     Raises:
-        ConfigError: there are LLM archetypes but no store.
+        ConfigError: there are LLM archetypes but no store, or the scores do not fit into memory.
         StoreError: the store is missing or damaged, holds the scores of something else, or lacks a date, stock or archetype.
     """
     panel, archetypes = work.panel, work.archetypes
-    scores = np.full((len(archetypes), *panel.member.shape), np.nan, np.float32)
-    for k, archetype in enumerate(archetypes):
-        if archetype.kind == "rule":
-            scores[k] = work.rule_scores[archetype.name]
     asked = [k for k, archetype in enumerate(archetypes) if archetype.kind == "llm"]
-    if not asked:
-        return GatheredScores(scores, None)
     names = [archetypes[k].name for k in asked]
-    store = _open(work, names)
+    store = _open(work, names) if asked else None
+    check_memory(len(archetypes), len(panel.stocks), len(panel.dates), free_host_bytes())
+    scores = np.empty((len(panel.dates), len(archetypes), len(panel.stocks)), np.float32)
+    rules = [k for k, archetype in enumerate(archetypes) if archetype.kind == "rule"]
+    if rules:
+        for dates, part in rule_scores_by_date(panel, [archetypes[k] for k in rules]):
+            scores[dates, _run_of(rules)] = part
+    if store is None:
+        return GatheredScores(np.moveaxis(scores, 0, 2), None)
+    for dates in _parts(len(panel.dates), store.layout.dates_per_unit, len(names) * len(panel.stocks)):
+        scores[dates, _run_of(asked)] = _stored(store, panel, names, dates)
+    return GatheredScores(np.moveaxis(scores, 0, 2), store, unasked_warnings(store, names, panel.dates, panel.stocks))
+
+
+def _parts(dates: int, unit: int, a_date: int) -> Iterator[slice]:
+    """Successive dates, whole units of a store, of about `READ_AT_ONCE` scores; `a_date` is the number of scores of one."""
+    step = max(1, READ_AT_ONCE // (a_date * unit)) * unit
+    return (slice(start, min(start + step, dates)) for start in range(0, dates, step))
+
+
+def _stored(store: ScoreStore, panel: Panel, names: Sequence[str], dates: slice) -> Float32[np.ndarray, "B K N"]:
+    """What a store holds of some successive dates, NaN off the universe."""
     try:
-        scores[asked] = store.scores(dates=panel.dates, archetypes=names, stocks=panel.stocks)
+        part = store.scores(dates=panel.dates[dates], archetypes=names, stocks=panel.stocks)
     except StoreError as error:
         hint = "run precompute with this config to add what is missing, or narrow market.start, market.end or the stocks"
         raise StoreError(f"{store.path}: {error} ({hint})") from error
-    warnings = unasked_warnings(store, names, panel.dates, panel.stocks)
-    return GatheredScores(np.where(panel.member, scores, np.float32(np.nan)), store, warnings)
+    by_date = np.moveaxis(part, 2, 0)
+    np.copyto(by_date, np.float32(np.nan), where=~panel.member[:, dates].T[:, None])
+    return by_date
+
+
+def _run_of(positions: Sequence[int]) -> slice | list[int]:
+    """Positions as a slice, where they follow one another."""
+    first, last = positions[0], positions[-1]
+    return slice(first, last + 1) if len(positions) == last + 1 - first else list(positions)
 
 
 def _open(work: Work, names: Sequence[str]) -> ScoreStore:

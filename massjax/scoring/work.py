@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from massjax.agents import ArchetypePrompts, Fact, PromptTemplate, content_free, facts_of, prompts_of, resolve_archetypes
-from massjax.agents.archetype import Archetype
+from massjax.agents.archetype import Archetype, asks_a_model
+from massjax.agents.facts import check_features
 from massjax.agents.protocols.staged import Staged, Wanted, apply_stages
 from massjax.agents.rules import rule_scores
 from massjax.config import RunConfig
@@ -34,7 +35,7 @@ class Work:
         config: the settings.
         panel: the market data.
         archetypes: one per row of the score tensor.
-        facts: what prompts may show.
+        facts: what prompts may show of the modalities that archetypes see; none where all of them are rules.
         template: the prompt template.
         order: which prompt layout was chosen, and why.
         texts: texts of the stages before a score, by key, as far as they are written.
@@ -121,7 +122,9 @@ def prepare(config: RunConfig) -> Work:
     """
     panel = load_panel(config)
     archetypes = resolve_archetypes(config.agents, panel)
-    facts = facts_of(panel, config.agents)
+    check_features(panel, config.agents)
+    seen = {modality for archetype in archetypes for modality in archetype.modalities}
+    facts = facts_of(panel, config.agents, seen) if asks_a_model(archetypes) else ()
     for archetype in archetypes:
         _check_askable(archetype, facts, config)
     template, order = choose_template(config, archetypes, facts, panel.member)

@@ -7,6 +7,7 @@ from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
 from massjax.search.loop import SearchResult, run_search, search_window
 from massjax.search.objectives import DailyObjective, MeanRankIC, Objective, ObjectiveSettings, RobustRankIC, SmoothObjectiveSettings
+from massjax.search.posterior import Posterior
 from massjax.search.registry import METHODS, settings_from_mapping
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Method",
     "Objective",
     "ObjectiveSettings",
+    "Posterior",
     "RobustRankIC",
     "Search",
     "SearchResult",

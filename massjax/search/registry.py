@@ -13,10 +13,11 @@ from massjax.search.annealing import Annealing
 from massjax.search.base import Estimator, Method, Search
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
+from massjax.search.posterior import Posterior
 from massjax.settings import validate
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
-    {"differential_evolution": DifferentialEvolution, "annealing": Annealing, "gradient": GradientSearch}
+    {"posterior": Posterior, "differential_evolution": DifferentialEvolution, "annealing": Annealing, "gradient": GradientSearch}
 )
 """The searches of massjax, by the name a config gives them."""
 

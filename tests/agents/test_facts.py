@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -98,3 +100,22 @@ def test_a_quoted_text_stays_one_quoted_line(texts: list[str]) -> None:
 def test_an_unknown_feature_to_show_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"agents\.features.*'g'"):
         facts_of(panel(np.zeros((2, 2))), AgentsSettings(archetypes=ONE, features=("g",)))
+
+
+def test_facts_of_some_modalities_are_those_of_all(panel_of_two: Panel) -> None:
+    for style in ("words", "numbers"):
+        chosen = AgentsSettings(archetypes=ONE, facts=style)
+        every = {fact.label: fact for fact in facts_of(panel_of_two, chosen)}
+        some = facts_of(panel_of_two, chosen, {"price"})
+        assert [fact.modality for fact in some] == ["price"]
+        assert some[0].texts == every[some[0].label].texts
+        np.testing.assert_array_equal(some[0].codes, every[some[0].label].codes)
+        assert {fact.modality for fact in every.values()} == {"price", "risk", "macro"}
+
+
+@pytest.fixture
+def panel_of_two() -> Panel:
+    one = panel(np.array([[0.1, 0.3], [0.2, np.nan], [0.0, 0.2]]))
+    other = Feature("v", "risk", np.array([[1.0, 2.0], [3.0, 1.0], [2.0, 2.0]]), "the v")
+    rate = MarketFact("rate", "macro", np.array([1.0, 2.0]), "interest rate")
+    return replace(one, features={**one.features, "v": other}, market_facts={"rate": rate})

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings, strategies as st
+from hypothesis.extra import numpy as hnp
 
 from massjax.agents import PromptTemplate, content_free, facts_of, prompts_of
 from massjax.agents.archetype import Archetype
+from massjax.agents.prompts import distinct_rows
 from massjax.agents.settings import AgentsSettings
 from massjax.errors import ConfigError
 from massjax.market import Feature, Panel
@@ -106,3 +109,16 @@ def test_a_wrong_template_is_named(panel: Panel, tmp_path: Path, text: str, mess
 def test_a_missing_template_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.j2"):
         PromptTemplate(tmp_path / "absent.j2")
+
+
+CODES = st.sampled_from([-1, 0, 1, 2, 5, 2**31 - 2])
+
+
+@settings(deadline=None, max_examples=60)
+@given(hnp.arrays(np.int32, st.tuples(st.integers(0, 12), st.integers(1, 6)), elements=CODES))
+def test_distinct_rows_are_those_of_numpy_also_beyond_64_bits(codes: np.ndarray) -> None:
+    rows, which = distinct_rows(list(codes.T))
+    expected, inverse = np.unique(codes, axis=0, return_inverse=True)
+    np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_array_equal(which, inverse.reshape(-1))
+    assert rows.dtype == codes.dtype

@@ -13,7 +13,8 @@ from massjax.portfolio.settings import BacktestSettings
 def test_one_stock_bought_at_the_next_close_and_held_to_the_end() -> None:
     prices = np.array([[100.0, 110, 121, 121], [50.0, 40, 50, 60]])
     signal = np.array([[1.0, 0, 0, 0], [0.0, 1, 1, 1]])
-    result = backtest(signal, returns_from_prices(prices), np.ones((2, 4), bool), BacktestSettings(quantile=0.5, every=10, cost=0.01))
+    rules = BacktestSettings(quantile=0.5, every=10, tranches="single", cost=0.01)
+    result = backtest(signal, returns_from_prices(prices), np.ones((2, 4), bool), rules)
     bought = 1 - 0.005
     np.testing.assert_allclose(result.equity, [np.nan, bought, bought * 1.1, bought * 1.1], rtol=1e-14)
     np.testing.assert_allclose(result.cost, [0, 0.005, 0, 0], rtol=1e-14)
@@ -27,7 +28,7 @@ def test_holdings_drift_and_only_the_difference_is_traded() -> None:
         np.zeros((2, 3)),
         returns_from_prices(prices),
         np.ones((2, 3), bool),
-        BacktestSettings(quantile=1.0, every=2, cost=0.02),
+        BacktestSettings(quantile=1.0, every=2, tranches="single", cost=0.02),
         execution_lag=0,
     )
     first = 1 - 0.01

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced, with_fills
@@ -17,6 +17,7 @@ from massjax.portfolio.backtest import Backtest, backtest, top_quantile
 from massjax.portfolio.settings import BacktestSettings
 from massjax.portfolio.untraded import untraded_warnings
 from massjax.statistics.correlation import daily_rank_ic
+from tests.portfolio.ledger import Ledger
 
 NAN = np.nan
 
@@ -39,8 +40,9 @@ def panel_of(prices: np.ndarray, **more: Any) -> Panel:
 
 def hold(panel: Panel, signal: Any, *, start: int = 0, lag: int = 0, **changes: Any) -> Backtest:
     assert panel.prices is not None
+    rules = BacktestSettings(**{"cost": 0.0, "tranches": "single", **changes})
     return backtest(
-        np.asarray(signal, float), returns_from_prices(panel.prices), panel.member, BacktestSettings(**{"cost": 0.0, **changes}),
+        np.asarray(signal, float), returns_from_prices(panel.prices), panel.member, rules,
         start=start, execution_lag=lag, fillable=fillable(panel, lag), ends=ends_of_prices(panel, lag),
     )  # fmt: skip
 
@@ -200,13 +202,18 @@ def test_rank_correlation_and_portfolio_agree_on_what_can_be_filled(seed: int, l
 
 @settings(max_examples=120, deadline=None)
 @given(
-    seed=st.integers(0, 10_000), every=st.integers(1, 6), lag=st.integers(0, 2), start=st.integers(0, 4),
+    seed=st.integers(0, 10_000), every=st.sampled_from([1, 2, 3, 4, 5, 6, 40]), lag=st.integers(0, 2), start=st.integers(0, 4),
+    tranches=st.sampled_from(["overlapping", "single"]),
     gaps=st.sampled_from([0.0, 0.05, 0.4]), closed=st.sampled_from([0.0, 0.2]), quantile=st.sampled_from([0.2, 0.34, 0.5, 1.0]),
     cost=st.sampled_from([0.0, 0.001, 0.05, 0.49]), unfilled=st.sampled_from(["wait", "lapse"]), loss=st.sampled_from([0.0, -0.3, -1.0]),
 )  # fmt: skip
-def test_equals_a_ledger_of_shares(
-    seed: int, every: int, lag: int, start: int, gaps: float, closed: float, quantile: float, cost: float, unfilled: str, loss: float
-) -> None:
+@example(
+    seed=765, every=2, lag=0, start=2, tranches="overlapping", gaps=0.4, closed=0.0, quantile=0.2, cost=0.05, unfilled="wait", loss=0.0
+)
+def test_equals_a_ledger_of_shares_for_each_tranche(
+    seed: int, every: int, lag: int, start: int, tranches: str,
+    gaps: float, closed: float, quantile: float, cost: float, unfilled: str, loss: float,
+) -> None:  # fmt: skip
     rng = np.random.default_rng(seed)
     signal, member = rng.integers(0, 6, (6, 25)).astype(float), rng.random((6, 25)) < 0.85
     signal[rng.random((6, 25)) < 0.1] = NAN
@@ -215,99 +222,34 @@ def test_equals_a_ledger_of_shares(
     if gaps:
         prices[rng.integers(6), rng.integers(5, 25) :] = NAN
     panel = panel_of(prices, tradable=rng.random((6, 25)) >= closed)
-    rules = BacktestSettings(quantile=quantile, every=every, cost=cost, unfilled=unfilled, delisting_return=loss)
+    rules = BacktestSettings(quantile=quantile, every=every, tranches=tranches, cost=cost, unfilled=unfilled, delisting_return=loss)
     can, ends = fillable(panel, lag), ends_of_prices(panel, lag)
     assert can is not None
     assert ends is not None
     found = backtest(signal, returns_from_prices(prices), member, rules, start=start, execution_lag=lag, fillable=can, ends=ends)
-    ledger = Ledger(prices, can, ends, rules)
+    overlapping, decisions = tranches == "overlapping", 25 - lag - start
+    ledgers = [Ledger(prices, can, ends, rules) for _ in range(every)]
+    whole = ledgers if overlapping else ledgers[:1]
     for t in range(start + lag, 25):
-        decide = (t - lag - start) % every == 0
-        ledger.day(t, top_quantile(signal[:, t - lag], member[:, t - lag], quantile) if decide else np.zeros(6))
-        np.testing.assert_allclose(found.equity[t], ledger.worth() if ledger.began else NAN, rtol=1e-9, atol=1e-14)
-        np.testing.assert_allclose(found.holdings[:, t], [ledger.value(n) for n in range(6)], rtol=1e-9, atol=1e-12)
-        np.testing.assert_allclose(found.turnover[t], ledger.turnover, rtol=1e-9, atol=1e-12)
+        target = top_quantile(signal[:, t - lag], member[:, t - lag], quantile)
+        for tranche, ledger in enumerate(ledgers):
+            decides = (t - lag - start - tranche) % every == 0 or (overlapping and not ledger.began)
+            ledger.day(t, target if decides else np.zeros(6))
+        equity = [ledger.worth() if ledger.began else NAN for ledger in ledgers]
+        np.testing.assert_allclose(found.equity[t], np.mean(equity[: len(whole)]), rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(found.starts[:, t], equity[0 if overlapping else 1 : min(every, decisions)], rtol=1e-9, atol=1e-14)
+        held = np.mean([[ledger.value(n) for n in range(6)] for ledger in whole], axis=0)
+        np.testing.assert_allclose(found.holdings[:, t], held, rtol=1e-9, atol=1e-12)
+        before = sum(ledger.before for ledger in whole)
+        turnover = sum(ledger.traded for ledger in whole) / before if before else 0.0
+        np.testing.assert_allclose(found.turnover[t], turnover, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found.cost[t], cost / 2 * turnover * before / len(whole), rtol=1e-9, atol=1e-12)
     cash = found.equity - found.holdings.sum(axis=0)
     assert (cash[np.isfinite(cash)] >= -1e-12).all(), "nothing is borrowed"
     assert (found.holdings >= 0).all()
-    if cost == 0 and not ledger.lost:
-        assert ledger.flows == pytest.approx(0.0, abs=1e-12), "what is paid is what is received"
-
-
-class Ledger:
-    """One unit of money, kept as shares and cash, one stock and one order at a time."""
-
-    def __init__(self, prices: np.ndarray, can: np.ndarray, ends: np.ndarray, rules: BacktestSettings) -> None:
-        self.prices, self.can, self.ends, self.rules = prices, can, ends, rules
-        self.cash, self.shares, self.last = 1.0, [0.0] * len(prices), [NAN] * len(prices)
-        self.buy: dict[int, float] = {}
-        self.sell: dict[int, float] = {}
-        self.began, self.lost, self.turnover, self.flows = False, False, 0.0, 0.0
-        self.seen = -1
-
-    def value(self, n: int) -> float:
-        return self.shares[n] * self.last[n] if self.shares[n] else 0.0
-
-    def worth(self) -> float:
-        return self.cash + sum(self.value(n) for n in range(len(self.shares)))
-
-    def day(self, t: int, target: np.ndarray) -> None:
-        stocks = range(len(self.shares))
-        for day in range(self.seen + 1, t + 1):
-            self.last = [self.prices[n, day] if np.isfinite(self.prices[n, day]) else self.last[n] for n in stocks]
-        self.seen, self.turnover = t, 0.0
-        for n in stocks:
-            if self.shares[n] and self.ends[n] == t - 1:
-                self.cash += self.value(n) * (1 + self.rules.delisting_return)
-                self.lost |= self.rules.delisting_return != 0
-                self.shares[n] = 0.0
-                self.buy.pop(n, None)
-                self.sell.pop(n, None)
-        worth = self.worth()
-        if worth <= 0:
-            return
-        if target.any():
-            self.began, self.buy, self.sell = True, {}, {}
-            for n in stocks:
-                change = target[n] * worth - self.value(n)
-                if change > 0:
-                    self.buy[n] = change
-                if change < 0:
-                    self.sell[n] = -change / self.last[n]
-            taking_part = [n for n in stocks if self.can[n, t]]
-        else:
-            taking_part = [n for n in stocks if self.can[n, t] and (n in self.buy or n in self.sell)]
-        self.trade(taking_part, worth)
-        if self.rules.unfilled == "lapse":
-            self.buy, self.sell = {}, {}
-
-    def trade(self, taking_part: list[int], worth: float) -> None:
-        before, traded = self.worth(), 0.0
-        for n in taking_part:
-            if n in self.sell:
-                count = min(self.sell.pop(n), self.shares[n])
-                self.shares[n] = self.shares[n] - count if self.shares[n] - count > 1e-14 else 0.0
-                self.cash += count * self.last[n]
-                traded += count * self.last[n]
-        wanted = sum(self.buy.get(n, 0.0) for n in taking_part)
-        part = min(1.0, self.cash / wanted) if wanted else 0.0
-        for n in taking_part:
-            if n in self.buy:
-                money = self.buy[n] * part
-                self.shares[n] += money / self.last[n]
-                self.cash -= money
-                traded += money
-                self.buy[n] -= money
-                if self.buy[n] < 1e-13:
-                    del self.buy[n]
-        self.flows += self.worth() - before
-        liquid = self.cash + sum(self.value(n) for n in taking_part)
-        if traded:
-            left = 1 - self.rules.cost / 2 * traded / liquid
-            self.cash *= left
-            for n in taking_part:
-                self.shares[n] *= left
-        self.turnover = traded / worth
+    for ledger in whole:
+        if cost == 0 and not ledger.lost:
+            assert ledger.flows == pytest.approx(0.0, abs=1e-12), "what is paid is what is received"
 
 
 def test_a_gap_in_ready_made_returns_is_told_with_stock_and_dates() -> None:

@@ -10,7 +10,7 @@ from massjax.portfolio.settings import BacktestSettings
 
 def test_performance_worked_by_hand() -> None:
     returns = np.array([[0.0, 0.1, -0.2, 0.05], [0.0, 0.0, 0.0, 0.0]])
-    settings = BacktestSettings(quantile=0.5, every=2, cost=0.02)
+    settings = BacktestSettings(quantile=0.5, every=2, tranches="single", cost=0.02)
     chosen = backtest(np.array([[1.0] * 4, [0.0] * 4]), returns, np.ones((2, 4), bool), settings, execution_lag=0)
     cash = backtest(np.array([[0.0] * 4, [1.0] * 4]), returns, np.ones((2, 4), bool), settings, execution_lag=0)
     figures, daily = performance(chosen, cash), np.array([-0.01, 0.1, -0.2, 0.05])

@@ -14,7 +14,7 @@ from massjax.report.console import print_summary
 from massjax.report.figures import equity_figure
 from massjax.report.html import render_report
 from massjax.report.run import RunResult
-from massjax.report.wording import headline, number, percent, return_name, signed_percent, verdict
+from massjax.report.wording import findings, headline, number, percent, return_name, signed_percent
 from massjax.statistics.series import SeriesSummary
 
 
@@ -70,7 +70,8 @@ def test_a_gain_beyond_measure_leaves_the_table_as_wide_as_it_was(small_run: Run
     assert "3.4e122" in text
     assert max(map(len, text.splitlines())) <= 80
     assert max(map(len, re.findall(r"\d+", re.sub(r"<script.*?</script>", "", render_report(large), flags=re.DOTALL)))) < 12
-    axis, line = equity_figure(large).layout.yaxis, equity_figure(large).data[0]
+    drawn = equity_figure(large)
+    axis, line = drawn.layout.yaxis, next(trace for trace in drawn.data if trace.name)
     assert (axis.tickformat, line.hovertemplate) == (".1e", "%{y:.1e}")
     assert equity_figure(small_run).layout.yaxis.tickformat == ".2f"
 
@@ -105,7 +106,7 @@ def test_the_verdict_claims_no_more_than_the_t_statistics(
 ) -> None:
     result = with_t(small_run, own, over_uniform)
     assert headline(result) == head
-    (sentence,) = verdict(result)
+    (sentence,) = findings(result)
     assert all(word in sentence for word in words)
 
 
@@ -114,17 +115,17 @@ def test_few_shared_dates_are_told_though_each_has_many_of_its_own(small_run: Ru
     nothing = SeriesSummary(np.nan, np.nan, np.nan, 0, np.nan, np.nan)
     result = with_series(small_run, over_uniform=nothing)
     assert headline(result) == "Annealing had too few dates in common with uniform weights to tell: 0."
-    assert "Against uniform weights no date in common; against the best single" in verdict(result)[0]
+    assert "Against uniform weights no date in common; against the best single" in findings(result)[0]
     some = with_series(small_run, over_uniform=SeriesSummary(0.1, 1.0, 1.0, 9, 0.01, 10.0))
     assert headline(some) == "Annealing had too few dates in common with uniform weights to tell: 9."
-    assert "+10.00 points on 9 shared dates (too few dates to tell)" in verdict(some)[0]
+    assert "+10.00 points on 9 shared dates (too few dates to tell)" in findings(some)[0]
 
 
 def test_equals_are_called_equal_and_not_uncertain(small_run: RunResult) -> None:
     same, sure = SeriesSummary(0.0, np.nan, 0.0, 80, 0.0, np.nan), SeriesSummary(1.0, np.nan, 1.0, 80, 0.0, np.nan)
     result = with_series(small_run, rank_ic=sure, over_uniform=same)
     assert headline(result) == "Annealing ranked no better and no worse than uniform weights on any date."
-    (sentence,) = verdict(result)
+    (sentence,) = findings(result)
     assert "100.00\N{NO-BREAK SPACE}% out of sample (no t), the same on every date" in sentence
     assert "uniform weights 0.00 points (the same on every date)" in sentence
 
@@ -152,13 +153,24 @@ def test_rows_that_are_no_days_are_not_called_days(small_run: RunResult) -> None
     weekly = replace(small_run, panel=replace(small_run.panel, periods_per_year=52.0))
     assert return_name(weekly, 5) == "5-week return"
     page = re.sub(r"<(script|style|pre)\b.*?</\1>", "", render_report(weekly), flags=re.DOTALL)
-    for words in ("1-week return", "every 5 weeks", "1 week before", "one to 4 weeks later", "a year has 52 weeks"):
+    for words in ("1-week return", "each every 5 weeks", "1 week before", "a year has 52 weeks"):
         assert words in page, words
-    words = re.sub(r"<[^>]+>", " ", page)
     printed = io.StringIO()
     print_summary(weekly, Console(file=printed, width=100))
-    for text in (words, printed.getvalue()):
+    for text in (re.sub(r"<[^>]+>", " ", page), printed.getvalue()):
+        assert "tranche" in text
         assert not re.search(r"\bdays?\b|-day\b|252", text)
+
+
+def test_a_portfolio_of_one_tranche_is_called_so(small_run: RunResult) -> None:
+    backtest = small_run.config.evaluate.backtest.replace(tranches="single")
+    config = small_run.config.replace(evaluate=small_run.config.evaluate.replace(backtest=backtest))
+    single, printed = replace(small_run, config=config), io.StringIO()
+    print_summary(single, Console(file=printed, width=100))
+    assert "Sharpe if begun 1 to 4 trading days later: low, high" in re.sub(r"\s+", " ", printed.getvalue())
+    page = re.sub(r"<(script|style|pre)\b.*?</\1>", "", render_report(single), flags=re.DOTALL)
+    assert "one to 4 trading days later" in page
+    assert "tranche" not in printed.getvalue() + page
 
 
 def test_the_horizons_have_their_own_numbers_of_dates(small_run: RunResult) -> None:
@@ -173,7 +185,8 @@ def test_the_horizons_have_their_own_numbers_of_dates(small_run: RunResult) -> N
             shown = f"70 to {dates} dates" if differ else f"{dates} dates"
             assert f"{horizon}-day return<small>{shown}" in page
         assert ("on those that both have" in page) is differ
-    own = [line.split()[-1] for line in text.splitlines() if line.startswith(("Annealing ", "Uniform weights "))][:2]
+    table = text.partition("Out of sample, ")[2]
+    own = [line.split()[-1] for line in table.splitlines() if line.startswith(("Annealing ", "Uniform weights "))][:2]
     assert own == ["70", str(small_run.strategy("uniform").metrics[1].rank_ic.dates)]
 
 
@@ -184,9 +197,10 @@ def test_the_terminal_shows_the_spread_over_starting_days(small_run: RunResult) 
     portfolio = small_run.strategy("annealing").portfolio
     assert portfolio is not None
     row = next(line for line in table.splitlines() if line.startswith("Annealing"))
-    assert row.split()[3:6] == [number(value) for value in (portfolio.performance.sharpe, *portfolio.sharpe_range)]
-    assert portfolio.sharpe_range == (min(portfolio.other_sharpes), max(portfolio.other_sharpes))
-    assert f'<td class="unsure">{number(portfolio.sharpe_range[0])}</td>' in render_report(small_run)
+    assert row.split()[3:6] == [number(value) for value in (portfolio.performance.sharpe, *portfolio.band.sharpe)]
+    assert portfolio.band.sharpe == (portfolio.band.sharpes.min(), portfolio.band.sharpes.max())
+    assert len(portfolio.band.sharpes) == small_run.config.evaluate.backtest.every
+    assert f'<td class="unsure">{number(portfolio.band.sharpe.low)}</td>' in render_report(small_run)
 
 
 def test_the_summary_fits_a_terminal_and_names_the_controls(small_run: RunResult, leaking_run: RunResult) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from massjax.config import load_config
+from massjax.errors import ConfigError
 from massjax.optimize import main as optimize
 from massjax.precompute import main as precompute
+from massjax.scoring import gathering
 from massjax.scoring.gathering import gather_scores
 from massjax.scoring.work import prepare
 from massjax.store import ScoreStore
@@ -62,3 +64,39 @@ def test_archetypes_that_were_not_asked_on_some_dates_are_told(tmp_path: Path) -
     assert told.startswith("22 of 22 dates lack the scores of some archetypes, the first being 2022-06-01; run")
     assert precompute(["--config", str(config)]) == 0
     assert warnings(config) == ()
+
+
+def test_scores_are_those_of_the_store_and_of_the_rules_in_the_order_of_the_archetypes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trend, careful, rule = SMALL["agents"]["archetypes"]
+    config = config_file(tmp_path, **CHANGES, agents={**SMALL["agents"], "archetypes": [trend, rule, careful]})
+    assert precompute(["--config", str(config)]) == 0
+    work = prepare(load_config(config))
+    stored = ScoreStore.open(tmp_path / "scores.zarr").scores(archetypes=["trend", "low-volatility", "careful"], stocks=work.panel.stocks)
+    for at_once in (1, gathering.READ_AT_ONCE):
+        monkeypatch.setattr(gathering, "READ_AT_ONCE", at_once)
+        found = gather_scores(work).scores
+        np.testing.assert_array_equal(found, np.where(work.panel.member, stored, np.nan))
+        np.testing.assert_array_equal(found[1], work.rule_scores["low-volatility"])
+        assert np.moveaxis(found, 2, 0).flags.c_contiguous, "held once, a date after the other"
+
+
+def test_rules_alone_need_no_facts(tmp_path: Path) -> None:
+    rule = SMALL["agents"]["archetypes"][2]
+    config = config_file(tmp_path, **CHANGES, agents={**SMALL["agents"], "archetypes": [rule]})
+    assert prepare(load_config(config)).facts == ()
+    wrong = config_file(tmp_path, **CHANGES, agents={"features": ["momentum_7m"], "archetypes": [rule]})
+    with pytest.raises(ConfigError, match=r"agents\.features.*'momentum_7m'.*did you mean"):
+        prepare(load_config(wrong))
+
+
+def test_scores_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = SMALL["agents"]["archetypes"][2]
+    work = prepare(load_config(config_file(tmp_path, **CHANGES, agents={"archetypes": [rule]})))
+    need = 2 * 4 * work.panel.member.size
+    monkeypatch.setattr(gathering, "free_host_bytes", lambda: need)
+    assert gather_scores(work).scores.shape[0] == 1
+    monkeypatch.setattr(gathering, "free_host_bytes", lambda: need - 1)
+    with pytest.raises(ConfigError, match=r"the scores of 1 archetype on 20 stocks and 22 dates take .* take fewer archetypes"):
+        gather_scores(work)

@@ -1,0 +1,185 @@
+"""A method repeated under every draw of the returns: an estimator as it is, a search with fewer searches through time."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from massjax.engine.devices import device_count, spread_items
+from massjax.engine.evaluation import Window
+from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.pairs import equal_stocks
+from massjax.engine.ranks import rank_returns
+from massjax.engine.signals import prepare_opinions
+from massjax.evaluate.found import prepare_estimator, window_length
+from massjax.evaluate.procedures import Repeated, in_sample_rank_ic, row_means
+from massjax.evaluate.repeated import Repetitions, weights_rank_ic
+from massjax.search.base import Estimator, Method, Search
+from massjax.search.loop import run_search
+from massjax.search.objectives import MeanRankIC
+from massjax.timing import Timing
+
+SEEDS = 5
+"""Seeds of a random search whose RankIC is compared, that of the run among them."""
+SHARE = 2.0
+"""Cost of all repetitions of a search, in units of the search itself."""
+TOGETHER_NUMBERS = 200_000
+"""Dates times archetypes times draws whose weights are estimated together."""
+
+
+def refitted(
+    repetitions: Repetitions, method: Method, timing: Timing, ranked_by: SignalName, key: Key[Array, ""], warm_start: bool = False
+) -> Repeated:
+    """RankIC and fitness of a method repeated under every draw.
+
+    An estimator is repeated whole. A search is repeated with a search every m-th date, whose weights apply until the next, and
+    m such that all repetitions cost about `SHARE` times the search itself; it is compared with the same thinned walk on the true returns,
+    so that the p-value stays exact.
+
+    Args:
+        repetitions: scores and draws.
+        method: an estimator or a search.
+        timing: of its walk.
+        ranked_by: which signal ranks the stocks.
+        key: of the method in the run.
+        warm_start: start the first chain of each search from the weights found before.
+    """
+    if isinstance(method, Estimator):
+        weights = _estimated(repetitions, method, timing, key)
+        return Repeated(
+            weights_rank_ic(repetitions, weights, repetitions.dates, ranked_by), in_sample_rank_ic(repetitions, weights, timing)
+        )
+    assert isinstance(method, Search)
+    return _searched(repetitions, method, timing, ranked_by, key, warm_start)
+
+
+def _estimated(repetitions: Repetitions, method: Estimator, timing: Timing, key: Key[Array, ""]) -> Float[np.ndarray, "R D K"]:
+    """The weights that apply on the dates of the repetitions, under each draw."""
+    scores, member = jnp.asarray(repetitions.scores, jnp.float32), jnp.asarray(repetitions.member)
+    alpha = jnp.float32(repetitions.alpha)
+    prepared = prepare_estimator(method, scores, member, timing, alpha, repetitions.fit_signal, repetitions.missing, key)
+    returns = jnp.asarray(repetitions.returns, jnp.float32)
+    daily = None if repetitions.daily_returns is None else jnp.asarray(repetitions.daily_returns, jnp.float32)
+    found_on = jnp.asarray(np.maximum(repetitions.dates - timing.delay, 0))
+    draws, together = repetitions.draws, max(1, min(16, TOGETHER_NUMBERS // scores.shape[0] // scores.shape[2]))
+    parts = []
+    for start in range(0, len(draws), together):
+        rows = np.minimum(np.arange(start, start + together), len(draws) - 1)
+        columns, stocks = jnp.asarray(draws.columns[rows]), jnp.asarray(draws.stocks[rows])
+        parts.append(np.asarray(_estimate_draws(method, prepared, returns, daily, columns, stocks, found_on, timing)))
+    return np.concatenate(parts)[: len(draws)]
+
+
+@partial(jax.jit, static_argnames=("method", "timing"))
+def _estimate_draws(
+    method: Estimator,
+    prepared: Any,
+    returns: Float[Array, "N T"],
+    daily: Float[Array, "N T"] | None,
+    columns: Int[Array, "B T"],
+    stocks: Int[Array, "B N"],
+    found_on: Int[Array, " D"],
+    timing: Timing,
+) -> Float[Array, "B D K"]:
+    def one_draw(column: Int[Array, " T"], stock: Int[Array, " N"]) -> Float[Array, "D K"]:
+        drawn = None if daily is None else daily[stock][:, column]
+        return method.weights(prepared, returns[stock][:, column], timing, drawn)[found_on]
+
+    return jax.vmap(one_draw)(columns, stocks)
+
+
+def _searched(
+    repetitions: Repetitions, method: Search, timing: Timing, ranked_by: SignalName, key: Key[Array, ""], warm_start: bool
+) -> Repeated:
+    draws, (archetypes, _, total) = len(repetitions.draws), repetitions.scores.shape
+    searches = total - timing.first_search - timing.delay
+    items = draws + SEEDS - 1
+    fits = max(1, int(SHARE * searches // items))
+    every = -(-searches // fits)
+    fit_dates = np.arange(timing.first_search, timing.first_search + searches, every)
+    which = np.concatenate([np.arange(draws), np.zeros(SEEDS - 1, np.int64)])
+    seeds = np.concatenate([np.zeros(draws, np.int64), np.arange(1, SEEDS)])
+    padding = -items % device_count()
+    which, seeds = np.pad(which, (0, padding), mode="edge"), np.pad(seeds, (0, padding), mode="edge")
+    previous = jnp.full((len(which), archetypes), 1.0 / archetypes, jnp.float32)
+    found, fitness = [], []
+    for date in fit_dates:
+        length = window_length(timing, int(date), total)
+        start = max(int(date) - (timing.gap or 0) - length, 0)
+        window = slice(start, start + length)
+        known = np.arange(start, start + length) < date - (timing.gap or 0)
+        member = repetitions.member[:, window] & known[None, :]
+        weights, value = _search_draws(
+            method,
+            jnp.asarray(repetitions.scores[:, :, window], jnp.float32),
+            jnp.asarray(member),
+            jnp.asarray(repetitions.returns, jnp.float32),
+            jnp.asarray(repetitions.draws.columns[which][:, window]),
+            jnp.asarray(repetitions.draws.stocks[which]),
+            jnp.asarray(seeds),
+            previous if warm_start else jnp.full_like(previous, 1.0 / archetypes),
+            jax.random.fold_in(key, int(date)),
+            jnp.float32(repetitions.alpha),
+            repetitions.fit_signal,
+            repetitions.missing,
+        )
+        known_value = jnp.isfinite(value)[:, None]
+        previous = jnp.where(known_value, weights, previous)
+        found.append(np.where(known_value, weights, 1.0 / archetypes)[:items])
+        fitness.append(np.asarray(value)[:items])
+    place = np.clip((repetitions.dates - timing.delay - timing.first_search) // every, 0, len(fit_dates) - 1)
+    weights_of = np.stack(found, axis=1)[:, place]
+    rank_ic = weights_rank_ic(repetitions, weights_of[:draws], repetitions.dates, ranked_by)
+    seed_means = (float(row_means(rank_ic[:1])[0]), *_seed_means(repetitions, weights_of[draws:], ranked_by))
+    return Repeated(rank_ic, row_means(np.stack(fitness, axis=1)[:draws]), every, seed_means)
+
+
+def _seed_means(repetitions: Repetitions, weights: Float[np.ndarray, "S D K"], ranked_by: SignalName) -> tuple[float, ...]:
+    """Mean RankIC, with the true returns, of the weights of further seeds."""
+    true = repetitions.only(np.zeros(len(weights), np.int64))
+    return tuple(float(mean) for mean in row_means(weights_rank_ic(true, weights, repetitions.dates, ranked_by)))
+
+
+@partial(jax.jit, static_argnames=("settings", "signal", "missing"))
+def _search_draws(
+    settings: Search,
+    scores: Float[Array, "K N L"],
+    member: Bool[Array, "N L"],
+    returns: Float[Array, "N T"],
+    columns: Int[Array, "I L"],
+    stocks: Int[Array, "I N"],
+    seeds: Int[Array, " I"],
+    previous: Float[Array, "I K"],
+    key: Key[Array, ""],
+    alpha: Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+) -> tuple[Float[Array, "I K"], Float[Array, " I"]]:
+    """A search over one window for each draw: scores are prepared once, returns for each."""
+
+    def apart(items: Int[Array, " J"], *data: Any) -> tuple[Array, Array]:
+        scores, member, returns, key, alpha, *of_items = data
+        opinions = prepare_opinions(scores, member, missing)
+        scored = opinions.present.max(axis=1) > 0
+
+        def one(item: Int[Array, ""]) -> tuple[Array, Array]:
+            column, stock, seed, before = (values[item] for values in of_items)
+            drawn = jnp.where(member, returns[stock[:, None], column[None, :]], jnp.nan).T
+            ranked = rank_returns(drawn, scored)
+            window = Window(opinions, ranked, equal_stocks(opinions, ranked.common, ranked.ranks))
+            start = jnp.full((settings.population, scores.shape[0]), 1.0 / scores.shape[0], jnp.float32).at[0].set(before)
+            mine = jax.random.wrap_key_data(
+                jnp.where(seed > 0, jax.random.key_data(jax.random.fold_in(key, seed)), jax.random.key_data(key))
+            )
+            result = run_search(MeanRankIC(window, alpha, signal), settings, start, mine)
+            return result.weights, result.fitness
+
+        return lax.map(one, items)
+
+    return spread_items(apart, jnp.arange(len(seeds)), scores, member, returns, key, alpha, columns, stocks, seeds, previous)

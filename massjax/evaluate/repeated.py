@@ -1,0 +1,274 @@
+"""RankIC under many draws of the returns at once: of a fixed signal, of weights found under each draw, of each archetype alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from massjax.average_ranks import average_ranks
+from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.ranks import PAIRS_UP_TO, correlation, rank_sums
+from massjax.engine.signals import balance, prepare_opinions, ranking_signal
+from massjax.evaluate.draws import Draws
+
+BLOCK_NUMBERS = 8_000_000
+"""Numbers of the scores, and of the returns under all draws, that one block of dates holds at most."""
+WORK = 1e10
+"""Operations on one strategy's signals under all draws, beyond which dates are left out evenly."""
+
+
+@dataclass(frozen=True, eq=False)
+class Repetitions:
+    """What a procedure is repeated on: the scores as they are, the returns of each draw.
+
+    Attributes:
+        draws: R of them, the first the returns as they were.
+        scores, member: of the run.
+        returns: forward returns of the horizon that is searched for, float32.
+        daily_returns: from close to close, moved along with them; None where there are none.
+        dates: indices of the D dates whose RankIC the statistic averages, the same under every draw.
+        alpha: share of the mean in the combined signal.
+        fit_signal: which signal the weights are fitted to.
+        missing: `renormalize` or `zero`.
+    """
+
+    draws: Draws
+    scores: Float[np.ndarray, "K N T"]
+    member: Bool[np.ndarray, "N T"]
+    returns: Float[np.ndarray, "N T"]
+    daily_returns: Float[np.ndarray, "N T"] | None
+    dates: Int[np.ndarray, " D"]
+    alpha: float
+    fit_signal: SignalName
+    missing: Missing
+
+    def only(self, draws: Int[np.ndarray, " S"]) -> Repetitions:
+        """The same with some of the draws, in the order given."""
+        kept = replace(self.draws, columns=self.draws.columns[draws], stocks=self.draws.stocks[draws])
+        return replace(self, draws=kept)
+
+
+def judged_dates(
+    evaluated: Bool[np.ndarray, " T"], returns: Float[np.ndarray, "N T"], archetypes: int, draws: int
+) -> Int[np.ndarray, " D"]:
+    """The evaluated dates with known returns; of more than can be afforded as many evenly spread ones."""
+    stocks = len(returns)
+    dates = np.flatnonzero(evaluated & np.isfinite(returns).any(axis=0))
+    work = draws * (stocks * min(stocks, PAIRS_UP_TO) / 2 + 4.0 * archetypes * stocks)
+    return dates[:: max(1, int(np.ceil(dates.size * work / WORK)))]
+
+
+def signal_rank_ic(repetitions: Repetitions, signal: Float[np.ndarray, "N T"]) -> Float[np.ndarray, "R D"]:
+    """RankIC of one signal with the returns of each draw, on the dates of the repetitions; NaN where undefined.
+
+    Ranks are taken over the stocks that have both, up to 512 stocks. Above, each side is ranked once among its own stocks, and the
+    ranks are correlated over the stocks that both have: exact where these are the same.
+    """
+    signal = np.where(repetitions.member, signal, np.nan)
+    exact = len(signal) <= PAIRS_UP_TO
+    values = signal if exact else average_ranks(signal)
+    returns = jnp.asarray(repetitions.returns if exact else average_ranks(repetitions.returns), jnp.float32)
+    found = []
+    for rows in _blocks(repetitions, 1):
+        columns = jnp.asarray(repetitions.draws.columns[:, repetitions.dates[rows]].T)
+        today = jnp.asarray(values[:, repetitions.dates[rows]].T, jnp.float32)
+        found.append(np.asarray(_signal_block(today, returns, columns, jnp.asarray(repetitions.draws.stocks), exact)).T)
+    return np.concatenate(found, axis=1) if found else np.empty((len(repetitions.draws), 0))
+
+
+def weights_rank_ic(
+    repetitions: Repetitions, weights: Float[np.ndarray, "R D K"], dates: Int[np.ndarray, " D"], signal: SignalName
+) -> Float[np.ndarray, "R D"]:
+    """RankIC, on each of the dates, of the weights that each draw has for it, with the returns of that draw; NaN where undefined.
+
+    Args:
+        repetitions: scores and draws.
+        weights: of each draw and date.
+        dates: indices, in any order, of D dates.
+        signal: which signal of the weights ranks the stocks.
+    """
+    exact = len(repetitions.returns) <= PAIRS_UP_TO
+    returns = jnp.asarray(repetitions.returns if exact else average_ranks(repetitions.returns), jnp.float32)
+    found = []
+    for rows in _blocks(repetitions, len(repetitions.scores), dates.size):
+        chosen = dates[rows]
+        block = (
+            jnp.asarray(repetitions.scores[:, :, chosen], jnp.float32),
+            jnp.asarray(repetitions.member[:, chosen]),
+            jnp.asarray(weights[:, rows].swapaxes(0, 1), jnp.float32),
+            jnp.asarray(repetitions.draws.columns[:, chosen].T),
+        )
+        stocks, alpha = jnp.asarray(repetitions.draws.stocks), jnp.float32(repetitions.alpha)
+        found.append(np.asarray(_weights_block(*block, stocks, returns, alpha, signal, repetitions.missing, exact)).T)
+    return np.concatenate(found, axis=1) if found else np.empty((len(repetitions.draws), 0))
+
+
+def sums_rank_ic(
+    repetitions: Repetitions, ranks: Float[np.ndarray, "F N D"], signs: Float[np.ndarray, "R F D"]
+) -> Float[np.ndarray, "R D"]:
+    """RankIC of the signed sum of features' ranks, with the signs and the returns of each draw; NaN where undefined.
+
+    Args:
+        repetitions: returns and draws.
+        ranks: of the features on the dates of the repetitions, 0 where there is none.
+        signs: of each draw, feature and date.
+    """
+    exact = len(repetitions.returns) <= PAIRS_UP_TO
+    returns = jnp.asarray(repetitions.returns if exact else average_ranks(repetitions.returns), jnp.float32)
+    found = []
+    for rows in _blocks(repetitions, len(ranks)):
+        chosen = repetitions.dates[rows]
+        found.append(
+            np.asarray(
+                _sums_block(
+                    jnp.asarray(np.moveaxis(ranks[:, :, rows], 2, 0), jnp.float32),
+                    jnp.asarray(np.moveaxis(signs[:, :, rows], 2, 0), jnp.float32),
+                    jnp.asarray(repetitions.member[:, chosen].T),
+                    jnp.asarray(repetitions.draws.columns[:, chosen].T),
+                    jnp.asarray(repetitions.draws.stocks),
+                    returns,
+                    exact,
+                )
+            ).T
+        )
+    return np.concatenate(found, axis=1) if found else np.empty((len(repetitions.draws), 0))
+
+
+def single_rank_ics(
+    repetitions: Repetitions, values: Float[np.ndarray, "K N T"], draws: slice, missing: Missing
+) -> Float[np.ndarray, "R K T"]:
+    """RankIC of each archetype, or feature, alone on every date with the returns of some draws, in float32; NaN where undefined.
+
+    Scores and returns are ranked once, each among its own stocks, and the ranks correlated over the stocks that both have: exact where
+    these are the same, and off by the change of the ranks among the remaining stocks elsewhere.
+
+    Args:
+        repetitions: returns, membership and draws.
+        values: scores or features; NaN where there is none.
+        draws: which of them.
+        missing: `zero` takes a missing value as 0.
+    """
+    ranked = jnp.asarray(_unit_ranks(repetitions.returns), jnp.float32)
+    columns, stocks = repetitions.draws.columns[draws], jnp.asarray(repetitions.draws.stocks[draws])
+    dates = values.shape[2]
+    found = np.empty((len(columns), len(values), dates), np.float32)
+    together = max(1, min(dates, BLOCK_NUMBERS // (values.shape[1] * max(len(values), len(columns)))))
+    for start in range(0, dates, together):
+        rows = np.minimum(np.arange(start, start + together), dates - 1)
+        here = np.where(repetitions.member[:, rows], values[:, :, rows], np.nan)
+        if missing == "zero":
+            here = np.where(repetitions.member[:, rows] & np.isnan(here), 0.0, here)
+        ranks = _unit_ranks(np.moveaxis(here, 0, -1))
+        block = _single_block(jnp.asarray(np.transpose(ranks, (1, 2, 0)), jnp.float32), ranked, jnp.asarray(columns[:, rows].T), stocks)
+        found[:, :, rows] = np.transpose(np.asarray(block), (2, 1, 0))
+    return found
+
+
+def _unit_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..."]:
+    """Average ranks less their mean, over the number of stocks: between -1/2 and 1/2."""
+    ranks = average_ranks(values)
+    count = np.isfinite(ranks).sum(axis=0)
+    return (ranks - (count + 1) / 2) / np.maximum(count, 1)
+
+
+def _blocks(repetitions: Repetitions, archetypes: int, dates: int | None = None) -> Iterator[slice]:
+    total = repetitions.dates.size if dates is None else dates
+    stocks = len(repetitions.returns)
+    together = max(1, BLOCK_NUMBERS // (stocks * max(archetypes, len(repetitions.draws))))
+    return (slice(start, min(start + together, total)) for start in range(0, total, together))
+
+
+@partial(jax.jit, static_argnames="exact")
+def _signal_block(
+    signal: Float[Array, "D N"], returns: Float[Array, "N T"], columns: Int[Array, "D R"], stocks: Int[Array, "R N"], exact: bool
+) -> Float[Array, "D R"]:
+    def one_date(date: tuple[Array, Array]) -> Array:
+        drawn = returns[stocks, date[1][:, None]].T
+        return _rank_ic(jnp.broadcast_to(date[0][:, None], drawn.shape), drawn, exact, ranked=not exact)
+
+    return lax.map(one_date, (signal, columns))
+
+
+@partial(jax.jit, static_argnames=("signal", "missing", "exact"))
+def _weights_block(
+    scores: Float[Array, "K N D"],
+    member: Bool[Array, "N D"],
+    weights: Float[Array, "D R K"],
+    columns: Int[Array, "D R"],
+    stocks: Int[Array, "R N"],
+    returns: Float[Array, "N T"],
+    alpha: Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+    exact: bool,
+) -> Float[Array, "D R"]:
+    def one_date(date: tuple[Array, Array, Array, Array]) -> Array:
+        score, there, weight, column = date
+        opinions = prepare_opinions(score[:, :, None], there[:, None], missing)
+        rows = jax.tree.map(lambda leaf: leaf[0], opinions)
+        ranking = ranking_signal(rows, balance(weight).T, alpha, signal)
+        return _rank_ic(ranking, returns[stocks, column[:, None]].T, exact, ranked=False)
+
+    return lax.map(one_date, (jnp.moveaxis(scores, 2, 0), member.T, weights, columns))
+
+
+@partial(jax.jit, static_argnames="exact")
+def _sums_block(
+    ranks: Float[Array, "D F N"],
+    signs: Float[Array, "D R F"],
+    member: Bool[Array, "D N"],
+    columns: Int[Array, "D R"],
+    stocks: Int[Array, "R N"],
+    returns: Float[Array, "N T"],
+    exact: bool,
+) -> Float[Array, "D R"]:
+    def one_date(date: tuple[Array, Array, Array, Array]) -> Array:
+        rank, sign, there, column = date
+        total = jnp.round(jnp.matmul(rank.T, sign.T, precision="highest"), 5)
+        return _rank_ic(jnp.where(there[:, None], total, jnp.nan), returns[stocks, column[:, None]].T, exact, ranked=False)
+
+    return lax.map(one_date, (ranks, signs, member, columns))
+
+
+def _rank_ic(signal: Float[Array, "N R"], returns: Float[Array, "N R"], exact: bool, ranked: bool) -> Float[Array, " R"]:
+    """Rank correlation of each column; where not `exact` the returns are ranks already, and the signal where `ranked`."""
+    common = ~jnp.isnan(signal) & ~jnp.isnan(returns)
+    if exact:
+        q, r = (rank_sums(jnp.where(common, values, jnp.nan)) for values in (signal, returns))
+    else:
+        known = jnp.maximum(common.sum(axis=0), 1).astype(jnp.float32)
+        q, r = (_centred(values, common, known) for values in (signal, returns))
+        if not ranked:
+            q = rank_sums(jnp.where(common, signal, jnp.nan))
+    return correlation((q * r).sum(axis=0), (q * q).sum(axis=0), (r * r).sum(axis=0))
+
+
+def _centred(values: Float[Array, "N R"], common: Bool[Array, "N R"], known: Float[Array, " R"]) -> Float[Array, "N R"]:
+    return jnp.where(common, values - (jnp.where(common, values, 0.0).sum(axis=0) / known)[None, :], 0.0)
+
+
+@jax.jit
+def _single_block(
+    ranks: Float[Array, "D K N"], returns: Float[Array, "N T"], columns: Int[Array, "D R"], stocks: Int[Array, "R N"]
+) -> Float[Array, "D K R"]:
+    def one_date(date: tuple[Array, Array]) -> Array:
+        x, column = date
+        y = returns[stocks, column[:, None]].T
+        has_x, has_y = (~jnp.isnan(x)).astype(jnp.float32), (~jnp.isnan(y)).astype(jnp.float32)
+        x, y = jnp.where(has_x > 0, x, 0.0), jnp.where(has_y > 0, y, 0.0)
+        count = jnp.maximum(has_x @ has_y, 1.0)
+        sum_x, sum_y = x @ has_y, has_x @ y
+        square_x, square_y = (x * x) @ has_y - sum_x**2 / count, has_x @ (y * y) - sum_y**2 / count
+        least = 1e-6 * count
+        defined = (square_x > least) & (square_y > least)
+        scale = jnp.sqrt(jnp.where(defined, square_x * square_y, 1.0))
+        return jnp.where(defined, (x @ y - sum_x * sum_y / count) / scale, jnp.nan)
+
+    return lax.map(one_date, (ranks, columns))
