@@ -123,14 +123,17 @@ def search_window(
         signal: which of `combined`, `mean` and `disagreement` ranks the stocks.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         start: weights to start from, [K] for all chains or [chains, K]; by default all equal.
-        progress: called as `progress(taken, total, best)` with numbers of steps and the best fitness so far, up to a hundred times.
+        previous: weights of the date before, [K], for an objective that holds to them; by default all equal.
+        progress: called as `progress(taken, total, best)` with numbers of steps and the highest value of the objective so far, up to a
+            hundred times.
 
     Returns:
         A `SearchResult`, judged by the exact fitness whatever the method optimised.
 
     Raises:
-        DataError: arrays that do not fit together, infinite values, or invalid start weights.
-        ConfigError: an unknown `signal` or `missing`, an alpha outside [0, 1], settings of no search, or a key of another kind.
+        DataError: arrays that do not fit together, infinite values, or invalid start or previous weights.
+        ConfigError: an unknown `signal` or `missing`, an alpha outside [0, 1], settings of no search, a key of another kind, or previous
+            weights on which nothing depends.
 
     Example:
         Six stocks on three dates, and three archetypes: the first ranks the stocks as they returned afterwards, the last the other way
@@ -294,7 +297,7 @@ def finish(objective: Objective, settings: Search, running: Running) -> SearchRe
 
 def exact_fitness(objective: Objective, evaluated: Evaluated) -> Float[Array, " P"]:
     """Exact mean RankIC of candidates that an objective has judged, which is their value where it is the objective."""
-    if isinstance(objective, MeanRankIC):
+    if type(objective) is MeanRankIC:
         return evaluated.fitness
     return window_fitness(objective.window, evaluated.weights, objective.alpha, objective.signal)
 
