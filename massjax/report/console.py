@@ -183,7 +183,7 @@ def _table(title: str | None, first: str, *headings: str) -> Table:
         padding=(0, gap, 0, 0),
     )
     table.show_edge = False
-    table.add_column(first, no_wrap=True)
+    table.add_column(first)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
     return table

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Strategy
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.report import wording
 from massjax.report.drawing import strategy_color
@@ -61,6 +61,7 @@ def render_report(result: RunResult) -> str:
         "number": wording.number,
         "signed_percent": wording.signed_percent,
     }
+    environment.tests["weighs_archetypes"] = _weighs_archetypes
     return environment.get_template("report.html.j2").render(
         result=result,
         config=result.config,
@@ -97,6 +98,11 @@ def render_report(result: RunResult) -> str:
         figures={name: Markup(_script_safe(to_json(figure, validate=False) or "")) for name, figure in figures(result).items()},
         plotly=Markup(get_plotlyjs()),
     )
+
+
+def _weighs_archetypes(strategy: Strategy) -> bool:
+    """Whether a strategy listens to archetypes at all; a control on features alone does not."""
+    return bool(strategy.weights.any())
 
 
 def run_facts(result: RunResult) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from massjax.report.html import render_report
 from massjax.report.run import RunResult
 from massjax.report.wording import findings, headline, number, percent, return_name, signed_percent
 from massjax.statistics.series import SeriesSummary
+from tests.report.made_evidence import without_evidence
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,8 @@ def test_a_gain_beyond_measure_leaves_the_table_as_wide_as_it_was(small_run: Run
 
 
 def with_series(result: RunResult, **summaries: SeriesSummary) -> RunResult:
-    """The run with other summaries of its search, at every horizon."""
+    """The run, without p-values, with other summaries of its search, at every horizon."""
+    result = without_evidence(result)
     search = result.strategy("annealing")
     metrics = {h: replace(m, **summaries) for h, m in search.metrics.items()}
     return replace(result, strategies=(replace(search, metrics=metrics), *result.strategies[1:]))
