@@ -162,6 +162,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     from massjax.evaluate.searches import first_evaluated, listed_searches, on_permuted_scores
     from massjax.evaluate.strategies import evaluated_dates, judge, portfolio_of
     from massjax.evaluate.undefined import check_any_score, nothing_evaluated
+    from massjax.evaluate.verdict import verdict
     from massjax.report.remarks import remarks
     from massjax.report.run import ArchetypeFacts, RunResult, made_by_fake
 
@@ -245,6 +246,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         platform=jax.default_backend(),
         ranking=ranking_method(len(panel.stocks)),
         store=store,
+        verdict=verdict(strategies, settings.horizon) if searches and settings.p_values else None,
         effective_opinions=opinions,
         warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, remembered)),
         seconds=times.seconds,

@@ -8,47 +8,77 @@ from rich.table import Table
 from rich.text import Text
 
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Portfolio, Strategy
+from massjax.report.evidence_tables import EvidenceTable, evidence_tables, signals_table
+from massjax.report.latest import latest, spoken_of, weights_in_words
 from massjax.report.run import RunResult
 from massjax.report.telling import annualised, shown_summary
+from massjax.report.verdict_words import opening
 from massjax.report.wording import (
     dates_differ,
     evaluated_span,
-    headline,
+    findings,
     horizon_dates,
     marks,
     number,
     percent,
     return_name,
     signed_percent,
-    verdict,
 )
 from massjax.row_words import counted, every, row_unit
 from massjax.terminal import escaped_text
 
 MOST_COLUMNS = 9
 """Columns of figures from which they stand closer together, to fit 80 columns of text."""
+MOST_YEARS = 8
+"""Years in a table at most; the page has all."""
 
 
 def print_summary(result: RunResult, console: Console) -> None:
-    """Print metrics of every strategy beside the controls, the portfolios, what may be concluded, and the warnings."""
+    """Print the verdict, the latest weights and ranking, the tables, what may be concluded, and the warnings."""
     console.print(summary(result))
 
 
 def summary(result: RunResult) -> RenderableType:
-    """Metrics, portfolios, conclusions and warnings of a run as something rich prints.
+    """Verdict, latest weights and ranking, evidence, metrics, portfolios, conclusions and warnings of a run as something rich prints.
 
     Fits 80 columns, on a few more where the strategies have different dates.
     """
     parts: list[RenderableType] = [Text(mark, style="bold red") for mark in marks(result)]
-    tables = [_metrics(result), _shrinkage(result), *([_portfolios(result)] if result.benchmark is not None else [])]
-    for table in tables:
-        parts += [table, Text()]
-    if result.benchmark is None:
-        parts.append(Text(escaped_text(result.no_backtest) + "\n"))
-    parts.append(Text(escaped_text(headline(result)) + "\n", style="bold"))
-    parts += [Text(escaped_text(sentence) + "\n") for sentence in verdict(result)]
+    parts += [Text(escaped_text(opening(result)) + "\n", style="bold"), *_latest(result)]
+    parts += [part for table in evidence_tables(result) for part in _evidence(table)]
+    parts += [_metrics(result), Text(), *_evidence(signals_table(result)), _shrinkage(result), Text()]
+    parts += [_portfolios(result), Text()] if result.benchmark is not None else [Text(escaped_text(result.no_backtest) + "\n")]
+    parts += [Text(escaped_text(sentence) + "\n") for sentence in findings(result)]
     parts += [Text(f"Warning: {escaped_text(warning)}.", style="yellow") for warning in result.warnings]
     return Group(*parts)
+
+
+def _latest(result: RunResult) -> list[RenderableType]:
+    """The weights and the ranking of the last date, under the weights that are advised."""
+    found = latest(result)
+    if found is None:
+        return []
+    lines = [f"{found.strategy.label} on {found.last_date}: {weights_in_words(result, found.strategy)}."]
+    search = spoken_of(result)
+    if search is not None and search is not found.strategy:
+        lines.append(f"{search.label}: {weights_in_words(result, search)}.")
+    stale = "" if found.date == found.last_date else ", the last date with scores"
+    lines.append(f"Stocks on {found.date}{stale}, by the {found.ranked_by} signal:")
+    ranked = [f"  {word:<6}{', '.join(stock for stock, _ in stocks)}" for word, stocks in (("best", found.best), ("worst", found.worst))]
+    return [*(Text(escaped_text(line)) for line in (*lines, *ranked)), Text()]
+
+
+def _evidence(table: EvidenceTable) -> list[RenderableType]:
+    """A table, the sentences beneath it, and an empty line; of more years than fit the last are shown, and one year alone is not."""
+    years = all(heading.isdigit() for heading in table.headings)
+    if years and len(table.headings) == 1:
+        return []
+    cut = max(0, len(table.headings) - MOST_YEARS) if years else 0
+    title = Text(f"{table.title}{f' (the last {MOST_YEARS} years)' if cut else ''}", style="bold")
+    shown = _table(None, "", *table.headings[cut:])
+    for strategy, cells in table.rows:
+        shown.add_row(_label(strategy), *cells[cut:], style=_style(strategy))
+    return [title, shown, *(Text(escaped_text(note), style="dim") for note in table.notes), Text()]
 
 
 def _metrics(result: RunResult) -> Table:
@@ -142,11 +172,18 @@ def _against(result: RunResult, portfolio: Portfolio, annual: bool) -> str:
     return signed_percent(portfolio.performance.total_return - result.benchmark.performance.total_return, 1)
 
 
-def _table(title: str, first: str, *headings: str) -> Table:
+def _table(title: str | None, first: str, *headings: str) -> Table:
     gap = 1 if len(headings) < MOST_COLUMNS else 0
-    table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="", padding=(0, gap, 0, 0))
+    table = Table(
+        title=None if title is None else Text(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        header_style="",
+        padding=(0, gap, 0, 0),
+    )
     table.show_edge = False
-    table.add_column(first, no_wrap=True)
+    table.add_column(first)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
     return table

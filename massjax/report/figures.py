@@ -10,15 +10,13 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM, UNIFORM_LLM, UNIFORM_RULES, Portfolio, Strategy
+from massjax.evaluate.result import BEST_SINGLE, Portfolio, Strategy
+from massjax.report.drawing import INK, line_style, strategy_color, styled
+from massjax.report.evidence_figures import evidence_figures
 from massjax.report.run import RunResult
 from massjax.report.telling import shown_summary
 from massjax.report.wording import LARGEST_IN_FULL, MINUS
 
-SEARCH_COLORS = ("#3b7ae0", "#d9652b", "#1f9d76", "#a24bc0", "#c43d6b", "#5b8c1a")
-CONTROL_COLORS = {UNIFORM: "#8a929c", UNIFORM_LLM: "#8fa3d6", UNIFORM_RULES: "#c79a86", BEST_SINGLE: "#b08a2e"}
-INK = "black"
-"""Stands for the colour of the text, which the page fills in."""
 ARCHETYPE_COLORS = (
     "#4a74c0", "#de8a50", "#58a38a", "#c2606d", "#8b72b6", "#c8a945", "#66adcf", "#a46d58",
     "#89ab57", "#d18bb0", "#56648a", "#e3b48c", "#3f8178", "#e29a9d", "#b3a5d6", "#8c8148",
@@ -28,19 +26,12 @@ MOST_DATES = 1500
 """Dates drawn in a stacked area at most; more would only make the file heavy."""
 
 
-def strategy_color(result: RunResult, strategy: Strategy) -> str:
-    """The colour that stands for a strategy in all figures and tables."""
-    if strategy.kind == "control":
-        return CONTROL_COLORS[strategy.name]
-    searches = [s.name for s in result.strategies if s.kind == "search"]
-    return SEARCH_COLORS[searches.index(strategy.name) % len(SEARCH_COLORS)]
-
-
 def figures(result: RunResult) -> dict[str, go.Figure]:
     """All figures of a run, by the name under which the page places them."""
     drawn = {"rank_ic": rank_ic_figure(result), "promised": promised_figure(result), "weights": weights_figure(result)}
     if result.benchmark is not None:
         drawn["equity"] = equity_figure(result)
+    drawn |= evidence_figures(result)
     marks = ["fake scores: noise"] if result.fake else []
     marks += ["leakage ablation: not a result"] if result.config.evaluate.leakage_ablation else []
     if marks:
@@ -70,7 +61,7 @@ def rank_ic_figure(result: RunResult) -> go.Figure:
             x=dates,
             y=100 * trailing_mean(daily, window),
             name=strategy.label,
-            line=_line(result, strategy),
+            line=line_style(result, strategy),
             legendgroup=strategy.name,
             row=1,
             col=1,
@@ -82,7 +73,7 @@ def rank_ic_figure(result: RunResult) -> go.Figure:
     figure.update_yaxes(ticksuffix=" %", zeroline=True)
     for row in range(2, len(titles) + 1):
         figure.update_yaxes(range=[-100, 100], tickvals=[-50, 0, 50], ticktext=[f"{MINUS}50 %", "0 %", "50 %"], row=row)
-    return _styled(figure, height=280 + 130 * len(searches), hover="x unified", hover_format=".1f")
+    return styled(figure, height=280 + 130 * len(searches), hover="x unified", hover_format=".1f")
 
 
 def promised_figure(result: RunResult) -> go.Figure:
@@ -101,7 +92,7 @@ def promised_figure(result: RunResult) -> go.Figure:
         add(x=[kept], y=[strategy.label], marker=filled, error_x=spread, hovertemplate="out of sample %{x:.2f} %<extra></extra>")
     figure.update_xaxes(ticksuffix=" %", zeroline=True)
     figure.update_yaxes(showgrid=False)
-    return _styled(figure, height=70 + 42 * len(result.strategies), hover="closest", legend=False)
+    return styled(figure, height=70 + 42 * len(result.strategies), hover="closest", legend=False)
 
 
 def weights_figure(result: RunResult) -> go.Figure:
@@ -133,7 +124,7 @@ def weights_figure(result: RunResult) -> go.Figure:
             )
     figure.update_yaxes(range=[0, 100], tickvals=[0, 50, 100], ticktext=["0 %", "50 %", "100 %"], showgrid=False)
     figure.update_xaxes(showgrid=False)
-    return _styled(figure, height=90 + 180 * len(shown), hover="x unified", side_legend=True)
+    return styled(figure, height=90 + 180 * len(shown), hover="x unified", side_legend=True)
 
 
 def equity_figure(result: RunResult) -> go.Figure:
@@ -150,7 +141,7 @@ def equity_figure(result: RunResult) -> go.Figure:
         subplot_titles=["Value of 1", "Below its highest value so far"],
     )
     held: list[tuple[str, Portfolio, Mapping[str, object]]] = [
-        (s.label, s.portfolio, _line(result, s)) for s in result.strategies if s.portfolio is not None
+        (s.label, s.portfolio, line_style(result, s)) for s in result.strategies if s.portfolio is not None
     ]
     if result.benchmark is not None:
         held.append(("All members alike", result.benchmark, {"color": INK, "width": 1.5, "dash": "dot"}))
@@ -177,7 +168,7 @@ def equity_figure(result: RunResult) -> go.Figure:
         )
     figure.update_yaxes(type="log", tickformat=axis, nticks=7, row=1)
     figure.update_yaxes(ticksuffix=" %", nticks=4, row=2)
-    return _styled(figure, height=470, hover="x unified")
+    return styled(figure, height=470, hover="x unified")
 
 
 def _band(result: RunResult, portfolio: Portfolio, label: str, color: str) -> go.Scatter:
@@ -230,34 +221,3 @@ def trailing_mean(daily: Float[np.ndarray, " T"], window: int) -> Float[np.ndarr
     total, count = sums[window:] - sums[:-window], counts[window:] - counts[:-window]
     means[window - 1 :] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return means
-
-
-def _line(result: RunResult, strategy: Strategy) -> dict[str, object]:
-    control = strategy.kind == "control"
-    return {
-        "color": strategy_color(result, strategy),
-        "width": 1.5 if control else 2.25,
-        "dash": "dash" if strategy.name == BEST_SINGLE else "solid",
-    }
-
-
-def _styled(
-    figure: go.Figure, *, height: int, hover: str, hover_format: str = "", legend: bool = True, side_legend: bool = False
-) -> go.Figure:
-    beside = {"orientation": "v", "x": 1.01, "y": 1.0, "xanchor": "left", "traceorder": "reversed"}
-    below = {"orientation": "h", "x": 0, "y": -0.08, "yanchor": "top"}
-    figure.update_layout(
-        template="none",
-        height=height,
-        margin={"l": 8, "r": 8, "t": 28, "b": 8},
-        hovermode=hover,
-        showlegend=legend,
-        legend={**(beside if side_legend else below), "tracegroupgap": 0, "font": {"size": 12}},
-        bargap=0.0,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-    )
-    figure.update_xaxes(automargin=True, ticks="", showline=False)
-    figure.update_yaxes(automargin=True, ticks="", showline=False, hoverformat=hover_format)
-    figure.update_annotations(x=0, xanchor="left", font={"size": 13})
-    return figure

@@ -11,12 +11,16 @@ from markupsafe import Markup, escape
 from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Strategy
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.report import wording
-from massjax.report.figures import figures, kind_word, rolling_window, strategy_color
+from massjax.report.drawing import strategy_color
+from massjax.report.evidence_tables import gains_table, luck_table, power_table, years_table
+from massjax.report.figures import figures, kind_word, rolling_window
+from massjax.report.latest import latest, latest_weights, spoken_of, weights_in_words
 from massjax.report.run import RunResult
 from massjax.report.telling import annualised, shown_summary, too_few
+from massjax.report.verdict_words import opening
 from massjax.row_words import counted, every, row_unit
 from massjax.statistics.series import telling_dates
 from massjax.terminal import escaped_text
@@ -47,6 +51,8 @@ def render_report(result: RunResult) -> str:
         "counted": counted,
         "every": every,
         "kind_word": kind_word,
+        "latest_weights": latest_weights,
+        "weights_in_words": weights_in_words,
     }
     environment.globals |= {"return_name": wording.return_name, "horizon_dates": wording.horizon_dates}
     environment.filters |= {
@@ -55,6 +61,7 @@ def render_report(result: RunResult) -> str:
         "number": wording.number,
         "signed_percent": wording.signed_percent,
     }
+    environment.tests["weighs_archetypes"] = _weighs_archetypes
     return environment.get_template("report.html.j2").render(
         result=result,
         config=result.config,
@@ -76,8 +83,14 @@ def render_report(result: RunResult) -> str:
         color={strategy.name: strategy_color(result, strategy) for strategy in result.strategies},
         clear=wording.CONVENTIONAL_T,
         window=rolling_window(result),
-        headline=wording.headline(result),
-        verdict=wording.verdict(result),
+        opening=opening(result),
+        findings=wording.findings(result),
+        latest=latest(result),
+        spoken_of=spoken_of(result),
+        luck=luck_table(result),
+        power=power_table(result),
+        years=years_table(result),
+        gains=gains_table(result),
         span=wording.evaluated_span(result),
         facts=run_facts(result),
         store=_store(result),
@@ -85,6 +98,11 @@ def render_report(result: RunResult) -> str:
         figures={name: Markup(_script_safe(to_json(figure, validate=False) or "")) for name, figure in figures(result).items()},
         plotly=Markup(get_plotlyjs()),
     )
+
+
+def _weighs_archetypes(strategy: Strategy) -> bool:
+    """Whether a strategy listens to archetypes at all; a control on features alone does not."""
+    return bool(strategy.weights.any())
 
 
 def run_facts(result: RunResult) -> list[tuple[str, str]]:

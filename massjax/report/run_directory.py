@@ -17,13 +17,13 @@ from massjax.config import RunConfig
 from massjax.errors import ConfigError, MassjaxError
 from massjax.report.html import render_report
 from massjax.report.run import RunResult
-from massjax.report.series import holdings_frame, rank_ic_frame, returns_frame
+from massjax.report.series import holdings_frame, luck_frame, rank_ic_frame, returns_frame
 from massjax.report.tables import metrics_document, signals_frame, weights_frame
 from massjax.row_words import first_few
 
 CONFIG, METRICS, WEIGHTS, SIGNALS, REPORT = "config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "report.html"
-RETURNS, RANK_IC, HOLDINGS = "returns.parquet", "rank_ic.parquet", "holdings.parquet"
-OWN_FILES = frozenset({CONFIG, METRICS, WEIGHTS, SIGNALS, RETURNS, RANK_IC, HOLDINGS, REPORT})
+RETURNS, RANK_IC, HOLDINGS, LUCK = "returns.parquet", "rank_ic.parquet", "holdings.parquet", "luck.parquet"
+OWN_FILES = frozenset({CONFIG, METRICS, WEIGHTS, SIGNALS, RETURNS, RANK_IC, HOLDINGS, LUCK, REPORT})
 """What a run may hold; a run of an older version lacks some."""
 MOST_NAMED = 5
 """Foreign files named in a message at most."""
@@ -73,6 +73,7 @@ def write_run(result: RunResult, folder: Path) -> None:
         RETURNS: returns_frame(result),
         RANK_IC: rank_ic_frame(result),
         HOLDINGS: holdings_frame(result),
+        LUCK: luck_frame(result),
     }
     report = render_report(result)
     metrics = json.dumps(metrics_document(result), indent=2, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""The daily series of a run as frames: `returns.parquet`, `rank_ic.parquet` and `holdings.parquet`."""
+"""The series of a run as frames: `returns.parquet`, `rank_ic.parquet`, `holdings.parquet` and `luck.parquet`."""
 
 from __future__ import annotations
 
@@ -63,6 +63,26 @@ def holdings_frame(result: RunResult) -> pl.DataFrame:
     stocks = pl.Series(result.panel.stocks, dtype=pl.String)
     frames = [_held(name, backtest, result.panel.dates, stocks) for name, backtest in _backtests(result)]
     return pl.concat([pl.DataFrame(schema=schema), *frames])
+
+
+def luck_frame(result: RunResult) -> pl.DataFrame:
+    """Columns method, repetition, rank_ic: mean RankIC out of sample of each strategy in each repetition of the null, from 1.
+
+    Null where a repetition left it undefined. No rows where the run has no p-values.
+    """
+    schema = pl.Schema({"method": pl.String(), "repetition": pl.Int32(), "rank_ic": pl.Float64()})
+    frames = [
+        pl.DataFrame({"repetition": np.arange(1, drawn.size + 1, dtype=np.int32), "rank_ic": drawn}).select(
+            pl.lit(method_name(result, name)).alias("method"), "repetition", pl.col("rank_ic").fill_nan(None)
+        )
+        for name, drawn in _null_draws(result)
+    ]
+    return pl.concat([pl.DataFrame(schema=schema), *frames])
+
+
+def _null_draws(result: RunResult) -> list[tuple[str, Float[np.ndarray, " R"]]]:
+    found = [(strategy.name, strategy.evidence.luck) for strategy in result.strategies if strategy.evidence is not None]
+    return [(name, luck.null_rank_ic.astype(np.float64)) for name, luck in found if luck is not None]
 
 
 def _held(name: str, backtest: Backtest, dates: Shaped[np.ndarray, " T"], stocks: pl.Series) -> pl.DataFrame:

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from massjax.evaluate.evidence import Evidence
 from massjax.evaluate.result import BENCHMARK, Portfolio, Strategy
+from massjax.report.latest import latest, latest_weights
 from massjax.report.run import ArchetypeFacts, RunResult
 from massjax.report.series import method_name
 from massjax.report.telling import annualised, too_few
+from massjax.report.verdict_words import opening
 
 FORMAT = 1
 """Version of the layout of a run directory."""
@@ -53,10 +56,50 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
         BENCHMARK: _portfolio(result.benchmark),
         "archetypes": [_archetype(facts) for facts in result.archetypes],
         "store": dict(result.store),
+        "effective_opinions": result.effective_opinions,
+        "verdict": verdict_document(result),
+        "latest": latest_document(result),
         "warnings": list(result.warnings),
         "seconds": dict(result.seconds),
     }
     return _finite(document)
+
+
+def verdict_document(result: RunResult) -> dict[str, Any] | None:
+    """The verdict, its words and the figures that decided it; None without one, and in a leakage ablation, on which none is given."""
+    found = result.verdict
+    if found is None or result.config.evaluate.leakage_ablation:
+        return None
+    words = opening(result).replace("\N{NO-BREAK SPACE}", " ")
+    return {"kind": found.kind, "strategy": found.strategy, "words": words, "reasons": dict(found.reasons)}
+
+
+def latest_document(result: RunResult) -> dict[str, Any] | None:
+    """The last date with signals: under whose weights, these, and the stocks by their signal, the best first; None where there is none."""
+    found = latest(result)
+    if found is None:
+        return None
+    return {
+        "date": found.date,
+        "strategy": found.strategy.name,
+        "ranked_by": found.ranked_by,
+        "weights": dict(latest_weights(result, found.strategy)),
+        "ranking": [{"stock": stock, "signal": signal} for stock, signal in found.ranking],
+    }
+
+
+def evidence_document(evidence: Evidence) -> dict[str, Any]:
+    """Chance of luck, gain, years and effective numbers of one strategy; the repetitions themselves are in `luck.parquet`."""
+    luck = None if evidence.luck is None else {name: value for name, value in asdict(evidence.luck).items() if name != "null_rank_ic"}
+    return {
+        "luck": luck,
+        "reason": evidence.reason,
+        "gain": None if evidence.gain is None else asdict(evidence.gain),
+        "by_year": {str(year): asdict(summary) for year, summary in evidence.by_year.items()},
+        "gain_by_year": {str(year): asdict(summary) for year, summary in evidence.gain_by_year.items()},
+        "effective_archetypes": evidence.effective_archetypes,
+        "seeds": list(evidence.seeds),
+    }
 
 
 def weights_frame(result: RunResult) -> pl.DataFrame:
@@ -75,7 +118,9 @@ def signals_frame(result: RunResult) -> pl.DataFrame:
     `disagreement` is minus the standard deviation of the scores: higher, like the other two, where the archetypes like the stock better.
     """
     frames = [
-        _long(result, strategy, "stock", result.panel.stocks, {name: values.T for name, values in strategy.signals.items()})
+        _long(
+            result, strategy, "stock", result.panel.stocks, {name: values.T.astype(np.float32) for name, values in strategy.signals.items()}
+        )
         for strategy in result.strategies
     ]
     columns = ["date", "evaluated", "stock", "mean", "disagreement", "combined", "method"]
@@ -103,6 +148,7 @@ def _strategy(strategy: Strategy) -> dict[str, Any]:
         "horizons": {str(horizon): asdict(metrics) for horizon, metrics in strategy.metrics.items()},
         "rank_ic_by_signal": {name: asdict(summary) for name, summary in strategy.rank_ic_by_signal.items()},
         "in_and_out_of_sample": asdict(strategy.shrinkage),
+        "evidence": None if strategy.evidence is None else evidence_document(strategy.evidence),
         "portfolio": _portfolio(strategy.portfolio),
         "seconds": strategy.seconds,
     }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, HorizonMetrics, Strategy
+from massjax.evaluate.verdict import LEVEL, bounds
 from massjax.report.run import RunResult
 from massjax.report.telling import known_dates, too_few
 from massjax.row_words import counted, short_unit
@@ -17,6 +20,8 @@ FAKE = "Fake scores: the fake engine answered with noise, no language model was 
 NONE = "\N{EN DASH}"
 LARGEST_IN_FULL = 100_000.0
 """Numbers from this size on are printed with a power of ten, so that no table outgrows its page."""
+SURE_P = 0.0005
+"""p-values below this are printed as `<0.001`."""
 CONVENTIONAL_T = 2.0
 """|t| from which a difference is called distinguishable from chance: the usual 5 % of a single test."""
 
@@ -44,6 +49,15 @@ def signed_percent(value: float, digits: int = 2) -> str:
     return number(100 * value, digits, sign=True)
 
 
+def probability(p: float) -> str:
+    """A p-value: `0.004`, `0.31`, `<0.001`; a dash where it is NaN."""
+    if math.isnan(p):
+        return NONE
+    if p < SURE_P:
+        return "<0.001"
+    return number(p, 3 if p < 0.0995 else 2)
+
+
 def marks(result: RunResult) -> tuple[str, ...]:
     """What must be said before any figure, and again beside each: that the scores are noise, that the search saw the future."""
     return (*([FAKE] if result.fake else []), *([ABLATION] if result.config.evaluate.leakage_ablation else []))
@@ -65,7 +79,7 @@ def headline(result: RunResult) -> str:
         return f"{'No search can' if len(result.searches) > 1 else 'The search cannot'} be told apart from uniform weights."
     clear = [word for word in (_BETTER, _WORSE) if word in found] or [word for word in (_LIKE,) if word in found]
     rest = [word for word in found if word not in (_BETTER, _WORSE, _LIKE)]
-    return "; ".join(f"{_listed(found[word])} {word}" for word in (*clear, *rest)) + "."
+    return "; ".join(f"{listed(found[word])} {word}" for word in (*clear, *rest)) + "."
 
 
 _BETTER, _WORSE = "beat uniform weights beyond chance", "did worse than uniform weights beyond chance"
@@ -84,22 +98,25 @@ def _compared(over_uniform: SeriesSummary, horizon: int) -> str:
 
 
 def judged(result: RunResult) -> tuple[Strategy, ...]:
-    """The strategies that `verdict` speaks of: the searches, or the controls where there is none."""
+    """The strategies that `findings` speak of: the searches, or the controls where there is none."""
     return result.searches or result.strategies
 
 
-def verdict(result: RunResult) -> tuple[str, ...]:
-    """One sentence for each of `judged`, against both controls, that claims no more than its dates and t-statistics allow."""
-    return tuple(_verdict(strategy, result.horizon) for strategy in judged(result))
+def findings(result: RunResult) -> tuple[str, ...]:
+    """A sentence or two for each of `judged`, against both controls, that claim no more than dates, p-values and t-statistics allow.
+
+    What a p-value says goes before what a t-statistic says: it knows how the weights were found, and how many searches there were.
+    """
+    return tuple(_finding_of(strategy, result.horizon) for strategy in judged(result))
 
 
-def _verdict(strategy: Strategy, horizon: int) -> str:
+def _finding_of(strategy: Strategy, horizon: int) -> str:
     metrics = strategy.metrics[horizon]
     told = f"{strategy.label}: RankIC {_finding(strategy, horizon)}."
     against = _against_controls(strategy, metrics, horizon)
     if against:
         told += f" Against {against}."
-    return told.replace("t = ", "t\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
+    return re.sub(r"\b([tp]) ([=<]) ", "\\1\N{NO-BREAK SPACE}\\2\N{NO-BREAK SPACE}", told).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _finding(strategy: Strategy, horizon: int) -> str:
@@ -109,28 +126,59 @@ def _finding(strategy: Strategy, horizon: int) -> str:
         return "unknown on every date out of sample"
     if own.dates < telling_dates(horizon):
         return f"{percent(own.mean)} % out of sample, on too few dates to tell: {own.dates}"
-    return f"{percent(own.mean)} % out of sample ({_t(own)}), {_against_zero(own)}"
+    p = _luck(strategy).out_of_sample
+    return f"{percent(own.mean)} % out of sample ({_t(own)}{_p(p)}), {_against_zero(own, p)}"
 
 
-def _against_zero(summary: SeriesSummary) -> str:
+def _against_zero(summary: SeriesSummary, p: float) -> str:
     if not math.isfinite(summary.t_statistic):
         return "the same on every date"
-    if abs(summary.t_statistic) < CONVENTIONAL_T:
-        return "not distinguishable from zero"
-    return "above zero beyond chance" if summary.t_statistic > 0 else "below zero beyond chance"
+    side = _side(summary, p, summary.mean)
+    return "not distinguishable from zero" if side == 0 else f"{'above' if side > 0 else 'below'} zero beyond chance"
+
+
+def _side(summary: SeriesSummary, p: float, low: float) -> int:
+    """1 = above zero beyond chance, -1 = below, 0 = neither: upwards by p-value and lower bound where they are known, else by t."""
+    if summary.t_statistic <= -CONVENTIONAL_T:
+        return -1
+    return int(summary.t_statistic >= CONVENTIONAL_T if math.isnan(p) else p <= LEVEL and low > 0)
+
+
+class _Chances(NamedTuple):
+    """What the sentences on a strategy tell of its p-values; NaN where not known."""
+
+    out_of_sample: float = math.nan
+    adjusted: float = math.nan
+    least_gain: float = math.nan
+
+
+def _luck(strategy: Strategy) -> _Chances:
+    evidence = strategy.evidence
+    if evidence is None or evidence.luck is None:
+        return _Chances()
+    least = math.nan if evidence.gain is None else bounds(evidence.gain)[0]
+    return _Chances(evidence.luck.out_of_sample, evidence.luck.adjusted, least)
+
+
+def _p(p: float) -> str:
+    """`; p = 0.31`, `; p < 0.001`, or nothing."""
+    told = probability(p)
+    return "" if math.isnan(p) else f"; p < {told[1:]}" if told.startswith("<") else f"; p = {told}"
 
 
 def _against_controls(strategy: Strategy, metrics: HorizonMetrics, horizon: int) -> str:
     told = []
     if strategy.name != UNIFORM:
-        told.append(f"uniform weights {_difference(metrics.over_uniform, metrics.rank_ic.dates, horizon)}")
+        chances = _luck(strategy)
+        against = _difference(metrics.over_uniform, metrics.rank_ic.dates, horizon, chances.adjusted, chances.least_gain)
+        told.append(f"uniform weights {against}")
     if strategy.name != BEST_SINGLE:
         best = _difference(metrics.over_best_single, metrics.rank_ic.dates, horizon)
         told.append(f"the best single archetype of the look-back {best}")
     return "; against ".join(told)
 
 
-def _difference(summary: SeriesSummary, own_dates: int, horizon: int) -> str:
+def _difference(summary: SeriesSummary, own_dates: int, horizon: int, p: float = math.nan, low: float = math.nan) -> str:
     """`+0.45 points (t = 0.2, within chance)`, with the number of shared dates where it is not that of the strategy's own."""
     if not summary.dates:
         return "no date in common"
@@ -140,17 +188,17 @@ def _difference(summary: SeriesSummary, own_dates: int, horizon: int) -> str:
         return f"{told} (too few dates to tell)"
     if not math.isfinite(summary.t_statistic):
         return f"{told} (the same on every date)"
-    told += f" ({_t(summary)}"
-    if abs(summary.t_statistic) < CONVENTIONAL_T:
-        return told + ", within chance)"
-    return told + (", better beyond chance)" if summary.t_statistic > 0 else ", worse beyond chance)")
+    told += f" ({_t(summary)}{_p(p)}"
+    side = _side(summary, p, low)
+    return f"{told}, within chance)" if side == 0 else f"{told}, {'better' if side > 0 else 'worse'} beyond chance)"
 
 
 def _t(summary: SeriesSummary) -> str:
     return f"t = {number(summary.t_statistic, 1)}" if math.isfinite(summary.t_statistic) else "no t"
 
 
-def _listed(labels: Sequence[str]) -> str:
+def listed(labels: Sequence[str]) -> str:
+    """`A`, `A and B`, `A, B and C`."""
     return labels[0] if len(labels) == 1 else ", ".join(labels[:-1]) + " and " + labels[-1]
 
 

@@ -18,7 +18,7 @@ from massjax.report.run_directory import run_directory, write_run
 
 FILES = {
     "config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "returns.parquet", "rank_ic.parquet", "holdings.parquet",
-    "report.html",
+    "luck.parquet", "report.html",
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from massjax.report.run import RunResult
 from massjax.report.run_directory import write_run
 from massjax.report.tables import metrics_document
 from massjax.report.telling import annualised, shown_summary, too_few
-from massjax.report.wording import FAKE, headline, verdict
+from massjax.report.wording import FAKE, findings, headline
 from massjax.statistics.series import SeriesSummary, standard_error, summarize, telling_dates
 
 
@@ -67,7 +67,7 @@ def test_too_few_dates_to_tell_are_said_and_nothing_is_concluded(few_run: RunRes
     search = few_run.strategies[0]
     sure = {h: replace(m, rank_ic=certain, over_uniform=certain, over_best_single=certain) for h, m in search.metrics.items()}
     for result in (few_run, replace(few_run, strategies=(replace(search, metrics=sure), *few_run.strategies[1:]))):
-        for text in (printed(result), page(result), *verdict(result)):
+        for text in (printed(result), page(result), *findings(result)):
             assert "too few dates to tell" in " ".join(text.split()).lower()
             assert not re.search("beyond chance|within chance|told apart|distinguishable", text)
         assert "200.0" not in printed(result)
@@ -96,7 +96,7 @@ def test_enough_dates_in_less_than_a_quarter_of_a_year_are_not_annualised(small_
 
 def test_the_controls_alone_make_a_run(controls_alone: RunResult) -> None:
     assert headline(controls_alone).startswith("No search was run. Uniform weights: RankIC ")
-    assert [sentence.partition(":")[0] for sentence in verdict(controls_alone)] == ["Uniform weights", "Best single archetype"]
+    assert [sentence.partition(":")[0] for sentence in findings(controls_alone)] == ["Uniform weights", "Best single archetype"]
     assert set(figures(controls_alone)) == {"rank_ic", "promised", "weights", "equity"}
     assert dict(run_facts(controls_alone))["Search"] == "none, the controls alone"
     for text in (printed(controls_alone), page(controls_alone)):

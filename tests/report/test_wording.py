@@ -14,8 +14,9 @@ from massjax.report.console import print_summary
 from massjax.report.figures import equity_figure
 from massjax.report.html import render_report
 from massjax.report.run import RunResult
-from massjax.report.wording import headline, number, percent, return_name, signed_percent, verdict
+from massjax.report.wording import findings, headline, number, percent, return_name, signed_percent
 from massjax.statistics.series import SeriesSummary
+from tests.report.made_evidence import without_evidence
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,8 @@ def test_a_gain_beyond_measure_leaves_the_table_as_wide_as_it_was(small_run: Run
 
 
 def with_series(result: RunResult, **summaries: SeriesSummary) -> RunResult:
-    """The run with other summaries of its search, at every horizon."""
+    """The run, without p-values, with other summaries of its search, at every horizon."""
+    result = without_evidence(result)
     search = result.strategy("annealing")
     metrics = {h: replace(m, **summaries) for h, m in search.metrics.items()}
     return replace(result, strategies=(replace(search, metrics=metrics), *result.strategies[1:]))
@@ -106,7 +108,7 @@ def test_the_verdict_claims_no_more_than_the_t_statistics(
 ) -> None:
     result = with_t(small_run, own, over_uniform)
     assert headline(result) == head
-    (sentence,) = verdict(result)
+    (sentence,) = findings(result)
     assert all(word in sentence for word in words)
 
 
@@ -115,17 +117,17 @@ def test_few_shared_dates_are_told_though_each_has_many_of_its_own(small_run: Ru
     nothing = SeriesSummary(np.nan, np.nan, np.nan, 0, np.nan, np.nan)
     result = with_series(small_run, over_uniform=nothing)
     assert headline(result) == "Annealing had too few dates in common with uniform weights to tell: 0."
-    assert "Against uniform weights no date in common; against the best single" in verdict(result)[0]
+    assert "Against uniform weights no date in common; against the best single" in findings(result)[0]
     some = with_series(small_run, over_uniform=SeriesSummary(0.1, 1.0, 1.0, 9, 0.01, 10.0))
     assert headline(some) == "Annealing had too few dates in common with uniform weights to tell: 9."
-    assert "+10.00 points on 9 shared dates (too few dates to tell)" in verdict(some)[0]
+    assert "+10.00 points on 9 shared dates (too few dates to tell)" in findings(some)[0]
 
 
 def test_equals_are_called_equal_and_not_uncertain(small_run: RunResult) -> None:
     same, sure = SeriesSummary(0.0, np.nan, 0.0, 80, 0.0, np.nan), SeriesSummary(1.0, np.nan, 1.0, 80, 0.0, np.nan)
     result = with_series(small_run, rank_ic=sure, over_uniform=same)
     assert headline(result) == "Annealing ranked no better and no worse than uniform weights on any date."
-    (sentence,) = verdict(result)
+    (sentence,) = findings(result)
     assert "100.00\N{NO-BREAK SPACE}% out of sample (no t), the same on every date" in sentence
     assert "uniform weights 0.00 points (the same on every date)" in sentence
 
@@ -185,7 +187,8 @@ def test_the_horizons_have_their_own_numbers_of_dates(small_run: RunResult) -> N
             shown = f"70 to {dates} dates" if differ else f"{dates} dates"
             assert f"{horizon}-day return<small>{shown}" in page
         assert ("on those that both have" in page) is differ
-    own = [line.split()[-1] for line in text.splitlines() if line.startswith(("Annealing ", "Uniform weights "))][:2]
+    table = text.partition("Out of sample, ")[2]
+    own = [line.split()[-1] for line in table.splitlines() if line.startswith(("Annealing ", "Uniform weights "))][:2]
     assert own == ["70", str(small_run.strategy("uniform").metrics[1].rank_ic.dates)]
 
 
