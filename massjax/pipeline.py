@@ -160,7 +160,6 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     from massjax.evaluate.evidence_of import opinions_of, with_evidence
     from massjax.evaluate.lightgbm_control import lightgbm_package
     from massjax.evaluate.listed_controls import controls
-    from massjax.evaluate.memory import check_scores_fit
     from massjax.evaluate.result import LIGHTGBM, PERMUTED
     from massjax.evaluate.searches import first_evaluated, listed_searches, on_permuted_scores
     from massjax.evaluate.strategies import evaluated_dates, judge, portfolio_of
@@ -180,7 +179,6 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     timings = [search.timing(settings, lag, panel.dates) for search in searches] or [settings.timing(lag, dates=panel.dates)]
     first = first_evaluated(timings, panel.dates)
     free, names = free_memory(), [archetype.name for archetype in archetypes]
-    check_scores_fit(len(archetypes), len(panel.stocks), panel.dates.size, free)
     if LIGHTGBM in settings.controls:
         lightgbm_package()
     with times.stage("reading the scores"):

@@ -8,8 +8,6 @@ from massjax.search import Search
 
 COPIES = 15
 """Numbers a chain holds for each archetype while a search runs, as measured on the gradient search; annealing holds about 7."""
-WORKING, SMALL = 2**30, 2**28
-"""Bytes that a run takes beside twice the scores, and bytes of scores up to which it is not checked."""
 FLOAT = 4
 """Bytes of a float32."""
 
@@ -39,31 +37,6 @@ def check_memory(search: Search, archetypes: int, dates: int, free: FreeMemory) 
                 f"{search.population:,} chains over {archetypes:,} archetypes and {dates:,} dates need about {_gigabytes(needed)} "
                 f"of memory, and {_gigabytes(most)} are free; take {max(most // each, 1):,} chains or fewer"
             )
-
-
-def check_scores_fit(archetypes: int, stocks: int, dates: int, free: FreeMemory) -> None:
-    """Refuse scores that do not fit into memory with what is made of them: twice the scores and `WORKING` in all.
-
-    Scores under `SMALL` bytes are never refused: what a run takes is then almost all the program itself.
-
-    Args:
-        archetypes: K.
-        stocks: N.
-        dates: T.
-        free: bytes of the device and of the host; None sets no limit.
-
-    Raises:
-        ConfigError: naming what is needed, and the number of dates that fit.
-    """
-    scores = FLOAT * archetypes * stocks * dates
-    needed, most = 2 * scores + WORKING, free.host
-    if most is not None and scores > SMALL and needed > most:
-        fit = max((most - WORKING) // (2 * FLOAT * archetypes * stocks), 0)
-        raise ConfigError(
-            f"scores of {archetypes:,} archetypes, {stocks:,} stocks and {dates:,} dates need about {_gigabytes(needed)} of memory, and "
-            f"{_gigabytes(most)} are free; {fit:,} dates would fit: shorten the time between market.start and market.end, or take fewer "
-            "archetypes"
-        )
 
 
 def _gigabytes(count: int) -> str:

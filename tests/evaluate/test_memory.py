@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from massjax.errors import ConfigError
-from massjax.evaluate.memory import check_memory, check_scores_fit
+from massjax.evaluate.memory import check_memory
 from massjax.machine import FreeMemory
 from massjax.search import Annealing
 
@@ -29,12 +29,3 @@ def test_chains_are_held_by_the_device_and_their_fitness_by_the_host(free: FreeM
     with pytest.raises(ConfigError, match=f"take {fits:,} chains or fewer"):
         check_memory(Annealing(chains=1000), archetypes=1, dates=100, free=free)
     check_memory(Annealing(chains=1000), archetypes=1, dates=100, free=FreeMemory(60_000, 800_000))
-
-
-def test_scores_that_do_not_fit_are_refused_with_the_dates_that_would() -> None:
-    free = FreeMemory(device=None, host=4 * 2**30)
-    check_scores_fit(512, 500, 1250, FreeMemory(device=None, host=None))
-    check_scores_fit(512, 500, 1250, free)
-    with pytest.raises(ConfigError, match=r"512 archetypes, 500 stocks and 2,500 dates need about 6\.2 GB .* 1,572 dates would fit"):
-        check_scores_fit(512, 500, 2500, free)
-    check_scores_fit(10, 20, 300, FreeMemory(device=None, host=1))
