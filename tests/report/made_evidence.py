@@ -57,13 +57,13 @@ def made(
         correction=correction if strategy.kind == "search" else "",
         null_rank_ic=null,
     )
-    w = strategy.weights[strategy.evaluated]
+    concentration = (strategy.weights[strategy.evaluated] ** 2).sum(axis=1)
     return Evidence(
         luck=luck,
         reason="",
         gain=gain,
         by_year={int(y): summarize(daily[years == y], result.horizon) for y in np.unique(years[result.evaluated])},
         gain_by_year={int(y): summarize(over[years == y], result.horizon) for y in np.unique(years[result.evaluated])},
-        effective_archetypes=float((1 / (w**2).sum(axis=1)).mean()),
+        effective_archetypes=float((1 / concentration).mean()) if concentration.all() else np.nan,
         seeds=(float(own.mean()), float(own.mean()) + 0.01) if seeds and strategy.kind == "search" else (),
     )

@@ -84,7 +84,8 @@ def test_the_page_says_what_was_run_and_shows_the_controls(html: str) -> None:
 
 def test_figures_hold_the_numbers_of_the_run(html: str, small_run: RunResult) -> None:
     data = Page(html).data
-    assert {name for name in data if name} == {"figure-rank_ic", "figure-promised", "figure-weights", "figure-equity"}
+    shown = {name.removeprefix("figure-") for name in data if name}
+    assert shown == {"rank_ic", "promised", "weights", "equity", "by_year", "luck", "gain"} == set(figures(small_run))
     for name, figure in figures(small_run).items():
         assert len(json.loads(data[f"figure-{name}"])["data"]) == len(figure.data)
     weights = figures(small_run)["weights"]
