@@ -25,7 +25,7 @@ from massjax.engine import prepare_window
 from massjax.search import DifferentialEvolution, MeanRankIC, Objective, search_window
 from massjax.search.gradient import map_tiles
 from massjax.search.perturbed import perturbed_slopes
-from massjax.search.soft import soft_fitness
+from massjax.search.soft import soft_value
 
 RESTARTS, CANDIDATES, PAIRS, NOISE = 1024, 2048, 8, 0.1
 TEMPERATURES = (0.1, 0.25, 0.5, 1.0)
@@ -33,11 +33,11 @@ Value = Callable[[Objective, Array], Array]
 
 
 def soft(temperature: float) -> Value:
-    return lambda objective, logits: soft_fitness(objective, jax.nn.softmax(logits), "soft_rank_ic", temperature)
+    return lambda objective, logits: soft_value(objective, jax.nn.softmax(logits), "soft_rank_ic", temperature)
 
 
 VALUES: dict[str, Value] = {
-    "IC": lambda objective, logits: soft_fitness(objective, jax.nn.softmax(logits), "ic", 1.0),
+    "IC": lambda objective, logits: soft_value(objective, jax.nn.softmax(logits), "ic", 1.0),
     **{f"soft RankIC, width {temperature:g}": soft(temperature) for temperature in TEMPERATURES},
 }
 

@@ -28,9 +28,10 @@ from jaxtyping import Array, Bool, Float
 
 from massjax.engine import fitness, prepare_window
 from massjax.engine.devices import over_devices
+from massjax.engine.inputs import AnyArray
 from massjax.search.base import Search
 from massjax.search.loop import SearchResult, run_search, search_window
-from massjax.search.objectives import MeanRankIC
+from massjax.search.objectives import MeanRankIC, Objective
 
 ARCHETYPES, STOCKS, DATES = 4, 12, 3
 """Size of every window of the contract: settings that hold a number an archetype, such as a prior, must hold four."""
@@ -86,8 +87,20 @@ class SearchContract:
         """`chain_fitness` is what `massjax.fitness` gives `chain_weights`, bit by bit, and the winner is the first of the best."""
         found = self._found()
         _equal(found.chain_fitness, fitness(*_window(), found.chain_weights), "a chain's fitness is not the exact one of its weights")
-        assert found.fitness == found.chain_fitness.max(), "the fitness found is not that of the best chain"
-        _equal(found.weights, found.chain_weights[int(np.argmax(found.chain_fitness))], "the weights found are not those of the best chain")
+        _equal(found.fitness, fitness(*_window(), found.weights[None])[0], "the fitness found is not the exact one of the weights found")
+        if self.search.average is None:
+            assert found.value == found.chain_value.max(), "the value found is not that of the best chain"
+            best = int(np.argmax(found.chain_value))
+            _equal(found.weights, found.chain_weights[best], "the weights found are not those of the best chain")
+
+    def test_the_value_is_that_of_the_objective(self) -> None:
+        """`chain_value` is what the objective gives `chain_weights`; the two are the exact fitness where it is what is maximised."""
+        found = self._found()
+        advice = "hand `best` what `objective.judge` returns"
+        np.testing.assert_allclose(found.chain_value, self._value(found.chain_weights), atol=ROUNDING, err_msg=f"a chain's value: {advice}")
+        np.testing.assert_allclose(found.value, self._value(found.weights[None])[0], atol=ROUNDING, err_msg=f"the value found: {advice}")
+        if type(self._objective()) is MeanRankIC:
+            _equal(found.chain_value, found.chain_fitness, "a chain's value is not its fitness, which is what is maximised")
 
     def test_weights_are_distributions(self) -> None:
         """The weights of each chain are positive and sum to 1."""
@@ -96,24 +109,24 @@ class SearchContract:
         _distributions(found)
 
     def test_the_history_never_falls(self) -> None:
-        """The best of all chains has no less fitness after a step than before it."""
+        """The best of all chains has no less a value after a step than before it."""
         history = np.asarray(self._found().history)
         assert history.shape == (self.search.steps + 1,)
         assert (np.diff(history) >= 0).all(), "the best fitness fell: `best` must keep the best of each chain, not the last"
-        assert history[-1] == self._found().fitness, "the fitness found is not the last of the history"
+        assert history[-1] == self._found().chain_value.max(), "the value of the best chain is not the last of the history"
 
     def test_the_search_improves_on_its_start(self) -> None:
         """The first step judges the start, here equal weights, and the steps find something better."""
-        history, equal = np.asarray(self._found().history), fitness(*_window(), np.ones((1, ARCHETYPES), np.float32))[0]
+        history, equal = np.asarray(self._found().history), self._value(np.ones((1, ARCHETYPES), np.float32))[0]
         assert history[0] >= equal - ROUNDING, "the first step must judge the start before it moves"
         assert history[-1] > history[0], "nothing better than the start was found, although one archetype knows something"
 
     def test_no_start_is_lost(self) -> None:
         """What is found is no worse than the weights that a search is given to start from, for all chains or for each."""
         found = self._found()
-        for start in (found.weights, found.chain_weights):
+        for start, value in ((found.weights, found.value), (found.chain_weights, found.chain_value.max())):
             history = self._search(key=jax.random.key(1), start=start).history
-            assert history[0] >= found.fitness - ROUNDING, "the start weights that were given are lost: the first step must judge them"
+            assert history[0] >= value - ROUNDING, "the start weights that were given are lost: the first step must judge them"
 
     def test_the_same_key_gives_the_same_result(self) -> None:
         """A search run twice finds the same, bit by bit, and so it does where it is traced again: all randomness is in the key."""
@@ -142,9 +155,10 @@ class SearchContract:
             found = self._search(window, signal="mean")
             history = np.asarray(found.history)
             known = np.isfinite(history)
-            assert np.isfinite(found.chain_fitness).all(), f"{kind}: a chain stays where its fitness is undefined"
+            assert np.isfinite(found.chain_value).all(), f"{kind}: a chain stays where its fitness is undefined"
             _equal(found.chain_fitness, fitness(*window, found.chain_weights, signal="mean"), f"{kind}: a chain's fitness is not exact")
-            assert found.fitness == found.chain_fitness.max(), f"{kind}: the fitness found is not that of the best chain"
+            if self.search.average is None:
+                assert found.value == found.chain_value.max(), f"{kind}: the value found is not that of the best chain"
             assert known[np.argmax(known) :].all(), f"{kind}: NaN took the place of a fitness that was known"
             assert (np.diff(history[known]) >= 0).all(), f"{kind}: the best fitness fell"
 
@@ -192,10 +206,16 @@ class SearchContract:
 
     def _program(self) -> str:
         """The text of the search as XLA is given it, traced anew."""
-        scores, member, returns = map(jnp.asarray, _window())
-        objective = MeanRankIC(prepare_window(scores, member, returns, "renormalize"), jnp.float32(0.5), "combined")
-        start = jnp.full((self.search.population, ARCHETYPES), 1 / ARCHETYPES)
+        objective, start = self._objective(), jnp.full((self.search.population, ARCHETYPES), 1 / ARCHETYPES)
         return jax.jit(lambda key: run_search(objective, self.search, start, key)).lower(jax.random.key(0)).as_text()
+
+    def _objective(self) -> Objective:
+        scores, member, returns = map(jnp.asarray, _window())
+        return self.search.make_objective(prepare_window(scores, member, returns, "renormalize"), jnp.float32(0.5), "combined")
+
+    def _value(self, weights: Float[AnyArray, "P K"]) -> Float[Array, " P"]:
+        """The value of candidates."""
+        return self._objective().judge(jnp.asarray(weights)).fitness
 
 
 @contextmanager

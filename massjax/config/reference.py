@@ -58,7 +58,7 @@ class Section:
 
 def sections() -> tuple[Section, ...]:
     """All sections of a configuration, each before those within it, and last the searches of massjax."""
-    return (*_below(RunConfig, "", ""), *map(_search, METHODS))
+    return (*_below(RunConfig, "", ""), *(section for method in METHODS for section in _search(method)))
 
 
 def look_up(query: str) -> tuple[Section, ...]:
@@ -73,7 +73,7 @@ def look_up(query: str) -> tuple[Section, ...]:
         ConfigError: nothing is called so.
     """
     if ":" in query:
-        return (_search(query.strip().removeprefix("search.")),)
+        return _search(query.strip().removeprefix("search."))
     steps = [step for step in query.strip().split(".") if step and not step.isdecimal()]
     parts = [step.lower() for step in steps if len(steps) == 1 or step not in ("N", "NAME", "KEY=VALUE")]
     everything, key = sections(), ".".join(parts)
@@ -102,16 +102,16 @@ def _words(setting: Setting) -> str:
     return f"{setting.key} {setting.key.replace('_', ' ')} {setting.description}".lower()
 
 
-def _search(method: str) -> Section:
-    """The section of a search, of massjax or of one's own.
+def _search(method: str) -> tuple[Section, ...]:
+    """The section of a search, of massjax or of one's own, and those within it.
 
     Raises:
         ConfigError: `method` names no search.
     """
     cls = search_class(method)
-    section = next(_below(cls, f"search.{method}", "search.N"))
+    section, *inner = _below(cls, f"search.{method}", "search.N")
     first = section.text.partition("\n\n")[0]
-    return replace(section, text=f"{first} An entry of `search` with `method: {method}`.".strip())
+    return replace(section, text=f"{first} An entry of `search` with `method: {method}`.".strip()), *inner
 
 
 def _below(cls: type[BaseModel], key: str, place: str) -> Iterator[Section]:

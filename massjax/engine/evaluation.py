@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +46,10 @@ ROWS_TOGETHER = 1024
 """Stocks times dates evaluated together on one block of dates; smaller blocks cost more overhead than work."""
 CHECKED_TOGETHER = 32
 """Candidates ranked again together by the exact method, where stocks tie by coincidence."""
+
+
+Ranking: TypeAlias = Literal["pairs", "compiled", "network"]
+"""A method to rank stocks: all pairs compared, the sort that numba compiles for a CPU, or a sorting network."""
 
 
 class Window(NamedTuple):
@@ -217,11 +221,27 @@ def window_rank_ic(window: Window, weights: Float[Array, "P K"], alpha: Float[Ar
 
 
 def block_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B P"]:
-    """RankIC of each date of a block and each candidate; NaN on dates that are skipped."""
-    if ranking_method(block.stocks) == "compiled" and weights.shape[1] < PRODUCT_FROM:
-        return correlation(*evaluated_products(block.opinions, block.returns, balance(weights).T, alpha, signal))
+    """RankIC of each date of a block and each candidate; NaN on dates that are skipped.
+
+    What numba compiles is for a CPU: the platform that the program is lowered for decides, not the one that lowers it.
+    """
+    if ranking_method(block.stocks) != "compiled":
+        return _rank_ic(block, weights, alpha, signal=signal, method=ranking_method(block.stocks))
+    here = _compiled_rank_ic if weights.shape[1] < PRODUCT_FROM else partial(_rank_ic, method="compiled")
+    elsewhere = partial(_rank_ic, signal=signal, method=portable_method(block.stocks))
+    return lax.platform_dependent(block, weights, alpha, cpu=partial(here, signal=signal), default=elsewhere)
+
+
+def _compiled_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B P"]:
+    return correlation(*evaluated_products(block.opinions, block.returns, balance(weights).T, alpha, signal))
+
+
+def _rank_ic(
+    block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName, method: Ranking
+) -> Float[Array, "B P"]:
+    """RankIC of each date of a block and each candidate, from signals that XLA computes, ranked by the method named."""
     rows = as_rows(block.opinions)
-    covariance, square = _covariance(block, rows, weights, alpha, signal)
+    covariance, square = _covariance(block, rows, weights, alpha, signal, method)
     daily = correlation(covariance, square, jnp.sum(block.returns.ranks**2, axis=1, keepdims=True))
 
     def exact(which: Int[Array, " C"]) -> Float[Array, "B C"]:
@@ -231,12 +251,12 @@ def block_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Arra
 
 
 def _covariance(
-    block: Window, rows: Opinions, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName
+    block: Window, rows: Opinions, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName, method: Ranking
 ) -> tuple[Float[Array, "B P"], Float[Array, "B P"]]:
     """`sum q r` and `sum q^2` of signal and return ranks, tile by tile; the first NaN for candidates that need `_exact_rank_ic`."""
     candidates = len(weights)
-    signal_of, covariance_of = signal_method(rows, alpha, signal), RANKING[ranking_method(block.stocks)](block)
-    tiles = in_tiles(weights, tile_size(candidates, block.stocks, block.dates))
+    signal_of, covariance_of = signal_method(rows, alpha, signal), RANKING[method](block)
+    tiles = in_tiles(weights, tile_size(candidates, block.stocks, block.dates, method))
     covariance, square = lax.map(lambda tile: covariance_of(signal_of(balance(tile).T)), tiles)
     covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1)[:, :candidates] for values in (covariance, square))
     return covariance, square
@@ -287,10 +307,13 @@ RANKING = {"pairs": count_pairs, "compiled": call_kernel, "network": sort_stocks
 TILES = {"pairs": CPU_TILE, "compiled": COMPILED_TILE, "network": SORTED_TILE}
 
 
-def ranking_method(stocks: int) -> Literal["pairs", "compiled", "network"]:
-    """The fastest method to rank so many stocks with what is installed (measured by `benchmarks/universe.py`)."""
-    if stocks <= COMPILED_UP_TO and available():
-        return "compiled"
+def ranking_method(stocks: int) -> Ranking:
+    """The fastest method to rank so many stocks on this machine with what is installed (measured by `benchmarks/universe.py`)."""
+    return "compiled" if stocks <= COMPILED_UP_TO and available() else portable_method(stocks)
+
+
+def portable_method(stocks: int) -> Ranking:
+    """The fastest method to rank so many stocks that any platform can run."""
     return "pairs" if stocks <= PAIRS_UP_TO else "network"
 
 
@@ -350,9 +373,9 @@ def in_tiles(weights: Float[Array, "P K"], tile: int) -> Float[Array, "tiles til
     return padded.reshape(tiles, tile, archetypes)
 
 
-def tile_size(candidates: int, stocks: int, dates: int) -> int:
+def tile_size(candidates: int, stocks: int, dates: int, method: Ranking) -> int:
     """Candidates evaluated together: as many as fit the caches of a CPU core or `ACCELERATOR_BYTES` of an accelerator's memory."""
-    tile = TILES[ranking_method(stocks)]
+    tile = TILES[method]
     if jax.default_backend() != "cpu":
         tile = max(tile, ACCELERATOR_BYTES // (4 * max(stocks, min(stocks * dates, ROWS_TOGETHER), 1)) // tile * tile)
     return max(1, min(candidates, tile))

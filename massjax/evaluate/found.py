@@ -18,7 +18,6 @@ from massjax.engine.history import history_rank_ic
 from massjax.engine.inputs import Missing, SignalName
 from massjax.search.base import Estimator, Method, Search
 from massjax.search.loop import run_search
-from massjax.search.objectives import MeanRankIC
 from massjax.timing import Timing
 
 History: TypeAlias = tuple[Float[Array, "K N T"], Bool[Array, "N T"], Float[Array, "N T"]]
@@ -182,6 +181,7 @@ class _OnDate(NamedTuple):
     weights: Any
     fitness: Any
     chain_fitness: Any
+    defined: Any
 
 
 def _search_dates(
@@ -237,9 +237,11 @@ def _search_block(
 ) -> tuple[Float[Array, " K"], _OnDate]:
     """One search for each date of `today`, whose indices are traced, so that every block runs the same executable.
 
-    With a warm start each search needs the one before it, and its candidates are spread over the devices; otherwise the dates are.
+    With a warm start, or an objective that holds to the weights of the date before, each search needs the one before it, and its
+    candidates are spread over the devices; otherwise the dates are.
     """
     equal = jnp.full((settings.population, previous.shape[0]), 1.0 / previous.shape[0], jnp.float32)
+    in_order = warm_start or settings.uses_previous
 
     def search_date(
         previous: Float[Array, " K"], date: Int[Array, ""], history: History, key: Key[Array, ""], alpha: Float[Array, ""]
@@ -249,17 +251,18 @@ def _search_block(
         known = first + jnp.arange(length) < date - gap
         window = prepare_window(scores, member & known[None, :], returns, missing)
         start = equal.at[0].set(previous) if warm_start else equal
-        result = run_search(MeanRankIC(window, alpha, signal), settings, start, jax.random.fold_in(key, date))
-        return _OnDate(result.weights, result.fitness, result.chain_fitness)
+        objective = settings.make_objective(window, alpha, signal, previous if in_order else None)
+        result = run_search(objective, settings, start, jax.random.fold_in(key, date))
+        return _OnDate(result.weights, result.fitness, result.chain_fitness, ~jnp.isnan(result.value))
 
     def in_turn(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _OnDate]:
         found = search_date(previous, date, history, key, alpha)
-        return jnp.where(jnp.isnan(found.fitness), previous, found.weights), found
+        return jnp.where(found.defined, found.weights, previous), found
 
     def apart(today: Int[Array, " B"], *data: Any) -> _OnDate:
         return lax.map(lambda date: search_date(previous, date, *data), today)
 
-    if warm_start:
+    if in_order:
         return lax.scan(in_turn, previous, today)
     return previous, spread_items(apart, today, history, key, alpha)
 
@@ -271,7 +274,7 @@ def _apply_from(found: _OnDate, total: int, archetypes: int, timing: Timing) -> 
     weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
     fitness = np.full(total, np.nan, np.float32)
     chain_fitness = np.full((total, found.chain_fitness.shape[1]), np.nan, np.float32)
-    defined = ~np.isnan(found.fitness[:searches])
+    defined = found.defined[:searches]
     weights[rows] = np.where(defined[:, None], found.weights[:searches], weights[rows])
-    fitness[rows], chain_fitness[rows] = found.fitness[:searches], found.chain_fitness[:searches]
+    fitness[rows], chain_fitness[rows] = np.where(defined, found.fitness[:searches], np.nan), found.chain_fitness[:searches]
     return Found(weights, fitness, chain_fitness, ~np.isnan(fitness))

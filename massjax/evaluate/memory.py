@@ -16,7 +16,7 @@ def check_memory(search: Search, archetypes: int, dates: int, free: FreeMemory) 
     """Refuse a population that does not fit into memory.
 
     A chain holds `COPIES` float32 numbers for each archetype on the device that computes, and two for each date on the host, where the
-    fitness of every chain is kept.
+    fitness of every chain is kept. An objective other than the mean RankIC keeps two for each date on the device too.
 
     Args:
         search: the settings of the search.
@@ -27,7 +27,7 @@ def check_memory(search: Search, archetypes: int, dates: int, free: FreeMemory) 
     Raises:
         ConfigError: naming the number of chains that fits.
     """
-    chain = FLOAT * COPIES * archetypes
+    chain = FLOAT * (COPIES * archetypes + (0 if search.objective.plain else 2 * dates))
     kept = 2 * FLOAT * dates
     limits = [(chain + kept, free.host)] if free.device is None else [(chain, free.device), (kept, free.host)]
     for each, most in limits:

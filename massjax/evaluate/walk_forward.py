@@ -40,10 +40,12 @@ class WalkForward(NamedTuple):
             no rank correlation in the window.
         mean, disagreement, combined: the signals of those weights in the unit of the scores, higher is better: the weighted mean, minus
             the weighted standard deviation, and alpha times the one plus 1 - alpha times the other.
-        fitness: exact in-sample fitness of those weights on their look-back window; NaN where they are equal for want of one.
+        fitness: exact in-sample fitness of those weights on their look-back window, a mean RankIC whatever the search maximises; NaN
+            where they are equal for want of one.
         rank_ic: Spearman's correlation of the signal with the forward return of the date; NaN where undefined or unknown.
         ic: Pearson's correlation of the signal with the forward return of the date; NaN where undefined or unknown.
-        chain_fitness: in-sample fitness of the best of each chain, aligned with `fitness`: what a test of overfitting needs.
+        chain_fitness: in-sample fitness of the best of each chain, aligned with `fitness`: what a test of overfitting needs. An
+            estimator has no chains: P = 0.
         searched: True where the weights come from a search.
         leaks: True where `leakage_ablation` let the search see returns that were not yet known.
 

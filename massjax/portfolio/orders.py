@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 ROUNDING = 1e-12
-"""Share of what is traded with below which money left over is rounding."""
+"""Share of what is traded with below which money left over, or to be traded, is rounding."""
 
 
 class Orders(NamedTuple):
@@ -52,12 +52,16 @@ class Filled(NamedTuple):
 def orders_to(target: Float[np.ndarray, " N"], holdings: Float[np.ndarray, " N"], cash: float) -> Orders:
     """The orders that bring the holdings to the target weights of the whole portfolio, if all of them are filled.
 
+    A difference that is rounding is no order: one that waited would share in the cost of later trades.
+
     Args:
         target: weights, summing to 1 at most.
         holdings: value of the holding of each stock.
         cash: money not invested.
     """
-    change = target * (cash + holdings.sum()) - holdings
+    worth = cash + holdings.sum()
+    change = target * worth - holdings
+    change = np.where(np.abs(change) > ROUNDING * worth, change, 0.0)
     sold = np.maximum(-change, 0.0)
     return Orders(np.maximum(change, 0.0), np.divide(sold, holdings, out=np.zeros_like(holdings), where=sold > 0))
 

@@ -6,13 +6,14 @@ from massjax.search.evaluated import Evaluated, unevaluated
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
 from massjax.search.loop import SearchResult, run_search, search_window
-from massjax.search.objectives import MeanRankIC, Objective
+from massjax.search.objectives import DailyObjective, MeanRankIC, Objective, ObjectiveSettings, RobustRankIC, SmoothObjectiveSettings
 from massjax.search.posterior import Posterior
 from massjax.search.registry import METHODS, settings_from_mapping
 
 __all__ = [
     "METHODS",
     "Annealing",
+    "DailyObjective",
     "DifferentialEvolution",
     "Estimator",
     "Evaluated",
@@ -20,9 +21,12 @@ __all__ = [
     "MeanRankIC",
     "Method",
     "Objective",
+    "ObjectiveSettings",
     "Posterior",
+    "RobustRankIC",
     "Search",
     "SearchResult",
+    "SmoothObjectiveSettings",
     "run_search",
     "search_window",
     "settings_from_mapping",

@@ -9,12 +9,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 from pydantic import Field
 
+from massjax.engine.evaluation import Window
 from massjax.engine.inputs import Missing, SignalName
 from massjax.errors import ConfigError
-from massjax.search.objectives import Objective
+from massjax.search.objectives import Objective, ObjectiveSettings, make_objective
 from massjax.settings import Settings
 from massjax.timing import LookbackSetting, Timing
 
@@ -124,11 +126,39 @@ class Search(Method):
         description="Steps without an improvement of the best of all chains after which the search of a date ends; null takes all "
         "`steps`. They are counted from the first fitness that is defined; set it to save time.",
     )
+    objective: ObjectiveSettings = Field(ObjectiveSettings(), description="What is maximised; by default the mean RankIC.")
+    average: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of the chains, the best of them, whose weights are averaged into those that are found, which steadies them; "
+        "null takes the weights of the best chain alone.",
+    )
 
     @property
     @abstractmethod
     def population(self) -> int:
         """Number of chains P that run in lock-step."""
+
+    @property
+    def uses_previous(self) -> bool:
+        """Whether what is maximised depends on the weights found for the date before, so that dates must be searched in their order."""
+        return self.objective.uses_previous
+
+    def make_objective(
+        self, window: Window, alpha: Float[Array, ""], signal: SignalName, previous: Float[Array, " K"] | None = None
+    ) -> Objective:
+        """What is maximised over one window; override it to maximise something of your own.
+
+        Args:
+            window: of `massjax.engine.prepare_window`.
+            alpha: share of the mean in the combined signal.
+            signal: which signal ranks the stocks while searching.
+            previous: weights found for the date before, summing to 1; None = equal.
+        """
+        archetypes = window.opinions.scores.shape[1]
+        equal = jnp.full(archetypes, 1.0 / archetypes, jnp.float32)
+        return make_objective(self.objective, window, alpha, signal, equal if previous is None else previous)
 
     @abstractmethod
     def init(self, objective: Objective, start: Float[Array, "P K"], key: Key[Array, ""]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,9 @@ from massjax.engine.devices import spread_candidates
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.base import Search
 from massjax.search.evaluated import Evaluated, unevaluated
-from massjax.search.objectives import Objective
+from massjax.search.objectives import DailyObjective, Objective, SmoothObjective, SmoothObjectiveSettings
 from massjax.search.perturbed import perturbed_slopes
-from massjax.search.soft import SoftObjective, soft_fitness
+from massjax.search.soft import soft_value
 
 OPTIMIZERS = ("adabelief", "adam", "adamw", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
 """optax optimizers that take a learning rate and treat every number alike."""
@@ -42,7 +42,7 @@ class GradientState(NamedTuple):
 class GradientSearch(Search):
     """Gradient ascent on `soft fitness - kl_strength * KL(w || prior) + entropy_strength * H(w)` over w = softmax(logits).
 
-    Ranks are constant nearly everywhere and have no gradient to follow. What is climbed in their place is the `objective`: a RankIC in
+    Ranks are constant nearly everywhere and have no gradient to follow. What is climbed in their place is the objective made of a RankIC in
     which a smooth step of width `temperature`, `t (3 - t²) / 2`, stands for the sign of the difference t of two stocks (smooth
     comparisons: Qin, Liu and Li 2010, doi 10.1007/s10791-009-9124-x); Pearson's IC; or the exact RankIC averaged over noise on the logits
     (Berthet et al. 2020, arXiv 2002.08676). Where each step of an optax optimizer leads is judged by the exact fitness, which alone
@@ -84,10 +84,10 @@ class GradientSearch(Search):
         description=f"Name of an optax optimizer: {', '.join(OPTIMIZERS[:-1])} or {OPTIMIZERS[-1]}.",
         json_schema_extra={"enum": list(OPTIMIZERS)},
     )
-    objective: SoftObjective | Literal["perturbed_rank_ic"] = Field(
-        "soft_rank_ic",
-        description="What is climbed: `soft_rank_ic`, a RankIC with a smooth comparison of stocks; `ic`, Pearson's correlation; or "
-        "`perturbed_rank_ic`, the exact RankIC averaged over noise on the logits.",
+    objective: SmoothObjective = Field(
+        SmoothObjectiveSettings(),
+        description="What is maximised, and what of it is climbed (`smooth`). A name alone, `soft_rank_ic`, `ic` or `perturbed_rank_ic`, "
+        "says what is climbed towards the mean RankIC.",
     )
     temperature: float = Field(
         0.25,
@@ -147,6 +147,10 @@ class GradientSearch(Search):
         """Logits around the start weights."""
         if self.prior is not None and len(self.prior) != start.shape[1]:
             raise ConfigError(f"prior has {len(self.prior)} weights, the scores {start.shape[1]} archetypes; expected one for each")
+        if self.objective.smooth != "perturbed_rank_ic" and not isinstance(objective, DailyObjective):
+            raise ConfigError(
+                f"{type(objective).__name__} has no `of_daily` to climb; a gradient search on it needs objective='perturbed_rank_ic'"
+            )
         noise = self.spread * jax.random.normal(key, start.shape).at[0].set(0.0)
         logits = jnp.log(jnp.maximum(start, jnp.finfo(jnp.float32).tiny)) + noise
         return GradientState(logits, jax.vmap(self._optimizer().init)(logits), jnp.zeros((), bool), unevaluated(start))
@@ -156,7 +160,7 @@ class GradientSearch(Search):
         here = objective.judge(jnp.where(state.evaluated, jax.nn.softmax(state.logits), state.best.weights))
         best = state.best.improved(*here)
         slopes = spread_candidates(self.slopes, state.logits, objective)
-        if self.objective == "perturbed_rank_ic":
+        if self.objective.smooth == "perturbed_rank_ic":
             slopes = slopes + perturbed_slopes(objective, state.logits, self.noise, self.pairs, key)
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers
             updates, optimizer = jax.vmap(self._optimizer().update)(-slopes, state.optimizer, state.logits)
@@ -193,8 +197,9 @@ class GradientSearch(Search):
         log_weights = jax.nn.log_softmax(logits)
         weights = jnp.exp(log_weights)
         gain = jnp.zeros(logits.shape[0])
-        if self.objective != "perturbed_rank_ic":
-            gain = soft_fitness(objective, weights, self.objective, self.temperature)
+        if self.objective.smooth != "perturbed_rank_ic":
+            assert isinstance(objective, DailyObjective)
+            gain = soft_value(objective, weights, self.objective.smooth, self.temperature)
         if self.kl_strength:
             prior = jnp.ones(logits.shape[1]) if self.prior is None else jnp.asarray(self.prior, jnp.float32)
             gain = gain - self.kl_strength * jnp.sum(weights * (log_weights - jnp.log(prior / prior.sum())[None, :]), axis=1)

@@ -13,7 +13,7 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key
 
 from massjax.engine.devices import gathered
-from massjax.engine.evaluation import prepare_window
+from massjax.engine.evaluation import prepare_window, window_fitness
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
@@ -30,6 +30,7 @@ from massjax.engine.inputs import (
 )
 from massjax.errors import ConfigError, DataError
 from massjax.labels import check_labels
+from massjax.search.averaging import average_of_best
 from massjax.search.base import Search, check_search
 from massjax.search.evaluated import Evaluated
 from massjax.search.objectives import MeanRankIC, Objective
@@ -44,13 +45,19 @@ WindowArrays: TypeAlias = tuple[Float[Array, "K N D"], Bool[Array, "N D"], Float
 class SearchResult(NamedTuple):
     """What a search of P chains over K archetypes found; weights are positive and sum to 1, fitness is a mean RankIC in [-1, 1].
 
+    The search maximises the value of its `objective`, which is the fitness unless the settings name another: a value of another objective
+    is no RankIC, and is told apart from it here.
+
     Attributes:
-        weights: the best agent distribution of all chains; ties go to the first chain.
-        fitness: its exact fitness, the one `massjax.fitness` gives it; NaN where no date of the window can be judged.
-        chain_weights: the best of each chain.
-        chain_fitness: their exact fitness.
-        history: best fitness of all chains, at the start and after each step, NaN while none was defined; level after an early stop.
+        weights: the agent distribution of the highest value of all chains, ties going to the first chain; with `average`, the mean of
+            those of the best chains.
+        fitness: its exact mean RankIC, the one `massjax.fitness` gives it; NaN where no date of the window can be judged.
+        chain_weights: those of the highest value that each chain has met.
+        chain_fitness: their exact mean RankIC.
+        history: highest value of all chains, at the start and after each step, NaN while none was defined; level after an early stop.
         steps: steps taken, fewer than asked for where the search ran out of patience.
+        value: of the objective, of `weights`; NaN where it is undefined, and `weights` mean nothing then.
+        chain_value: of the objective, of `chain_weights`.
 
     Example:
         Two archetypes, the first of which ranks three stocks as they returned afterwards. The history begins with the fitness of the
@@ -75,6 +82,8 @@ class SearchResult(NamedTuple):
     chain_fitness: Float[Array, " P"]
     history: Float[Array, " steps+1"]
     steps: Int[Array, ""]
+    value: Float[Array, ""]
+    chain_value: Float[Array, " P"]
 
     def __repr__(self) -> str:
         chains, archetypes = jnp.shape(self.chain_weights)[-2:]
@@ -95,6 +104,7 @@ def search_window(
     signal: SignalName = "combined",
     missing: Missing = "renormalize",
     start: Float[ArrayLike, "*P K"] | None = None,
+    previous: Float[ArrayLike, " K"] | None = None,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> SearchResult:
     """Search the agent distribution w with the highest fitness on one window, `max_w mean_t RankIC(signal_t(w), return_t)`, in float32.
@@ -113,14 +123,17 @@ def search_window(
         signal: which of `combined`, `mean` and `disagreement` ranks the stocks.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         start: weights to start from, [K] for all chains or [chains, K]; by default all equal.
-        progress: called as `progress(taken, total, best)` with numbers of steps and the best fitness so far, up to a hundred times.
+        previous: weights of the date before, [K], for an objective that holds to them; by default all equal.
+        progress: called as `progress(taken, total, best)` with numbers of steps and the highest value of the objective so far, up to a
+            hundred times.
 
     Returns:
         A `SearchResult`, judged by the exact fitness whatever the method optimised.
 
     Raises:
-        DataError: arrays that do not fit together, infinite values, or invalid start weights.
-        ConfigError: an unknown `signal` or `missing`, an alpha outside [0, 1], settings of no search, or a key of another kind.
+        DataError: arrays that do not fit together, infinite values, or invalid start or previous weights.
+        ConfigError: an unknown `signal` or `missing`, an alpha outside [0, 1], settings of no search, a key of another kind, or previous
+            weights on which nothing depends.
 
     Example:
         Six stocks on three dates, and three archetypes: the first ranks the stocks as they returned afterwards, the last the other way
@@ -146,10 +159,29 @@ def search_window(
     check_search(settings)
     key = check_key(key)
     first = check_start(start, settings.population, arrays[0].shape[0])
+    held_to = check_previous(previous, settings, arrays[0].shape[0])
     share = check_alpha(alpha)
     if progress is None:
-        return _search(arrays, settings, key, share, signal, missing, first)
-    return _search_with_progress(arrays, settings, key, share, signal, missing, first, progress)
+        return _search(arrays, settings, key, share, signal, missing, first, held_to)
+    return _search_with_progress(arrays, settings, key, share, signal, missing, first, held_to, progress)
+
+
+def check_previous(previous: Float[ArrayLike, " K"] | None, settings: Search, archetypes: int) -> Float[np.ndarray, " K"]:
+    """Weights of the date before, summing to 1; equal ones for None.
+
+    Raises:
+        DataError: another shape than [K], or invalid weights.
+        ConfigError: the objective does not depend on them.
+    """
+    if previous is None:
+        return np.full(archetypes, 1.0 / archetypes, np.float32)
+    if not settings.uses_previous:
+        raise ConfigError("previous does nothing: the objective of the search has neither kl_previous nor turnover")
+    array = as_array("previous", previous)
+    if array.shape != (archetypes,):
+        raise DataError(f"previous has the shape {array.shape}; expected one weight for each of the {archetypes} archetypes")
+    checked = np.asarray(check_weights(array[None], archetypes), np.float32)[0]
+    return checked / checked.sum()
 
 
 def check_start(start: Float[ArrayLike, "*P K"] | None, chains: int, archetypes: int) -> Float[np.ndarray, "P K"]:
@@ -175,7 +207,7 @@ class Running(NamedTuple):
         state: of the method.
         step: steps taken.
         stalled: steps since the best of all chains improved; 0 while none is defined.
-        history: its fitness after each step, NaN while none was defined; what is to come, from `step` on, means nothing.
+        history: its value after each step, NaN while none was defined; what is to come, from `step` on, means nothing.
     """
 
     state: Any
@@ -194,7 +226,7 @@ def run_search(objective: Objective, settings: Search, start: Float[Array, "P K"
         key: a `jax.random.key`.
     """
     running = begin(objective, settings, start, key)
-    return finish(settings, advance(objective, settings, running, key, jnp.asarray(settings.steps + 1)))
+    return finish(objective, settings, advance(objective, settings, running, key, jnp.asarray(settings.steps + 1)))
 
 
 def begin(objective: Objective, settings: Search, start: Float[Array, "P K"], key: Key[Array, ""]) -> Running:
@@ -249,13 +281,25 @@ def advance(objective: Objective, settings: Search, running: Running, key: Key[A
     return lax.while_loop(goes_on, one, running)
 
 
-def finish(settings: Search, running: Running) -> SearchResult:
+def finish(objective: Objective, settings: Search, running: Running) -> SearchResult:
     """The result of a search that has taken its last step; the history keeps its last value beyond an early stop."""
     best: Evaluated = running.state.best
     winner = _winner(best.fitness)
     taken = jnp.arange(settings.steps + 1) < running.step
     history = jnp.where(taken, running.history, best.fitness[winner])
-    return gathered(SearchResult(best.weights[winner], best.fitness[winner], best.weights, best.fitness, history, running.step - 1))
+    chain_fitness = exact_fitness(objective, best)
+    weights, value, fitness = best.weights[winner], best.fitness[winner], chain_fitness[winner]
+    if settings.average is not None:
+        average = average_of_best(objective, best, settings.average)
+        weights, value, fitness = average.weights[0], average.fitness[0], exact_fitness(objective, average)[0]
+    return gathered(SearchResult(weights, fitness, best.weights, chain_fitness, history, running.step - 1, value, best.fitness))
+
+
+def exact_fitness(objective: Objective, evaluated: Evaluated) -> Float[Array, " P"]:
+    """Exact mean RankIC of candidates that an objective has judged, which is their value where it is the objective."""
+    if type(objective) is MeanRankIC:
+        return evaluated.fitness
+    return window_fitness(objective.window, evaluated.weights, objective.alpha, objective.signal)
 
 
 def _out_of_patience(settings: Search, running: Running) -> Bool[Array, ""]:
@@ -271,8 +315,9 @@ def _search(
     signal: SignalName,
     missing: Missing,
     start: Float[Array, "P K"],
+    previous: Float[Array, " K"],
 ) -> SearchResult:
-    return run_search(MeanRankIC(prepare_window(*arrays, missing), alpha, signal), settings, start, key)
+    return run_search(settings.make_objective(prepare_window(*arrays, missing), alpha, signal, previous), settings, start, key)
 
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing"))
@@ -284,8 +329,9 @@ def _begin(
     signal: SignalName,
     missing: Missing,
     start: Float[Array, "P K"],
+    previous: Float[Array, " K"],
 ) -> tuple[Objective, Running]:
-    objective = MeanRankIC(prepare_window(*arrays, missing), alpha, signal)
+    objective = settings.make_objective(prepare_window(*arrays, missing), alpha, signal, previous)
     return objective, begin(objective, settings, start, key)
 
 
@@ -301,10 +347,11 @@ def _search_with_progress(
     signal: SignalName,
     missing: Missing,
     start: Float[np.ndarray, "P K"],
+    previous: Float[np.ndarray, " K"],
     progress: Callable[[int, int, float], None],
 ) -> SearchResult:
-    """Search in `REPORTS` calls of some steps each and report the best fitness after each; the result is that of `_search`."""
-    objective, running = _begin(arrays, settings, key, alpha, signal, missing, start)
+    """Search in `REPORTS` calls of some steps each and report the highest value after each; the result is that of `_search`."""
+    objective, running = _begin(arrays, settings, key, alpha, signal, missing, start, previous)
     together, taken, total = max(1, (settings.steps + 1) // REPORTS), 0, settings.steps
     while taken <= total:
         before = taken
@@ -313,7 +360,7 @@ def _search_with_progress(
         if taken == before:
             break
         progress(taken - 1, total, float(running.history[taken - 1]))
-    return _finish(settings, running)
+    return _finish(objective, settings, running)
 
 
 def _winner(fitness: Float[Array, " P"]) -> Int[Array, ""]:

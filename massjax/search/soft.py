@@ -12,28 +12,45 @@ from jaxtyping import Array, Bool, Float
 from massjax.engine.evaluation import Window
 from massjax.engine.inputs import SignalName
 from massjax.engine.signals import EPS, Opinions, selected_signal
-from massjax.search.objectives import Objective
+from massjax.search.objectives import DailyObjective, Objective
 
-SoftObjective: TypeAlias = Literal["soft_rank_ic", "ic"]
+SoftCorrelation: TypeAlias = Literal["soft_rank_ic", "ic"]
 
 ROWS_TOGETHER = 4096
 """Stocks times dates up to which all dates are computed at once; larger windows are computed date by date, to bound memory."""
 
 
-def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftObjective, temperature: float) -> Float[Array, " P"]:
-    """Mean over the dates of a smooth correlation between signal and return; differentiable in the weights.
+def soft_value(objective: DailyObjective, weights: Float[Array, "P K"], kind: SoftCorrelation, temperature: float) -> Float[Array, " P"]:
+    """The objective's value of smooth daily correlations in place of the RankIC; differentiable in the weights.
 
     Args:
+        objective: a function of daily correlations and weights, such as their mean.
+        weights: [candidates, archetypes], positive and summing to 1.
+        kind: see `soft_correlations`.
+        temperature: see `soft_correlations`.
+
+    Returns:
+        [P]; 0 where it is undefined.
+    """
+    value = objective.of_daily(soft_correlations(objective, weights, kind, temperature), weights)
+    return jnp.where(jnp.isnan(value), 0.0, value)
+
+
+def soft_correlations(objective: Objective, weights: Float[Array, "P K"], kind: SoftCorrelation, temperature: float) -> Float[Array, "P D"]:
+    """A smooth correlation between signal and return on each date of a window; differentiable in the weights.
+
+    Args:
+        objective: its window and signal.
         weights: [candidates, archetypes], positive.
         kind: `ic` is Pearson's correlation with the returns; `soft_rank_ic` compares pairs of stocks by a smooth step.
         temperature: width of the step, in cross-sectional standard deviations of the signal; towards 0 it becomes the exact RankIC.
 
     Returns:
-        [P]; 0 where no date can be judged.
+        NaN on dates on which the returns cannot be ranked.
     """
     columns, dates = weights.T, objective.window.dates
 
-    def of_dates(block: Window) -> tuple[Float[Array, "B P"], Float[Array, " B"]]:
+    def of_dates(block: Window) -> Float[Array, "B P"]:
         known = block.returns.common
         signal = jax.vmap(_standardise)(_smooth_signal(block.opinions, columns, objective.alpha, objective.signal), known)
         if kind == "ic":
@@ -41,12 +58,12 @@ def soft_fitness(objective: Objective, weights: Float[Array, "P K"], kind: SoftO
         else:
             correlation = jax.vmap(_soft_rank_correlation)(signal / temperature, block.returns.ranks, known)
         counts = (block.returns.ranks != 0).any(axis=1)
-        return jnp.where(counts[:, None], correlation, 0.0), counts.astype(jnp.float32)
+        return jnp.where(counts[:, None], correlation, jnp.nan)
 
     together = dates if dates * objective.window.stocks <= ROWS_TOGETHER else 1
     blocks = jax.tree.map(lambda leaf: leaf.reshape(-1, together, *leaf.shape[1:]), (objective.window.opinions, objective.window.returns))
-    daily, counted = lax.map(lambda block: of_dates(objective.window._replace(opinions=block[0], returns=block[1])), blocks)
-    return daily.sum((0, 1)) / jnp.maximum(counted.sum(), 1.0)
+    daily = lax.map(lambda block: of_dates(objective.window._replace(opinions=block[0], returns=block[1])), blocks)
+    return daily.reshape(dates, -1).T
 
 
 def _smooth_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B N P"]:

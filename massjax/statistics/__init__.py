@@ -1,1 +1,1 @@
-"""Arrays in, numbers out: correlations, their errors under overlap, and what was kept out of sample."""
+"""Arrays in, numbers out: correlations, intervals and chance of luck under overlap, effective numbers, and what was kept out of sample."""

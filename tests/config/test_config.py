@@ -213,7 +213,7 @@ def test_sections_stand_on_their_own() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Annealing(chain=5), r"Annealing: unknown key 'chain' \(did you mean 'chains'\?\); known here: chains, cooling"),
+        (lambda: Annealing(chain=5), r"Annealing: unknown key 'chain' \(did you mean 'chains'\?\); known here: average, chains, cooling"),
         (lambda: Annealing(chains="many"), r"Annealing: chains: .*integer.*given: 'many'"),
         (lambda: Annealing(chains=True), "Annealing: chains: expected a number, found true"),
         (lambda: GradientSearch(optimizer="adm"), "GradientSearch: optimizer.*did you mean 'adam'"),

@@ -18,6 +18,7 @@ from massjax.config.reading import read_yaml
 from massjax.config.reference import Section, Setting, look_up, sections
 from massjax.config.yaml_text import parse_yaml
 from massjax.errors import ConfigError
+from massjax.search.registry import METHODS
 
 REGENERATE = "python -m massjax.config docs/settings.md configs/schema.json"
 OWN_SEARCH = '''
@@ -89,7 +90,9 @@ def test_every_setting_is_in_the_reference_once() -> None:
         ("store", "path or URL or null", "null"),
         ("evaluate.backtest", "mapping", ""),
         ("evaluate.backtest.cost", "number, at least 0 and below 0.5", "0.001"),
-        ("search.gradient.objective", "`soft_rank_ic`, `ic` or `perturbed_rank_ic`", "soft_rank_ic"),
+        ("search.gradient.objective", "mapping", ""),
+        ("search.gradient.objective.smooth", "`soft_rank_ic`, `ic` or `perturbed_rank_ic`", "soft_rank_ic"),
+        ("search.annealing.objective.blocks", "whole number, 2 to 10,000, or null", "null"),
         ("search.gradient.noise", "number, 1e-06 to 100", "0.1"),
         ("search.annealing.restart_after", "whole number, 1 to 10,000,000, or null", "null"),
     ],
@@ -100,7 +103,7 @@ def test_types_bounds_and_defaults_are_in_words(key: str, kind: str, default: st
     assert (row.kind, row.default) == (kind, default)
 
 
-SEARCHES = ("differential_evolution", "annealing", "gradient")
+SEARCHES = tuple(METHODS)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ SEARCHES = ("differential_evolution", "annealing", "gradient")
         ("market.membership", [f"market.membership{name}" for name in ("", ".path", ".date", ".stock")]),
         (
             "lookback",
-            ["evaluate.lookback", *(f"search.{method}.lookback" for method in ("differential_evolution", "annealing", "gradient"))],
+            ["evaluate.lookback", *(f"search.{method}.lookback" for method in SEARCHES)],
         ),
         ("backtest.cost", ["evaluate.backtest.cost"]),
         ("agents.archetypes.0.horizon", ["agents.archetypes.horizon"]),
@@ -119,7 +122,7 @@ SEARCHES = ("differential_evolution", "annealing", "gradient")
         ("market.texts.N.cutoff", ["market.texts.cutoff"]),
         ("market.membership.KEY=VALUE", [f"market.membership{name}" for name in ("", ".path", ".date", ".stock")]),
         ("agents.archetypes.N.name", ["agents.archetypes.name"]),
-        ("search.0.steps", [f"search.{method}.steps" for method in SEARCHES]),
+        ("search.0.steps", [f"search.{method}.steps" for method in SEARCHES if method != "posterior"]),
         ("search.gradient.steps", ["search.gradient.steps"]),
         ("layout", ["layout", "layout.dates_per_unit"]),
         ("delisting", ["evaluate.backtest.delisting_return"]),
@@ -167,8 +170,9 @@ def test_an_unknown_section_is_refused_with_the_nearest(query: str, hint: str) -
 def test_a_search_of_ones_own_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "climber_of_a_test.py").write_text(OWN_SEARCH)
     monkeypatch.syspath_prepend(tmp_path)
-    (section,) = look_up("search.climber_of_a_test:Climber")
+    section, objective = look_up("search.climber_of_a_test:Climber")
     assert section.text.startswith("Climbs. An entry of `search` with `method: climber_of_a_test:Climber`.")
+    assert objective.place == "search.N.objective"
     page = terminal_page([section], 80)
     assert "search.climber_of_a_test:Climber.stride\n      [number, above 0 and at most 100; default 0.3]" in page
     assert page.endswith("search.climber_of_a_test:Climber.bare\n      [whole number; default 1]")

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
-from massjax.engine import aggregate, fitness
+from massjax.engine import aggregate, fitness, history
+from massjax.engine.history import history_rank_ic
 from massjax.errors import ConfigError, DataError, LeakageError
 from massjax.evaluate import found as module
 from massjax.evaluate.walk_forward import walk_forward
-from massjax.search import Annealing, Evaluated, Search, search_window, unevaluated
+from massjax.search import Annealing, Estimator, Evaluated, Search, search_window, unevaluated
 from massjax.testing import count_compilations
+from massjax.timing import Timing
+from tests.engine import slow_reference as slow
 
 LOOKBACK, GAP, DELAY = 5, 4, 1
 FIRST = LOOKBACK + GAP + DELAY
@@ -248,3 +251,95 @@ def test_a_walk_prints_a_line(result):
 def test_what_would_do_nothing_is_refused(panel, changes, message):
     with pytest.raises(ConfigError, match=message):
         walk(panel, **changes)
+
+
+@pytest.fixture(scope="module")
+def long():
+    """Eighty dates, more than the fewest from which a growing look-back begins and than the shortest bucket of it."""
+    rng = np.random.default_rng(5)
+    scores, member = rng.random((3, 8, 80)).astype(np.float32), rng.random((8, 80)) < 0.9
+    return scores, member, rng.normal(size=(8, 80)).astype(np.float32)
+
+
+@pytest.mark.parametrize("objective", [{}, {"kind": "median_of_blocks"}])
+def test_a_growing_look_back_is_the_search_of_all_that_is_known(long, objective):
+    search, timing = Annealing(chains=4, steps=4, objective=objective), Timing(horizon=1, execution_lag=1)
+    found = walk_forward(*long, search, timing, key=KEY)
+    assert found.searched.argmax() == timing.first_applied == 32
+    for applied in (timing.first_applied, 50, 70, 79):
+        window = [values[..., timing.window(applied - timing.delay)] for values in long]
+        assert window[0].shape[2] == applied - timing.delay - timing.gap
+        alone = search_window(*window, search, key=jax.random.fold_in(KEY, applied - timing.delay))
+        np.testing.assert_allclose(found.fitness[applied], fitness(*window, found.weights[applied][None])[0], atol=1e-5)
+        np.testing.assert_allclose(found.fitness[applied], alone.fitness, atol=1e-5)
+        np.testing.assert_allclose(found.weights[applied], alone.weights, atol=1e-5)
+
+
+def test_a_timing_is_its_numbers(panel, result):
+    timed = walk_forward(*panel, SEARCH, Timing(lookback=LOOKBACK, gap=GAP, delay=DELAY), key=KEY)
+    for before, after in zip(result, timed, strict=True):
+        np.testing.assert_array_equal(before, after)
+    with pytest.raises(ConfigError, match="timing is given, and so is lookback"):
+        walk_forward(*panel, SEARCH, Timing(lookback=LOOKBACK, gap=GAP), lookback=LOOKBACK, key=KEY)
+    with pytest.raises(ConfigError, match="lookback and gap are not given"):
+        walk_forward(*panel, SEARCH, key=KEY)
+
+
+def test_what_is_fitted_is_apart_from_what_ranks(panel, result):
+    apart = walk(panel, signal="combined", fit_signal="mean")
+    fitted = walk(panel, signal="mean")
+    np.testing.assert_array_equal(apart.weights, fitted.weights)
+    np.testing.assert_array_equal(apart.fitness, fitted.fitness)
+    assert (apart.weights[FIRST:] != result.weights[FIRST:]).any()
+    _, member, returns = panel
+    known = member[:, 20] & ~np.isnan(apart.combined[:, 20])
+    np.testing.assert_allclose(apart.rank_ic[20], spearmanr(apart.combined[known, 20], returns[known, 20])[0], atol=1e-5)
+    with pytest.raises(ConfigError, match="fit_signal"):
+        walk(panel, fit_signal="means")
+
+
+class Equal(Estimator):
+    """Equal weights on every date."""
+
+    def prepare(self, scores, member, timing, *, alpha, signal, missing, key):
+        return jnp.full((scores.shape[2], scores.shape[0]), 1.0 / scores.shape[0])
+
+    def weights(self, prepared, forward_returns, timing, daily_returns=None):
+        return prepared
+
+
+def test_an_estimator_walks_without_chains(panel):
+    found = walk(panel, search=Equal())
+    assert found.chain_fitness.shape == (len(DATES), 0)
+    np.testing.assert_allclose(found.weights, 0.25)
+    assert found.searched.tolist() == [False] * FIRST + [True] * (len(DATES) - FIRST)
+    for applied in (FIRST, 20):
+        window = [values[..., applied - DELAY - GAP - LOOKBACK : applied - DELAY - GAP] for values in panel]
+        np.testing.assert_allclose(found.fitness[applied], fitness(*window, np.ones((1, 4)))[0], atol=1e-5)
+
+
+def test_the_daily_rank_ic_of_a_history_is_exact(panel, monkeypatch):
+    scores, member, returns = panel
+    weights = np.random.default_rng(0).dirichlet(np.ones(4), 3).astype(np.float32)
+    options = {"alpha": 0.5, "signal": "combined", "missing": "renormalize"}
+    whole = history_rank_ic(scores, member, returns, weights, **options)
+    signals = slow.aggregate(scores, member, weights)["combined"]
+    known = np.where(member, returns, np.nan)
+    exact = [[slow.rank_correlation(signal, ranked) for signal, ranked in zip(row.T, known.T, strict=True)] for row in signals]
+    np.testing.assert_allclose(whole, exact, atol=1e-5)
+    np.testing.assert_allclose(np.nanmean(whole, axis=1), fitness(*panel, weights), atol=1e-6)
+    monkeypatch.setattr(history, "BLOCK_CELLS", 4 * 12 * 7)  # blocks of seven dates, the last one padded
+    np.testing.assert_allclose(history_rank_ic(scores, member, returns, weights, **options), whole, atol=1e-6)
+
+
+def test_yesterdays_weights_reach_the_objective(panel):
+    held = Annealing(chains=8, steps=6, objective={"turnover": 100.0})
+    found = walk(panel, search=held)
+    np.testing.assert_allclose(found.weights, 0.25, atol=1e-5)  # the first date is held to equal weights, and each to the one before
+    loose = walk(panel, search=Annealing(chains=8, steps=6, objective={"turnover": 0.2}))
+    date = FIRST + 5
+    window = [values[..., date - DELAY - GAP - LOOKBACK : date - DELAY - GAP] for values in panel]
+    settings = Annealing(chains=8, steps=6, objective={"turnover": 0.2})
+    alone = search_window(*window, settings, key=jax.random.fold_in(KEY, date - DELAY), previous=loose.weights[date - 1])
+    np.testing.assert_allclose(loose.weights[date], alone.weights, atol=1e-5)
+    np.testing.assert_allclose(loose.fitness[date], fitness(*window, loose.weights[date][None])[0], atol=1e-5)

@@ -45,9 +45,9 @@ class Ledger:
             self.began, self.buy, self.sell = True, {}, {}
             for n in stocks:
                 change = target[n] * worth - self.value(n)
-                if change > 0:
+                if change > 1e-12 * worth:
                     self.buy[n] = change
-                if change < 0:
+                if change < -1e-12 * worth:
                     self.sell[n] = -change / self.last[n]
             taking_part = [n for n in stocks if self.can[n, t]]
         else:

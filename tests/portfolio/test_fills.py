@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced, with_fills
@@ -207,6 +207,9 @@ def test_rank_correlation_and_portfolio_agree_on_what_can_be_filled(seed: int, l
     gaps=st.sampled_from([0.0, 0.05, 0.4]), closed=st.sampled_from([0.0, 0.2]), quantile=st.sampled_from([0.2, 0.34, 0.5, 1.0]),
     cost=st.sampled_from([0.0, 0.001, 0.05, 0.49]), unfilled=st.sampled_from(["wait", "lapse"]), loss=st.sampled_from([0.0, -0.3, -1.0]),
 )  # fmt: skip
+@example(
+    seed=765, every=2, lag=0, start=2, tranches="overlapping", gaps=0.4, closed=0.0, quantile=0.2, cost=0.05, unfilled="wait", loss=0.0
+)
 def test_equals_a_ledger_of_shares_for_each_tranche(
     seed: int, every: int, lag: int, start: int, tranches: str,
     gaps: float, closed: float, quantile: float, cost: float, unfilled: str, loss: float,

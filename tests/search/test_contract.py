@@ -108,6 +108,23 @@ def test_the_docs_use_and_test_their_search(own_module):
     assert settings_from_mapping({"method": "climber:HillClimber", "climbers": 16, "steps": 12}) == tests.search
 
 
+def test_the_docs_maximise_their_objective_and_run_their_estimator(own_module):
+    names = block(own_module[2])
+    search = names["RatioAnnealing"](chains=8, steps=6)
+    rng = np.random.default_rng(0)
+    panel = rng.random((3, 12, 6)), np.ones((12, 6), bool), rng.normal(size=(12, 6))
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        found = search_window(*panel, search, key=jax.random.key(0))
+    assert found.value > found.history[0]
+    np.testing.assert_array_equal(found.fitness, fitness(*panel, found.weights[None])[0])
+    assert found.value != found.fitness
+    walk = block(own_module[3])["walk"]
+    assert walk.searched.sum() == 90 - 32
+    assert walk.chain_fitness.shape == (90, 0)
+    assert walk.weights[-1].argmax() == 0
+    np.testing.assert_allclose(walk.weights.sum(axis=1), 1, atol=1e-6)
+
+
 def test_every_method_has_bounded_sizes():
     for name, method in METHODS.items():
         size = "restarts" if name == "gradient" else "chains"

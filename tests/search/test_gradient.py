@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from massjax.engine import fitness, prepare_window
 from massjax.search import GradientSearch, MeanRankIC, search_window
-from massjax.search.soft import soft_fitness
+from massjax.search.soft import soft_value
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def objective(request, panel):
 @pytest.mark.parametrize("kind", ["ic", "soft_rank_ic"])
 def test_gradients_equal_finite_differences(objective, kind):
     def value(logits):
-        return soft_fitness(objective, jax.nn.softmax(logits), kind, 0.5)
+        return soft_value(objective, jax.nn.softmax(logits), kind, 0.5)
 
     logits = jnp.asarray(np.random.default_rng(1).normal(size=(3, 5)), jnp.float32)
     slopes = jax.jit(jax.grad(lambda logits: value(logits).sum()))(logits)
@@ -45,13 +45,13 @@ def test_gradients_equal_finite_differences(objective, kind):
 def test_a_narrow_sigmoid_is_the_exact_rank_correlation(panel, objective):
     weights = np.random.default_rng(2).dirichlet(np.ones(5), 30).astype(np.float32)
     exact = fitness(*panel, weights, signal=objective.signal)
-    np.testing.assert_allclose(soft_fitness(objective, jnp.asarray(weights), "soft_rank_ic", 1e-4), exact, atol=5e-3)
+    np.testing.assert_allclose(soft_value(objective, jnp.asarray(weights), "soft_rank_ic", 1e-4), exact, atol=5e-3)
 
 
 @pytest.mark.parametrize("kind", ["ic", "soft_rank_ic"])
-def test_soft_fitness_ranks_candidates_like_the_exact_one(panel, objective, kind):
+def test_soft_value_ranks_candidates_like_the_exact_one(panel, objective, kind):
     weights = np.random.default_rng(3).dirichlet(np.ones(5), 300).astype(np.float32)
-    soft = soft_fitness(objective, jnp.asarray(weights), kind, 0.25)
+    soft = soft_value(objective, jnp.asarray(weights), kind, 0.25)
     assert spearmanr(soft, fitness(*panel, weights, signal=objective.signal))[0] > 0.9
 
 

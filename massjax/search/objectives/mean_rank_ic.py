@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from massjax.engine.evaluation import Window, window_fitness, window_rank_ic
 from massjax.engine.inputs import SignalName
 from massjax.search.evaluated import Evaluated, normalise
+from massjax.search.objectives.reductions import mean_of_days
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("window", "alpha"), meta_fields=("signal",))
@@ -37,3 +38,8 @@ class MeanRankIC:
     def daily(self, weights: Float[Array, "P K"]) -> Float[Array, "P D"]:
         """RankIC of each candidate on each date of the window; NaN on dates that are skipped."""
         return window_rank_ic(self.window, lax.optimization_barrier(normalise(weights)), self.alpha, self.signal)
+
+    def of_daily(self, daily: Float[Array, "P D"], weights: Float[Array, "P K"]) -> Float[Array, " P"]:
+        """The mean of daily correlations over the dates that are not NaN, whatever the weights."""
+        del weights
+        return mean_of_days(daily)

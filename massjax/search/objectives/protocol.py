@@ -1,4 +1,4 @@
-"""What a search maximises: the exact value of candidates, whatever they are made of."""
+"""What a search maximises: the exact value of candidates, whatever it is made of, and what of it has a gradient."""
 
 from __future__ import annotations
 
@@ -32,3 +32,18 @@ class Objective(Protocol):
 
     def daily(self, weights: Float[Array, "P K"]) -> Float[Array, "P D"]:
         """RankIC of each candidate on each date of the window; NaN on dates that are skipped."""
+
+
+@runtime_checkable
+class DailyObjective(Objective, Protocol):
+    """An objective that is a function of daily correlations and weights, so that a gradient search can climb it."""
+
+    def of_daily(self, daily: Float[Array, "P D"], weights: Float[Array, "P K"]) -> Float[Array, " P"]:
+        """The value that daily correlations of candidates come to, `judge` to rounding where they are those of `daily`.
+
+        It is what a gradient search differentiates, with smooth correlations in place of the exact ones.
+
+        Args:
+            daily: NaN on dates that are skipped.
+            weights: of the candidates, summing to 1.
+        """

@@ -12,6 +12,9 @@ from jax import lax
 from jaxtyping import Array, Int
 
 FIRST, GROWTH, LONGEST = 5, 2.0**0.5, 125
+"""Dates before the second epoch, factor between the lengths of epochs, and dates of the longest."""
+TOGETHER = 25
+"""Dates whose weights are solved for together."""
 
 
 def epoch_starts(dates: int) -> Int[np.ndarray, " E"]:
@@ -30,31 +33,43 @@ def epoch_starts(dates: int) -> Int[np.ndarray, " E"]:
     return np.array(starts)
 
 
-def map_epochs(function: Callable[..., Any], starts: Int[Array, " E"], by_epoch: Any, by_date: Any) -> Any:
-    """Apply a function to each epoch and join what it gives for the dates.
+def pieces(dates: int) -> tuple[Int[np.ndarray, " C"], Int[np.ndarray, " C"]]:
+    """Each epoch cut into pieces of `TOGETHER` dates: the epoch and the first date of each piece.
+
+    Example:
+        >>> epochs, first = pieces(60)
+        >>> epochs[-3:].tolist(), first[-3:].tolist()
+        ([6, 7, 8], [28, 40, 57])
+    """
+    starts = epoch_starts(dates)
+    cut = [np.arange(start, stop, TOGETHER) for start, stop in zip(starts, [*starts[1:], dates], strict=True)]
+    return np.repeat(np.arange(len(starts)), [len(first) for first in cut]), np.concatenate(cut)
+
+
+def map_epochs(function: Callable[..., Any], by_epoch: Any, by_date: Any) -> Any:
+    """Apply a function to pieces of each epoch and join what it gives for the dates.
 
     Args:
-        function: takes the values of one epoch and those of `LONGEST` dates from its start on, and returns arrays with these dates first.
-        starts: first date of each epoch, the first being 0.
+        function: takes the values of one epoch and those of `TOGETHER` of its dates, and returns arrays with these dates first.
         by_epoch: a pytree of arrays with the epochs along the first axis.
-        by_date: a pytree of arrays with the dates along the first axis; beyond the last date zeros are passed.
+        by_date: a pytree of arrays with the T dates along the first axis; beyond the last of an epoch others or zeros are passed.
     """
     dates = jax.tree.leaves(by_date)[0].shape[0]
 
     def padded(values: Array) -> Array:
-        return jnp.concatenate([values, jnp.zeros((LONGEST, *values.shape[1:]), values.dtype)])
+        return jnp.concatenate([values, jnp.zeros((TOGETHER, *values.shape[1:]), values.dtype)])
 
     extended = jax.tree.map(padded, by_date)
 
-    def some(start: Array) -> Any:
-        return jax.tree.map(lambda values: lax.dynamic_slice_in_dim(values, start, LONGEST), extended)
+    def evaluate(epoch: Array, first: Array) -> Any:
+        some = jax.tree.map(lambda values: lax.dynamic_slice_in_dim(values, first, TOGETHER), extended)
+        return function(jax.tree.map(lambda values: values[epoch], by_epoch), some)
 
-    def write(joined: Any, inputs: tuple[Array, Any]) -> tuple[Any, None]:
-        start, epoch = inputs
-        found = function(epoch, some(start))
-        return jax.tree.map(lambda old, new: lax.dynamic_update_slice_in_dim(old, new, start, axis=0), joined, found), None
+    def write(joined: Any, piece: tuple[Array, Array]) -> tuple[Any, None]:
+        found = evaluate(*piece)
+        return jax.tree.map(lambda old, new: lax.dynamic_update_slice_in_dim(old, new, piece[1], axis=0), joined, found), None
 
-    shapes = jax.eval_shape(lambda first: function(jax.tree.map(lambda values: values[0], by_epoch), some(first)), starts[0])
-    empty = jax.tree.map(lambda shape: jnp.zeros((dates + LONGEST, *shape.shape[1:]), shape.dtype), shapes)
-    joined = lax.scan(write, empty, (starts, by_epoch))[0]
-    return jax.tree.map(lambda values: values[:dates], joined)
+    shapes = jax.eval_shape(evaluate, jnp.int32(0), jnp.int32(0))
+    empty = jax.tree.map(lambda shape: jnp.zeros((dates + TOGETHER, *shape.shape[1:]), shape.dtype), shapes)
+    epochs, first = (jnp.asarray(places, jnp.int32) for places in pieces(dates))
+    return jax.tree.map(lambda values: values[:dates], lax.scan(write, empty, (epochs, first))[0])

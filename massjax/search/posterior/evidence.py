@@ -21,8 +21,7 @@ def news_share(
     """Probability, on each date t, that the mix from the news term does better than that from the level term; starts at one half.
 
     Both mixes of every past date u < t - gap are judged by the return of u. Their mean difference has a variance known from the
-    difference of the mixes, the number of stocks and the autocorrelation of scores and returns; with a normal prior on the true
-    difference around 0 its posterior is normal.
+    difference of the mixes, the number of stocks and the autocorrelation of scores and returns.
     """
 
     def compare(epoch: tuple[Correlations, Array], dates: tuple[Array, ...]) -> tuple[Array, Array, Array]:
@@ -33,10 +32,9 @@ def news_share(
         return known * (apart * same).sum(axis=1), known * noise, jnp.broadcast_to(inflation, known.shape)
 
     by_date = daily.same, daily.stocks, daily.known, level, news
-    gained, noise, inflation = map_epochs(compare, correlations.start, (correlations, daily.lagged), by_date)
+    gained, noise, inflation = map_epochs(compare, (correlations, daily.lagged), by_date)
     gain, variance, dates = known_before(gained, gap), known_before(noise, gap) * inflation, known_before(daily.known, gap)
-    prior = PLAUSIBLE * dates
-    return norm.cdf(prior * gain / jnp.sqrt(jnp.maximum(variance * (variance + prior**2), 1e-12)))
+    return probability_better(gain, variance, dates)
 
 
 def unit_mix(epoch: Correlations, skills: Float[Array, "B K"]) -> Float[Array, "B K"]:
@@ -46,7 +44,16 @@ def unit_mix(epoch: Correlations, skills: Float[Array, "B K"]) -> Float[Array, "
     return mix / jnp.maximum(size, 1e-12)[:, None]
 
 
-def known_before(values: Float[Array, " T"], gap: int) -> Float[Array, " T"]:
-    """Sum over the dates before t - gap."""
-    total = jnp.cumsum(values)
-    return jnp.concatenate([jnp.zeros(gap + 1), total])[: len(values)]
+def known_before(values: Float[Array, "T ..."], gap: int) -> Float[Array, "T ..."]:
+    """Row t: sum over the dates before t - gap."""
+    total = jnp.cumsum(values, axis=0)
+    return jnp.concatenate([jnp.zeros((gap + 1, *values.shape[1:])), total])[: len(values)]
+
+
+def probability_better(gain: Float[Array, " T"], variance: Float[Array, " T"], dates: Float[Array, " T"]) -> Float[Array, " T"]:
+    """Probability that a mean difference is above 0, given its sum over some dates and the variance of the sum by chance.
+
+    The true mean is N(0, PLAUSIBLE^2) before; the posterior is normal. One half where nothing is known.
+    """
+    prior = PLAUSIBLE * dates
+    return norm.cdf(prior * gain / jnp.sqrt(jnp.maximum(variance * (variance + prior**2), 1e-12)))

@@ -48,8 +48,8 @@ class Posterior(Estimator):
         key: Key[Array, ""],
     ) -> Prepared:
         """Ranks and correlations of the scores."""
-        del key
-        return prepare(jnp.asarray(scores, jnp.float32), jnp.asarray(member), missing, 2 * horizon_of(timing), signal, alpha)
+        arrays = jnp.asarray(scores, jnp.float32), jnp.asarray(member)
+        return prepare(*arrays, missing, 2 * horizon_of(timing), signal, alpha, key)
 
     def weights(
         self, prepared: Prepared, forward_returns: Float[Array, "N T"], timing: Timing, daily_returns: Float[Array, "N T"] | None = None

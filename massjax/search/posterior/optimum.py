@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-ITERATIONS = 200
+ITERATIONS = 100
 UNIFORM = 0.01
 """Sum of the weights, in units of skill, below which the mix passes over to the uniform one: what is left where no archetype has skill."""
 

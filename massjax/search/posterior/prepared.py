@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, Int16
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Int16, Key
 
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.ranks import rank_sums
+from massjax.search.posterior.candidates import Exact, prepare_exact
 from massjax.search.posterior.epochs import epoch_starts
 from massjax.search.posterior.linear import linear_scores
 
@@ -51,12 +52,14 @@ class Prepared(NamedTuple):
         scale: what makes a row of `ranks` a vector of norm 1; 0 where all scores tie.
         member: True where the stock is in the universe.
         correlations: of the archetypes, by epoch.
+        exact: candidates judged exactly, where the signal is not linear in the weights.
     """
 
     ranks: Int16[Array, "T K N"]
     scale: Float[Array, "T K"]
     member: Bool[Array, "T N"]
     correlations: Correlations
+    exact: Exact | None
 
 
 def prepare(
@@ -66,6 +69,7 @@ def prepare(
     lags: int = 10,
     signal: SignalName = "mean",
     alpha: Float[ArrayLike, ""] = 0.5,
+    key: Key[Array, ""] | None = None,
 ) -> Prepared:
     """Rank the scores of each date and estimate, point in time, how archetypes' ranks go together.
 
@@ -76,12 +80,13 @@ def prepare(
         lags: dates over which autocorrelations are estimated; twice the horizon of the returns is enough.
         signal: which signal the weights are for; `disagreement` and `combined` are taken to first order around uniform weights.
         alpha: share of the mean in the combined signal.
+        key: randomness for the candidates of signals that are not linear in the weights.
     """
-    return _prepare(scores, member, jnp.float32(alpha), missing, lags, signal)
+    return _prepare(scores, member, jnp.asarray(alpha, jnp.float32), jax.random.key(0) if key is None else key, missing, lags, signal)
 
 
 @partial(jax.jit, static_argnames=("missing", "lags", "signal"))
-def _prepare(scores: Array, member: Array, alpha: Array, missing: Missing, lags: int, signal: SignalName) -> Prepared:
+def _prepare(scores: Array, member: Array, alpha: Array, key: Array, missing: Missing, lags: int, signal: SignalName) -> Prepared:
     dates = scores.shape[2]
     starts = tuple(epoch_starts(dates).tolist())
 
@@ -96,7 +101,8 @@ def _prepare(scores: Array, member: Array, alpha: Array, missing: Missing, lags:
         return ranks.astype(jnp.int16), jnp.where(square > 0, lax.rsqrt(jnp.maximum(square, 1.0)), 0.0), spread_of(values)
 
     ranks, scale, spread = lax.map(rank_date, jnp.arange(dates))
-    return Prepared(ranks, scale, member.T, _correlations(ranks, scale, spread, member.sum(axis=0), lags, starts))
+    exact = None if signal == "mean" else prepare_exact(scores, member, alpha, signal, missing, key)
+    return Prepared(ranks, scale, member.T, _correlations(ranks, scale, spread, member.sum(axis=0), lags, starts), exact)
 
 
 def spread_of(values: Float[Array, "K N"]) -> Float[Array, " K"]:

@@ -7,16 +7,18 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
 from massjax.engine.ranks import rank_sums
-from massjax.search.posterior.epochs import map_epochs
-from massjax.search.posterior.evidence import news_share
+from massjax.search.posterior.candidates import candidate_mean, compare_exactly, daily_rank_ic
+from massjax.search.posterior.epochs import epoch_starts, map_epochs
+from massjax.search.posterior.evidence import known_before, news_share, probability_better
 from massjax.search.posterior.optimum import best_mix
 from massjax.search.posterior.prepared import MEMORY, Correlations, Prepared
-from massjax.search.posterior.terms import Daily, posterior_means
-from massjax.search.posterior.windowed import windowed_means
+from massjax.search.posterior.terms import Daily, level_model, posterior_means
+from massjax.search.posterior.windowed import window_sums, windowed_means
 
 
 class PosteriorWeights(NamedTuple):
@@ -35,7 +37,12 @@ class PosteriorWeights(NamedTuple):
 
 @partial(jax.jit, static_argnames=("gap", "horizon", "lookback"))
 def weights_by_date(
-    prepared: Prepared, forward_returns: Float[Array, "N T"], *, gap: int, horizon: int, lookback: int | None = None
+    prepared: Prepared,
+    forward_returns: Float[Array, "N T"],
+    *,
+    gap: int,
+    horizon: int,
+    lookback: int | None = None,
 ) -> PosteriorWeights:
     """Weights of each date t from the dates [t - gap - lookback, t - gap), all before t - gap where `lookback` is None."""
     correlations = prepared.correlations
@@ -52,7 +59,45 @@ def weights_by_date(
     def mix(epoch: Correlations, skills: Array) -> Array:
         return best_mix(epoch.values, epoch.vectors, skills, epoch.spread)
 
-    return PosteriorWeights(map_epochs(mix, correlations.start, correlations, skill), share, skill)
+    weights = map_epochs(mix, correlations, skill)
+    if prepared.exact is not None:
+        weights = blend_exact(prepared, forward_returns, weights, daily, gap, lookback)
+    return PosteriorWeights(weights, share, skill)
+
+
+def blend_exact(
+    prepared: Prepared,
+    forward_returns: Float[Array, "N T"],
+    linear: Float[Array, "T K"],
+    daily: Daily,
+    gap: int,
+    lookback: int | None,
+) -> Float[Array, "T K"]:
+    """Weights between those of the linear theory and of candidates judged exactly, by the probability that the latter do better.
+
+    Both are judged on every past date by the exact RankIC of what they were on that date; with a fixed look-back they count equally.
+    """
+    exact, correlations = prepared.exact, prepared.correlations
+    assert exact is not None
+    returns, known, stocks = rank_returns(prepared, forward_returns)
+    inflation = by_date(jax.vmap(level_model)(correlations.lagged, daily.lagged)[1], len(known))
+    noise = known / jnp.maximum(stocks - 1.0, 1.0)
+    products = jnp.concatenate([daily_rank_ic(exact, returns), known[:, None], noise[:, None]], axis=1)
+    sums = known_before(products, gap) if lookback is None else window_sums(products, gap, lookback)
+    days, variance = jnp.maximum(sums[:, -2], 1.0), sums[:, -1] * inflation
+    judged = candidate_mean(exact.weights, sums[:, :-2] / days[:, None], jnp.where(sums[:, -2] > 0, variance, jnp.inf) / days**2)
+    if lookback is not None:
+        return (linear + judged) / 2
+    gain, distance = compare_exactly(exact, prepared.member.T, returns, (linear, judged))
+    compared = known_before(jnp.stack([gain * known, distance * noise, known], axis=1), gap)
+    share = probability_better(compared[:, 0], compared[:, 1] * inflation, compared[:, 2])[:, None]
+    return (1 - share) * linear + share * judged
+
+
+def by_date(values: Float[Array, " E"], dates: int) -> Float[Array, " T"]:
+    """The value of its epoch for each date."""
+    starts = epoch_starts(dates)
+    return jnp.repeat(values, np.diff([*starts, dates]), total_repeat_length=dates)
 
 
 def daily_statistics(prepared: Prepared, forward_returns: Float[Array, "N T"], gap: int, horizon: int) -> Daily:

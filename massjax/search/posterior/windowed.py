@@ -49,7 +49,7 @@ def windowed_means(correlations: Correlations, daily: Daily, gap: int, lookback:
         fresh = (same - rho * crossed + rho**2 * early) / ((1 - rho**2) * norm)
         return posterior(level[:, :archetypes], days, inflation), posterior(fresh, news[:, -1], news_inflation)
 
-    return map_epochs(epoch, correlations.start, (correlations, daily.lagged), (whole, inside))
+    return map_epochs(epoch, (correlations, daily.lagged), (whole, inside))
 
 
 def window_sums(values: Float[Array, "T M"], gap: int, length: int) -> Float[Array, "T M"]:
