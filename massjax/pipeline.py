@@ -156,6 +156,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     from massjax.engine.evaluation import ranking_method
     from massjax.evaluate.alone import each_alone
     from massjax.evaluate.candidates import EvaluationData
+    from massjax.evaluate.doubts import doubts
     from massjax.evaluate.evidence_of import opinions_of, with_evidence
     from massjax.evaluate.listed_controls import controls
     from massjax.evaluate.result import PERMUTED
@@ -248,7 +249,12 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         store=store,
         verdict=verdict(strategies, settings.horizon) if searches and settings.p_values else None,
         effective_opinions=opinions,
-        warnings=(*gathered.warnings, *untraded, *remarks(config, panel, evaluated, first, facts, strategies, remembered)),
+        warnings=(
+            *gathered.warnings,
+            *untraded,
+            *doubts(data, names, strategies),
+            *remarks(config, panel, evaluated, first, facts, strategies, remembered),
+        ),
         seconds=times.seconds,
     )
 

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from massjax.evaluate.controls import single_rank_ic
 from massjax.evaluate.procedures import Procedure
 from massjax.evaluate.settings import EvaluateSettings
+from massjax.statistics.cross_sections import CrossSections, cross_sections
 from massjax.timing import Timing
 
 
@@ -52,7 +53,13 @@ class EvaluationData:
     @cached_property
     def single_rank_ic(self) -> Float[np.ndarray, "K T"]:
         """Daily RankIC of each archetype alone at the fitted horizon; NaN where it has no or only equal scores."""
-        return single_rank_ic(self.scores, self.member, self.forward_returns[self.settings.horizon], missing=self.settings.missing)
+        horizon, missing = self.settings.horizon, self.settings.missing
+        return single_rank_ic(self.scores, self.member, self.ranked_returns[horizon], missing=missing)
+
+    @cached_property
+    def ranked_returns(self) -> Mapping[int, CrossSections]:
+        """The members' forward returns of each horizon, ranked once for everything that is correlated with them."""
+        return {horizon: cross_sections(values, self.member) for horizon, values in self.forward_returns.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from massjax.average_ranks import average_ranks
 from massjax.engine.inputs import Missing
-from massjax.statistics.correlation import daily_rank_ic
+from massjax.statistics.cross_sections import CrossSections, cross_sections, rank_correlations
 from massjax.timing import Timing
 
 LEAST_NOISE = 1e-4
@@ -115,13 +115,21 @@ def inverse_noise(daily: Float[np.ndarray, "... K T"], timing: Timing) -> Float[
 def single_rank_ic(
     scores: Float[np.ndarray, "K N T"],
     member: Bool[np.ndarray, "N T"],
-    forward_returns: Float[np.ndarray, "N T"],
+    forward_returns: Float[np.ndarray, "N T"] | CrossSections,
     *,
     missing: Missing = "renormalize",
 ) -> Float[np.ndarray, "K T"]:
-    """Daily RankIC of each archetype alone; NaN where it has no or only equal scores."""
+    """Daily RankIC of each archetype alone; NaN where it has no or only equal scores.
+
+    Args:
+        scores: NaN where an archetype has none.
+        member: True where the stock is in the universe.
+        forward_returns: NaN = unknown; or those of the members, ranked already.
+        missing: `zero` scores a stock that an archetype did not look at 0; `renormalize` leaves it out.
+    """
+    returns = forward_returns if isinstance(forward_returns, CrossSections) else cross_sections(forward_returns, member)
     filled = (np.where(np.isnan(s), 0.0, s) if missing == "zero" else s for s in scores)
-    return np.stack([daily_rank_ic(s, forward_returns, member) for s in filled])
+    return np.stack([rank_correlations(cross_sections(s, member), returns) for s in filled])
 
 
 def learned_signs(daily: Float[np.ndarray, "... T"], timing: Timing) -> Float[np.ndarray, "... T"]:

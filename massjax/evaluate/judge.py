@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float
 from massjax.engine import aggregate
 from massjax.engine.history import BLOCK_CELLS
 from massjax.engine.inputs import SIGNALS, Missing
-from massjax.statistics.correlation import daily_ic, daily_rank_ic
+from massjax.statistics.cross_sections import CrossSections, cross_sections, plain_correlations, rank_correlations
 
 
 class Judged(NamedTuple):
@@ -51,7 +51,8 @@ def judge_weights(
         alpha: share of the mean in the combined signal.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
     """
-    return judge_signals(judged_signals(scores, member, weights, alpha=alpha, missing=missing), member, forward_returns)
+    returns = {horizon: cross_sections(values, member) for horizon, values in forward_returns.items()}
+    return judge_signals(judged_signals(scores, member, weights, alpha=alpha, missing=missing), member, returns)
 
 
 def judged_signals(
@@ -83,23 +84,23 @@ def judged_signals(
 
 
 def judge_signals(
-    signals: Mapping[str, Float[np.ndarray, "N T"]],
-    member: Bool[np.ndarray, "N T"],
-    forward_returns: Mapping[int, Float[np.ndarray, "N T"]],
+    signals: Mapping[str, Float[np.ndarray, "N T"]], member: Bool[np.ndarray, "N T"], returns: Mapping[int, CrossSections]
 ) -> Judged:
     """RankIC and IC of signals with the forward returns of each horizon, in float64.
 
     Args:
         signals: by name.
         member: True where the stock is in the universe.
-        forward_returns: by horizon; NaN where unknown.
+        returns: of the members, by horizon.
     """
-    by_horizon = sorted(forward_returns.items())
-    return Judged(
-        signals=signals,
-        rank_ic={name: {h: daily_rank_ic(values, returns, member) for h, returns in by_horizon} for name, values in signals.items()},
-        ic={name: {h: daily_ic(values, returns, member) for h, returns in by_horizon} for name, values in signals.items()},
-    )
+    rank_ic: dict[str, dict[int, np.ndarray]] = {name: {} for name in signals}
+    ic: dict[str, dict[int, np.ndarray]] = {name: {} for name in signals}
+    for name, values in signals.items():
+        signal = cross_sections(values, member)
+        for horizon, followed in sorted(returns.items()):
+            rank_ic[name][horizon] = rank_correlations(signal, followed)
+            ic[name][horizon] = plain_correlations(signal, followed)
+    return Judged(signals, rank_ic, ic)
 
 
 @partial(jax.jit, static_argnames="missing")

@@ -14,8 +14,8 @@ from massjax.evaluate.judge import judged_signals
 from massjax.evaluate.repeated import Repetitions, signal_rank_ic, single_rank_ics, sums_rank_ic, weights_rank_ic
 from massjax.timing import Timing
 
-FIT_DATES, WINDOW_DATES = 4, 40
-"""Dates whose fitness in sample is repeated, and dates of each one's look-back that it is the mean over."""
+FIT_DATES = 4
+"""Dates whose fitness in sample is repeated."""
 TOGETHER_NUMBERS = 64_000_000
 """Draws times archetypes times dates of which daily correlations are held at once."""
 
@@ -83,16 +83,17 @@ def equal_risk_repeated(repetitions: Repetitions, timing: Timing, ranked_by: Sig
 
 
 def in_sample_rank_ic(repetitions: Repetitions, weights: Float[np.ndarray, "R D K"], timing: Timing) -> Float[np.ndarray, " R"]:
-    """Mean fitness of the weights of a few dates on a part of the windows that they were found on, under each draw."""
-    chosen = np.unique(np.linspace(0, repetitions.dates.size - 1, FIT_DATES).astype(int)) if repetitions.dates.size else np.array([], int)
-    means = []
+    """Mean fitness of the weights of a few dates on a part of the windows that they were found on, under each draw.
+
+    As many RankICs in all as there are dates, so that nothing is compiled anew.
+    """
+    total = repetitions.dates.size
+    chosen = np.unique(np.linspace(0, total - 1, min(FIT_DATES, total)).astype(int))
+    places, dates = np.resize(np.repeat(chosen, -(-total // chosen.size)), total), np.empty(total, int)
     for place in chosen:
-        window = timing.window(int(repetitions.dates[place]) - timing.delay)
-        most = max(5, min(WINDOW_DATES, repetitions.dates.size // FIT_DATES))
-        dates = np.unique(np.linspace(window.start, window.stop - 1, min(most, window.stop - window.start)).astype(int))
-        same = np.repeat(weights[:, place : place + 1], dates.size, axis=1)
-        means.append(row_means(weights_rank_ic(repetitions, same, dates, repetitions.fit_signal)))
-    return row_means(np.stack(means, axis=1)) if means else _unfitted(repetitions)
+        window, rows = timing.window(int(repetitions.dates[place]) - timing.delay), places == place
+        dates[rows] = np.linspace(window.start, window.stop - 1, rows.sum()).astype(int)
+    return row_means(weights_rank_ic(repetitions, weights[:, places], dates, repetitions.fit_signal))
 
 
 def row_means(values: Float[np.ndarray, "R D"]) -> Float[np.ndarray, " R"]:

@@ -30,7 +30,7 @@ def raw_features_control(data: EvaluationData) -> list[Candidate]:
         own, procedure = None, partial(fixed, signal=signal)
         label, about = "Raw features, published signs", f"{len(names)} features"
     else:
-        daily = single_rank_ic(values, data.member, data.forward_returns[data.settings.horizon])
+        daily = single_rank_ic(values, data.member, data.ranked_returns[data.settings.horizon])
         signs = learned_signs(daily, data.timing)
         signal = signed_sum(ranks, signs, data.member)
         own, procedure = (signs != 0).any(axis=0), partial(raw_features_repeated, values=values, timing=data.timing)

@@ -141,9 +141,12 @@ def _searched(
 
 
 def _seed_means(repetitions: Repetitions, weights: Float[np.ndarray, "S D K"], ranked_by: SignalName) -> tuple[float, ...]:
-    """Mean RankIC, with the true returns, of the weights of further seeds."""
-    true = repetitions.only(np.zeros(len(weights), np.int64))
-    return tuple(float(mean) for mean in row_means(weights_rank_ic(true, weights, repetitions.dates, ranked_by)))
+    """Mean RankIC, with the true returns, of the weights of further seeds; as many rows as draws, so that nothing is compiled anew."""
+    draws = len(repetitions.draws)
+    rows = np.resize(np.arange(len(weights)), draws)
+    true = repetitions.only(np.zeros(draws, np.int64))
+    daily = weights_rank_ic(true, weights[rows], repetitions.dates, ranked_by)
+    return tuple(float(mean) for mean in row_means(daily)[: min(len(weights), draws)])
 
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing"))

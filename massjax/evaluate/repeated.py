@@ -17,6 +17,7 @@ from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.ranks import PAIRS_UP_TO, correlation, rank_sums
 from massjax.engine.signals import balance, prepare_opinions, ranking_signal
 from massjax.evaluate.draws import Draws
+from massjax.statistics.cross_sections import deviations
 
 BLOCK_NUMBERS = 8_000_000
 """Numbers of the scores, and of the returns under all draws, that one block of dates holds at most."""
@@ -95,7 +96,8 @@ def weights_rank_ic(
         signal: which signal of the weights ranks the stocks.
     """
     exact = len(repetitions.returns) <= PAIRS_UP_TO
-    returns = jnp.asarray(repetitions.returns if exact else average_ranks(repetitions.returns), jnp.float32)
+    returns_ranks = np.empty((0, 0)) if exact else average_ranks(repetitions.returns)
+    returns = jnp.asarray(repetitions.returns, jnp.float32)
     found = []
     for rows in _blocks(repetitions, len(repetitions.scores), dates.size):
         chosen = dates[rows]
@@ -106,7 +108,8 @@ def weights_rank_ic(
             jnp.asarray(repetitions.draws.columns[:, chosen].T),
         )
         stocks, alpha = jnp.asarray(repetitions.draws.stocks), jnp.float32(repetitions.alpha)
-        found.append(np.asarray(_weights_block(*block, stocks, returns, alpha, signal, repetitions.missing, exact)).T)
+        of_block = _weights_block(*block, stocks, returns, alpha, signal, repetitions.missing, exact)
+        found.append(np.asarray(of_block).T if exact else _of_sorted(np.asarray(of_block), repetitions, returns_ranks, chosen))
     return np.concatenate(found, axis=1) if found else np.empty((len(repetitions.draws), 0))
 
 
@@ -171,6 +174,23 @@ def single_rank_ics(
     return found
 
 
+def _of_sorted(
+    signals: Float[np.ndarray, "D N R"], repetitions: Repetitions, ranks: Float[np.ndarray, "N T"], dates: Int[np.ndarray, " D"]
+) -> Float[np.ndarray, "R D"]:
+    """RankIC of many stocks: signals are ranked by sorting, on the host, and returns only once."""
+    found = np.empty((signals.shape[2], len(dates)))
+    for place, date in enumerate(dates):
+        drawn = ranks[repetitions.draws.stocks, repetitions.draws.columns[:, date, None]].T
+        known = np.isfinite(signals[place]) & np.isfinite(drawn)
+        ranked = average_ranks(np.where(known, signals[place], np.nan))
+        q, r = deviations(ranked, known), deviations(np.where(known, drawn, np.nan), known)
+        scale = q.norm * r.norm
+        found[:, place] = np.where(
+            q.varied & r.varied & (scale > 0), (q.values * r.values).sum(axis=0) / np.where(scale > 0, scale, 1.0), np.nan
+        )
+    return found
+
+
 def _unit_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..."]:
     """Average ranks less their mean, over the number of stocks: between -1/2 and 1/2."""
     ranks = average_ranks(values)
@@ -208,13 +228,15 @@ def _weights_block(
     signal: SignalName,
     missing: Missing,
     exact: bool,
-) -> Float[Array, "D R"]:
+) -> Float[Array, "D ..."]:
+    """RankIC of each date and draw; the ranking signals themselves where not `exact`."""
+
     def one_date(date: tuple[Array, Array, Array, Array]) -> Array:
         score, there, weight, column = date
         opinions = prepare_opinions(score[:, :, None], there[:, None], missing)
         rows = jax.tree.map(lambda leaf: leaf[0], opinions)
         ranking = ranking_signal(rows, balance(weight).T, alpha, signal)
-        return _rank_ic(ranking, returns[stocks, column[:, None]].T, exact, ranked=False)
+        return _rank_ic(ranking, returns[stocks, column[:, None]].T, exact, ranked=False) if exact else ranking
 
     return lax.map(one_date, (jnp.moveaxis(scores, 2, 0), member.T, weights, columns))
 

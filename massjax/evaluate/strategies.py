@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from massjax.engine.inputs import SIGNALS
 from massjax.evaluate.candidates import Candidate, EvaluationData
 from massjax.evaluate.controls import lookback_mean
-from massjax.evaluate.judge import Judged, judge_signals, judge_weights
+from massjax.evaluate.judge import Judged, judge_signals, judged_signals
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, HorizonMetrics, Portfolio, Strategy
 from massjax.portfolio.backtest import Backtest, backtest
 from massjax.portfolio.band import band
@@ -42,10 +42,17 @@ def judge(data: EvaluationData, candidates: list[Candidate], benchmark: Backtest
 
 def _signals_and_correlations(data: EvaluationData, candidate: Candidate) -> Judged:
     if candidate.signal is not None:
-        return judge_signals(dict.fromkeys(SIGNALS, candidate.signal), data.member, data.forward_returns)
+        return _alike(judge_signals({"mean": candidate.signal}, data.member, data.ranked_returns))
     scores = data.scores if candidate.stocks is None else data.scores[:, candidate.stocks]
     settings = data.settings
-    return judge_weights(scores, data.member, data.forward_returns, candidate.weights, alpha=settings.alpha, missing=settings.missing)
+    signals = judged_signals(scores, data.member, candidate.weights, alpha=settings.alpha, missing=settings.missing)
+    return judge_signals(signals, data.member, data.ranked_returns)
+
+
+def _alike(judged: Judged) -> Judged:
+    """All three signals are the one that was judged."""
+    only = judged.signals["mean"], judged.rank_ic["mean"], judged.ic["mean"]
+    return Judged(dict.fromkeys(SIGNALS, only[0]), dict.fromkeys(SIGNALS, only[1]), dict.fromkeys(SIGNALS, only[2]))
 
 
 def _judge_one(

@@ -1,0 +1,72 @@
+"""What about scores and returns makes a run say less than it seems to: archetypes that are alike, scores and returns that do not differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from massjax.evaluate.candidates import EvaluationData
+from massjax.evaluate.result import Strategy
+from massjax.row_words import counted, first_few
+
+MOSTLY = 0.5
+"""Share of an archetype's dates on which it scores all stocks alike, from which a run warns."""
+
+
+def doubts(data: EvaluationData, archetypes: Sequence[str], strategies: Sequence[Strategy]) -> tuple[str, ...]:
+    """Sentences on scores, returns and history that limit what the figures of a run can say; none where nothing does.
+
+    Args:
+        data: what the strategies were judged on.
+        archetypes: their names.
+        strategies: with their evidence.
+    """
+    return (*_alike(data, archetypes), *_constant_scores(data, archetypes), *_constant_returns(data), *_short(strategies))
+
+
+def _alike(data: EvaluationData, archetypes: Sequence[str]) -> Iterator[str]:
+    if len(archetypes) == 1:
+        yield f"{archetypes[0]} is the only archetype: there is nothing to mix, and every strategy of archetypes is it"
+    elif all(np.array_equal(data.scores[0], other, equal_nan=True) for other in data.scores[1:]):
+        yield f"all {len(archetypes)} archetypes have the same scores: whatever their weights, the signal is the same"
+
+
+def _constant_scores(data: EvaluationData, archetypes: Sequence[str]) -> Iterator[str]:
+    flat = []
+    for name, scores in zip(archetypes, data.scores, strict=True):
+        scored, differs = _scored_and_differing(scores, data.member)
+        if scored.any() and (scored & ~differs).sum() >= MOSTLY * scored.sum():
+            flat.append(f"{name} ({(scored & ~differs).sum():,} of {counted(int(scored.sum()), 'date')})")
+    if flat:
+        score = "scores" if len(flat) == 1 else "score"
+        yield f"{counted(len(flat), 'archetype')} {score} all stocks alike on most dates, which then tell nothing: {first_few(flat, 5)}"
+
+
+def _constant_returns(data: EvaluationData) -> Iterator[str]:
+    horizon = data.settings.horizon
+    known, differs = _scored_and_differing(data.forward_returns[horizon], data.member)
+    same = known & ~differs
+    if same.any():
+        first = int(np.argmax(same))
+        day = first if data.dates is None else data.dates[first]
+        yield (
+            f"on {counted(int(same.sum()), 'date')} (first {day}) all forward returns over {horizon} rows are equal: no correlation is "
+            "defined there, and the dates are left out"
+        )
+
+
+def _short(strategies: Sequence[Strategy]) -> Iterator[str]:
+    reasons = [s.evidence.reason for s in strategies if s.evidence and s.evidence.luck and s.evidence.luck.null == "stock permutations"]
+    if reasons:
+        yield f"p-values: {reasons[0]}"
+
+
+def _scored_and_differing(
+    values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"]
+) -> tuple[Bool[np.ndarray, " T"], Bool[np.ndarray, " T"]]:
+    """Whether two members or more have a value on each date, and whether two of the values differ."""
+    known = np.isfinite(values) & member
+    high, low = np.where(known, values, -np.inf).max(axis=0), np.where(known, values, np.inf).min(axis=0)
+    return known.sum(axis=0) > 1, high > low
