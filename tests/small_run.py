@@ -18,7 +18,7 @@ SMALL: dict[str, Any] = {
             {"name": "calm-winners", "rule": {"volatility_60d": -1, "momentum_12m": 0.5}},
         ]
     },
-    "evaluate": {"horizon": 5, "lookback": 15, "controls": [], "repetitions": 40},
+    "evaluate": {"horizon": 5, "lookback": 15, "repetitions": 20},
     "search": [{"method": "annealing", "chains": 8, "steps": 6}],
 }
 

@@ -39,11 +39,12 @@ SSE50_SIGNS = (-1, -1, -1, 1, -1, 1)
 
 
 def test_the_controls_stand_beside_the_search_on_the_same_dates(small_run: RunResult) -> None:
-    assert [s.name for s in small_run.strategies] == ["annealing", "uniform", "best_single"]
-    assert [s.kind for s in small_run.strategies] == ["search", "control", "control"]
+    assert [s.name for s in small_run.strategies] == ["annealing", "uniform", "best_single", "equal_risk", "raw_features"]
+    assert [s.kind for s in small_run.strategies] == ["search"] + 4 * ["control"]
     for strategy in small_run.strategies:
         assert set(strategy.metrics) == {1, 5, 10}
-        np.testing.assert_allclose(strategy.weights.sum(axis=1), 1.0, rtol=1e-5)
+        total = 0.0 if strategy.name == "raw_features" else 1.0
+        np.testing.assert_allclose(strategy.weights.sum(axis=1), total, rtol=1e-5)
         assert np.isnan(strategy.rank_ic[5][~small_run.evaluated]).all()
         assert np.isfinite(strategy.fitness[small_run.evaluated]).all()
         assert strategy.portfolio is not None
@@ -108,6 +109,7 @@ def test_progress_names_the_stages_and_counts_the_dates() -> None:
     run(small_config(), lambda what, done, total: told.append((what, done, total)))
     assert [what for what, done, _ in told if not done] == [
         "reading the market data", "reading the scores", "searching walk-forward: annealing", "judging against the controls",
+        "repeating the procedure where returns are luck",
     ]  # fmt: skip
     searched = [(done, total) for what, done, total in told if "annealing" in what and done]
     assert searched[-1][0] == searched[-1][1] > 0
@@ -206,7 +208,7 @@ def test_few_dates_are_warned_of(horizon: int, words: str) -> None:
 def test_without_a_search_the_controls_stand_alone_on_the_dates_of_a_search(small_run: RunResult) -> None:
     result = run(small_config(search=[]))
     assert result.searches == ()
-    assert [s.name for s in result.strategies] == ["uniform", "best_single"]
+    assert [s.name for s in result.strategies] == ["uniform", "best_single", "equal_risk", "raw_features"]
     np.testing.assert_array_equal(result.evaluated, small_run.evaluated)
     for strategy in result.strategies:
         assert strategy.metrics == small_run.strategy(strategy.name).metrics

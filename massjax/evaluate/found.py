@@ -149,7 +149,7 @@ def in_sample_fitness(
         return fitness
     most = max(1, IN_SAMPLE_CELLS // (total * stocks))
     chosen = chosen[:: -(-chosen.size // most)]
-    daily = history_rank_ic(*history, weights[chosen], alpha=alpha, signal=signal, missing=missing)
+    daily = history_rank_ic(*history, weights[chosen], alpha=jnp.asarray(alpha), signal=signal, missing=missing)
     known = np.isfinite(daily)
     before = np.zeros((len(chosen), 1))
     sums, counts = (np.concatenate([before, np.cumsum(v, axis=1)], axis=1) for v in (np.where(known, daily, 0.0), known))

@@ -7,14 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from massjax.evaluate.evidence import Evidence, Gain, Interval, Luck
-from massjax.evaluate.result import UNIFORM, Strategy
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Strategy
 from massjax.evaluate.verdict import verdict
 from massjax.report.run import RunResult
 from massjax.statistics.series import summarize
 
 
 def with_evidence(result: RunResult, *, seeds: bool = False, correction: str = "", refitted_every: int = 1) -> RunResult:
-    """The run with evidence of every strategy, and the verdict that follows from it."""
+    """The run, with two controls alone, with evidence of every strategy, and the verdict that follows from it."""
+    kept = tuple(s for s in result.strategies if s.kind == "search" or s.name in (UNIFORM, BEST_SINGLE))
+    result = replace(result, strategies=kept)
     uniform = result.strategy(UNIFORM).rank_ic[result.horizon]
     strategies = tuple(
         replace(strategy, evidence=made(result, strategy, uniform, seeds, correction, refitted_every)) for strategy in result.strategies

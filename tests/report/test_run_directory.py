@@ -57,7 +57,7 @@ def test_metrics_are_strict_json_with_the_controls(folder: Path, small_run: RunR
         raise AssertionError(f"{constant} is not JSON")
 
     found = json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
-    assert set(found["strategies"]) == {"annealing", "uniform", "best_single"}
+    assert set(found["strategies"]) == {"annealing", "uniform", "best_single", "equal_risk", "raw_features"}
     annealing = found["strategies"]["annealing"]
     assert set(annealing["horizons"]) == {"1", "5", "10"}
     assert annealing["horizons"]["5"]["rank_ic"]["mean"] == small_run.strategy("annealing").metrics[5].rank_ic.mean

@@ -19,7 +19,7 @@ from massjax.report.run_directory import run_directory, write_run
 from massjax.report.series import holdings_frame, returns_frame
 from massjax.statistics.correlation import daily_rank_ic
 
-METHODS = ["annealing", "uniform", "best_single"]
+METHODS = ["annealing", "uniform", "best_single", "equal_risk", "raw_features"]
 
 
 @pytest.fixture(scope="module")
