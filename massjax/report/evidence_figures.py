@@ -14,7 +14,7 @@ from massjax.report.telling import shown_summary
 from massjax.report.verdict_words import half_width
 from massjax.report.wording import number, percent, probability
 
-COLUMNS = 3
+COLUMNS = 2
 """Small multiples in a row."""
 BINS = 24
 """Bars of a null distribution."""
@@ -84,7 +84,7 @@ def luck_figure(result: RunResult, lucks: list[tuple[Strategy, Luck]]) -> go.Fig
         )
     figure.update_xaxes(ticksuffix=" %", showgrid=False, zeroline=True)
     figure.update_yaxes(showticklabels=False, showgrid=False)
-    styled(figure, height=60 + 150 * rows, hover="closest", legend=False)
+    styled(figure, height=60 + 130 * rows, hover="closest", legend=False)
     for place, note in enumerate(figure.layout.annotations):
         note.update(x=(place % COLUMNS) / columns + 0.02, font={"size": 12})
     return figure

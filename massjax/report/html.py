@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Strategy
 from massjax.evaluate.settings import EvaluateSettings
+from massjax.evaluate.verdict import LEVEL, MOST_YEARS
 from massjax.report import wording
 from massjax.report.drawing import strategy_color
 from massjax.report.evidence_tables import gains_table, luck_table, power_table, years_table
@@ -82,6 +83,8 @@ def render_report(result: RunResult) -> str:
         portfolios=_portfolios(result),
         color={strategy.name: strategy_color(result, strategy) for strategy in result.strategies},
         clear=wording.CONVENTIONAL_T,
+        level=LEVEL,
+        most_years=MOST_YEARS,
         window=rolling_window(result),
         opening=opening(result),
         findings=wording.findings(result),

@@ -120,7 +120,8 @@ def about_luck(result: RunResult) -> tuple[str, ...]:
     for correction in dict.fromkeys(luck.correction for _, luck in lucks if luck.correction):
         searches = [s for s, luck in lucks if luck.correction == correction]
         told.append(f"adj.: p gain adjusted for {len(searches)} searches, by {correction}")
-    told += [f"{listed(labels)}: {reason}" for reason, labels in _by_reason(found).items()]
+    everyone = [s.label for s, _ in lucks] or [s.label for s, _ in found]
+    told += [_limit(reason, labels, everyone) for reason, labels in _by_reason(found).items()]
     return tuple(f"{sentence}." for sentence in told)
 
 
@@ -128,6 +129,11 @@ _NULLS = {
     "circular shifts": "circular time shifts of the returns against the scores",
     "stock permutations": "permutations of the stocks, one for all dates (which takes stocks to be alike)",
 }
+
+
+def _limit(reason: str, labels: list[str], everyone: list[str]) -> str:
+    """Why p-values are lacking or limited, and whose, where it is not those of all that have or could have one."""
+    return f"{reason[:1].upper()}{reason[1:]}" if labels == everyone else f"{listed(labels)}: {reason}"
 
 
 def _by_reason(found: Sequence[tuple[Strategy, Evidence]]) -> dict[str, list[str]]:

@@ -7,14 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from massjax.evaluate.evidence import Evidence, Gain, Interval, Luck
-from massjax.evaluate.result import UNIFORM, Strategy
+from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Strategy
 from massjax.evaluate.verdict import verdict
 from massjax.report.run import RunResult
 from massjax.statistics.series import summarize
 
 
 def with_evidence(result: RunResult, *, seeds: bool = False, correction: str = "", refitted_every: int = 1) -> RunResult:
-    """The run with evidence of every strategy, and the verdict that follows from it."""
+    """The run, with two controls alone, with evidence of every strategy, and the verdict that follows from it."""
+    kept = tuple(s for s in result.strategies if s.kind == "search" or s.name in (UNIFORM, BEST_SINGLE))
+    result = replace(result, strategies=kept)
     uniform = result.strategy(UNIFORM).rank_ic[result.horizon]
     strategies = tuple(
         replace(strategy, evidence=made(result, strategy, uniform, seeds, correction, refitted_every)) for strategy in result.strategies
@@ -57,13 +59,13 @@ def made(
         correction=correction if strategy.kind == "search" else "",
         null_rank_ic=null,
     )
-    w = strategy.weights[strategy.evaluated]
+    concentration = (strategy.weights[strategy.evaluated] ** 2).sum(axis=1)
     return Evidence(
         luck=luck,
         reason="",
         gain=gain,
         by_year={int(y): summarize(daily[years == y], result.horizon) for y in np.unique(years[result.evaluated])},
         gain_by_year={int(y): summarize(over[years == y], result.horizon) for y in np.unique(years[result.evaluated])},
-        effective_archetypes=float((1 / (w**2).sum(axis=1)).mean()),
+        effective_archetypes=float((1 / concentration).mean()) if concentration.all() else np.nan,
         seeds=(float(own.mean()), float(own.mean()) + 0.01) if seeds and strategy.kind == "search" else (),
     )

@@ -239,3 +239,11 @@ def test_further_dates_are_rows_of_the_data(small_run: RunResult) -> None:
     weekly = replace(small_run, panel=replace(small_run.panel, periods_per_year=52.0))
     assert further_dates(weekly, Gain(0.5, interval, interval, 9, 9.0, 10.0)) == "520"
     assert further_dates(weekly, Gain(-0.5, interval, interval, 9, 9.0, math.inf)) == "–"
+
+
+def test_a_run_has_the_verdict_of_its_own_figures(small_run: RunResult, few_run: RunResult, controls_alone: RunResult) -> None:
+    assert small_run.verdict == verdict(small_run.strategies, small_run.horizon)
+    assert one_line(printed(small_run)).startswith(one_line(verdict_words(small_run)))
+    assert few_run.verdict is not None
+    assert few_run.verdict.kind == "too_few"
+    assert controls_alone.verdict is None, "nothing was searched"
