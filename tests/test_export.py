@@ -126,7 +126,8 @@ def test_the_posterior_runs_on_accelerators(signal: SignalName) -> None:
         options = {"alpha": alpha, "signal": signal, "missing": "renormalize", "key": jax.random.key(0)}
         return method.weights(method.prepare(scores, member, timing, **options), returns, timing)
 
-    assert not foreign(calls_of(weights, scores, member, returns, jnp.float32(0.5)))
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        assert not foreign(calls_of(weights, scores, member, returns, jnp.float32(0.5)))
 
 
 def test_a_callback_would_be_found() -> None:

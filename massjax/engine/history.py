@@ -22,7 +22,7 @@ def history_rank_ic(
     forward_returns: Float[ArrayLike, "N T"],
     weights: Float[ArrayLike, "P K"],
     *,
-    alpha: float | Float[Array, ""],
+    alpha: float | Float[ArrayLike, ""],
     signal: SignalName,
     missing: Missing,
 ) -> Float[np.ndarray, "P T"]:
