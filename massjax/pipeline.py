@@ -158,8 +158,9 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     from massjax.evaluate.candidates import EvaluationData
     from massjax.evaluate.doubts import doubts
     from massjax.evaluate.evidence_of import opinions_of, with_evidence
+    from massjax.evaluate.lightgbm_control import lightgbm_package
     from massjax.evaluate.listed_controls import controls
-    from massjax.evaluate.result import PERMUTED
+    from massjax.evaluate.result import LIGHTGBM, PERMUTED
     from massjax.evaluate.searches import first_evaluated, listed_searches, on_permuted_scores
     from massjax.evaluate.strategies import evaluated_dates, judge, portfolio_of
     from massjax.evaluate.undefined import check_any_score, nothing_evaluated
@@ -177,11 +178,13 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     forward_returns, returns = judged_returns(panel, lag), close_to_close(panel, lag)
     timings = [search.timing(settings, lag, panel.dates) for search in searches] or [settings.timing(lag, dates=panel.dates)]
     first = first_evaluated(timings, panel.dates)
+    free, names = free_memory(), [archetype.name for archetype in archetypes]
+    if LIGHTGBM in settings.controls:
+        lightgbm_package()
     with times.stage("reading the scores"):
         gathered = gather_scores(work)
         scores, store = gathered.scores, store_facts(gathered.store)
         fake = made_by_fake(store)
-    free, names = free_memory(), [archetype.name for archetype in archetypes]
     for search in searches:
         search.check_memory(len(archetypes), panel.dates.size, free)
     check_any_score(scores, names)

@@ -14,7 +14,7 @@ from massjax.evaluate.evidence import Evidence, Gain, Interval, Luck
 from massjax.evaluate.luck import luck_of_strategies
 from massjax.evaluate.procedures import Repeated
 from massjax.evaluate.repeated import Repetitions, judged_dates
-from massjax.evaluate.result import UNIFORM, Strategy
+from massjax.evaluate.result import LIGHTGBM, PERMUTED, UNIFORM, Strategy
 from massjax.statistics.by_year import by_year
 from massjax.statistics.effective import effective_archetypes, effective_opinions, independent_days, power, rank_correlation
 from massjax.statistics.intervals import newey_west, stationary_bootstrap
@@ -22,7 +22,10 @@ from massjax.statistics.series import SeriesSummary
 from massjax.timing import Timing
 
 TURNED_OFF = "p-values are turned off (`evaluate.p_values`)"
-NOT_REPEATED = "its scores know nothing: it is itself what luck makes of them"
+NOT_REPEATED = {
+    PERMUTED: "its scores know nothing: it is itself what luck makes of them",
+    LIGHTGBM: "its fits take too long to be repeated",
+}
 TOO_FEW = "no evaluated date has known returns"
 
 
@@ -91,7 +94,7 @@ def _luck(
         progress(len(candidates), len(candidates))
     searches = frozenset(candidate.name for candidate in candidates if candidate.kind == "search")
     luck = luck_of_strategies(repetitions, repeated, UNIFORM, searches)
-    return luck, {c.name: draws.reason if c.name in luck else NOT_REPEATED for c in candidates}, repeated
+    return luck, {c.name: draws.reason if c.name in luck else NOT_REPEATED.get(c.name, "") for c in candidates}, repeated
 
 
 def _evidence(

@@ -8,6 +8,7 @@ import numpy as np
 
 from massjax.evaluate.candidates import Candidate, EvaluationData
 from massjax.evaluate.controls import best_of_daily, equal_risk, uniform_weights
+from massjax.evaluate.lightgbm_control import lightgbm_control
 from massjax.evaluate.procedures import best_single_repeated, equal_risk_repeated, fixed_weights
 from massjax.evaluate.raw_features import raw_features_control
 from massjax.evaluate.result import BEST_SINGLE, EQUAL_RISK, UNIFORM, UNIFORM_LLM, UNIFORM_RULES
@@ -42,7 +43,7 @@ def controls(data: EvaluationData, *, fake: bool = False) -> list[Candidate]:
     )
     if EQUAL_RISK in data.settings.controls:
         found.append(_equal_risk(data))
-    return [*found, *raw_features_control(data)]
+    return [*found, *raw_features_control(data), *lightgbm_control(data)]
 
 
 def _uniform(data: EvaluationData, name: str, label: str, chosen: np.ndarray) -> Candidate:

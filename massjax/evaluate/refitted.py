@@ -22,7 +22,6 @@ from massjax.evaluate.procedures import Repeated, in_sample_rank_ic, row_means
 from massjax.evaluate.repeated import Repetitions, weights_rank_ic
 from massjax.search.base import Estimator, Method, Search
 from massjax.search.loop import run_search
-from massjax.search.objectives import MeanRankIC
 from massjax.timing import Timing
 
 SEEDS = 5
@@ -123,11 +122,13 @@ def _searched(
             jnp.asarray(repetitions.draws.columns[which][:, window]),
             jnp.asarray(repetitions.draws.stocks[which]),
             jnp.asarray(seeds),
-            previous if warm_start else jnp.full_like(previous, 1.0 / archetypes),
+            previous,
             jax.random.fold_in(key, int(date)),
             jnp.float32(repetitions.alpha),
             repetitions.fit_signal,
             repetitions.missing,
+            warm_start,
+            warm_start or method.objective.uses_previous,
         )
         known_value = jnp.isfinite(value)[:, None]
         previous = jnp.where(known_value, weights, previous)
@@ -149,7 +150,7 @@ def _seed_means(repetitions: Repetitions, weights: Float[np.ndarray, "S D K"], r
     return tuple(float(mean) for mean in row_means(daily)[: min(len(weights), draws)])
 
 
-@partial(jax.jit, static_argnames=("settings", "signal", "missing"))
+@partial(jax.jit, static_argnames=("settings", "signal", "missing", "warm_start", "in_order"))
 def _search_draws(
     settings: Search,
     scores: Float[Array, "K N L"],
@@ -163,6 +164,8 @@ def _search_draws(
     alpha: Float[Array, ""],
     signal: SignalName,
     missing: Missing,
+    warm_start: bool,
+    in_order: bool,
 ) -> tuple[Float[Array, "I K"], Float[Array, " I"]]:
     """A search over one window for each draw: scores are prepared once, returns for each."""
 
@@ -176,11 +179,13 @@ def _search_draws(
             drawn = jnp.where(member, returns[stock[:, None], column[None, :]], jnp.nan).T
             ranked = rank_returns(drawn, scored)
             window = Window(opinions, ranked, equal_stocks(opinions, ranked.common, ranked.ranks))
-            start = jnp.full((settings.population, scores.shape[0]), 1.0 / scores.shape[0], jnp.float32).at[0].set(before)
+            equal = jnp.full((settings.population, scores.shape[0]), 1.0 / scores.shape[0], jnp.float32)
+            start = equal.at[0].set(before) if warm_start else equal
             mine = jax.random.wrap_key_data(
                 jnp.where(seed > 0, jax.random.key_data(jax.random.fold_in(key, seed)), jax.random.key_data(key))
             )
-            result = run_search(MeanRankIC(window, alpha, signal), settings, start, mine)
+            objective = settings.make_objective(window, alpha, signal, before if in_order else None)
+            result = run_search(objective, settings, start, mine)
             return result.weights, result.fitness
 
         return lax.map(one, items)

@@ -115,11 +115,11 @@ def candidate_mean(weights: Float[Array, "P K"], fitness: Float[Array, "T P"], v
         fitness: mean RankIC over the dates known at each date.
         variance: of that mean by chance, autocorrelation included; infinity where nothing is known.
     """
-    skills = jnp.asarray(SKILLS)
+    skills = jnp.asarray(SKILLS)[:, None]
 
     def date(inputs: tuple[Array, Array]) -> Array:
         mean, noise = inputs
-        probability = jax.nn.softmax((skills[:, None] * mean - skills[:, None] ** 2 / 2) / noise, axis=(0, 1)).sum(axis=0)
+        probability = jax.nn.softmax((skills * mean[None] - skills**2 / 2) / noise, axis=(0, 1)).sum(axis=0)
         moved = jnp.maximum(weights[0] + (probability - 1.0 / len(weights)) @ weights, 0.0)
         return moved / moved.sum()
 

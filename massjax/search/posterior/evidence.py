@@ -39,7 +39,7 @@ def news_share(
 
 def unit_mix(epoch: Correlations, skills: Float[Array, "B K"]) -> Float[Array, "B K"]:
     """The best mix in units of the archetypes' ranks, scaled so that its signal has norm 1."""
-    mix = best_mix(epoch.values, epoch.vectors, skills, epoch.spread) * epoch.spread
+    mix = best_mix(epoch.values, epoch.vectors, skills, epoch.spread) * epoch.spread[None]
     size = jnp.sqrt((mix @ epoch.vectors) ** 2 @ epoch.values)
     return mix / jnp.maximum(size, 1e-12)[:, None]
 

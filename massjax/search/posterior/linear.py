@@ -24,9 +24,9 @@ def linear_scores(scores: Float[Array, "K N"], alpha: Float[Array, ""], signal: 
     known = ~jnp.isnan(scores)
     count = jnp.maximum(known.sum(axis=0), 1).astype(jnp.float32)
     mean = jnp.where(known, scores, 0.0).sum(axis=0) / count
-    square = jnp.where(known, scores - mean, 0.0) ** 2
+    square = jnp.where(known, scores - mean[None], 0.0) ** 2
     deviation = jnp.sqrt(square.sum(axis=0) / count)
     agree = deviation <= 1e-6 * jnp.maximum(jnp.abs(mean), 1e-12)
-    apart = jnp.where(agree, 0.0, -0.5 * (deviation + square / jnp.where(agree, 1.0, deviation)))
+    apart = jnp.where(agree[None], 0.0, -0.5 * (deviation[None] + square / jnp.where(agree, 1.0, deviation)[None]))
     share = jnp.float32(0.0) if signal == "disagreement" else alpha
     return jnp.where(known, share * scores + (1 - share) * apart, jnp.nan)

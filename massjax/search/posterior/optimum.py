@@ -27,11 +27,12 @@ def best_mix(
         spread: standard deviation of each archetype's scores over the stocks; 0 where they never differ, which has no say.
     """
     root = jnp.sqrt(values)
-    target = (skills @ vectors / root).T
-    mix = optax.nnls((vectors * root).T, target, ITERATIONS, L=values[-1]).T
+    target = (skills @ vectors / root[None]).T
+    mix = optax.nnls((vectors * root[None]).T, target, ITERATIONS, L=values[-1]).T
     largest = spread.max()
     usable = spread > 1e-6 * largest
-    weights = jnp.where(usable, mix * (largest / jnp.where(usable, spread, 1.0)), 0.0)
+    factor = jnp.where(usable, largest / jnp.where(usable, spread, 1.0), 0.0)
+    weights = mix * factor[None]
     share = UNIFORM / (UNIFORM + weights.sum(axis=1, keepdims=True))
     weights = weights + share * UNIFORM / len(spread)
     return weights / weights.sum(axis=1, keepdims=True)

@@ -95,7 +95,7 @@ def _prepare(scores: Array, member: Array, alpha: Array, key: Array, missing: Mi
         inside = lax.dynamic_index_in_dim(member, date, 1, keepdims=False)
         if missing == "zero":
             values = jnp.where(jnp.isnan(values), 0.0, values)
-        values = linear_scores(jnp.where(inside, values, jnp.nan), alpha, signal)
+        values = linear_scores(jnp.where(inside[None], values, jnp.nan), alpha, signal)
         ranks = rank_sums(values.T).T
         square = jnp.sum(ranks**2, axis=1)
         return ranks.astype(jnp.int16), jnp.where(square > 0, lax.rsqrt(jnp.maximum(square, 1.0)), 0.0), spread_of(values)
@@ -137,11 +137,11 @@ def _correlations(ranks: Array, scale: Array, spread: Array, stocks: Array, lags
         past = lax.map(lambda lag: jnp.where(lag <= date, (today * unit(jnp.maximum(date - lag, 0))).sum(axis=1), 0.0), back)
         return _Sums(
             keep * sums.weight + 1.0,
-            keep * sums.live + (scale[date] > 0),
+            keep * sums.live + (scale[date] > 0).astype(jnp.float32),
             keep * sums.stocks + stocks[date].astype(jnp.float32),
             keep * sums.matrix + today @ today.T,
             keep * sums.lagged + past,
-            keep * sums.lagged_weight + (back <= date),
+            keep * sums.lagged_weight + (back <= date).astype(jnp.float32),
             keep * sums.variance + spread[date],
         )
 

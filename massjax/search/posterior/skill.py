@@ -48,8 +48,8 @@ def update_filter(
     """
     persistence = jnp.asarray(PERSISTENCE)[:, None, None]
     arriving = (1 - persistence**2) * jnp.asarray(SPREAD)[None, :, None] ** 2
-    total = state.variance + noise
-    error, common_error = observed - state.mean, direction - state.common
+    total = state.variance + noise[None, None]
+    error, common_error = observed[None, None] - state.mean, direction[None, None] - state.common
     gain = known * state.variance / total
     return Filter(
         persistence**2 * (1 - gain) * state.variance + arriving,
@@ -63,7 +63,7 @@ def update_filter(
 
 def read_filter(state: Filter, direction: Float[Array, " K"], ahead: int) -> Float[Array, " K"]:
     """Posterior mean `ahead` dates later, averaged over the grid by marginal likelihood, in the eigenbasis."""
-    common = jnp.asarray(COMMON)
+    common = jnp.asarray(COMMON)[None, None]
     likelihood = -0.5 * (state.square[..., None] - 2 * state.cross[..., None] * common + state.common_square[..., None] * common**2)
     logits = likelihood + jnp.log(jnp.asarray(PERSISTENCE_PRIOR))[:, None, None]
     probability = jax.nn.softmax(logits, axis=(0, 1, 2))

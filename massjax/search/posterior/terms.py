@@ -40,7 +40,7 @@ def posterior_means(correlations: Correlations, daily: Daily, gap: int) -> Float
     def epoch(means: Array, e: Array) -> tuple[Array, None]:
         vectors, values = correlations.vectors[e], correlations.values[e]
         direction = uniform_direction(values, vectors, correlations.spread[e])
-        noise = values / jnp.maximum(daily.stocks - 1.0, 1.0)[:, None]
+        noise = values[None] / jnp.maximum(daily.stocks - 1.0, 1.0)[:, None]
         found = []
         for number, term in enumerate((level, news)):
             observed, inflation = term(daily, correlations.lagged[e], daily.lagged[e])

@@ -134,12 +134,12 @@ def lagged_returns(ranks: Float[Array, "T N"], prepared: Prepared, gap: int, hor
     padded = jnp.concatenate([jnp.zeros((lags - 1, ranks.shape[1])), ranks])
     products = lax.map(lambda lag: (lax.dynamic_slice_in_dim(padded, lags - 1 - lag, dates) * ranks).sum(axis=1), back)
     age = (prepared.correlations.start - gap)[:, None] - 1 - jnp.arange(dates)[None, :]
-    weight = jnp.where(age >= 0, (1.0 - 1.0 / MEMORY) ** jnp.maximum(age, 0), 0.0)
+    weight = jnp.where(age >= 0, (1.0 - 1.0 / MEMORY) ** jnp.maximum(age, 0).astype(jnp.float32), 0.0)
     live = (ranks**2).sum(axis=1) > 0
     seen = live[None, :] & (jnp.arange(dates)[None, :] >= back[:, None])
-    return (weight @ products.T + overlap(lags, horizon)) / (weight @ seen.T.astype(jnp.float32) + 1.0)
+    return (weight @ products.T + overlap(lags, horizon)[None]) / (weight @ seen.T.astype(jnp.float32) + 1.0)
 
 
 def overlap(lags: int, horizon: int) -> Float[Array, " L"]:
     """Autocorrelation that overlap alone gives returns over `horizon` dates, at lags 0 and on: `max(0, 1 - lag / horizon)`."""
-    return jnp.maximum(1.0 - jnp.arange(lags) / horizon, 0.0)
+    return jnp.maximum(1.0 - jnp.arange(lags, dtype=jnp.float32) / horizon, 0.0)

@@ -30,7 +30,7 @@ def windowed_means(correlations: Correlations, daily: Daily, gap: int, lookback:
         level, news = dates
         archetypes = now.values.shape[0]
         days, stocks = level[:, archetypes], level[:, archetypes + 1] / jnp.maximum(level[:, archetypes], 1.0)
-        noise = now.values / jnp.maximum(stocks - 1.0, 1.0)[:, None]
+        noise = now.values[None] / jnp.maximum(stocks - 1.0, 1.0)[:, None]
         direction = uniform_direction(now.values, now.vectors, now.spread)
 
         def posterior(total: Array, count: Array, inflation: Array) -> Array:
