@@ -96,7 +96,7 @@ def test_enough_dates_in_less_than_a_quarter_of_a_year_are_not_annualised(small_
 
 def test_the_controls_alone_make_a_run(controls_alone: RunResult) -> None:
     assert headline(controls_alone).startswith("No search was run. Uniform weights: RankIC ")
-    assert [sentence.partition(":")[0] for sentence in findings(controls_alone)] == ["Uniform weights", "Best single archetype"]
+    assert [sentence.partition(":")[0] for sentence in findings(controls_alone)] == [s.label for s in controls_alone.strategies]
     assert set(figures(controls_alone)) == {"rank_ic", "promised", "weights", "equity", "by_year", "luck"}
     assert dict(run_facts(controls_alone))["Search"] == "none, the controls alone"
     for text in (printed(controls_alone), page(controls_alone)):
