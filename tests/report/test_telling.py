@@ -96,7 +96,12 @@ def test_enough_dates_in_less_than_a_quarter_of_a_year_are_not_annualised(small_
 
 def test_the_controls_alone_make_a_run(controls_alone: RunResult) -> None:
     assert headline(controls_alone).startswith("No search was run. Uniform weights: RankIC ")
-    assert [sentence.partition(":")[0] for sentence in findings(controls_alone)] == ["Uniform weights", "Best single archetype"]
+    assert [sentence.partition(":")[0] for sentence in findings(controls_alone)] == [
+        "Uniform weights",
+        "Best single archetype",
+        "Equal risk",
+        "Raw features",
+    ]
     assert set(figures(controls_alone)) == {"rank_ic", "promised", "weights", "equity"}
     assert dict(run_facts(controls_alone))["Search"] == "none, the controls alone"
     for text in (printed(controls_alone), page(controls_alone)):
@@ -107,7 +112,7 @@ def test_the_controls_alone_make_a_run(controls_alone: RunResult) -> None:
 def test_a_run_of_the_controls_alone_is_written_and_read_back(controls_alone: RunResult, tmp_path: Path) -> None:
     write_run(controls_alone, tmp_path)
     assert load_config(tmp_path / "config.yaml") == controls_alone.config
-    assert set(pl.read_parquet(tmp_path / "weights.parquet")["method"]) == {"uniform", "best_single", "equal_risk", "raw_features"}
+    assert set(pl.read_parquet(tmp_path / "weights.parquet")["method"]) == {"uniform", "best_single", "equal_risk"}
 
 
 def faked(result: RunResult) -> RunResult:
