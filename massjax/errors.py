@@ -22,7 +22,7 @@ class MassjaxError(Exception):
         ...     print(type(error).__name__)
         ...     print(error)
         ConfigError
-        Annealing: unknown key 'chain' (did you mean 'chains'?); known here: chains, cooling, ...
+        Annealing: unknown key 'chain' (did you mean 'chains'?); known here: average, chains, ...
     """
 
 

@@ -85,13 +85,11 @@ def _luck(
         missing=settings.missing,
     )
     repeated: dict[str, Repeated] = {}
-    for number, candidate in enumerate(candidates):
-        if progress is not None:
-            progress(number, len(candidates))
+    for number, candidate in enumerate(candidates, start=1):
         if candidate.procedure is not None:
             repeated[candidate.name] = candidate.procedure(repetitions)
-    if progress is not None:
-        progress(len(candidates), len(candidates))
+        if progress is not None:
+            progress(number, len(candidates))
     searches = frozenset(candidate.name for candidate in candidates if candidate.kind == "search")
     luck = luck_of_strategies(repetitions, repeated, UNIFORM, searches)
     return luck, {c.name: draws.reason if c.name in luck else NOT_REPEATED.get(c.name, "") for c in candidates}, repeated

@@ -106,10 +106,11 @@ def weights_frame(result: RunResult) -> pl.DataFrame:
     """Columns date, evaluated, archetype, weight, method: the weights that applied on each date.
 
     Dates that are not `evaluated`, such as those before the first search, are in no metric of that method; weights are equal there. In a
-    leakage ablation the method's name says so.
+    leakage ablation the method's name says so. Controls that rank stocks without archetypes weigh none, and are left out.
     """
     names = [facts.archetype.name for facts in result.archetypes]
-    return pl.concat(_long(result, strategy, "archetype", names, {"weight": strategy.weights}) for strategy in result.strategies)
+    weighing = [strategy for strategy in result.strategies if strategy.weights.any()]
+    return pl.concat(_long(result, strategy, "archetype", names, {"weight": strategy.weights}) for strategy in weighing)
 
 
 def signals_frame(result: RunResult) -> pl.DataFrame:

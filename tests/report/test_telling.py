@@ -107,7 +107,7 @@ def test_the_controls_alone_make_a_run(controls_alone: RunResult) -> None:
 def test_a_run_of_the_controls_alone_is_written_and_read_back(controls_alone: RunResult, tmp_path: Path) -> None:
     write_run(controls_alone, tmp_path)
     assert load_config(tmp_path / "config.yaml") == controls_alone.config
-    assert set(pl.read_parquet(tmp_path / "weights.parquet")["method"]) == {"uniform", "best_single", "equal_risk", "raw_features"}
+    assert set(pl.read_parquet(tmp_path / "weights.parquet")["method"]) == {"uniform", "best_single", "equal_risk"}
 
 
 def faked(result: RunResult) -> RunResult:
