@@ -69,7 +69,10 @@ def make_draws(forward_returns: Float[np.ndarray, "N T"], timings: Sequence[Timi
         if null.count < repetitions:
             reason = f"the history of {counted(known, 'date')} allows no more than {counted(null.count, 'shift')} in time"
         elif not clear:
-            reason = f"of {counted(known, 'date')} some shifts bring returns to scores that may be made of them, as momentum is"
+            reason = (
+                f"scores made of past returns (momentum, reversal) may meet these very returns in some shifts of a history as short as "
+                f"{counted(known, 'date')}, so their p-values may be off"
+            )
     else:
         rows[1:] = stock_permutations(stocks, null.count, seed)
         reason = (
