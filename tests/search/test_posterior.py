@@ -94,13 +94,19 @@ def test_a_window_is_weighed_by_hierarchical_bayes():
     mix = now.spread / now.spread.sum()
     direction = now.matrix @ mix / np.sqrt(mix @ now.matrix @ mix)
     level = slow.hierarchical_bayes(daily[window].mean(axis=0), now.matrix / (STOCKS - 1) / lookback, direction)
-    rho = np.clip(now.lagged[1], 0, 0.98).mean()
-    crossed = np.einsum("tkn,tn->tk", ranks[1:], returned[:-1]) + np.einsum("tkn,tn->tk", ranks[:-1], returned[1:])
-    norm = (1 + rho**2) / (1 - rho**2)
-    inside = range(window.start + 1, window.stop)
-    fresh = [(daily[t] - rho * crossed[t - 1] + rho**2 * daily[t - 1]) / ((1 - rho**2) * norm) for t in inside]
-    news = slow.hierarchical_bayes(np.mean(fresh, axis=0), now.matrix / norm / (STOCKS - 1) / (lookback - 1), direction)
-    np.testing.assert_allclose(found, (level + news) / 2, rtol=0.02, atol=2e-4)
+    np.testing.assert_allclose(found, level, rtol=0.02, atol=2e-4)
+
+
+def test_scores_that_follow_prices_are_not_taken_for_skill():
+    """A reversal score knows nothing of independent returns to come; overlap lets a difference of ranks see what has already happened."""
+    random = np.random.default_rng(0)
+    daily = random.normal(size=(STOCKS, 245))
+    returns = np.stack([daily[:, t + 1 : t + 6].sum(axis=1) for t in range(240)], axis=1)
+    scores = random.normal(size=(3, STOCKS, 240))
+    scores[1] = -daily[:, :240]
+    ready = prepare(jnp.asarray(scores, jnp.float32), jnp.ones(returns.shape, bool))
+    found = weights_by_date(ready, jnp.asarray(returns, jnp.float32), gap=5, horizon=5)
+    assert np.abs(found.skill[-1]).max() < 0.06
 
 
 def test_daily_statistics_are_products_of_unit_ranks():
@@ -154,18 +160,18 @@ def test_the_candidates_mean_is_that_of_their_posterior():
 
 
 def test_inflation_is_the_sum_of_products_of_autocorrelations():
-    """Variance of a mean of 2,000 products of two AR(1) series of 0.8 and 0.6, by simulation and by the formula."""
+    """Variance of a mean of 300 products of two AR(1) series of 0.8 and 0.6, by simulation and by the formula."""
     random = np.random.default_rng(0)
     series = []
     for persistence in (0.8, 0.6):
-        x = random.normal(size=(400, 600))
-        for t in range(1, 600):
+        x = random.normal(size=(3000, 300))
+        for t in range(1, 300):
             x[:, t] = persistence * x[:, t - 1] + np.sqrt(1 - persistence**2) * x[:, t]
         series.append(x)
     product = series[0] * series[1]
     lags = np.arange(30)
     formula = serial_inflation(jnp.asarray(0.8**lags, jnp.float32)[:, None], jnp.asarray(0.6**lags, jnp.float32))
-    assert product.mean(axis=1).var() * 600 == pytest.approx(float(formula), rel=0.2)
+    assert product.mean(axis=1).var() * 300 == pytest.approx(float(formula), rel=0.1)
 
 
 # --- blocks of dates
@@ -232,12 +238,7 @@ def test_archetypes_may_stand_in_any_order():
 
 
 def test_scores_may_be_in_any_unit():
-    """Scaling one archetype's scores by 8 divides its weight by 8, so that the signal stays; all by 8 changes nothing."""
     scores, returns = world()
-    scale = np.array([1, 8, 1, 1, 1], np.float32)
-    one, other = weigh(scores, returns).weights[-1], weigh(scores * scale[:, None, None], returns).weights[-1]
-    expected = np.asarray(one) / scale
-    np.testing.assert_allclose(other, expected / expected.sum(), atol=5e-3)
     np.testing.assert_allclose(weigh(8 * scores, returns).weights, weigh(scores, returns).weights, atol=1e-5)
 
 
@@ -275,10 +276,9 @@ def worlds_gone_wrong():
 WRONG = {name: rest for name, *rest in worlds_gone_wrong()}
 
 
-@pytest.mark.parametrize("signal", ["mean", "combined"])
 @pytest.mark.parametrize("name", WRONG)
-def test_weights_are_defined_whatever_is_given(name, signal):
-    weights = np.asarray(weigh(*WRONG[name], signal=signal).weights)
+def test_weights_are_defined_whatever_is_given(name):
+    weights = np.asarray(weigh(*WRONG[name], signal="combined").weights)
     assert is_distribution(weights)
     if name in ("constant scores", "no scores", "no returns", "returns all zero", "two stocks", "three dates", "one archetype"):
         np.testing.assert_allclose(weights, 1 / weights.shape[1], atol=1e-3)
@@ -338,8 +338,8 @@ def test_the_method_gives_equal_weights_before_the_first_search(signal):
     method = settings_from_mapping({"method": "posterior"})
     assert isinstance(method, Posterior)
     given = {"alpha": jnp.float32(0.5), "signal": signal, "missing": "renormalize", "key": jax.random.key(0)}
-    ready = method.prepare(scores, np.ones(returns.shape, bool), timing, **given)
-    weights = np.asarray(method.weights(ready, returns, timing))
+    ready = method.prepare(jnp.asarray(scores), jnp.ones(returns.shape, bool), timing, **given)
+    weights = np.asarray(method.weights(ready, jnp.asarray(returns), timing))
     assert is_distribution(weights)
     np.testing.assert_allclose(weights[: timing.first_search], 1 / ARCHETYPES, atol=1e-6)
     assert np.abs(weights[timing.first_search :] - 1 / ARCHETYPES).max() > 0.02

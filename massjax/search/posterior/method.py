@@ -23,15 +23,16 @@ class Posterior(Estimator):
     Example:
         The first of three archetypes knows something of the returns, the others nothing:
 
-        >>> import jax, numpy as np, massjax as mj
+        >>> import jax, jax.numpy as jnp, numpy as np, massjax as mj
         >>> rng = np.random.default_rng(0)
         >>> returns = rng.normal(0, 0.02, size=(20, 120))
         >>> scores = rng.random((3, 20, 120))
         >>> scores[0] += 5 * returns
         >>> timing = mj.Timing(lookback="auto", horizon=1, execution_lag=1)
-        >>> method, member = mj.search.Posterior(), np.ones((20, 120), bool)
-        >>> given = {"alpha": np.float32(0.5), "signal": "mean", "missing": "renormalize", "key": jax.random.key(0)}
-        >>> weights = method.weights(method.prepare(scores, member, timing, **given), returns, timing)
+        >>> method, member = mj.search.Posterior(), jnp.ones((20, 120), bool)
+        >>> given = {"alpha": jnp.float32(0.5), "signal": "mean", "missing": "renormalize", "key": jax.random.key(0)}
+        >>> ready = method.prepare(jnp.asarray(scores, jnp.float32), member, timing, **given)
+        >>> weights = method.weights(ready, jnp.asarray(returns, jnp.float32), timing)
         >>> int(weights[-1].argmax()), bool(weights[-1, 0] > 0.6)
         (0, True)
     """

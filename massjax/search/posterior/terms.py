@@ -25,6 +25,7 @@ class Daily(NamedTuple):
         stocks: number of stocks ranked.
         known: 1 where there is something to learn from the date, 0 where returns are missing or constant.
         lagged: mean product of the returns' ranks with their own, 0 to L dates before, as known at the start of each epoch.
+        response: how much of the mean of `crossed` comes from scores that follow returns already on their way (`response_to_returns`).
     """
 
     same: Float[Array, "T K"]
@@ -32,6 +33,7 @@ class Daily(NamedTuple):
     stocks: Float[Array, " T"]
     known: Float[Array, " T"]
     lagged: Float[Array, "E L"]
+    response: Float[Array, "E K"]
 
 
 def posterior_means(correlations: Correlations, daily: Daily, gap: int) -> Float[Array, "2 T K"]:
@@ -43,7 +45,9 @@ def posterior_means(correlations: Correlations, daily: Daily, gap: int) -> Float
         noise = values[None] / jnp.maximum(daily.stocks - 1.0, 1.0)[:, None]
         found = []
         for number, term in enumerate((level, news)):
-            observed, inflation = term(daily, correlations.lagged[e], daily.lagged[e])
+            observed, inflation = term(
+                daily._replace(crossed=daily.crossed - daily.response[e][None]), correlations.lagged[e], daily.lagged[e]
+            )
             inflated = jnp.concatenate([noise[:1], noise[1:] * inflation])
             arguments = observed @ vectors, inflated, daily.known, direction, correlations.start[e], correlations.stop[e]
             found.append(filter_epoch(*arguments, gap, means[number], vectors))

@@ -52,8 +52,8 @@ def weights_by_date(
         share = news_share(correlations, daily, level, news, gap)
     else:
         daily = daily._replace(lagged=jnp.broadcast_to(overlap(daily.lagged.shape[1], horizon), daily.lagged.shape))
-        level, news = windowed_means(correlations, daily, gap, lookback)
-        share = jnp.full(len(level), 0.5)
+        level = news = windowed_means(correlations, daily, gap, lookback)
+        share = jnp.zeros(len(level))
     skill = level * (1 - share[:, None]) + news * share[:, None]
 
     def mix(epoch: Correlations, skills: Array) -> Array:
@@ -112,8 +112,10 @@ def daily_statistics(prepared: Prepared, forward_returns: Float[Array, "N T"], g
 
     products = lax.map(date, (prepared.ranks, prepared.scale, around))
     before, same, after = products[..., 0], products[..., 1], products[..., 2]
-    crossed = before + jnp.concatenate([jnp.zeros_like(after[:1]), after[:-1]])
-    return Daily(same, crossed, stocks, known, lagged_returns(ranks, prepared, gap, horizon))
+    follows = jnp.concatenate([jnp.zeros_like(after[:1]), after[:-1]])
+    lagged = lagged_returns(ranks, prepared, gap, horizon)
+    response = response_to_returns(before - follows, known, prepared.correlations, lagged, gap)
+    return Daily(same, before + follows, stocks, known, lagged, response)
 
 
 def rank_returns(prepared: Prepared, forward_returns: Float[Array, "N T"]) -> tuple[Array, Array, Array]:
@@ -125,6 +127,28 @@ def rank_returns(prepared: Prepared, forward_returns: Float[Array, "N T"]) -> tu
     known = ((square > 0) & (stocks >= 3)).astype(jnp.float32)
     scale = jnp.where(known > 0, lax.rsqrt(jnp.maximum(square, 1.0)), 0.0)
     return ranks * scale[:, None], known, stocks
+
+
+def response_to_returns(
+    skew: Float[Array, "T K"], known: Float[Array, " T"], correlations: Correlations, lagged: Float[Array, "E L"], gap: int
+) -> Float[Array, "E K"]:
+    """How much scores follow the returns that the date before looks forward to, as known at the start of each epoch.
+
+    Quasi-differencing takes the scores as given. Where they follow prices (a reversal or momentum score at the close of t, and the return
+    from t - 1 on, which holds that of t), `S_t R_{t-1}` is larger in size than `S_{t-1} R_t` without any skill in it. The mean difference
+    is taken out where it is beyond three standard errors, by the positive-part shrinkage `1 - 9 se^2 / mean^2`.
+
+    Args:
+        skew: `S_t R_{t-1} - S_{t-1} R_t` by date.
+    """
+    paired = (known * jnp.concatenate([jnp.zeros(1), known[:-1]]))[:, None]
+    sums = jnp.cumsum(jnp.concatenate([skew * paired, skew**2 * paired, paired], axis=1), axis=0)
+    seen = jnp.where((correlations.start > gap)[:, None], sums[jnp.maximum(correlations.start - gap - 1, 0)], 0.0)
+    archetypes, count = skew.shape[1], jnp.maximum(seen[:, -1:], 1.0)
+    mean, square = seen[:, :archetypes] / count, seen[:, archetypes:-1] / count
+    inflation = jax.vmap(level_model)(correlations.lagged, lagged)[1][:, None]
+    error = jnp.maximum(square - mean**2, 1e-6) * inflation / count
+    return mean * jnp.maximum(1.0 - 9.0 * error / jnp.maximum(mean**2, 1e-12), 0.0)
 
 
 def lagged_returns(ranks: Float[Array, "T N"], prepared: Prepared, gap: int, horizon: int) -> Float[Array, "E L"]:
