@@ -12,12 +12,12 @@ from massjax.report.evidence_tables import EvidenceTable, judgement_table, years
 from massjax.report.latest import latest, spoken_of, weights_in_words
 from massjax.report.run import RunResult
 from massjax.report.telling import annualised
-from massjax.report.verdict_words import opening
+from massjax.report.verdict_words import opening, verdict_words
 from massjax.report.wording import findings, marks, number, percent, return_name, signed_percent
 from massjax.row_words import counted, every, row_unit
 from massjax.terminal import escaped_text
 
-MOST_COLUMNS = 9
+MOST_COLUMNS = 7
 """Columns of figures from which they stand closer together, to fit 80 columns of text."""
 MOST_YEARS = 8
 """Years in a table at most; the page has all."""
@@ -32,15 +32,16 @@ def print_summary(result: RunResult, console: Console) -> None:
 def summary(result: RunResult) -> RenderableType:
     """What a reader needs to act, as something rich prints in 80 columns; the page of the run has everything else.
 
-    Verdict, latest weights and ranking; RankIC, gain and chance of luck; years; what was promised and kept; portfolios; conclusions and
-    warnings.
+    Verdict, latest weights and ranking; RankIC, gain and chance of luck; years; what was promised and kept; portfolios;
+    warnings; without a verdict, sentences on what may be concluded.
     """
     parts: list[RenderableType] = [Text(mark, style="bold red") for mark in marks(result)]
     parts += [Text(escaped_text(opening(result)) + "\n", style="bold"), *_latest(result)]
     parts += [part for table in (judgement_table(result), years_table(result)) if table is not None for part in _evidence(table)]
     parts += [_shrinkage(result), Text()]
     parts += [_portfolios(result), Text()] if result.benchmark is not None else [Text(escaped_text(result.no_backtest) + "\n")]
-    parts += [Text(escaped_text(sentence) + "\n") for sentence in findings(result)]
+    if not verdict_words(result):
+        parts += [Text(escaped_text(sentence) + "\n") for sentence in findings(result)]
     parts += [Text(f"Warning: {escaped_text(warning)}.", style="yellow") for warning in result.warnings]
     parts += [Text(f"\n{ONLY_IN_REPORT}", style="dim")]
     return Group(*parts)
@@ -75,15 +76,18 @@ def _evidence(table: EvidenceTable) -> list[RenderableType]:
 
 
 def _shrinkage(result: RunResult) -> Table:
-    """Each strategy over its own dates, its gains over those it shares with uniform weights."""
+    """Each strategy on its own dates; gains of what chose its weights on those shared with uniform weights, told where others."""
+    choosing = [s for s in result.strategies if s.kind == "search" or s.name == BEST_SINGLE]
+    shared = any(s.shrinkage.compared != s.shrinkage.dates for s in choosing)
     title = f"Promised on the look-back, kept afterwards: RankIC with the {return_name(result, result.horizon)}, %"
-    table = _table(title, "", "in sample", "out", "dates", "gain in", "gain out", "kept", "shared")
+    table = _table(title, "", "in sample", "out", "dates", "gain in", "gain out", "kept", *(["shared"] if shared else []))
     for strategy in result.strategies:
         s = strategy.shrinkage
-        gains = [signed_percent(s.in_sample_gain), signed_percent(s.out_of_sample_gain), percent(s.kept, 0), f"{s.compared:,}"]
-        if strategy.kind == "control" and strategy.name != BEST_SINGLE:
-            gains = [""] * 4
-        table.add_row(_label(strategy), percent(s.in_sample), percent(s.out_of_sample), f"{s.dates:,}", *gains, style=_style(strategy))
+        cells = [percent(s.in_sample), percent(s.out_of_sample), f"{s.dates:,}"]
+        if strategy in choosing:
+            cells += [signed_percent(s.in_sample_gain), signed_percent(s.out_of_sample_gain), percent(s.kept, 0)]
+            cells += [f"{s.compared:,}"] if shared else []
+        table.add_row(_label(strategy), *cells, style=_style(strategy))
     return table
 
 

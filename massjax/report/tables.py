@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from massjax.evaluate.evidence import Evidence
+from massjax.evaluate.evidence import Evidence, Gain
 from massjax.evaluate.result import BENCHMARK, Portfolio, Strategy
 from massjax.report.latest import latest, latest_weights
 from massjax.report.run import ArchetypeFacts, RunResult
@@ -94,12 +94,18 @@ def evidence_document(evidence: Evidence) -> dict[str, Any]:
     return {
         "luck": luck,
         "reason": evidence.reason,
-        "gain": None if evidence.gain is None else asdict(evidence.gain),
+        "gain": None if evidence.gain is None else _gain(evidence.gain),
         "by_year": {str(year): asdict(summary) for year, summary in evidence.by_year.items()},
         "gain_by_year": {str(year): asdict(summary) for year, summary in evidence.gain_by_year.items()},
         "effective_archetypes": evidence.effective_archetypes,
         "seeds": list(evidence.seeds),
     }
+
+
+def _gain(gain: Gain) -> dict[str, Any]:
+    """A gain, with the bounds and the level alone of its intervals."""
+    bounds = {name: {part: getattr(getattr(gain, name), part) for part in ("low", "high", "level")} for name in ("newey_west", "bootstrap")}
+    return {**asdict(gain), **bounds}
 
 
 def weights_frame(result: RunResult) -> pl.DataFrame:
