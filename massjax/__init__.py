@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from massjax.errors import MassjaxError
     from massjax.evaluate.walk_forward import WalkForward, walk_forward
     from massjax.market import Feature, Panel, load_panel
-    from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Search, SearchResult, search_window
+    from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Posterior, Search, SearchResult, search_window
     from massjax.store import ScoreStore
     from massjax.timing import Timing
 
@@ -28,6 +28,7 @@ _HOME = {
     "GradientSearch": "massjax.search",
     "MassjaxError": "massjax.errors",
     "Panel": "massjax.market",
+    "Posterior": "massjax.search",
     "ScoreStore": "massjax.store",
     "Search": "massjax.search",
     "SearchResult": "massjax.search",
@@ -50,6 +51,7 @@ __all__ = [
     "GradientSearch",
     "MassjaxError",
     "Panel",
+    "Posterior",
     "ScoreStore",
     "Search",
     "SearchResult",

@@ -30,8 +30,9 @@ from massjax.engine import fitness, prepare_window
 from massjax.engine.devices import over_devices
 from massjax.engine.inputs import AnyArray
 from massjax.search.base import Search
-from massjax.search.loop import SearchResult, run_search, search_window
+from massjax.search.loop import run_search, search_window
 from massjax.search.objectives import MeanRankIC, Objective
+from massjax.search.result import SearchResult
 
 ARCHETYPES, STOCKS, DATES = 4, 12, 3
 """Size of every window of the contract: settings that hold a number an archetype, such as a prior, must hold four."""

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from massjax.average_ranks import average_ranks
 from massjax.engine.inputs import Missing
 from massjax.statistics.cross_sections import CrossSections, cross_sections, rank_correlations
+from massjax.statistics.series import window_means
 from massjax.timing import Timing
 
 LEAST_NOISE = 1e-4
@@ -160,14 +161,5 @@ def lookback_mean(daily: Float[np.ndarray, "... T"], timing: Timing) -> Float[np
 
     NaN where the window is not complete or holds nothing.
     """
-    dates = daily.shape[-1]
-    known = np.isfinite(daily)
-    sums = _running_sum(np.where(known, daily, 0.0))
-    counts = _running_sum(known.astype(np.float64))
-    start, end, full = timing.windows_of_applied(dates)
-    total, count = sums[..., end] - sums[..., start], counts[..., end] - counts[..., start]
-    return np.where(full & (count > 0), total / np.maximum(count, 1.0), np.nan)
-
-
-def _running_sum(values: Float[np.ndarray, "*K T"]) -> Float[np.ndarray, "*K T+1"]:
-    return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
+    start, end, full = timing.windows_of_applied(daily.shape[-1])
+    return np.where(full, window_means(daily, start, end), np.nan)

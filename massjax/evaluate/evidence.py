@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from massjax.statistics.intervals import Interval
 from massjax.statistics.series import SeriesSummary
 
 
@@ -38,15 +39,6 @@ class Luck:
     adjusted: float
     correction: str
     null_rank_ic: Float[np.ndarray, " R"]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Bounds between which a mean lies with the probability `level`; NaN where too few dates tell."""
-
-    low: float
-    high: float
-    level: float = 0.95
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from massjax.evaluate.candidates import Candidate, EvaluationData
 from massjax.evaluate.draws import make_draws
-from massjax.evaluate.evidence import Evidence, Gain, Interval, Luck
+from massjax.evaluate.evidence import Evidence, Gain, Luck
 from massjax.evaluate.luck import luck_of_strategies
 from massjax.evaluate.procedures import Repeated
 from massjax.evaluate.repeated import Repetitions, judged_dates
@@ -127,8 +127,8 @@ def gain_of(over_uniform: Float[np.ndarray, " T"], horizon: int, periods_per_yea
     further = power(error.mean, error.standard_error, error.dates).further
     return Gain(
         mean=error.mean,
-        newey_west=Interval(error.low, error.high, error.level),
-        bootstrap=Interval(resampled.low, resampled.high, resampled.level),
+        newey_west=error,
+        bootstrap=resampled,
         dates=error.dates,
         independent_dates=independent_days(values, horizon),
         more_years=further / periods_per_year,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from jaxtyping import Bool
 
 from massjax.evaluate.candidates import Candidate, EvaluationData
 from massjax.evaluate.controls import best_of_daily, equal_risk, uniform_weights
@@ -46,7 +47,7 @@ def controls(data: EvaluationData, *, fake: bool = False) -> list[Candidate]:
     return [*found, *raw_features_control(data), *lightgbm_control(data)]
 
 
-def _uniform(data: EvaluationData, name: str, label: str, chosen: np.ndarray) -> Candidate:
+def _uniform(data: EvaluationData, name: str, label: str, chosen: Bool[np.ndarray, " K"]) -> Candidate:
     ranked_by, weights = data.settings.signal, uniform_weights(chosen, data.member.shape[1])
     return Candidate(name, label, "control", ranked_by, weights, procedure=partial(fixed_weights, weights=weights[0], ranked_by=ranked_by))
 

@@ -66,8 +66,8 @@ def _judge_one(
     settings, own, evaluated = data.settings, rank_ic[candidate.name], dates[candidate.name]
     ic = judged.ic[candidate.ranked_by]
     uniform, best = rank_ic[UNIFORM], {h: np.where(dates[BEST_SINGLE], daily, np.nan) for h, daily in rank_ic[BEST_SINGLE].items()}
-    uniform_fitness = _lookback_fitness(data, uniform[settings.horizon])
-    fitness = _lookback_fitness(data, own[settings.horizon]) if candidate.fitness is None else candidate.fitness
+    uniform_fitness = lookback_mean(uniform[settings.horizon], data.timing)
+    fitness = lookback_mean(own[settings.horizon], data.timing) if candidate.fitness is None else candidate.fitness
     kept = {h: np.where(evaluated, own[h], np.nan) for h in own}
     by_signal = {
         name: {h: np.where(evaluated, daily, np.nan) for h, daily in of_signal.items()} for name, of_signal in judged.rank_ic.items()
@@ -127,7 +127,3 @@ def portfolio_of(
     )
     figures = performance(result, benchmark, dates=data.dates, periods_per_year=data.periods_per_year)
     return Portfolio(result, figures, band(result, dates=data.dates, periods_per_year=data.periods_per_year))
-
-
-def _lookback_fitness(data: EvaluationData, daily: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    return lookback_mean(daily, data.timing)

@@ -7,23 +7,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Portfolio, Strategy
-from massjax.report.evidence_tables import EvidenceTable, evidence_tables, signals_table
+from massjax.evaluate.result import BEST_SINGLE, Portfolio, Strategy
+from massjax.report.evidence_tables import EvidenceTable, judgement_table, years_table
 from massjax.report.latest import latest, spoken_of, weights_in_words
 from massjax.report.run import RunResult
-from massjax.report.telling import annualised, shown_summary
+from massjax.report.telling import annualised
 from massjax.report.verdict_words import opening
-from massjax.report.wording import (
-    dates_differ,
-    evaluated_span,
-    findings,
-    horizon_dates,
-    marks,
-    number,
-    percent,
-    return_name,
-    signed_percent,
-)
+from massjax.report.wording import findings, marks, number, percent, return_name, signed_percent
 from massjax.row_words import counted, every, row_unit
 from massjax.terminal import escaped_text
 
@@ -31,6 +21,7 @@ MOST_COLUMNS = 9
 """Columns of figures from which they stand closer together, to fit 80 columns of text."""
 MOST_YEARS = 8
 """Years in a table at most; the page has all."""
+ONLY_IN_REPORT = "report.html has more: the other horizons and signals, IC, bootstrap intervals, gains by year, independent dates, weights."
 
 
 def print_summary(result: RunResult, console: Console) -> None:
@@ -39,17 +30,19 @@ def print_summary(result: RunResult, console: Console) -> None:
 
 
 def summary(result: RunResult) -> RenderableType:
-    """Verdict, latest weights and ranking, evidence, metrics, portfolios, conclusions and warnings of a run as something rich prints.
+    """What a reader needs to act, as something rich prints in 80 columns; the page of the run has everything else.
 
-    Fits 80 columns, on a few more where the strategies have different dates.
+    Verdict, latest weights and ranking; RankIC, gain and chance of luck; years; what was promised and kept; portfolios; conclusions and
+    warnings.
     """
     parts: list[RenderableType] = [Text(mark, style="bold red") for mark in marks(result)]
     parts += [Text(escaped_text(opening(result)) + "\n", style="bold"), *_latest(result)]
-    parts += [part for table in evidence_tables(result) for part in _evidence(table)]
-    parts += [_metrics(result), Text(), *_evidence(signals_table(result)), _shrinkage(result), Text()]
+    parts += [part for table in (judgement_table(result), years_table(result)) if table is not None for part in _evidence(table)]
+    parts += [_shrinkage(result), Text()]
     parts += [_portfolios(result), Text()] if result.benchmark is not None else [Text(escaped_text(result.no_backtest) + "\n")]
     parts += [Text(escaped_text(sentence) + "\n") for sentence in findings(result)]
     parts += [Text(f"Warning: {escaped_text(warning)}.", style="yellow") for warning in result.warnings]
+    parts += [Text(f"\n{ONLY_IN_REPORT}", style="dim")]
     return Group(*parts)
 
 
@@ -79,34 +72,6 @@ def _evidence(table: EvidenceTable) -> list[RenderableType]:
     for strategy, cells in table.rows:
         shown.add_row(_label(strategy), *cells[cut:], style=_style(strategy))
     return [title, shown, *(Text(escaped_text(note), style="dim") for note in table.notes), Text()]
-
-
-def _metrics(result: RunResult) -> Table:
-    title, counts = f"Out of sample, {evaluated_span(result)}; %, t-statistics aside", dates_differ(result)
-    table = _table(title, "", "RankIC", "t", "RankICIR", "IC", "ICIR", "vs\nuniform", "t", *(["dates"] if counts else []))
-    for horizon in sorted(result.strategies[0].metrics):
-        fitted = ", fitted" if horizon == result.horizon and result.searches else ""
-        dates = "" if counts else horizon_dates(result, horizon)
-        table.add_row(Text(f"{return_name(result, horizon)}{fitted}", style="italic"), Text(dates, style="italic"))
-        for strategy in result.strategies:
-            own = [f"{strategy.metrics[horizon].rank_ic.dates:,}"] if counts else []
-            table.add_row(_label(strategy), *_metrics_row(strategy, horizon), *own, style=_style(strategy))
-        table.add_section()
-    return table
-
-
-def _metrics_row(strategy: Strategy, horizon: int) -> list[str]:
-    metrics = strategy.metrics[horizon]
-    rank_ic, ic, over = shown_summary(metrics.rank_ic, horizon), metrics.ic, shown_summary(metrics.over_uniform, horizon)
-    compared = ["", ""] if strategy.name == UNIFORM else [signed_percent(over.mean), number(over.t_statistic, 1)]
-    return [
-        percent(rank_ic.mean),
-        number(rank_ic.t_statistic, 1),
-        percent(rank_ic.ratio, 1),
-        percent(ic.mean),
-        percent(ic.ratio, 1),
-        *compared,
-    ]
 
 
 def _shrinkage(result: RunResult) -> Table:

@@ -7,17 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from massjax.engine.inputs import SIGNALS
-from massjax.evaluate.evidence import Evidence, Interval
+from massjax.evaluate.evidence import Evidence
 from massjax.evaluate.result import Strategy
 from massjax.report.run import RunResult
 from massjax.report.telling import shown_summary
 from massjax.report.verdict_words import about_luck, about_opinions, further_dates, half_width
-from massjax.report.wording import NONE, number, percent, probability, return_name, signed_percent
+from massjax.report.wording import NONE, dates_differ, horizon_dates, number, percent, probability, return_name, signed_percent
 from massjax.row_words import counted
+from massjax.statistics.intervals import Interval
 from massjax.statistics.series import SeriesSummary, telling_dates
 
 FEW = "*"
 """Marks a year with too few dates to tell."""
+P_HEADINGS = ("p in", "p out", "p gain", "adj.")
+HALF = "±: half of its 95 % interval by Newey and West."
+P_NOTE = "p in: of the fitness on the look-back. p out: of the RankIC out of sample. p gain: of the gain."
 
 
 @dataclass(frozen=True)
@@ -37,21 +41,41 @@ class EvidenceTable:
     notes: tuple[str, ...] = ()
 
 
+def judgement_table(result: RunResult) -> EvidenceTable:
+    """What decides, in one table: RankIC out of sample at the fitted horizon, gain over uniform weights, and the chance of luck of each.
+
+    Without evidence RankIC and its t-statistic alone; with a column of dates where the strategies have different ones.
+    """
+    evident, several, differ = bool(_evidence(result)), _several(result), dates_differ(result)
+    headings = ["RankIC", "t", *(["gain", "±", *P_HEADINGS[: 4 if several else 3]] if evident else []), *(["dates"] if differ else [])]
+    rows = []
+    for strategy in result.strategies:
+        own = shown_summary(strategy.metrics[result.horizon].rank_ic, result.horizon)
+        cells = [percent(own.mean), number(own.t_statistic, 1)]
+        if evident:
+            evidence = strategy.evidence
+            judged = ("",) * 6 if evidence is None else (*_gain_cells(evidence)[:2], *_p_cells(evidence))
+            cells += judged[: 6 if several else 5]
+        rows.append((strategy, (*cells, *([f"{own.dates:,}"] if differ else []))))
+    fitted = ", fitted" if result.searches else ""
+    title = f"{return_name(result, result.horizon)}{fitted}, {horizon_dates(result, result.horizon)} out of sample; RankIC and gain in %"
+    notes = (f"Gain: RankIC less that of uniform weights, in points. {HALF}", P_NOTE, *about_luck(result)) if evident else ()
+    return EvidenceTable(title, tuple(headings), tuple(rows), notes)
+
+
 def luck_table(result: RunResult) -> EvidenceTable | None:
     """Gains over uniform weights with both intervals, and every p-value; None where the run has no evidence."""
-    rows = _rows(result, lambda _, evidence: (*_gain_cells(evidence), *_p_cells(evidence)))
-    headings = ["gain", "±", "bootstrap", "p in", "p out", "p gain"]
-    if several := any(evidence.luck is not None and evidence.luck.correction for _, evidence in _evidence(result)):
-        headings.append("adj.")
-    width = len(headings)
-    notes = (
-        "Gain: points of RankIC over uniform weights; ±: its 95 % interval by Newey and West; bootstrap: by the stationary bootstrap",
-        "p in: of the fitness on the look-back; p out: of the RankIC out of sample; p gain: of the gain",
-    )
+    several = _several(result)
+    rows = _rows(result, lambda _, evidence: (*_gain_cells(evidence), *_p_cells(evidence))[: 7 if several else 6])
+    headings = ("gain", "±", "bootstrap", *P_HEADINGS[: 4 if several else 3])
+    gain = f"Gain: points of RankIC over uniform weights. {HALF} Bootstrap: the interval by the stationary bootstrap."
     title = f"Luck and gain out of sample, {return_name(result, result.horizon)}"
-    told = tuple(f"{note}." for note in notes) + about_luck(result)
-    kept = tuple((strategy, cells[:width] if several else cells[:6]) for strategy, cells in rows)
-    return EvidenceTable(title, tuple(headings), kept, told) if rows else None
+    return EvidenceTable(title, headings, rows, (gain, P_NOTE, *about_luck(result))) if rows else None
+
+
+def _several(result: RunResult) -> bool:
+    """Whether p-values are adjusted for a number of searches."""
+    return any(evidence.luck is not None and evidence.luck.correction for _, evidence in _evidence(result))
 
 
 def power_table(result: RunResult) -> EvidenceTable | None:
@@ -84,18 +108,12 @@ def gains_table(result: RunResult) -> EvidenceTable | None:
 
 
 def signals_table(result: RunResult) -> EvidenceTable:
-    """RankIC had each of the three signals ranked the stocks, with its t-statistic; the one in use is marked."""
+    """RankIC that each of the three signals of the same weights has, with its t-statistic; the one that ranks the stocks is marked."""
     headings = tuple(heading for name in SIGNALS for heading in (name, "t"))
     cells = [tuple(cell for name in SIGNALS for cell in _signal_cells(result, strategy, name)) for strategy in result.strategies]
     title = f"RankIC by signal, {return_name(result, result.horizon)}, %"
     rows = tuple(zip(result.strategies, cells, strict=True))
     return EvidenceTable(title, headings, rows, (f"{FEW} the signal that ranks the stocks of the strategy.",))
-
-
-def evidence_tables(result: RunResult) -> tuple[EvidenceTable, ...]:
-    """The tables that a run has evidence for."""
-    found = (luck_table(result), power_table(result), years_table(result), gains_table(result))
-    return tuple(table for table in found if table is not None)
 
 
 def _by_year(

@@ -16,6 +16,7 @@ from massjax.report.evidence_figures import evidence_figures
 from massjax.report.run import RunResult
 from massjax.report.telling import shown_summary
 from massjax.report.wording import LARGEST_IN_FULL, MINUS
+from massjax.statistics.series import window_means
 
 ARCHETYPE_COLORS = (
     "#4a74c0", "#de8a50", "#58a38a", "#c2606d", "#8b72b6", "#c8a945", "#66adcf", "#a46d58",
@@ -214,10 +215,6 @@ def rolling_window(result: RunResult) -> int:
 
 def trailing_mean(daily: Float[np.ndarray, " T"], window: int) -> Float[np.ndarray, " T"]:
     """Mean of the last `window` values, NaN left out; NaN until there are that many dates."""
-    known = np.isfinite(daily)
-    sums = np.cumsum(np.concatenate([[0.0], np.where(known, daily, 0.0)]))
-    counts = np.cumsum(np.concatenate([[0], known]))
-    means = np.full(daily.shape, np.nan)
-    total, count = sums[window:] - sums[:-window], counts[window:] - counts[:-window]
-    means[window - 1 :] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return means
+    end = np.arange(1, daily.size + 1)
+    means = window_means(daily, np.maximum(end - window, 0), end)
+    return np.where(end >= window, means, np.nan)

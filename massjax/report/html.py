@@ -16,7 +16,7 @@ from massjax.evaluate.settings import EvaluateSettings
 from massjax.evaluate.verdict import LEVEL, MOST_YEARS
 from massjax.report import wording
 from massjax.report.drawing import strategy_color
-from massjax.report.evidence_tables import gains_table, luck_table, power_table, years_table
+from massjax.report.evidence_tables import gains_table, luck_table, power_table, signals_table, years_table
 from massjax.report.figures import figures, kind_word, rolling_window
 from massjax.report.latest import latest, latest_weights, spoken_of, weights_in_words
 from massjax.report.run import RunResult
@@ -94,6 +94,7 @@ def render_report(result: RunResult) -> str:
         power=power_table(result),
         years=years_table(result),
         gains=gains_table(result),
+        signals=signals_table(result),
         span=wording.evaluated_span(result),
         facts=run_facts(result),
         store=_store(result),

@@ -5,10 +5,11 @@ from massjax.search.base import Estimator, Method, Search
 from massjax.search.evaluated import Evaluated, unevaluated
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
-from massjax.search.loop import SearchResult, run_search, search_window
+from massjax.search.loop import run_search, search_window
 from massjax.search.objectives import DailyObjective, MeanRankIC, Objective, ObjectiveSettings, RobustRankIC, SmoothObjectiveSettings
 from massjax.search.posterior import Posterior
 from massjax.search.registry import METHODS, settings_from_mapping
+from massjax.search.result import SearchResult
 
 __all__ = [
     "METHODS",

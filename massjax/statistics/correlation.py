@@ -7,6 +7,7 @@ from jaxtyping import ArrayLike, Bool, Float
 
 from massjax.average_ranks import average_ranks
 from massjax.labels import check_labels, plain
+from massjax.statistics.cross_sections import correlation_of, deviations
 
 
 def daily_rank_ic(
@@ -75,15 +76,4 @@ def _common(
 def _correlation(x: Float[np.ndarray, "N T"], y: Float[np.ndarray, "N T"]) -> Float[np.ndarray, " T"]:
     """Pearson's correlation of each column of x with that of y, which have NaN in the same places; NaN where one of them is constant."""
     known = np.isfinite(x)
-    count = np.maximum(known.sum(0), 1)
-    varied = _varies(x, known) & _varies(y, known)
-    dx = np.where(known, x - np.where(known, x, 0.0).sum(0) / count, 0.0)
-    dy = np.where(known, y - np.where(known, y, 0.0).sum(0) / count, 0.0)
-    scale = np.sqrt((dx * dx).sum(0)) * np.sqrt((dy * dy).sum(0))
-    defined = varied & (scale > 0)
-    return np.where(defined, (dx * dy).sum(0) / np.where(defined, scale, 1.0), np.nan)
-
-
-def _varies(values: Float[np.ndarray, "N T"], known: Bool[np.ndarray, "N T"]) -> Bool[np.ndarray, " T"]:
-    """Whether a column holds two different known values."""
-    return np.asarray(np.where(known, values, -np.inf).max(0) > np.where(known, values, np.inf).min(0))
+    return correlation_of(deviations(x, known), deviations(y, known))

@@ -79,6 +79,13 @@ def deviations(values: Float[np.ndarray, "N T"], known: Bool[np.ndarray, "N T"])
     return Deviations(apart, np.sqrt((apart * apart).sum(0)), np.asarray(varied))
 
 
+def correlation_of(x: Deviations, y: Deviations) -> Float[np.ndarray, " T"]:
+    """Pearson's correlation on each date, of deviations over the same stocks; NaN where one of them is constant."""
+    scale = x.norm * y.norm
+    defined = x.varied & y.varied & (scale > 0)
+    return np.where(defined, (x.values * y.values).sum(0) / np.where(defined, scale, 1.0), np.nan)
+
+
 def _correlations(
     x: CrossSections,
     y: CrossSections,
@@ -86,16 +93,9 @@ def _correlations(
     of_y: Deviations,
     transformed: Callable[[Float[np.ndarray, "N C"]], Float[np.ndarray, "N C"]],
 ) -> Float[np.ndarray, " T"]:
-    found = _ratio((of_x.values * of_y.values).sum(0), of_x, of_y)
+    found = correlation_of(of_x, of_y)
     apart = np.flatnonzero((x.known != y.known).any(0))
     if apart.size:
         common = x.known[:, apart] & y.known[:, apart]
-        sides = [deviations(transformed(np.where(common, side.raw[:, apart], np.nan)), common) for side in (x, y)]
-        found[apart] = _ratio((sides[0].values * sides[1].values).sum(0), *sides)
+        found[apart] = correlation_of(*(deviations(transformed(np.where(common, side.raw[:, apart], np.nan)), common) for side in (x, y)))
     return found
-
-
-def _ratio(products: Float[np.ndarray, " T"], x: Deviations, y: Deviations) -> Float[np.ndarray, " T"]:
-    scale = x.norm * y.norm
-    defined = x.varied & y.varied & (scale > 0)
-    return np.where(defined, products / np.where(defined, scale, 1.0), np.nan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from massjax.timing import fewest_dates
 
@@ -113,3 +113,22 @@ def telling_dates(horizon: int) -> int:
         (30, 60, 240)
     """
     return fewest_dates(horizon)
+
+
+def window_means(daily: Float[np.ndarray, "... T"], start: Int[np.ndarray, " D"], end: Int[np.ndarray, " D"]) -> Float[np.ndarray, "... D"]:
+    """Mean of a daily series over each of D windows `[start, end)`, NaN left out; NaN where a window holds no value.
+
+    Example:
+        >>> import numpy as np
+        >>> from massjax.statistics.series import window_means
+        >>> window_means(np.array([1.0, np.nan, 3.0, 5.0]), start=np.array([0, 1, 2]), end=np.array([2, 2, 4])).tolist()
+        [1.0, nan, 4.0]
+    """
+    known = np.isfinite(daily)
+    sums, counts = _running_sum(np.where(known, daily, 0.0)), _running_sum(known.astype(np.float64))
+    total, count = sums[..., end] - sums[..., start], counts[..., end] - counts[..., start]
+    return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
+
+
+def _running_sum(values: Float[np.ndarray, "... T"]) -> Float[np.ndarray, "... T+1"]:
+    return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from massjax.evaluate.evidence import Evidence, Gain, Interval, Luck, Verdict
+from massjax.evaluate.evidence import Evidence, Gain, Luck, Verdict
 from massjax.evaluate.verdict import LEVEL, MOST_YEARS, USEFUL_GAIN, bounds, verdict
 from massjax.statistics.series import telling_dates
+from tests.report.made_evidence import interval
 
 HORIZON = 5
 TELLING = telling_dates(HORIZON)
@@ -31,8 +32,8 @@ def search(
 ) -> Any:
     """A strategy with the figures that a verdict looks at, and nothing else."""
     luck = Luck("circular shifts", 240, 1, 0.5, 0.5, p, p, "", np.zeros(240))
-    interval = Interval(gain - half, gain + half)
-    found = Gain(gain, interval, interval, dates, dates / 5, more_years)
+    both = interval(gain - half, gain + half)
+    found = Gain(gain, both, both, dates, dates / 5, more_years)
     evidence = Evidence(luck if known else None, "", found, {}, {}, 3.0)
     return SimpleNamespace(name=name, kind=kind, evidence=evidence)
 
@@ -71,11 +72,11 @@ def test_every_branch_and_its_boundary(figures: dict[str, Any], expected: str) -
 def test_both_intervals_must_lie_above_zero() -> None:
     found = search()
     for name in ("newey_west", "bootstrap"):
-        other = replace(found.evidence.gain, **{name: Interval(-0.001, 0.05)})
+        other = replace(found.evidence.gain, **{name: interval(-0.001, 0.05)})
         assert bounds(other) == (-0.001, 0.05)
         strategy = SimpleNamespace(name="posterior", kind="search", evidence=replace(found.evidence, gain=other))
         assert verdict([strategy], HORIZON).kind == "too_few"  # type: ignore[list-item]
-    assert np.isnan(bounds(replace(found.evidence.gain, bootstrap=Interval(math.nan, 1.0)))).all()
+    assert np.isnan(bounds(replace(found.evidence.gain, bootstrap=interval(math.nan, 1.0)))).all()
 
 
 def test_nothing_searched_means_uniform_weights() -> None:

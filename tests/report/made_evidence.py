@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from massjax.evaluate.evidence import Evidence, Gain, Interval, Luck
+from massjax.evaluate.evidence import Evidence, Gain, Luck
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Strategy
 from massjax.evaluate.verdict import verdict
 from massjax.report.run import RunResult
+from massjax.statistics.intervals import Interval
 from massjax.statistics.series import summarize
 
 
@@ -22,6 +23,11 @@ def with_evidence(result: RunResult, *, seeds: bool = False, correction: str = "
         replace(strategy, evidence=made(result, strategy, uniform, seeds, correction, refitted_every)) for strategy in result.strategies
     )
     return replace(result, strategies=strategies, verdict=verdict(strategies, result.horizon), effective_opinions=2.7)
+
+
+def interval(low: float, high: float) -> Interval:
+    """Bounds of a gain, of which nothing else is shown."""
+    return Interval((low + high) / 2, low, high, 0.95, (high - low) / 4, 80, "Newey-West", 10)
 
 
 def without_evidence(result: RunResult) -> RunResult:
@@ -41,9 +47,9 @@ def made(
     gain = None
     if strategy.name != UNIFORM:
         needed = (2.4865 * error / mean) ** 2 * shared.size if mean > 0 else np.inf
-        bootstrap = Interval(mean - 1.1 * half, mean + 0.9 * half)
+        bootstrap = interval(mean - 1.1 * half, mean + 0.9 * half)
         more_years = max(0.0, needed - shared.size) / result.panel.periods_per_year
-        gain = Gain(mean, Interval(mean - half, mean + half), bootstrap, int(shared.size), shared.size / result.horizon, more_years)
+        gain = Gain(mean, interval(mean - half, mean + half), bootstrap, int(shared.size), shared.size / result.horizon, more_years)
     null = np.array([np.roll(own, k).mean() + random.normal(0, 0.05) for k in range(draws)])
     p_out = float((1 + (null >= own.mean()).sum()) / (1 + draws))
     p_gain = float((1 + (random.normal(0, 0.05, draws) >= mean).sum()) / (1 + draws)) if gain else np.nan

@@ -15,7 +15,7 @@ from rich.console import Console
 from massjax.evaluate.evidence import Evidence
 from massjax.report.console import print_summary
 from massjax.report.drawing import strategy_color
-from massjax.report.evidence_tables import evidence_tables, gains_table, luck_table, power_table, signals_table, years_table
+from massjax.report.evidence_tables import gains_table, judgement_table, luck_table, power_table, signals_table, years_table
 from massjax.report.figures import figures
 from massjax.report.html import render_report
 from massjax.report.run import RunResult
@@ -48,7 +48,8 @@ def with_years(result: RunResult, **years: SeriesSummary) -> RunResult:
 
 def test_a_run_without_evidence_has_no_table_and_no_figure_of_it(small_run: RunResult) -> None:
     bare = without_evidence(small_run)
-    assert evidence_tables(bare) == ()
+    assert [table(bare) for table in (luck_table, power_table, years_table, gains_table)] == [None] * 4
+    assert judgement_table(bare).headings == ("RankIC", "t")
     assert set(figures(bare)) == {"rank_ic", "promised", "weights", "equity"}
     assert "Luck or skill" not in render_report(bare)
     assert luck_frame(bare).shape == (0, 3)
@@ -74,6 +75,21 @@ def test_the_cells_are_the_figures(result: RunResult) -> None:
     seeds = f"{percent(evidence.seeds[0], 1)} to {percent(evidence.seeds[1], 1)}"
     assert power.rows[0][1][3:] == (number(evidence.effective_archetypes, 1), seeds)
     assert "The 4 archetypes are worth 2.7 independent ones, by the correlation of their scores." in power.notes
+
+
+def test_the_terminal_s_table_holds_the_figures_that_decide(result: RunResult) -> None:
+    table, luck = judgement_table(result), luck_table(result)
+    assert luck is not None
+    assert table.headings == ("RankIC", "t", "gain", "±", "p in", "p out", "p gain")
+    detail = {strategy.name: cells for strategy, cells in luck.rows}
+    for strategy, cells in table.rows:
+        own, whole = strategy.metrics[5].rank_ic, detail[strategy.name]
+        assert cells == (percent(own.mean), number(own.t_statistic, 1), *whole[:2], *whole[3:])
+    adjusted = with_evidence(result, correction="Romano-Wolf")
+    evidence = evidence_of(adjusted, "annealing")
+    assert evidence.luck is not None
+    assert judgement_table(adjusted).headings[-1] == "adj."
+    assert judgement_table(adjusted).rows[0][1][-1] == probability(evidence.luck.adjusted)
 
 
 def test_null_repetitions_refits_and_reasons_are_told_once(result: RunResult) -> None:
@@ -126,7 +142,7 @@ def test_many_years_and_searches_fit_the_terminal(result: RunResult) -> None:
     print_summary(long, Console(file=written, width=80))
     assert "RankIC by year, 5-day return, % (the last 8 years)" in written.getvalue()
     assert "2013" in written.getvalue()
-    assert "2012" not in written.getvalue().partition("RankIC by year")[2].partition("Out of sample")[0]
+    assert "2012" not in written.getvalue().partition("RankIC by year")[2].partition("Promised")[0]
     assert "<th>2001</th>" in render_report(long)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from massjax.evaluate.evidence import Gain, Interval, Verdict
+from massjax.evaluate.evidence import Gain, Verdict
 from massjax.evaluate.verdict import verdict
 from massjax.report.console import print_summary
 from massjax.report.html import render_report
@@ -22,7 +22,7 @@ from massjax.report.run import RunResult
 from massjax.report.tables import metrics_document
 from massjax.report.verdict_words import about_luck, further_dates, opening, verdict_words, wait
 from massjax.report.wording import FAKE, findings, headline, probability
-from tests.report.made_evidence import with_evidence, without_evidence
+from tests.report.made_evidence import interval, with_evidence, without_evidence
 from tests.report.test_telling import faked
 
 
@@ -48,8 +48,8 @@ def with_gain(result: RunResult, **changes: Any) -> RunResult:
     assert evidence is not None
     assert evidence.luck is not None
     gain, half, p = changes.get("gain", 0.03), changes.get("half", 0.012), changes.get("p", 0.012)
-    interval = Interval(gain - half, gain + half)
-    found = Gain(gain, interval, interval, changes.get("dates", 80), 16.0, changes.get("more_years", 0.0))
+    both = interval(gain - half, gain + half)
+    found = Gain(gain, both, both, changes.get("dates", 80), 16.0, changes.get("more_years", 0.0))
     luck = None if changes.get("unknown") else replace(evidence.luck, gain=p, adjusted=p, correction=changes.get("correction", ""))
     told = replace(evidence, gain=found, luck=luck, effective_archetypes=2.34, reason=changes.get("reason", ""))
     strategies = (replace(search, evidence=told), *result.strategies[1:])
@@ -169,7 +169,7 @@ def test_the_latest_ranking_is_that_of_the_advised_weights_on_the_last_date(smal
         text = printed(result)
         assert f"best  {', '.join(stock for stock, _ in expected[:5])}\n" in text
         assert f"worst {', '.join(stock for stock, _ in expected[-5:])}\n" in text
-        assert text.index("best  ") < text.index("Luck and gain")
+        assert text.index("best  ") < text.index("RankIC and gain")
         document = metrics_document(result)["latest"]
         assert [row["stock"] for row in document["ranking"]] == [stock for stock, _ in expected]
         assert sum(document["weights"].values()) == pytest.approx(1, rel=1e-6)
@@ -235,10 +235,10 @@ def test_chances_and_waits_are_printed_for_people(found: str, expected: str) -> 
 
 
 def test_further_dates_are_rows_of_the_data(small_run: RunResult) -> None:
-    interval = Interval(0, 1)
+    unit = interval(0, 1)
     weekly = replace(small_run, panel=replace(small_run.panel, periods_per_year=52.0))
-    assert further_dates(weekly, Gain(0.5, interval, interval, 9, 9.0, 10.0)) == "520"
-    assert further_dates(weekly, Gain(-0.5, interval, interval, 9, 9.0, math.inf)) == "–"
+    assert further_dates(weekly, Gain(0.5, unit, unit, 9, 9.0, 10.0)) == "520"
+    assert further_dates(weekly, Gain(-0.5, unit, unit, 9, 9.0, math.inf)) == "–"
 
 
 def test_a_run_has_the_verdict_of_its_own_figures(small_run: RunResult, few_run: RunResult, controls_alone: RunResult) -> None:
