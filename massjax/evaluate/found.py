@@ -99,7 +99,7 @@ def _estimate(
 ) -> Found:
     scores, member, returns = history
     archetypes, _, total = scores.shape
-    prepared = prepare_estimator(method, scores, member, timing, jnp.asarray(alpha), signal, missing, key)
+    prepared = prepare_estimator(method, scores, member, timing, alpha, signal, missing, key)
     on_date = check_estimated(method, estimated_weights(method, prepared, returns, timing, daily_returns), total, archetypes)
     weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
     weights[timing.first_applied :] = on_date[timing.first_search : total - timing.delay]
