@@ -76,6 +76,14 @@ def test_all_archetypes_identical(tmp_path: Path) -> None:
     assert result.strategy("posterior").metrics[1].over_uniform.mean == pytest.approx(0.0, abs=1e-9)
 
 
+def test_archetypes_that_cancel(tmp_path: Path) -> None:
+    result = made_up(tmp_path, lambda arrays: arrays.update(b=-arrays["a"]))
+    assert_defined(result)
+    (warning,) = [warning for warning in result.warnings if "the archetypes cancel" in warning]
+    assert warning.startswith(f"the archetypes cancel on {DATES - 31} of {DATES - 31} dates")
+    assert not np.isfinite(result.strategy("uniform").rank_ic[1]).any()
+
+
 def test_constant_scores_on_most_dates(tmp_path: Path) -> None:
     def flatten(arrays: dict[str, np.ndarray]) -> None:
         arrays["b"][: 3 * DATES // 4] = 1.0
