@@ -123,6 +123,11 @@ def test_a_history_too_short_for_any_estimate_is_refused_by_name(tmp_path: Path)
         made_up(tmp_path, dates=25)
 
 
+def test_a_published_sign_of_no_feature_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"evaluate.feature_signs: the market data has no feature 'aa' \(did you mean 'a'\?\); .*: a, b$"):
+        made_up(tmp_path, evaluate={"feature_signs": {"aa": 1, "b": -1}})
+
+
 def test_without_p_values_the_rest_of_the_evidence_is_there(tmp_path: Path) -> None:
     result = made_up(tmp_path, evaluate={"p_values": False})
     evidence = result.strategy("posterior").evidence
