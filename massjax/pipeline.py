@@ -22,7 +22,7 @@ from massjax.agents.archetype import Archetype
 from massjax.answers.sharding import is_shard
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
-from massjax.evaluate.settings import check_horizon
+from massjax.evaluate.settings import check_feature_signs, check_horizon
 from massjax.machine import Machine, free_memory, this_machine, usable_cores
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
@@ -286,6 +286,7 @@ def run_over(devices: int | None, config: RunConfig, progress: Tell | None = Non
 def _resolved(config: RunConfig, searches: Sequence[ListedSearch], panel: Panel) -> RunConfig:
     """The configuration with every default of the searches and the gap written out."""
     check_horizon(config.evaluate, panel.forward_returns, row_unit(panel.periods_per_year))
+    check_feature_signs(config.evaluate, panel.features)
     gap = config.evaluate.replace(leakage_ablation=True).timing(config.market.execution_lag).gap
     full = tuple(search.written_out() for search in searches)
     return config.model_copy(update={"search": full, "evaluate": config.evaluate.replace(gap=gap)})

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from massjax.evaluate.candidates import EvaluationData
-from massjax.evaluate.result import Strategy
+from massjax.evaluate.result import UNIFORM, Strategy
 from massjax.row_words import counted, first_few
 
 MOSTLY = 0.5
@@ -23,7 +23,13 @@ def doubts(data: EvaluationData, archetypes: Sequence[str], strategies: Sequence
         archetypes: their names.
         strategies: with their evidence.
     """
-    return (*_alike(data, archetypes), *_constant_scores(data, archetypes), *_constant_returns(data), *_short(strategies))
+    return (
+        *_alike(data, archetypes),
+        *_constant_scores(data, archetypes),
+        *_cancelling(data, strategies),
+        *_constant_returns(data),
+        *_short(strategies),
+    )
 
 
 def _alike(data: EvaluationData, archetypes: Sequence[str]) -> Iterator[str]:
@@ -42,6 +48,20 @@ def _constant_scores(data: EvaluationData, archetypes: Sequence[str]) -> Iterato
     if flat:
         score = "scores" if len(flat) == 1 else "score"
         yield f"{counted(len(flat), 'archetype')} {score} all stocks alike on most dates, which then tell nothing: {first_few(flat, 5)}"
+
+
+def _cancelling(data: EvaluationData, strategies: Sequence[Strategy]) -> Iterator[str]:
+    """Dates on which equal weights leave no difference between stocks though single archetypes see one."""
+    uniform = next((strategy for strategy in strategies if strategy.name == UNIFORM), None)
+    if uniform is None:
+        return
+    judged = data.evaluated & np.isfinite(data.single_rank_ic).any(axis=0)
+    lost = judged & ~np.isfinite(uniform.rank_ic[data.settings.horizon])
+    if judged.any() and lost.sum() >= MOSTLY * judged.sum():
+        yield (
+            f"the archetypes cancel on {lost.sum():,} of {counted(int(judged.sum()), 'date')}, as one and its mirror do: equal weights "
+            "then tell no two stocks apart, have no RankIC, and no gain over them is defined"
+        )
 
 
 def _constant_returns(data: EvaluationData) -> Iterator[str]:

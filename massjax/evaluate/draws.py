@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -44,8 +44,9 @@ def make_draws(forward_returns: Float[np.ndarray, "N T"], timings: Sequence[Timi
     """Circular shifts of the dates on which returns are known, where there are enough of them; else permutations of the stocks.
 
     Scores may be made of past returns, as momentum is. A return moved later by less than such a memory meets the scores that it is a part
-    of, and what luck alone does looks too good; so where the history is long, returns move later by `MEMORY` dates at least, which is to
-    say that each date meets a return from its future, or from long ago. Dates after the last known return
+    of: what luck alone does then looks too good for momentum, and too bad for reversal, whose own p-values become too small (those of
+    the gain over uniform weights do not). So where the history is long, returns move later by `MEMORY` dates at least, which is to
+    say that each date meets a return from its future, or from long ago; elsewhere `reason` says it. Dates after the last known return
     stay where they are, so that every repetition knows as many returns as the run did.
 
     Args:
@@ -58,29 +59,29 @@ def make_draws(forward_returns: Float[np.ndarray, "N T"], timings: Sequence[Timi
     known = int(np.flatnonzero(np.isfinite(forward_returns).any(axis=0)).max(initial=-1)) + 1
     horizon, lag = timings[0].horizon or 1, timings[0].execution_lag
     lookbacks = [timing.lookback for timing in timings if isinstance(timing.lookback, int)]
+    least = least_shift(horizon, lag)
+    clear = known >= CLEAR_HISTORIES * MEMORY
+    first = MEMORY if clear else least
     null = choose_null(known, horizon, lag, max(lookbacks, default=None), repetitions)
+    if null.method == "circular shifts":
+        null = replace(null, count=min(null.count, known - least - first + 1))
     columns, rows = np.tile(np.arange(dates), (null.count + 1, 1)), np.tile(np.arange(stocks), (null.count + 1, 1))
     reason = ""
     if null.method == "circular shifts":
-        least = least_shift(horizon, lag)
-        clear = known >= CLEAR_HISTORIES * MEMORY
-        shifts = _clear_shifts(known, least, null.count) if clear else circular_shifts(known, least, null.count)
+        shifts = np.linspace(first, known - least, null.count).astype(int) if clear else circular_shifts(known, least, null.count)
         columns[1:, :known] = (np.arange(known)[None, :] - shifts[:, None]) % known
+        limits = []
         if null.count < repetitions:
-            reason = f"the history of {counted(known, 'date')} allows no more than {counted(null.count, 'shift')} in time"
-        elif not clear:
-            reason = (
-                f"scores made of past returns (momentum, reversal) may meet these very returns in some shifts of a history as short as "
-                f"{counted(known, 'date')}, so their p-values may be off"
+            limits.append(f"the history of {counted(known, 'date')} allows no more than {counted(null.count, 'shift')} in time")
+        if not clear:
+            limits.append(
+                f"with {counted(known, 'date')}, of {CLEAR_HISTORIES * MEMORY} that it takes, some shifts bring returns to scores that may "
+                "be made of them: p-values of momentum are then too large, those of reversal's RankIC and fitness too small"
             )
+        reason = "; ".join(limits)
     else:
         rows[1:] = stock_permutations(stocks, null.count, seed)
         reason = (
             f"{counted(known, 'date')} are too few to shift returns in time; stocks are permuted instead, which assumes: {null.assumption}"
         )
     return Draws(null, columns, rows, reason)
-
-
-def _clear_shifts(known: int, least: int, count: int) -> Int[np.ndarray, " S"]:
-    """Shifts by `MEMORY` dates or more, and by so few less than a whole turn as `least`, evenly spread."""
-    return np.linspace(MEMORY, known - least, count).astype(int)

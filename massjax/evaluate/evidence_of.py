@@ -13,11 +13,12 @@ from massjax.evaluate.draws import make_draws
 from massjax.evaluate.evidence import Evidence, Gain, Luck
 from massjax.evaluate.luck import luck_of_strategies
 from massjax.evaluate.procedures import Repeated
-from massjax.evaluate.repeated import Repetitions, judged_dates
+from massjax.evaluate.repeated import Repetitions, judged_dates, ranked_dates
 from massjax.evaluate.result import LIGHTGBM, PERMUTED, UNIFORM, Strategy
+from massjax.row_words import counted
 from massjax.statistics.by_year import by_year
 from massjax.statistics.effective import effective_archetypes, effective_opinions, independent_days, power, rank_correlation
-from massjax.statistics.intervals import newey_west, stationary_bootstrap
+from massjax.statistics.intervals import import_bootstrap, newey_west, stationary_bootstrap
 from massjax.statistics.series import SeriesSummary
 from massjax.timing import Timing
 
@@ -45,6 +46,7 @@ def with_evidence(
         timings: of the searches.
         progress: called with the strategies that are repeated, and with their number.
     """
+    import_bootstrap()
     luck, reasons, repeated = _luck(data, candidates, timings, progress)
     uniform = next(strategy for strategy in strategies if strategy.name == UNIFORM)
     return tuple(
@@ -92,7 +94,17 @@ def _luck(
             progress(number, len(candidates))
     searches = frozenset(candidate.name for candidate in candidates if candidate.kind == "search")
     luck = luck_of_strategies(repetitions, repeated, UNIFORM, searches)
-    return luck, {c.name: draws.reason if c.name in luck else NOT_REPEATED.get(c.name, "") for c in candidates}, repeated
+    limits = _limits(repetitions, int((np.isfinite(returns).any(axis=0) & data.evaluated).sum()))
+    return luck, {c.name: limits if c.name in luck else NOT_REPEATED.get(c.name, "") for c in candidates}, repeated
+
+
+def _limits(repetitions: Repetitions, dates: int) -> str:
+    """What limits the p-values: the draws, and the dates left out to save time."""
+    judged, learned = repetitions.dates.size, ranked_dates(repetitions, len(repetitions.scores)).size
+    left_out = f"to save time they rest on {judged} of {counted(dates, 'date')}, evenly spread" if judged < dates else ""
+    total = repetitions.member.shape[1]
+    fewer = f"to save time each archetype alone is judged on {learned} of {counted(total, 'date')}" if learned < total else ""
+    return "; ".join(filter(None, (repetitions.draws.reason, left_out, fewer)))
 
 
 def _evidence(

@@ -16,6 +16,8 @@ from massjax.engine.devices import device_count, spread_items
 from massjax.engine.evaluation import prepare_window
 from massjax.engine.history import history_rank_ic
 from massjax.engine.inputs import Missing, SignalName
+from massjax.errors import ConfigError
+from massjax.row_words import counted
 from massjax.search.base import Estimator, Method, Search
 from massjax.search.loop import run_search
 from massjax.timing import Timing
@@ -29,6 +31,9 @@ SHORTEST_BUCKET, BUCKET_GROWTH = 64, 1.5
 """Dates of the shortest window that grows with the history, and the factor to the next: each length compiles once."""
 IN_SAMPLE_CELLS = 50_000_000
 """Candidates times dates times stocks up to which an estimator's fitness in sample is computed on every date; above, on some."""
+
+SUMS_TO_ONE = 1e-3
+"""How far the sum of an estimator's weights may lie from 1."""
 
 
 class Found(NamedTuple):
@@ -94,8 +99,8 @@ def _estimate(
 ) -> Found:
     scores, member, returns = history
     archetypes, _, total = scores.shape
-    prepared = prepare_estimator(method, scores, member, timing, jnp.asarray(alpha), signal, missing, key)
-    on_date = np.asarray(estimated_weights(method, prepared, returns, timing, daily_returns))
+    prepared = prepare_estimator(method, scores, member, timing, alpha, signal, missing, key)
+    on_date = check_estimated(method, estimated_weights(method, prepared, returns, timing, daily_returns), total, archetypes)
     weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
     weights[timing.first_applied :] = on_date[timing.first_search : total - timing.delay]
     start, end, full = timing.windows_of_applied(total)
@@ -129,6 +134,31 @@ def estimated_weights(
 ) -> Float[Array, "T K"]:
     """The weights that an estimator finds on each date, compiled."""
     return method.weights(prepared, forward_returns, timing, daily_returns)
+
+
+def check_estimated(method: Estimator, weights: object, dates: int, archetypes: int) -> Float[np.ndarray, "T K"]:
+    """What an estimator found, if it is weights.
+
+    Raises:
+        ConfigError: naming the estimator, and the first date on which its weights are unknown, negative, or do not sum to 1.
+    """
+    found, name = np.asarray(weights), type(method).__name__
+    if found.shape != (dates, archetypes):
+        raise ConfigError(
+            f"{name}: its weights have shape {found.shape}; expected one row a date, one column an archetype: {(dates, archetypes)}"
+        )
+    for wrong, what in (
+        (~np.isfinite(found).all(axis=1), "are not finite"),
+        ((found < 0).any(axis=1), "are negative"),
+        (np.abs(found.sum(axis=1, dtype=np.float64) - 1) > SUMS_TO_ONE, "do not sum to 1"),
+    ):
+        if wrong.any():
+            first = int(wrong.argmax())
+            raise ConfigError(
+                f"{name}: on {counted(int(wrong.sum()), 'date')} of {dates} its weights {what}, first on the date of index {first}: "
+                f"{found[first].tolist()}; an estimator returns non-negative weights that sum to 1, equal ones where it knows nothing"
+            )
+    return found
 
 
 def in_sample_fitness(

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.inputs import SignalName
 from massjax.evaluate.controls import best_of_means, inverse_noise, learned_signs, lookback_mean, unit_ranks
 from massjax.evaluate.judge import judged_signals
 from massjax.evaluate.repeated import Repetitions, signal_rank_ic, single_rank_ics, sums_rank_ic, weights_rank_ic
@@ -16,8 +16,8 @@ from massjax.timing import Timing
 
 FIT_DATES = 4
 """Dates whose fitness in sample is repeated."""
-TOGETHER_NUMBERS = 64_000_000
-"""Draws times archetypes times dates of which daily correlations are held at once."""
+TOGETHER_NUMBERS = 16_000_000
+"""Draws times archetypes times dates of whose daily correlations means are taken at once."""
 
 
 class Repeated(NamedTuple):
@@ -55,7 +55,8 @@ def fixed_weights(repetitions: Repetitions, weights: Float[np.ndarray, " K"], ra
 
 def raw_features_repeated(repetitions: Repetitions, values: Float[np.ndarray, "F N T"], timing: Timing) -> Repeated:
     """The sum of the features' ranks, whose signs each draw learns anew."""
-    signs = [learned_signs(daily, timing)[:, :, repetitions.dates] for daily in _daily_of_draws(repetitions, values, "renormalize")]
+    alone = single_rank_ics(repetitions, values, slice(None), "renormalize")
+    signs = [learned_signs(daily, timing)[:, :, repetitions.dates] for daily in _some_draws(alone)]
     ranks = unit_ranks(values[:, :, repetitions.dates], repetitions.member[:, repetitions.dates])
     return Repeated(sums_rank_ic(repetitions, ranks, np.concatenate(signs)), _unfitted(repetitions))
 
@@ -63,7 +64,7 @@ def raw_features_repeated(repetitions: Repetitions, values: Float[np.ndarray, "F
 def best_single_repeated(repetitions: Repetitions, timing: Timing) -> Repeated:
     """All weight on the best archetype of the look-back, chosen anew under each draw."""
     rank_ic, in_sample = [], []
-    for daily in _daily_of_draws(repetitions, repetitions.scores, repetitions.missing):
+    for daily in _some_draws(repetitions.alone):
         means = lookback_mean(daily, timing)
         best, decided = best_of_means(means)
         own = np.take_along_axis(daily, best[:, None, :], axis=1)[:, 0]
@@ -75,10 +76,7 @@ def best_single_repeated(repetitions: Repetitions, timing: Timing) -> Repeated:
 
 def equal_risk_repeated(repetitions: Repetitions, timing: Timing, ranked_by: SignalName) -> Repeated:
     """Weights inverse to the noise of each archetype's RankIC in the look-back, which each draw has anew."""
-    weights = [
-        np.moveaxis(inverse_noise(daily, timing), 1, 2)[:, repetitions.dates]
-        for daily in _daily_of_draws(repetitions, repetitions.scores, repetitions.missing)
-    ]
+    weights = [np.moveaxis(inverse_noise(daily, timing), 1, 2)[:, repetitions.dates] for daily in _some_draws(repetitions.alone)]
     return Repeated(weights_rank_ic(repetitions, np.concatenate(weights), repetitions.dates, ranked_by), _unfitted(repetitions))
 
 
@@ -103,11 +101,10 @@ def row_means(values: Float[np.ndarray, "R D"]) -> Float[np.ndarray, " R"]:
     return np.where(count > 0, np.where(known, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
-def _daily_of_draws(repetitions: Repetitions, values: Float[np.ndarray, "K N T"], missing: Missing) -> Iterator[Float[np.ndarray, "R K T"]]:
-    """RankIC of each archetype alone, some draws at a time."""
-    together = max(1, TOGETHER_NUMBERS // max(len(values) * values.shape[2], 1))
-    for start in range(0, len(repetitions.draws), together):
-        yield single_rank_ics(repetitions, values, slice(start, start + together), missing)
+def _some_draws(daily: Float[np.ndarray, "R K T"]) -> Iterator[Float[np.ndarray, "S K T"]]:
+    """Some draws at a time."""
+    together = max(1, TOGETHER_NUMBERS // max(daily.shape[1] * daily.shape[2], 1))
+    return (daily[start : start + together] for start in range(0, len(daily), together))
 
 
 def _unfitted(repetitions: Repetitions) -> Float[np.ndarray, " R"]:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from massjax.engine.devices import device_count, spread_items
 from massjax.engine.evaluation import Window
-from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.inputs import Missing, SignalName, check_alpha
 from massjax.engine.pairs import equal_stocks
 from massjax.engine.ranks import rank_returns
 from massjax.engine.signals import prepare_opinions
@@ -26,10 +26,12 @@ from massjax.timing import Timing
 
 SEEDS = 5
 """Seeds of a random search whose RankIC is compared, that of the run among them."""
-SHARE = 2.0
+SHARE = 1.0
 """Cost of all repetitions of a search, in units of the search itself."""
 TOGETHER_NUMBERS = 200_000
-"""Dates times archetypes times draws whose weights are estimated together."""
+"""Dates times archetypes times draws whose weights a device estimates together."""
+MOST_TOGETHER = 16
+"""Draws that a device estimates together."""
 
 
 def refitted(
@@ -60,13 +62,14 @@ def refitted(
 
 def _estimated(repetitions: Repetitions, method: Estimator, timing: Timing, key: Key[Array, ""]) -> Float[np.ndarray, "R D K"]:
     """The weights that apply on the dates of the repetitions, under each draw."""
-    scores, member = jnp.asarray(repetitions.scores, jnp.float32), jnp.asarray(repetitions.member)
-    alpha = jnp.float32(repetitions.alpha)
+    scores, member = jax.device_put((repetitions.scores.astype(np.float32), repetitions.member))
+    alpha = check_alpha(repetitions.alpha)
     prepared = prepare_estimator(method, scores, member, timing, alpha, repetitions.fit_signal, repetitions.missing, key)
     returns = jnp.asarray(repetitions.returns, jnp.float32)
     daily = None if repetitions.daily_returns is None else jnp.asarray(repetitions.daily_returns, jnp.float32)
     found_on = jnp.asarray(np.maximum(repetitions.dates - timing.delay, 0))
-    draws, together = repetitions.draws, max(1, min(16, TOGETHER_NUMBERS // scores.shape[0] // scores.shape[2]))
+    draws, devices = repetitions.draws, device_count()
+    together = devices * max(1, min(MOST_TOGETHER, TOGETHER_NUMBERS // scores.shape[0] // scores.shape[2]))
     parts = []
     for start in range(0, len(draws), together):
         rows = np.minimum(np.arange(start, start + together), len(draws) - 1)
@@ -86,11 +89,19 @@ def _estimate_draws(
     found_on: Int[Array, " D"],
     timing: Timing,
 ) -> Float[Array, "B D K"]:
-    def one_draw(column: Int[Array, " T"], stock: Int[Array, " N"]) -> Float[Array, "D K"]:
-        drawn = None if daily is None else daily[stock][:, column]
-        return method.weights(prepared, returns[stock][:, column], timing, drawn)[found_on]
+    """A block of draws, a share of it on each device."""
 
-    return jax.vmap(one_draw)(columns, stocks)
+    def apart(items: Int[Array, " C"], *data: Any) -> Float[Array, "C D K"]:
+        prepared, returns, daily, columns, stocks, found_on = data
+
+        def one_draw(item: Int[Array, ""]) -> Float[Array, "D K"]:
+            column, stock = columns[item], stocks[item]
+            drawn = None if daily is None else daily[stock][:, column]
+            return method.weights(prepared, returns[stock][:, column], timing, drawn)[found_on]
+
+        return jax.vmap(one_draw)(items)
+
+    return spread_items(apart, jnp.arange(len(columns)), prepared, returns, daily, columns, stocks, found_on)
 
 
 def _searched(

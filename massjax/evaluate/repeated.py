@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from massjax.average_ranks import average_ranks
+from massjax.engine.devices import device_count, spread_items
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.ranks import PAIRS_UP_TO, correlation, rank_sums
 from massjax.engine.signals import balance, prepare_opinions, ranking_signal
@@ -21,6 +22,8 @@ from massjax.statistics.cross_sections import deviations
 
 BLOCK_NUMBERS = 8_000_000
 """Numbers of the scores, and of the returns under all draws, that one block of dates holds at most."""
+RANKED = 80_000_000
+"""Scores that are ranked for the RankIC of archetypes, or features, alone, beyond which dates are left out evenly."""
 WORK = 1e10
 """Operations on one strategy's signals under all draws, beyond which dates are left out evenly."""
 
@@ -49,6 +52,11 @@ class Repetitions:
     alpha: float
     fit_signal: SignalName
     missing: Missing
+
+    @cached_property
+    def alone(self) -> Float[np.ndarray, "R K T"]:
+        """RankIC of each archetype alone under each draw; see `single_rank_ics`."""
+        return single_rank_ics(self, self.scores, slice(None), self.missing)
 
     def only(self, draws: Int[np.ndarray, " S"]) -> Repetitions:
         """The same with some of the draws, in the order given."""
@@ -124,23 +132,21 @@ def sums_rank_ic(
         signs: of each draw, feature and date.
     """
     exact = len(repetitions.returns) <= PAIRS_UP_TO
-    returns = jnp.asarray(repetitions.returns if exact else average_ranks(repetitions.returns), jnp.float32)
+    returns_ranks = np.empty((0, 0)) if exact else average_ranks(repetitions.returns)
+    returns = jnp.asarray(repetitions.returns, jnp.float32)
     found = []
     for rows in _blocks(repetitions, len(ranks)):
         chosen = repetitions.dates[rows]
-        found.append(
-            np.asarray(
-                _sums_block(
-                    jnp.asarray(np.moveaxis(ranks[:, :, rows], 2, 0), jnp.float32),
-                    jnp.asarray(np.moveaxis(signs[:, :, rows], 2, 0), jnp.float32),
-                    jnp.asarray(repetitions.member[:, chosen].T),
-                    jnp.asarray(repetitions.draws.columns[:, chosen].T),
-                    jnp.asarray(repetitions.draws.stocks),
-                    returns,
-                    exact,
-                )
-            ).T
+        of_block = _sums_block(
+            jnp.asarray(np.moveaxis(ranks[:, :, rows], 2, 0), jnp.float32),
+            jnp.asarray(np.moveaxis(signs[:, :, rows], 2, 0), jnp.float32),
+            jnp.asarray(repetitions.member[:, chosen].T),
+            jnp.asarray(repetitions.draws.columns[:, chosen].T),
+            jnp.asarray(repetitions.draws.stocks),
+            returns,
+            exact,
         )
+        found.append(np.asarray(of_block).T if exact else _of_sorted(np.asarray(of_block), repetitions, returns_ranks, chosen))
     return np.concatenate(found, axis=1) if found else np.empty((len(repetitions.draws), 0))
 
 
@@ -150,7 +156,8 @@ def single_rank_ics(
     """RankIC of each archetype, or feature, alone on every date with the returns of some draws, in float32; NaN where undefined.
 
     Scores and returns are ranked once, each among its own stocks, and the ranks correlated over the stocks that both have: exact where
-    these are the same, and off by the change of the ranks among the remaining stocks elsewhere.
+    these are the same, and off by the change of the ranks among the remaining stocks elsewhere. Of more scores than `RANKED` only those of
+    evenly spread dates are ranked, and those of the dates of the repetitions; on the others all is NaN.
 
     Args:
         repetitions: returns, membership and draws.
@@ -158,20 +165,28 @@ def single_rank_ics(
         draws: which of them.
         missing: `zero` takes a missing value as 0.
     """
-    ranked = jnp.asarray(_unit_ranks(repetitions.returns), jnp.float32)
-    columns, stocks = repetitions.draws.columns[draws], jnp.asarray(repetitions.draws.stocks[draws])
-    dates = values.shape[2]
-    found = np.empty((len(columns), len(values), dates), np.float32)
-    together = max(1, min(dates, BLOCK_NUMBERS // (values.shape[1] * max(len(values), len(columns)))))
-    for start in range(0, dates, together):
-        rows = np.minimum(np.arange(start, start + together), dates - 1)
+    ranked = jnp.asarray(_unit_ranks(repetitions.returns).T, jnp.float32)
+    columns, stocks = repetitions.draws.columns[draws], repetitions.draws.stocks[draws]
+    in_place = bool((stocks == np.arange(stocks.shape[1])).all())
+    found = np.full((len(columns), *values.shape[::2]), np.nan, np.float32)
+    chosen, devices = ranked_dates(repetitions, len(values)), device_count()
+    together = -(-min(chosen.size, max(1, BLOCK_NUMBERS // (len(values) * values.shape[1]))) // devices) * devices
+    for start in range(0, chosen.size, together):
+        rows = chosen[np.minimum(np.arange(start, start + together), chosen.size - 1)]
         here = np.where(repetitions.member[:, rows], values[:, :, rows], np.nan)
         if missing == "zero":
             here = np.where(repetitions.member[:, rows] & np.isnan(here), 0.0, here)
-        ranks = _unit_ranks(np.moveaxis(here, 0, -1))
-        block = _single_block(jnp.asarray(np.transpose(ranks, (1, 2, 0)), jnp.float32), ranked, jnp.asarray(columns[:, rows].T), stocks)
+        ranks = jnp.asarray(np.transpose(_unit_ranks(np.moveaxis(here, 0, -1)), (1, 2, 0)), jnp.float32)
+        block = _single_block(ranks, ranked, jnp.asarray(columns[:, rows].T), jnp.asarray(stocks), in_place)
         found[:, :, rows] = np.transpose(np.asarray(block), (2, 1, 0))
     return found
+
+
+def ranked_dates(repetitions: Repetitions, series: int) -> Int[np.ndarray, " E"]:
+    """The dates on which so many archetypes, or features, are ranked: all, or every m-th and those of the repetitions."""
+    stocks, dates = repetitions.member.shape
+    every = -(-series * stocks * dates // RANKED)
+    return np.union1d(np.arange(0, dates, every), repetitions.dates) if every > 1 else np.arange(dates)
 
 
 def _of_sorted(
@@ -211,7 +226,7 @@ def _signal_block(
 ) -> Float[Array, "D R"]:
     def one_date(date: tuple[Array, Array]) -> Array:
         drawn = returns[stocks, date[1][:, None]].T
-        return _rank_ic(jnp.broadcast_to(date[0][:, None], drawn.shape), drawn, exact, ranked=not exact)
+        return _rank_ic(jnp.broadcast_to(date[0][:, None], drawn.shape), drawn, exact)
 
     return lax.map(one_date, (signal, columns))
 
@@ -236,7 +251,7 @@ def _weights_block(
         opinions = prepare_opinions(score[:, :, None], there[:, None], missing)
         rows = jax.tree.map(lambda leaf: leaf[0], opinions)
         ranking = ranking_signal(rows, balance(weight).T, alpha, signal)
-        return _rank_ic(ranking, returns[stocks, column[:, None]].T, exact, ranked=False) if exact else ranking
+        return _rank_ic(ranking, returns[stocks, column[:, None]].T, exact) if exact else ranking
 
     return lax.map(one_date, (jnp.moveaxis(scores, 2, 0), member.T, weights, columns))
 
@@ -250,25 +265,26 @@ def _sums_block(
     stocks: Int[Array, "R N"],
     returns: Float[Array, "N T"],
     exact: bool,
-) -> Float[Array, "D R"]:
+) -> Float[Array, "D ..."]:
+    """RankIC of each date and draw; the sums themselves where not `exact`."""
+
     def one_date(date: tuple[Array, Array, Array, Array]) -> Array:
         rank, sign, there, column = date
         total = jnp.round(jnp.matmul(rank.T, sign.T, precision="highest"), 5)
-        return _rank_ic(jnp.where(there[:, None], total, jnp.nan), returns[stocks, column[:, None]].T, exact, ranked=False)
+        ranking = jnp.where(there[:, None], total, jnp.nan)
+        return _rank_ic(ranking, returns[stocks, column[:, None]].T, exact) if exact else ranking
 
     return lax.map(one_date, (ranks, signs, member, columns))
 
 
-def _rank_ic(signal: Float[Array, "N R"], returns: Float[Array, "N R"], exact: bool, ranked: bool) -> Float[Array, " R"]:
-    """Rank correlation of each column; where not `exact` the returns are ranks already, and the signal where `ranked`."""
+def _rank_ic(signal: Float[Array, "N R"], returns: Float[Array, "N R"], exact: bool) -> Float[Array, " R"]:
+    """Rank correlation of each column; where not `exact` both are ranks already."""
     common = ~jnp.isnan(signal) & ~jnp.isnan(returns)
     if exact:
         q, r = (rank_sums(jnp.where(common, values, jnp.nan)) for values in (signal, returns))
     else:
         known = jnp.maximum(common.sum(axis=0), 1).astype(jnp.float32)
         q, r = (_centred(values, common, known) for values in (signal, returns))
-        if not ranked:
-            q = rank_sums(jnp.where(common, signal, jnp.nan))
     return correlation((q * r).sum(axis=0), (q * q).sum(axis=0), (r * r).sum(axis=0))
 
 
@@ -276,21 +292,38 @@ def _centred(values: Float[Array, "N R"], common: Bool[Array, "N R"], known: Flo
     return jnp.where(common, values - (jnp.where(common, values, 0.0).sum(axis=0) / known)[None, :], 0.0)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="in_place")
 def _single_block(
-    ranks: Float[Array, "D K N"], returns: Float[Array, "N T"], columns: Int[Array, "D R"], stocks: Int[Array, "R N"]
+    ranks: Float[Array, "D K N"], returns: Float[Array, "T N"], columns: Int[Array, "D R"], stocks: Int[Array, "R N"], in_place: bool
 ) -> Float[Array, "D K R"]:
-    def one_date(date: tuple[Array, Array]) -> Array:
-        x, column = date
-        y = returns[stocks, column[:, None]].T
+    """Correlations of centred ranks, a share of the dates on each device; each stock has its own returns where `in_place`."""
+
+    def of_all(x: Float[Array, "K N"], y: Float[Array, "R N"]) -> tuple[Array, ...]:
+        some, known = ~jnp.isnan(x[:, :1]), ~jnp.isnan(y[:, 0])[None, :]
+        square_x, square_y = (x * x).sum(axis=1, keepdims=True), (y * y).sum(axis=1)[None, :]
+        product, defined = x @ y.T, some & known
+        zeros = jnp.zeros(product.shape, jnp.float32)
+        count = jnp.full(product.shape, jnp.float32(x.shape[1]))
+        return (*(jnp.where(defined, values, 0.0) for values in (product, zeros + square_x, zeros + square_y)), count)
+
+    def of_some(x: Float[Array, "K N"], y: Float[Array, "R N"]) -> tuple[Array, ...]:
         has_x, has_y = (~jnp.isnan(x)).astype(jnp.float32), (~jnp.isnan(y)).astype(jnp.float32)
         x, y = jnp.where(has_x > 0, x, 0.0), jnp.where(has_y > 0, y, 0.0)
-        count = jnp.maximum(has_x @ has_y, 1.0)
-        sum_x, sum_y = x @ has_y, has_x @ y
-        square_x, square_y = (x * x) @ has_y - sum_x**2 / count, has_x @ (y * y) - sum_y**2 / count
-        least = 1e-6 * count
-        defined = (square_x > least) & (square_y > least)
-        scale = jnp.sqrt(jnp.where(defined, square_x * square_y, 1.0))
-        return jnp.where(defined, (x @ y - sum_x * sum_y / count) / scale, jnp.nan)
+        (count, sum_x, own_x), (product, sum_y) = (
+            jnp.split(jnp.concatenate(rows) @ values.T, len(rows)) for rows, values in (((has_x, x, x * x), has_y), ((x, has_x), y))
+        )
+        count = jnp.maximum(count, 1.0)
+        return product - sum_x * sum_y / count, own_x - sum_x**2 / count, has_x @ (y * y).T - sum_y**2 / count, count
 
-    return lax.map(one_date, (ranks, columns))
+    def one_date(date: tuple[Array, Array], returns: Array, stocks: Array) -> Array:
+        x, column = date
+        y = returns[column] if in_place else returns[column[:, None], stocks]
+        whole = [(jnp.isnan(values).all(axis=1) | ~jnp.isnan(values).any(axis=1)).all() for values in (x, y)]
+        product, square_x, square_y, count = lax.cond(whole[0] & whole[1], of_all, of_some, x, y)
+        defined = (square_x > 1e-6 * count) & (square_y > 1e-6 * count)
+        return jnp.where(defined, product / jnp.sqrt(jnp.where(defined, square_x * square_y, 1.0)), jnp.nan)
+
+    def apart(items: Int[Array, " C"], ranks: Array, returns: Array, columns: Array, stocks: Array) -> Float[Array, "C K R"]:
+        return lax.map(lambda item: one_date((ranks[item], columns[item]), returns, stocks), items)
+
+    return spread_items(apart, jnp.arange(len(ranks)), ranks, returns, columns, stocks)

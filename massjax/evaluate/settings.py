@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Shaped
 from pydantic import Field
 
-from massjax.errors import ConfigError
+from massjax.errors import ConfigError, did_you_mean
 from massjax.portfolio.settings import BacktestSettings
 from massjax.row_words import counted
 from massjax.settings import Settings
@@ -136,4 +136,19 @@ def check_horizon(settings: EvaluateSettings, horizons: Collection[int], unit: s
         raise ConfigError(
             f"evaluate.horizon: the market data has no forward returns over {counted(settings.horizon, unit)}, only over: {known}; "
             "choose one of these, or add it to market.horizons"
+        )
+
+
+def check_feature_signs(settings: EvaluateSettings, features: Collection[str]) -> None:
+    """Refuse published signs of features that the market data does not have.
+
+    Raises:
+        ConfigError: naming the first of them, and what may have been meant.
+    """
+    unknown = [name for name in settings.feature_signs if name not in features]
+    if unknown:
+        known = ", ".join(sorted(features)) or "none"
+        raise ConfigError(
+            f"evaluate.feature_signs: the market data has no feature {unknown[0]!r}{did_you_mean(unknown[0], features)}; "
+            f"known here: {known}"
         )

@@ -128,7 +128,8 @@ def walk_forward(
         forward_returns: return from the first price one can trade at after each date; NaN where unknown.
         settings: the search of each date, for example `Annealing(chains=1024, steps=200)`.
         timing: look-back, gap, delay, horizon and execution lag at once, in place of those below.
-        lookback: dates in the look-back window, or `auto` for all that are known.
+        lookback: dates in the look-back window, or `auto` for all that are known; a look-back of the settings themselves goes before it,
+            and before that of `timing`.
         gap: dates between the last of the window and the date of the search.
         delay: dates from a search to the first date its weights apply on.
         key: a `jax.random.key`; each date draws from its own.
@@ -180,9 +181,14 @@ def walk_forward(
     check_method(settings)
     key, warm_start = check_key(key), check_flag("warm_start", warm_start)
     if timing is None:
-        timing = _timing(lookback, gap, delay, horizon, execution_lag, check_flag("leakage_ablation", leakage_ablation), labels)
-    elif (lookback, gap, horizon, execution_lag) != (None, None, None, None):
-        raise ConfigError("timing is given, and so is lookback, gap, horizon or execution_lag; give the timing alone")
+        own = lookback if settings.lookback is None else settings.lookback
+        timing = _timing(own, gap, delay, horizon, execution_lag, check_flag("leakage_ablation", leakage_ablation), labels)
+    elif (lookback, gap, horizon, execution_lag) != (None, None, None, None) or leakage_ablation or delay not in (1, timing.delay):
+        raise ConfigError(
+            "timing is given, and so is lookback, gap, delay, horizon, execution_lag or leakage_ablation; give the timing alone"
+        )
+    elif settings.lookback is not None:
+        timing = replace(timing, lookback=settings.lookback)
     timing.check_fits(labels)
     share = check_alpha(alpha)
     found = find_weights(

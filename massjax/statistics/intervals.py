@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
+from threading import Thread
 from typing import Literal
 
 import numpy as np
@@ -150,6 +153,16 @@ def block_length(daily: Float[np.ndarray, " T"], horizon: int) -> int:
     with np.errstate(invalid="ignore", divide="ignore"):
         best = float(optimal_block_length(np.where(np.isfinite(values), values, mean))["stationary"].iloc[0])
     return max(horizon, ceil(best)) if np.isfinite(best) else horizon
+
+
+def import_bootstrap() -> None:
+    """Begin to import `arch`, which takes seconds, beside what the caller computes; whoever needs it waits, and is told of errors."""
+
+    def quietly() -> None:
+        with suppress(Exception):
+            importlib.import_module("arch.bootstrap")
+
+    Thread(target=quietly, name="import arch", daemon=True).start()
 
 
 def resampled_dates(dates: int, block: int, draws: int = DRAWS, seed: int = 0) -> Int[np.ndarray, "B T"]:

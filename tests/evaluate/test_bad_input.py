@@ -76,6 +76,14 @@ def test_all_archetypes_identical(tmp_path: Path) -> None:
     assert result.strategy("posterior").metrics[1].over_uniform.mean == pytest.approx(0.0, abs=1e-9)
 
 
+def test_archetypes_that_cancel(tmp_path: Path) -> None:
+    result = made_up(tmp_path, lambda arrays: arrays.update(b=-arrays["a"]))
+    assert_defined(result)
+    (warning,) = [warning for warning in result.warnings if "the archetypes cancel" in warning]
+    assert warning.startswith(f"the archetypes cancel on {DATES - 31} of {DATES - 31} dates")
+    assert not np.isfinite(result.strategy("uniform").rank_ic[1]).any()
+
+
 def test_constant_scores_on_most_dates(tmp_path: Path) -> None:
     def flatten(arrays: dict[str, np.ndarray]) -> None:
         arrays["b"][: 3 * DATES // 4] = 1.0
@@ -113,6 +121,11 @@ def test_a_history_of_less_than_two_look_backs_deals_stocks_instead_of_shifting_
 def test_a_history_too_short_for_any_estimate_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"lookback: 30 dates do not fit.*has 25"):
         made_up(tmp_path, dates=25)
+
+
+def test_a_published_sign_of_no_feature_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"evaluate.feature_signs: the market data has no feature 'aa' \(did you mean 'a'\?\); .*: a, b$"):
+        made_up(tmp_path, evaluate={"feature_signs": {"aa": 1, "b": -1}})
 
 
 def test_without_p_values_the_rest_of_the_evidence_is_there(tmp_path: Path) -> None:

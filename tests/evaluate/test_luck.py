@@ -145,6 +145,25 @@ def test_p_values_are_uniform_where_nobody_knows_anything() -> None:
         assert np.mean(np.array(values) <= 0.05) < 0.12
 
 
+@pytest.mark.slow
+def test_scores_made_of_past_returns_gain_nothing_over_uniform_by_luck() -> None:
+    """Reversal over 5 to 120 dates, 100 walks over 250: what decides the verdict is not called beyond chance too often."""
+    p_gain, dates = [], 250
+    for seed in range(100):
+        path = np.random.default_rng(seed).normal(size=(N, dates + 126)).cumsum(axis=1)
+        today = np.arange(120, 120 + dates)
+        returns = (path[:, today + 6] - path[:, today + 1]).astype(np.float32)
+        scores = np.stack([path[:, today - back] - path[:, today] for back in (5, 20, 60, 120)]).astype(np.float32)
+        timing = Timing(lookback=60, horizon=5, execution_lag=1)
+        draws, member = make_draws(returns, [timing], 39), np.ones((N, dates), bool)
+        judged = np.arange(timing.first_applied, dates)
+        repetitions = Repetitions(draws, scores, member, returns, None, judged, 0.5, "mean", "renormalize")
+        repeated = {"uniform": fixed_weights(repetitions, np.full(K, 1 / K), "mean"), "best": best_single_repeated(repetitions, timing)}
+        p_gain.append(luck_of_strategies(repetitions, repeated, "uniform", frozenset({"best"}))["best"].gain)
+        assert "reversal" in draws.reason
+    assert np.mean(np.array(p_gain) <= 0.05) <= 0.08
+
+
 def test_every_strategy_of_a_run_has_its_evidence() -> None:
     rng = np.random.default_rng(6)
     settings = EvaluateSettings(horizon=5, lookback=10, gap=5, repetitions=19, signal="mean")
