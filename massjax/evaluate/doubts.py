@@ -59,8 +59,9 @@ def _cancelling(data: EvaluationData, strategies: Sequence[Strategy]) -> Iterato
     lost = judged & ~np.isfinite(uniform.rank_ic[data.settings.horizon])
     if judged.any() and lost.sum() >= MOSTLY * judged.sum():
         yield (
-            f"the archetypes cancel on {lost.sum():,} of {counted(int(judged.sum()), 'date')}, as one and its mirror do: equal weights "
-            "then tell no two stocks apart, have no RankIC, and no gain over them is defined"
+            f"by the {data.settings.signal} signal equal weights tell no two stocks apart on {lost.sum():,} of "
+            f"{counted(int(judged.sum()), 'date')}: archetypes cancel, as one and its mirror do, or never disagree, as one alone; there "
+            "they have no RankIC, and no gain over them is defined"
         )
 
 

@@ -79,9 +79,17 @@ def test_all_archetypes_identical(tmp_path: Path) -> None:
 def test_archetypes_that_cancel(tmp_path: Path) -> None:
     result = made_up(tmp_path, lambda arrays: arrays.update(b=-arrays["a"]))
     assert_defined(result)
-    (warning,) = [warning for warning in result.warnings if "the archetypes cancel" in warning]
-    assert warning.startswith(f"the archetypes cancel on {DATES - 31} of {DATES - 31} dates")
+    assert any(
+        f"by the mean signal equal weights tell no two stocks apart on {DATES - 31} of {DATES - 31} dates" in warning
+        for warning in result.warnings
+    )
     assert not np.isfinite(result.strategy("uniform").rank_ic[1]).any()
+
+
+def test_one_archetype_never_disagrees(tmp_path: Path) -> None:
+    result = made_up(tmp_path, rules=1, evaluate={"signal": "disagreement", "p_values": False})
+    assert_defined(result)
+    assert any("by the disagreement signal equal weights tell no two stocks apart" in warning for warning in result.warnings)
 
 
 def test_constant_scores_on_most_dates(tmp_path: Path) -> None:
