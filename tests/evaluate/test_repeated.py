@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -160,3 +162,27 @@ def test_a_draw_is_kept_by_its_number() -> None:
     repetitions = Repetitions(draws, np.zeros((1, 2, 4)), np.ones((2, 4), bool), np.zeros((2, 4)), None, np.arange(4), 0.5, "mean", "zero")
     np.testing.assert_array_equal(repetitions.only(np.array([2, 0])).draws.stocks, [[4, 5], [0, 1]])
     np.testing.assert_array_equal(row_means(np.array([[1.0, np.nan, 3.0], [np.nan] * 3])), [2.0, np.nan])
+
+
+def test_archetypes_alone_are_ranked_on_evenly_spread_dates_and_on_those_of_the_repetitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    repetitions = made(11, 0.0)
+    every = single_rank_ics(repetitions, repetitions.scores, slice(None), "renormalize")
+    monkeypatch.setattr(module, "RANKED", repetitions.scores.size // 7)
+    chosen = module.ranked_dates(repetitions, K)
+    assert set(repetitions.dates) < set(chosen)
+    assert chosen.size < T
+    few = single_rank_ics(repetitions, repetitions.scores, slice(None), "renormalize")
+    np.testing.assert_array_equal(np.isfinite(few[0]).any(axis=0), np.isin(np.arange(T), chosen) & (np.arange(T) < T - 5))
+    np.testing.assert_allclose(few[:, :, chosen], every[:, :, chosen], atol=1e-6)
+    np.testing.assert_array_equal(repetitions.alone, few)
+
+
+def test_permuted_stocks_are_gathered_one_by_one() -> None:
+    repetitions = made(12, 0.0)
+    stocks = np.random.default_rng(13).permuted(repetitions.draws.stocks, axis=1)
+    dealt = replace(repetitions, draws=replace(repetitions.draws, stocks=stocks))
+    found = single_rank_ics(dealt, dealt.scores, slice(2, 4), "renormalize")
+    for place, draw in enumerate((2, 3)):
+        drawn = dealt.draws.returns(dealt.returns, draw)
+        expected = [[slow(dealt.scores[k, :, t], drawn[:, t]) for t in range(T)] for k in range(K)]
+        np.testing.assert_allclose(found[place], expected, atol=2e-6)
