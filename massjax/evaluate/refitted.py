@@ -26,7 +26,7 @@ from massjax.timing import Timing
 
 SEEDS = 5
 """Seeds of a random search whose RankIC is compared, that of the run among them."""
-SHARE = 1.0
+SHARE = 2.0
 """Cost of all repetitions of a search, in units of the search itself."""
 TOGETHER_NUMBERS = 200_000
 """Dates times archetypes times draws whose weights a device estimates together."""
