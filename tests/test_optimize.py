@@ -41,11 +41,12 @@ def test_one_command_from_a_config_to_a_run_directory(config: Path, tmp_path: Pa
         "searching walk-forward: annealing",
         "searching walk-forward: gradient",
         "judging against the controls",
+        "repeating the procedure where returns are luck",
         "writing the run directory",
     ]
     assert "\033" not in printed.err
     metrics = json.loads((out / "metrics.json").read_text())
-    assert list(metrics["strategies"]) == ["annealing", "gradient", "uniform", "best_single"]
+    assert list(metrics["strategies"]) == ["annealing", "gradient", "uniform", "best_single", "equal_risk", "raw_features"]
     resolved = yaml.safe_load((out / "config.yaml").read_text())
     assert (resolved["seed"], resolved["search"][0]["steps"], resolved["out"]) == (7, 2, str(out))
 

@@ -44,9 +44,10 @@ def make_draws(forward_returns: Float[np.ndarray, "N T"], timings: Sequence[Timi
     """Circular shifts of the dates on which returns are known, where there are enough of them; else permutations of the stocks.
 
     Scores may be made of past returns, as momentum is. A return moved later by less than such a memory meets the scores that it is a part
-    of: what luck alone does then looks too good for momentum, and too bad for reversal, whose own p-values become too small (those of
-    the gain over uniform weights do not). So where the history is long, returns move later by `MEMORY` dates at least, which is to
-    say that each date meets a return from its future, or from long ago; elsewhere `reason` says it. Dates after the last known return
+    of: what luck alone does then looks too good for momentum, and too bad for reversal, whose own p-values become too small (of
+    RankIC and fitness; the gain of the best single archetype over uniform weights was not affected where it was measured). So where the
+    history is long, returns move later by `MEMORY` dates at least, which is to say that each date meets a return from its future, or from
+    long ago; elsewhere `reason` says it. Dates after the last known return
     stay where they are, so that every repetition knows as many returns as the run did.
 
     Args:

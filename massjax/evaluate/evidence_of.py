@@ -94,16 +94,17 @@ def _luck(
             progress(number, len(candidates))
     searches = frozenset(candidate.name for candidate in candidates if candidate.kind == "search")
     luck = luck_of_strategies(repetitions, repeated, UNIFORM, searches)
-    limits = _limits(repetitions, int((np.isfinite(returns).any(axis=0) & data.evaluated).sum()))
+    series = max(len(data.scores), len(data.features or {}))
+    limits = _limits(repetitions, int((np.isfinite(returns).any(axis=0) & data.evaluated).sum()), series)
     return luck, {c.name: limits if c.name in luck else NOT_REPEATED.get(c.name, "") for c in candidates}, repeated
 
 
-def _limits(repetitions: Repetitions, dates: int) -> str:
+def _limits(repetitions: Repetitions, dates: int, series: int) -> str:
     """What limits the p-values: the draws, and the dates left out to save time."""
-    judged, learned = repetitions.dates.size, ranked_dates(repetitions, len(repetitions.scores)).size
+    judged, learned = repetitions.dates.size, ranked_dates(repetitions, series).size
     left_out = f"to save time they rest on {judged} of {counted(dates, 'date')}, evenly spread" if judged < dates else ""
     total = repetitions.member.shape[1]
-    fewer = f"to save time each archetype alone is judged on {learned} of {counted(total, 'date')}" if learned < total else ""
+    fewer = f"to save time each archetype or feature alone is judged on {learned} of {counted(total, 'date')}" if learned < total else ""
     return "; ".join(filter(None, (repetitions.draws.reason, left_out, fewer)))
 
 
