@@ -16,7 +16,8 @@ from scaling_theory import Theory, theory_of
 import massjax as mj
 from massjax.config import RunConfig
 from massjax.engine.finite.agents import Drawn, draw_agents
-from massjax.evaluate import span
+from massjax.evaluate.searches import first_evaluated
+from massjax.evaluate.settings import check_horizon
 from massjax.scoring.gathering import gather_scores
 from massjax.scoring.work import prepare
 from massjax.statistics.correlation import daily_rank_ic
@@ -73,9 +74,9 @@ def load_market(config: RunConfig) -> Market:
     """Panel and scores of a configuration."""
     work = prepare(config)
     panel, settings = work.panel, config.evaluate
-    span.check_horizon(settings, panel.forward_returns)
-    gap = span.resolve_gap(settings, config.market.execution_lag)
-    first = span.first_evaluated(settings, gap, panel.dates, config.market.execution_lag)
+    check_horizon(settings, panel.forward_returns)
+    timing = settings.timing(config.market.execution_lag, dates=panel.dates)
+    first = first_evaluated([timing], panel.dates)
     scores, returns = gather_scores(work).scores, panel.forward_returns[settings.horizon]
     order = np.argsort(~panel.member, axis=0, kind="stable")[: panel.member.sum(axis=0).max()]
     member, returns = (np.take_along_axis(values, order, axis=0) for values in (panel.member, returns))
@@ -87,7 +88,7 @@ def load_market(config: RunConfig) -> Market:
         evaluated=(np.arange(panel.dates.size) >= first) & known,
         dates=panel.dates,
         archetypes=tuple(archetype.name for archetype in work.archetypes),
-        config=config.replace(evaluate=settings.replace(gap=gap)),
+        config=config.replace(evaluate=settings.replace(gap=timing.gap, lookback=timing.least)),
     )
 
 

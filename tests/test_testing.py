@@ -174,7 +174,7 @@ class Crowded(Sound):
 
 
 BROKEN = {
-    Flattering: ("the_fitness_is_exact", "not the exact one"),
+    Flattering: ("the_value_is_that_of_the_objective", "a chain's value"),
     Unscaled: ("weights_are_distributions", "must sum to 1"),
     Forgetful: ("the_history_never_falls", "the best fitness fell"),
     Hasty: ("no_start_is_lost", "must judge them"),

@@ -229,7 +229,9 @@ def _timing(
 ) -> Timing:
     """The timing of single arguments, of which an execution lag is 0 unless it is given."""
     if lookback is None or (gap is None and horizon is None):
-        raise ConfigError("lookback and gap are not given; give both, or a timing such as massjax.Timing(lookback=60, horizon=5)")
+        raise ConfigError(
+            "lookback and gap are not given; give both, as lookback=60, gap=5, or a timing such as massjax.Timing(lookback=60, horizon=5)"
+        )
     if horizon is None and execution_lag is not None:
         raise ConfigError(f"execution_lag={execution_lag} without a horizon checks nothing; give horizon, the dates a return runs over")
     lag = 0 if execution_lag is None else execution_lag

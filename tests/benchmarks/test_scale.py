@@ -21,6 +21,7 @@ def test_a_quick_run_tells_time_and_memory_of_every_stage(tmp_path: Path, capsys
         "reading the scores",
         "searching walk-forward: annealing",
         "judging against the controls",
+        "repeating the procedure where returns are luck",
         scale.WRITING,
         scale.WHOLE,
     ]
