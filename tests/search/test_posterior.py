@@ -382,4 +382,4 @@ def test_the_result_is_the_same_on_several_devices(tmp_path):
         subprocess.run(command, check=True, cwd=ROOT)
     one, two = (np.load(tmp_path / f"{devices}.npz") for devices in (1, 2))
     for signal in one:
-        np.testing.assert_array_equal(one[signal], two[signal])
+        np.testing.assert_allclose(one[signal], two[signal], atol=5e-5, err_msg="sums over shares of the work round differently")
