@@ -16,7 +16,7 @@ MOST_DATES = 60
 """Dates, evenly spread, from which the archetypes' correlation is worked out: scores of dates between them are mostly the same."""
 
 
-def effective_archetypes(weights: Float[np.ndarray, "... K"]) -> Float[np.ndarray, "..."]:
+def effective_archetypes(weights: Float[np.ndarray, "... K"]) -> Float[np.ndarray, " ..."]:
     r"""Effective number of archetypes in a mix, $1 / \sum_k w_k^2$ with the weights scaled to sum to 1.
 
     From 1 (one archetype has it all) to K (equal weights): as many equally weighted, independent opinions of equal noise average to the
