@@ -33,6 +33,18 @@ def average_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..
     return ranks.reshape(values.shape)
 
 
+def unit_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..."]:
+    """Average ranks less their mean, over the number of ranked values of the column: between -1/2 and 1/2; NaN where there is none.
+
+    Example:
+        >>> unit_ranks(np.array([0.3, 0.1, np.nan, 0.4])).round(3).tolist()
+        [0.0, -0.333, nan, 0.333]
+    """
+    ranks = average_ranks(values)
+    count = np.isfinite(ranks).sum(axis=0)
+    return (ranks - (count + 1) / 2) / np.maximum(count, 1)
+
+
 def row_ranks(values: Float[np.ndarray, "M N"]) -> Float[np.ndarray, "M N"]:
     """Average rank of each value within its row, by one sort a row; what is not finite is left out of the ranking, and is NaN."""
     known = np.isfinite(values)

@@ -40,19 +40,13 @@ def history_rank_ic(
     archetypes, stocks, dates = np.shape(scores)
     together = min(max(1, BLOCK_CELLS // max(archetypes * stocks, 1)), dates)
     found = np.empty((np.shape(weights)[0], dates), np.float32)
-    history = ((scores, np.nan), (member, False), (forward_returns, np.nan))
+    history = [np.asarray(values) for values in (scores, member, forward_returns)]
     candidates, share = jnp.asarray(weights, jnp.float32), jnp.asarray(alpha, jnp.float32)
     for start in range(0, dates, together):
-        rows = slice(start, min(start + together, dates))
-        block = [_padded(np.asarray(values)[..., rows], together, fill) for values, fill in history]
-        daily = _block_rank_ic(block[0], block[1], block[2], candidates, share, signal, missing)
-        found[:, rows] = np.asarray(daily)[:, : rows.stop - rows.start]
+        rows = np.minimum(np.arange(start, start + together), dates - 1)
+        block = [values[..., rows] for values in history]
+        found[:, rows] = _block_rank_ic(block[0], block[1], block[2], candidates, share, signal, missing)
     return found
-
-
-def _padded(values: np.ndarray, dates: int, fill: float) -> np.ndarray:
-    lacking = dates - values.shape[-1]
-    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, lacking)], constant_values=fill) if lacking else values
 
 
 @partial(jax.jit, static_argnames=("signal", "missing"))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from massjax.average_ranks import average_ranks
+from massjax.average_ranks import unit_ranks
 from massjax.engine.inputs import Missing
 from massjax.statistics.cross_sections import CrossSections, cross_sections, rank_correlations
 from massjax.statistics.series import window_means
@@ -139,13 +139,11 @@ def learned_signs(daily: Float[np.ndarray, "... T"], timing: Timing) -> Float[np
     return np.where(np.isfinite(means), np.sign(means), 0.0)
 
 
-def unit_ranks(values: Float[np.ndarray, "F N T"], member: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, "F N T"]:
+def feature_ranks(values: Float[np.ndarray, "F N T"], member: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, "F N T"]:
     """Average rank of each member among those that have the feature, from -1/2 to 1/2; 0, the middle, where it has not."""
     found = np.zeros(values.shape)
     for row, feature in zip(found, values, strict=True):
-        ranks = average_ranks(np.where(member, feature, np.nan))
-        count = np.isfinite(ranks).sum(axis=0)
-        row[:] = np.nan_to_num((ranks - (count + 1) / 2) / np.maximum(count, 1))
+        row[:] = np.nan_to_num(unit_ranks(np.where(member, feature, np.nan)))
     return found
 
 

@@ -20,6 +20,7 @@ from massjax.errors import ConfigError
 from massjax.row_words import counted
 from massjax.search.base import Estimator, Method, Search
 from massjax.search.loop import run_search
+from massjax.statistics.series import window_means
 from massjax.timing import Timing
 
 History: TypeAlias = tuple[Float[Array, "K N T"], Bool[Array, "N T"], Float[Array, "N T"]]
@@ -180,13 +181,8 @@ def in_sample_fitness(
     most = max(1, IN_SAMPLE_CELLS // (total * stocks))
     chosen = chosen[:: -(-chosen.size // most)]
     daily = history_rank_ic(*history, weights[chosen], alpha=jnp.asarray(alpha), signal=signal, missing=missing)
-    known = np.isfinite(daily)
-    before = np.zeros((len(chosen), 1))
-    sums, counts = (np.concatenate([before, np.cumsum(v, axis=1)], axis=1) for v in (np.where(known, daily, 0.0), known))
     start, end, _ = timing.windows_of_applied(total)
-    row = np.arange(len(chosen))
-    count = counts[row, end[chosen]] - counts[row, start[chosen]]
-    fitness[chosen] = np.where(count > 0, (sums[row, end[chosen]] - sums[row, start[chosen]]) / np.maximum(count, 1), np.nan)
+    fitness[chosen] = np.diagonal(window_means(daily, start[chosen], end[chosen]))
     return fitness
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from massjax.errors import ConfigError
 from massjax.evaluate.candidates import Candidate, EvaluationData
-from massjax.evaluate.controls import unit_ranks
+from massjax.evaluate.controls import feature_ranks
 from massjax.evaluate.result import LIGHTGBM
 from massjax.timing import Timing
 
@@ -67,7 +67,7 @@ def learned_signal(
     """
     lightgbm = lightgbm_package()
     dates = member.shape[1]
-    ranks, target = unit_ranks(values, member), unit_ranks(forward_returns[None], member)[0]
+    ranks, target = feature_ranks(values, member), feature_ranks(forward_returns[None], member)[0]
     known, signal = member & np.isfinite(forward_returns), np.full(member.shape, np.nan)
     for fit in range(timing.first_search, dates - timing.delay, REFIT):
         window, applied = timing.window(fit), slice(fit + timing.delay, min(fit + timing.delay + REFIT, dates))

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from massjax.engine.inputs import SignalName
-from massjax.evaluate.controls import best_of_means, inverse_noise, learned_signs, lookback_mean, unit_ranks
+from massjax.evaluate.controls import best_of_means, feature_ranks, inverse_noise, learned_signs, lookback_mean
 from massjax.evaluate.judge import judged_signals
 from massjax.evaluate.repeated import Repetitions, signal_rank_ic, single_rank_ics, sums_rank_ic, weights_rank_ic
 from massjax.timing import Timing
@@ -57,7 +57,7 @@ def raw_features_repeated(repetitions: Repetitions, values: Float[np.ndarray, "F
     """The sum of the features' ranks, whose signs each draw learns anew."""
     alone = single_rank_ics(repetitions, values, slice(None), "renormalize")
     signs = [learned_signs(daily, timing)[:, :, repetitions.dates] for daily in _some_draws(alone)]
-    ranks = unit_ranks(values[:, :, repetitions.dates], repetitions.member[:, repetitions.dates])
+    ranks = feature_ranks(values[:, :, repetitions.dates], repetitions.member[:, repetitions.dates])
     return Repeated(sums_rank_ic(repetitions, ranks, np.concatenate(signs)), _unfitted(repetitions))
 
 

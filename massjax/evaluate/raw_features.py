@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from massjax.evaluate.candidates import Candidate, EvaluationData
-from massjax.evaluate.controls import learned_signs, signed_sum, single_rank_ic, unit_ranks
+from massjax.evaluate.controls import feature_ranks, learned_signs, signed_sum, single_rank_ic
 from massjax.evaluate.procedures import fixed, raw_features_repeated
 from massjax.evaluate.result import RAW_FEATURES
 
@@ -23,7 +23,7 @@ def raw_features_control(data: EvaluationData) -> list[Candidate]:
     names, values = [name for name, known in zip(names, informed, strict=True) if known], values[informed]
     if not names:
         return []
-    ranks = unit_ranks(values, data.member)
+    ranks = feature_ranks(values, data.member)
     if published:
         signs = np.repeat(np.array([float(published[name]) for name in names])[:, None], data.member.shape[1], axis=1)
         signal = signed_sum(ranks, signs, data.member)

@@ -121,9 +121,9 @@ def _searched(
     found, fitness = [], []
     for date in fit_dates:
         length = window_length(timing, int(date), total)
-        start = max(int(date) - (timing.gap or 0) - length, 0)
-        window = slice(start, start + length)
-        known = np.arange(start, start + length) < date - (timing.gap or 0)
+        end = timing.window(int(date)).stop
+        window = slice(max(end - length, 0), max(end, length))
+        known = np.arange(window.start, window.stop) < end
         member = repetitions.member[:, window] & known[None, :]
         weights, value = _search_draws(
             method,
@@ -139,7 +139,6 @@ def _searched(
             repetitions.fit_signal,
             repetitions.missing,
             warm_start,
-            warm_start or method.objective.uses_previous,
         )
         known_value = jnp.isfinite(value)[:, None]
         previous = jnp.where(known_value, weights, previous)
@@ -161,7 +160,7 @@ def _seed_means(repetitions: Repetitions, weights: Float[np.ndarray, "S D K"], r
     return tuple(float(mean) for mean in row_means(daily)[: min(len(weights), draws)])
 
 
-@partial(jax.jit, static_argnames=("settings", "signal", "missing", "warm_start", "in_order"))
+@partial(jax.jit, static_argnames=("settings", "signal", "missing", "warm_start"))
 def _search_draws(
     settings: Search,
     scores: Float[Array, "K N L"],
@@ -176,7 +175,6 @@ def _search_draws(
     signal: SignalName,
     missing: Missing,
     warm_start: bool,
-    in_order: bool,
 ) -> tuple[Float[Array, "I K"], Float[Array, " I"]]:
     """A search over one window for each draw: scores are prepared once, returns for each."""
 
@@ -195,7 +193,7 @@ def _search_draws(
             mine = jax.random.wrap_key_data(
                 jnp.where(seed > 0, jax.random.key_data(jax.random.fold_in(key, seed)), jax.random.key_data(key))
             )
-            objective = settings.make_objective(window, alpha, signal, before if in_order else None)
+            objective = settings.make_objective(window, alpha, signal, before if warm_start or settings.uses_previous else None)
             result = run_search(objective, settings, start, mine)
             return result.weights, result.fitness
 

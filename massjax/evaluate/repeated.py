@@ -12,13 +12,13 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from massjax.average_ranks import average_ranks
+from massjax.average_ranks import average_ranks, unit_ranks
 from massjax.engine.devices import device_count, spread_items
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.ranks import PAIRS_UP_TO, correlation, rank_sums
 from massjax.engine.signals import balance, prepare_opinions, ranking_signal
 from massjax.evaluate.draws import Draws
-from massjax.statistics.cross_sections import deviations
+from massjax.statistics.cross_sections import correlation_of, deviations
 
 BLOCK_NUMBERS = 8_000_000
 """Numbers of the scores, and of the returns under all draws, that one block of dates holds at most."""
@@ -165,7 +165,7 @@ def single_rank_ics(
         draws: which of them.
         missing: `zero` takes a missing value as 0.
     """
-    ranked = jnp.asarray(_unit_ranks(repetitions.returns).T, jnp.float32)
+    ranked = jnp.asarray(unit_ranks(repetitions.returns).T, jnp.float32)
     columns, stocks = repetitions.draws.columns[draws], repetitions.draws.stocks[draws]
     in_place = bool((stocks == np.arange(stocks.shape[1])).all())
     found = np.full((len(columns), *values.shape[::2]), np.nan, np.float32)
@@ -176,7 +176,7 @@ def single_rank_ics(
         here = np.where(repetitions.member[:, rows], values[:, :, rows], np.nan)
         if missing == "zero":
             here = np.where(repetitions.member[:, rows] & np.isnan(here), 0.0, here)
-        ranks = jnp.asarray(np.transpose(_unit_ranks(np.moveaxis(here, 0, -1)), (1, 2, 0)), jnp.float32)
+        ranks = jnp.asarray(np.transpose(unit_ranks(np.moveaxis(here, 0, -1)), (1, 2, 0)), jnp.float32)
         block = _single_block(ranks, ranked, jnp.asarray(columns[:, rows].T), jnp.asarray(stocks), in_place)
         found[:, :, rows] = np.transpose(np.asarray(block), (2, 1, 0))
     return found
@@ -198,19 +198,8 @@ def _of_sorted(
         drawn = ranks[repetitions.draws.stocks, repetitions.draws.columns[:, date, None]].T
         known = np.isfinite(signals[place]) & np.isfinite(drawn)
         ranked = average_ranks(np.where(known, signals[place], np.nan))
-        q, r = deviations(ranked, known), deviations(np.where(known, drawn, np.nan), known)
-        scale = q.norm * r.norm
-        found[:, place] = np.where(
-            q.varied & r.varied & (scale > 0), (q.values * r.values).sum(axis=0) / np.where(scale > 0, scale, 1.0), np.nan
-        )
+        found[:, place] = correlation_of(deviations(ranked, known), deviations(np.where(known, drawn, np.nan), known))
     return found
-
-
-def _unit_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..."]:
-    """Average ranks less their mean, over the number of stocks: between -1/2 and 1/2."""
-    ranks = average_ranks(values)
-    count = np.isfinite(ranks).sum(axis=0)
-    return (ranks - (count + 1) / 2) / np.maximum(count, 1)
 
 
 def _blocks(repetitions: Repetitions, archetypes: int, dates: int | None = None) -> Iterator[slice]:

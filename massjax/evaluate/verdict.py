@@ -8,7 +8,7 @@ from typing import Literal
 
 from massjax.evaluate.evidence import Gain, Verdict
 from massjax.evaluate.result import Strategy
-from massjax.statistics.series import telling_dates
+from massjax.timing import telling_dates
 
 LEVEL = 0.05
 """Highest adjusted p-value of a gain with which a mix is advised."""

@@ -15,7 +15,8 @@ from massjax.report.verdict_words import about_luck, about_opinions, further_dat
 from massjax.report.wording import NONE, dates_differ, horizon_dates, number, percent, probability, return_name, signed_percent
 from massjax.row_words import counted
 from massjax.statistics.intervals import Interval
-from massjax.statistics.series import SeriesSummary, telling_dates
+from massjax.statistics.series import SeriesSummary
+from massjax.timing import telling_dates
 
 FEW = "*"
 """Marks a year with too few dates to tell."""

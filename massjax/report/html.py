@@ -23,9 +23,8 @@ from massjax.report.run import RunResult
 from massjax.report.telling import annualised, shown_summary, too_few
 from massjax.report.verdict_words import opening
 from massjax.row_words import counted, every, row_unit
-from massjax.statistics.series import telling_dates
 from massjax.terminal import escaped_text
-from massjax.timing import FEWEST_HORIZONS
+from massjax.timing import FEWEST_HORIZONS, telling_dates
 
 MODEL_FACTS = ("model", "model_name")
 """Last parts of the names under which a store says which model answered."""

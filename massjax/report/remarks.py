@@ -12,7 +12,7 @@ from massjax.evaluate.result import Strategy
 from massjax.market.panel import Panel
 from massjax.report.run import ArchetypeFacts
 from massjax.row_words import counted, first_few, row_unit
-from massjax.statistics.series import telling_dates
+from massjax.timing import telling_dates
 
 LITTLE_COVERAGE = 0.9
 """Share of members with a score under which a run warns."""

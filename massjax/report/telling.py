@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 
 from massjax.report.run import RunResult
-from massjax.statistics.series import SeriesSummary, telling_dates
+from massjax.statistics.series import SeriesSummary
+from massjax.timing import telling_dates
 
 
 def shown_summary(summary: SeriesSummary, horizon: int) -> SeriesSummary:

@@ -11,7 +11,7 @@ from massjax.evaluate.verdict import MOST_YEARS, USEFUL_GAIN, bounds
 from massjax.report.run import RunResult
 from massjax.report.wording import NONE, headline, listed, number, percent, probability, return_name, signed_percent
 from massjax.row_words import counted
-from massjax.statistics.series import telling_dates
+from massjax.timing import telling_dates
 
 MONTHS = 12
 YEARS_IN_MONTHS = 1.5

@@ -12,7 +12,8 @@ from massjax.evaluate.verdict import LEVEL, bounds
 from massjax.report.run import RunResult
 from massjax.report.telling import known_dates, too_few
 from massjax.row_words import counted, short_unit
-from massjax.statistics.series import SeriesSummary, telling_dates
+from massjax.statistics.series import SeriesSummary
+from massjax.timing import telling_dates
 
 MINUS = "\N{MINUS SIGN}"
 ABLATION = "Leakage ablation: the search could see returns that were not yet known. Nothing here is a result."

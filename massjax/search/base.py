@@ -175,25 +175,17 @@ class Search(Method):
         """The state one step on, with what the step judged taken into its `best`."""
 
 
-def check_method(settings: object) -> None:
+def check_method(settings: object, wanted: type[Method] = Method) -> None:
     """Refuse what finds no weights.
 
-    Raises:
-        ConfigError: `settings` is not an instance of a class derived from `Search` or `Estimator`.
-    """
-    if not isinstance(settings, Method):
-        raise ConfigError(
-            f"settings={settings!r} is no search; expected an instance of one, such as massjax.Annealing(chains=1024, steps=200)"
-        )
-
-
-def check_search(settings: object) -> None:
-    """Refuse what is no search.
+    Args:
+        settings: what is to find them.
+        wanted: `Search` where candidates are needed.
 
     Raises:
-        ConfigError: `settings` is not an instance of a class derived from `Search`.
+        ConfigError: `settings` is not an instance of a class derived from `wanted`.
     """
-    if not isinstance(settings, Search):
+    if not isinstance(settings, wanted):
         raise ConfigError(
             f"settings={settings!r} is no search; expected an instance of one, such as massjax.Annealing(chains=1024, steps=200)"
         )

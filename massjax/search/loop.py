@@ -31,7 +31,7 @@ from massjax.engine.inputs import (
 from massjax.errors import ConfigError, DataError
 from massjax.labels import check_labels
 from massjax.search.averaging import average_of_best
-from massjax.search.base import Search, check_search
+from massjax.search.base import Search, check_method
 from massjax.search.evaluated import Evaluated
 from massjax.search.objectives import MeanRankIC, Objective
 from massjax.search.result import SearchResult
@@ -107,7 +107,7 @@ def search_window(
     check_choice("missing", missing, MISSING)
     check_labels(scores=scores, member=member, forward_returns=forward_returns, start=start)
     arrays = check_inputs(scores, member, forward_returns)
-    check_search(settings)
+    check_method(settings, Search)
     key = check_key(key)
     first = check_start(start, settings.population, arrays[0].shape[0])
     held_to = check_previous(previous, settings, arrays[0].shape[0])

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from massjax.timing import fewest_dates
-
 
 @dataclass(frozen=True)
 class SeriesSummary:
@@ -95,24 +93,6 @@ def standard_error(daily: Float[np.ndarray, " T"], horizon: int) -> float:
     rectangular_variance = 2.0 * covariances.sum() - covariances[0]
     bartlett_variance = 2.0 * (bartlett @ covariances) - covariances[0]
     return float(np.sqrt(max(rectangular_variance, bartlett_variance, 0.0) / count))
-
-
-def telling_dates(horizon: int) -> int:
-    """The fewest dates from which a t-statistic may be called beyond chance.
-
-    Two things are asked for. Thirty dates, from which the mean of independent values is usually taken as normal, as |t| ≥ 2 takes
-    it. And a dozen stretches of the horizon that do not overlap: under those the standard error of overlapping returns is so
-    uncertain that no skill at all passes for |t| ≥ 2 more than twice as often as the 5 % it should (measured with `standard_error`
-    on no-skill series, horizons of 1 to 20: 12 to 16 % with six stretches, 10 % with twelve, 7 % with twenty).
-
-    Args:
-        horizon: rows over which the forward return behind each value runs.
-
-    Example:
-        >>> telling_dates(1), telling_dates(5), telling_dates(20)
-        (30, 60, 240)
-    """
-    return fewest_dates(horizon)
 
 
 def window_means(daily: Float[np.ndarray, "... T"], start: Int[np.ndarray, " D"], end: Int[np.ndarray, " D"]) -> Float[np.ndarray, "... D"]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from massjax.evaluate.evidence import Evidence, Gain, Luck, Verdict
 from massjax.evaluate.verdict import LEVEL, MOST_YEARS, USEFUL_GAIN, bounds, verdict
-from massjax.statistics.series import telling_dates
+from massjax.timing import telling_dates
 from tests.report.made_evidence import interval
 
 HORIZON = 5

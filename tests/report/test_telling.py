@@ -21,7 +21,8 @@ from massjax.report.run_directory import write_run
 from massjax.report.tables import metrics_document
 from massjax.report.telling import annualised, shown_summary, too_few
 from massjax.report.wording import FAKE, findings, headline
-from massjax.statistics.series import SeriesSummary, standard_error, summarize, telling_dates
+from massjax.statistics.series import SeriesSummary, standard_error, summarize
+from massjax.timing import telling_dates
 
 
 def printed(result: RunResult) -> str:

@@ -35,6 +35,20 @@ class PosteriorWeights(NamedTuple):
     skill: Float[Array, "T K"]
 
 
+class RankedReturns(NamedTuple):
+    """Returns by date, ranked once for all that is made of them.
+
+    Attributes:
+        ranks: of the members, of unit norm; 0 elsewhere.
+        known: 1 where there is anything to learn from the date, else 0.
+        stocks: number of stocks ranked.
+    """
+
+    ranks: Float[Array, "T N"]
+    known: Float[Array, " T"]
+    stocks: Float[Array, " T"]
+
+
 @partial(jax.jit, static_argnames=("gap", "horizon", "lookback"))
 def weights_by_date(
     prepared: Prepared,
@@ -46,7 +60,8 @@ def weights_by_date(
 ) -> PosteriorWeights:
     """Weights of each date t from the dates [t - gap - lookback, t - gap), all before t - gap where `lookback` is None."""
     correlations = prepared.correlations
-    daily = daily_statistics(prepared, forward_returns, gap, horizon)
+    returns = rank_returns(prepared, forward_returns)
+    daily = daily_statistics(prepared, returns, gap, horizon)
     if lookback is None:
         level, news = posterior_means(correlations, daily, gap)
         share = news_share(correlations, daily, level, news, gap)
@@ -61,13 +76,13 @@ def weights_by_date(
 
     weights = map_epochs(mix, correlations, skill)
     if prepared.exact is not None:
-        weights = blend_exact(prepared, forward_returns, weights, daily, gap, lookback)
+        weights = blend_exact(prepared, returns, weights, daily, gap, lookback)
     return PosteriorWeights(weights, share, skill)
 
 
 def blend_exact(
     prepared: Prepared,
-    forward_returns: Float[Array, "N T"],
+    ranked: RankedReturns,
     linear: Float[Array, "T K"],
     daily: Daily,
     gap: int,
@@ -79,7 +94,7 @@ def blend_exact(
     """
     exact, correlations = prepared.exact, prepared.correlations
     assert exact is not None
-    returns, known, stocks = rank_returns(prepared, forward_returns)
+    returns, known, stocks = ranked
     inflation = by_date(jax.vmap(level_model)(correlations.lagged, daily.lagged)[1], len(known))
     noise = known / jnp.maximum(stocks - 1.0, 1.0)
     products = jnp.concatenate([daily_rank_ic(exact, returns), known[:, None], noise[:, None]], axis=1)
@@ -100,9 +115,9 @@ def by_date(values: Float[Array, " E"], dates: int) -> Float[Array, " T"]:
     return jnp.repeat(values, np.diff([*starts, dates]), total_repeat_length=dates)
 
 
-def daily_statistics(prepared: Prepared, forward_returns: Float[Array, "N T"], gap: int, horizon: int) -> Daily:
+def daily_statistics(prepared: Prepared, ranked: RankedReturns, gap: int, horizon: int) -> Daily:
     """Products of the ranks of scores and returns, date by date."""
-    ranks, known, stocks = rank_returns(prepared, forward_returns)
+    ranks, known, stocks = ranked
     edge = jnp.zeros_like(ranks[:1])
     around = jnp.stack([jnp.concatenate([edge, ranks[:-1]]), ranks, jnp.concatenate([ranks[1:], edge])], axis=2)
 
@@ -118,15 +133,15 @@ def daily_statistics(prepared: Prepared, forward_returns: Float[Array, "N T"], g
     return Daily(same, before + follows, stocks, known, lagged, response)
 
 
-def rank_returns(prepared: Prepared, forward_returns: Float[Array, "N T"]) -> tuple[Array, Array, Array]:
-    """Ranks of unit norm of the members' returns [T, N], whether there is anything to learn, and how many stocks."""
+def rank_returns(prepared: Prepared, forward_returns: Float[Array, "N T"]) -> RankedReturns:
+    """Rank the members' returns of each date."""
     values = jnp.where(prepared.member.T, forward_returns, jnp.nan)
     ranks = rank_sums(values).T
     square = (ranks**2).sum(axis=1)
     stocks = (~jnp.isnan(values)).sum(axis=0).astype(jnp.float32)
     known = ((square > 0) & (stocks >= 3)).astype(jnp.float32)
     scale = jnp.where(known > 0, lax.rsqrt(jnp.maximum(square, 1.0)), 0.0)
-    return ranks * scale[:, None], known, stocks
+    return RankedReturns(ranks * scale[:, None], known, stocks)
 
 
 def response_to_returns(
