@@ -170,7 +170,8 @@ def test_archetypes_that_ask_the_same_draw_a_warning(tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_while_it_imports_or_works_it_ends_without_a_traceback(tmp_path: Path, number: signal.Signals, code: int) -> None:
     config, path = config_file(tmp_path), tmp_path / "scores.zarr"
-    command = [sys.executable, "-c", f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{SLOW_FAKE}"]
+    slower = SLOW_FAKE.replace("0.004", "0.02")
+    command = [sys.executable, "-c", f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{slower}"]
     bare = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from massjax.precompute import main; print(1)\n"
     importing = [sys.executable, "-uc", bare + "sys.exit(main(sys.argv[1:]))"]
     process = subprocess.Popen([*importing, "--config", str(config)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
