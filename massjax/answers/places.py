@@ -1,0 +1,137 @@
+"""Where the files of an answer log are: a local folder, or a prefix in an object store.
+
+All that the log relies on: a put is whole or absent and durable when it returns, and a name that is listed can be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from massjax.answers import durable
+from massjax.errors import StoreError
+
+Where: TypeAlias = "str | os.PathLike[str] | Place | Any"
+"""A path, a URL such as `s3://bucket/answers`, an `obstore` store, or a `Place`."""
+
+_SCHEME = re.compile(r"([a-z][a-z0-9]+):/{1,2}")
+"""One slash is enough, because a `Path` made of a URL has lost the other one."""
+
+
+@runtime_checkable
+class Place(Protocol):
+    """The files of one log; `str(place)` is its path or URL.
+
+    Attributes:
+        threads: reads at once that are worth it.
+        patience: seconds after which another look at the names is worth it.
+    """
+
+    threads: int
+    patience: float
+
+    def exists(self) -> bool:
+        """Whether there is a folder, or any object."""
+        ...
+
+    def names(self) -> list[str]:
+        """The names in it, sorted, hidden ones included; empty where there is no folder."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a file, None where there is none.
+
+        Raises:
+            ValueError: it is no regular file.
+            StoreError: it cannot be read.
+        """
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file, durably: after a crash at any instant it is whole or absent.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        ...
+
+    def remove(self, name: str) -> None:
+        """Delete a file if it is there."""
+        ...
+
+    def below(self, name: str) -> Place:
+        """The place of a folder in it."""
+        ...
+
+
+class LocalPlace:
+    """A `Place` on a local (or mounted) file system."""
+
+    patience = 0.0
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.threads = min(8, os.cpu_count() or 1)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def exists(self) -> bool:
+        """Whether there is a folder.
+
+        Raises:
+            StoreError: something else is there.
+        """
+        if self.path.is_dir():
+            return True
+        if os.path.lexists(self.path):
+            raise StoreError(f"{self.path}: is not a folder; give another path")
+        return False
+
+    def names(self) -> list[str]:
+        """The names in the folder."""
+        if not self.exists():
+            return []
+        with durable.told("list", self.path):
+            return sorted(os.listdir(self.path))
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a file."""
+        return durable.read(self.path / name)
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file: a synced temporary one takes its name."""
+        durable.write(self.path / name, data)
+
+    def remove(self, name: str) -> None:
+        """Delete a file."""
+        with durable.told("delete", self.path / name), contextlib.suppress(FileNotFoundError):
+            (self.path / name).unlink()
+
+    def below(self, name: str) -> LocalPlace:
+        """The place of a folder in this one."""
+        return LocalPlace(self.path / name)
+
+
+def open_place(where: Where) -> Place:
+    """The place of a path, a `file://` URL, the URL of an object store, an obstore store, or a `Place` itself.
+
+    Raises:
+        StoreError: it is none of these, or the library for object stores is not installed.
+    """
+    if isinstance(where, Place):
+        return where
+    if isinstance(where, str | os.PathLike):
+        text = os.fspath(where)
+        scheme = _SCHEME.match(text)
+        if scheme is None:
+            return LocalPlace(Path(text))
+        if scheme[1] == "file":
+            return LocalPlace(Path("/" + text[scheme.end() :].lstrip("/")))
+        where = f"{scheme[1]}://{text[scheme.end() :]}"
+    from massjax.answers.objects import ObjectPlace
+
+    return ObjectPlace.open(where)

@@ -1,0 +1,81 @@
+"""What asking took, as the log recorded it: answers, tokens and seconds of each model, machine, form and length of prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import polars as pl
+
+from massjax.models.identity import identity_digest
+
+COLUMNS = ("model", "machine", "form", "reason", "prompt_tokens", "cached_tokens", "written_tokens", "seconds", "asked_at")
+"""Those of a file that say it."""
+_GROUPS = ("model", "machine", "kind", "octave")
+_SUMS = ("answers", "failures", "prompt_tokens", "cached_tokens", "written_tokens", "seconds")
+
+
+class ModelRecord(NamedTuple):
+    """A model that has answered, and what that took; what was asked twice counts twice."""
+
+    identity: Mapping[str, str]
+    answers: int
+    failures: int
+    prompt_tokens: int
+    cached_tokens: int
+    written_tokens: int
+    seconds: float
+    machines: tuple[str, ...]
+    last: datetime
+
+
+def summary(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a file added up by model, machine, kind of form, and octave of the prompt's length in tokens."""
+    octave = pl.col("prompt_tokens").cast(pl.Float64).clip(1).log(2).floor().cast(pl.Int32).alias("octave")
+    added = frame.group_by("model", "machine", "form", octave).agg(
+        pl.col("reason").is_null().sum().cast(pl.Int64).alias("answers"),
+        pl.col("reason").is_not_null().sum().cast(pl.Int64).alias("failures"),
+        pl.col("prompt_tokens", "cached_tokens", "written_tokens").cast(pl.Int64).sum(),
+        pl.col("seconds").cast(pl.Float64).sum(),
+        pl.col("asked_at").max(),
+    )
+    return _added(added.with_columns(pl.col("form").str.extract(r'"kind":"(\w+)"').alias("kind")))
+
+
+def _added(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.group_by(_GROUPS).agg(pl.col(_SUMS).sum(), pl.col("asked_at").max())
+
+
+def joined(summaries: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The summaries of all files as one: a row for each model (its identity as JSON), machine, kind of form and octave of length."""
+    if not summaries:
+        whole = {
+            "answers": pl.Int64,
+            "failures": pl.Int64,
+            "prompt_tokens": pl.Int64,
+            "cached_tokens": pl.Int64,
+            "written_tokens": pl.Int64,
+        }
+        named = {"model": pl.String, "machine": pl.String, "kind": pl.String, "octave": pl.Int32}
+        return pl.DataFrame(schema={**named, **whole, "seconds": pl.Float64, "asked_at": pl.Datetime("ms", "UTC")})
+    return _added(pl.concat(summaries)).sort(_GROUPS)
+
+
+def models(summaries: Sequence[pl.DataFrame]) -> dict[str, ModelRecord]:
+    """Of all files together, by digest of the model; the last to answer is the last."""
+    added = (
+        joined(summaries)
+        .group_by("model", maintain_order=True)
+        .agg(pl.col(_SUMS).sum(), pl.col("machine").unique().sort(), pl.col("asked_at").max())
+    )
+    found = {}
+    for row in added.sort("asked_at").iter_rows(named=True):
+        try:
+            identity = {str(name): str(value) for name, value in json.loads(row["model"]).items()}
+        except (ValueError, AttributeError):
+            continue
+        sums = {name: row[name] for name in _SUMS}
+        found[identity_digest(identity)] = ModelRecord(identity, **sums, machines=tuple(row["machine"]), last=row["asked_at"])
+    return found
