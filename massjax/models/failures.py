@@ -25,6 +25,9 @@ class Reason(StrEnum):
     NO_CHOICE = "no choice among the likeliest tokens"
     NO_TEXT = "an empty text"
     LOW_COVERAGE = "coverage below scoring.minimum_coverage"
+    LITTLE_LISTED = "the likeliest tokens that the server lists hold too little of the choices"
+    UNFIT = "a text that does not fit its schema"
+    UNASKABLE = "a form of answer that this model cannot be asked for"
     OTHER = "another reason"
 
 

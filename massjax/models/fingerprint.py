@@ -49,7 +49,7 @@ def model_folder(model: str, revision: str | None = None, *, fetch: bool = True)
             "massjax[vllm] and massjax[vllm-cpu] have it"
         ) from None
     try:
-        wanted = ["*.json", "*.jinja", "*.model", "*.txt", *WEIGHTS]
+        wanted = ["*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.py", *WEIGHTS]
         return Path(snapshot_download(model, revision=revision, allow_patterns=wanted, local_files_only=not fetch))
     except (RepositoryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
         raise ModelError(

@@ -1,33 +1,60 @@
-"""The four forms of an answer: the choice among ordered or named ones, some of a list, and a text."""
+"""The forms that an answer may have: a choice on a scale, a named decision, some of a list, a text; each as JSON, for keys and files."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, TypeAlias
+
+from massjax.errors import ModelError
+from massjax.models.picks import LABELS
+from massjax.models.schema import check_schema
+
+MOST_CHOICES = 128
 
 
 @dataclass(frozen=True)
 class Rate:
-    """One of some choices, ordered from worst to best."""
+    """One of several choices, ordered from worst to best; answered by the probability of each.
+
+    Attributes:
+        prefill: beginning of the answer, put into the model's mouth.
+    """
 
     kind: ClassVar[str] = "rate"
     choices: tuple[str, ...]
     prefill: str = ""
 
+    def __post_init__(self) -> None:
+        _check_choices(self.choices)
+
 
 @dataclass(frozen=True)
 class Decide:
-    """One of some named decisions."""
+    """One of several named decisions without an order; answered by the probability of each."""
 
     kind: ClassVar[str] = "decide"
     choices: tuple[str, ...]
     prefill: str = ""
 
+    def __post_init__(self) -> None:
+        _check_choices(self.choices)
+
 
 @dataclass(frozen=True)
 class Pick:
-    """Some of a list; label i denotes `items[order[i]]`."""
+    """`count` different ones of a list, whose items the prompt shows under labels A, B, C, ... in a shuffled order.
+
+    Attributes:
+        items: what is picked from.
+        order: label i denotes `items[order[i]]`.
+        method: `plackett-luce` reads the probabilities of all labels in one pass and takes `count` of them without replacement;
+            `exact` asks `count` times, each time for one of the labels left, after the labels already said.
+        temperature: 0 takes the likeliest; 1 draws by the model's probabilities; between and beyond, log-probabilities are divided by it.
+        seed: of the draws, and by convention of the order.
+    """
 
     kind: ClassVar[str] = "pick"
     items: tuple[str, ...]
@@ -38,10 +65,34 @@ class Pick:
     seed: int = 0
     prefill: str = ""
 
+    def __post_init__(self) -> None:
+        if len(self.items) > len(LABELS):
+            raise ModelError(f"a list of {len(self.items)} items cannot be picked from: there are {len(LABELS)} labels, A to z; shorten it")
+        if sorted(self.order) != list(range(len(self.items))):
+            raise ModelError(f"the order of a list of {len(self.items)} items must hold each of 0 to {len(self.items) - 1} once")
+        if not 1 <= self.count <= len(self.items):
+            raise ModelError(f"{self.count} of a list of {len(self.items)} items cannot be picked")
+        if self.method not in ("plackett-luce", "exact"):
+            raise ModelError(f"a list is picked from by 'plackett-luce' or 'exact', not by {self.method!r}")
+        if not 0.0 <= self.temperature < float("inf"):
+            raise ModelError(f"a temperature is 0 or more, not {self.temperature}")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label of each place of the shuffled list."""
+        return tuple(LABELS[: len(self.items)])
+
 
 @dataclass(frozen=True)
 class Write:
-    """A text, or JSON of a schema."""
+    """A text; with a `schema`, JSON that fits it.
+
+    Attributes:
+        max_tokens: tokens at most.
+        temperature: 0 writes the likeliest token each time.
+        seed: of the draws above temperature 0.
+        schema: a JSON schema as JSON text, made canonical here.
+    """
 
     kind: ClassVar[str] = "write"
     max_tokens: int
@@ -49,17 +100,55 @@ class Write:
     seed: int = 0
     schema: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise ModelError(f"a text of {self.max_tokens} tokens cannot be written")
+        if self.schema is not None:
+            try:
+                document = json.loads(self.schema)
+            except ValueError as error:
+                raise ModelError(f"the schema of a text is not JSON ({error})") from None
+            check_schema(document)
+            object.__setattr__(self, "schema", canonical(document))
+
 
 Form: TypeAlias = Rate | Decide | Pick | Write
-_KINDS: dict[str, type[Any]] = {form.kind: form for form in (Rate, Decide, Pick, Write)}
+_FORMS: dict[str, Any] = {form.kind: form for form in (Rate, Decide, Pick, Write)}
 
 
 def form_document(form: Form) -> dict[str, Any]:
-    """A form as plain values."""
+    """A form as what JSON holds, from which `form_of` makes it again."""
     return {"kind": form.kind, **asdict(form)}
 
 
 def form_of(document: Mapping[str, Any]) -> Form:
-    """The form of plain values."""
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items() if name != "kind"}
-    return _KINDS[document["kind"]](**values)
+    """The form that a document describes.
+
+    Raises:
+        ModelError: it describes none.
+    """
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items() if name != "kind"}
+    kind = document.get("kind")
+    if kind not in _FORMS:
+        raise ModelError(f"no form of an answer is called {kind!r}; known are {', '.join(_FORMS)}")
+    try:
+        form: Form = _FORMS[kind](**fields)
+    except TypeError as error:
+        raise ModelError(f"a form {kind!r} is not made of {', '.join(fields)} ({error})") from None
+    return form
+
+
+@lru_cache(maxsize=4096)
+def form_text(form: Form) -> str:
+    """A form as canonical JSON: equal forms have equal texts."""
+    return canonical(form_document(form))
+
+
+def canonical(document: Any) -> str:
+    """JSON of sorted names without blanks; equal documents have equal texts."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _check_choices(choices: tuple[str, ...]) -> None:
+    if not 2 <= len(choices) <= MOST_CHOICES or len(set(choices)) != len(choices) or not all(choices):
+        raise ModelError(f"choices must be 2 to {MOST_CHOICES} different texts, none of them empty; they are {list(choices)}")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt64
 
-from massjax.models.forms import Form, form_document
+from massjax.models.forms import Form, form_text
 
 CHARACTERS_PER_TOKEN = 4.4
 """Of English text under a usual tokenizer; for estimates before a model is there."""
+
+KEY_BYTES = 16
 
 
 class Prompt(NamedTuple):
@@ -29,7 +30,13 @@ class Prompt(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is asked, whole."""
+    """All that can change an answer.
+
+    Attributes:
+        model: digest of the identity of the model that is asked (`massjax.models.identity.identity_digest`), 32 hex digits.
+        prompt: its messages, as rendered.
+        form: what the answer may be.
+    """
 
     model: str
     prompt: Prompt
@@ -37,18 +44,28 @@ class Question(NamedTuple):
 
     @property
     def key(self) -> bytes:
-        """16 bytes of all that can change the answer."""
-        return question_keys(self.model, self.form, [self.prompt]).tobytes()
+        """128 bits by which the question is known."""
+        state = _state(self.model, self.form)
+        state.update(_shown(self.prompt))
+        return state.digest()
 
 
 def question_keys(model: str, form: Form, prompts: Sequence[Prompt]) -> UInt64[np.ndarray, "Q 2"]:
-    """The keys of questions of one model and form, as two little-endian words each."""
-    head = json.dumps(form_document(form), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    start = hashlib.blake2b(f"{model}\n{head}\n".encode(), digest_size=16)
-    found = bytearray()
-    for system, user in prompts:
+    """The keys of many questions of one model and form, each as two little-endian 64-bit words."""
+    start = _state(model, form)
+    keys = bytearray(KEY_BYTES * len(prompts))
+    for number, prompt in enumerate(prompts):
         state = start.copy()
-        first = system.encode()
-        state.update(b"%d\n%s\n%s" % (len(first), first, user.encode()))
-        found += state.digest()
-    return np.frombuffer(bytes(found), dtype="<u8").reshape(-1, 2)
+        state.update(_shown(prompt))
+        keys[KEY_BYTES * number : KEY_BYTES * (number + 1)] = state.digest()
+    return np.frombuffer(keys, dtype="<u8").reshape(-1, 2)
+
+
+def _state(model: str, form: Form) -> hashlib.blake2b:
+    head, body = model.encode(), form_text(form).encode()
+    return hashlib.blake2b(b"massjax question\n%d %d\n%b\n%b\n" % (len(head), len(body), head, body), digest_size=KEY_BYTES)
+
+
+def _shown(prompt: Prompt) -> bytes:
+    system, user = prompt.system.encode(), prompt.user.encode()
+    return b"%d %d\n%b%b" % (len(system), len(user), system, user)

@@ -1,4 +1,4 @@
-"""Settings of the scoring room: which model answers, in which form, and at what speed."""
+"""Settings of language models: which one answers, where it is, and at what speed; and what a score is asked with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -65,6 +65,13 @@ class EndpointSettings(Settings):
         ge=1,
         description="Likeliest tokens whose log-probabilities `chat` asks for; hosted models allow 20 at most, some 5.",
     )
+    minimum_listed_mass: float = Field(
+        0.5,
+        ge=0.0,
+        lt=1.0,
+        description="Probability that the choices must have among the `top_logprobs` likeliest tokens, below which an answer is refused: "
+        "`chat` does not see the others, so that what it sees is a lower bound (`chat` only).",
+    )
     system_role: bool = Field(
         True,
         description="Send the system text as a message of its own. Set it to false for models whose chat has no system role: the text "
@@ -113,8 +120,8 @@ class EndpointSettings(Settings):
         return self
 
 
-class ScoringSettings(Settings):
-    """How prompts are put to a language model."""
+class ModelSettings(Settings):
+    """A language model, and how it is run or reached."""
 
     engine: Literal["vllm", "openai", "fake"] = Field(
         "vllm",
@@ -132,29 +139,6 @@ class ScoringSettings(Settings):
     endpoint: EndpointSettings | None = Field(
         None, description="Where the server is and how it is asked; needed by `scoring.engine: openai`, refused with the others."
     )
-    choices: tuple[str, ...] = Field(
-        ("1", "2", "3", "4", "5"),
-        min_length=2,
-        max_length=32,
-        description="Answers that the model chooses among, in order from worst to best; each must be one token of the model. The score is "
-        "their expected place, scaled to 0 to 1.",
-    )
-    prefill: str = Field(
-        "",
-        description="Beginning of the answer, put into the model's mouth before it chooses, such as `Rating: `. Set it where the mass on "
-        "the choices is low.",
-    )
-    calibrate: bool = Field(
-        True,
-        description="Divide by the choice probabilities of a content-free prompt, which removes a model's bias towards some choices: "
-        "contextual calibration (Zhao et al. 2021).",
-    )
-    minimum_coverage: float = Field(
-        0.0,
-        ge=0.0,
-        lt=1.0,
-        description="Raw probability mass on the choices, from 0 to 1, below which an answer counts as invalid and its score as missing.",
-    )
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
         "auto",
         description="Numbers that the model computes in. `auto` goes on with those of the store; for a new one it takes bfloat16 where "
@@ -164,6 +148,12 @@ class ScoringSettings(Settings):
         "float32",
         description="Numbers of the model's last layer, which gives the log-probabilities: `float32`, or `model` for those of `dtype`. It "
         "is part of the store's provenance.",
+    )
+    thinking: Literal["off", "prefill", "refuse"] = Field(
+        "off",
+        description="What becomes of a model that thinks before it answers: `off` asks its chat template to leave the thinking out "
+        "(`enable_thinking`), `prefill` puts an empty passage of thinking before the answer, `refuse` does not ask such a model. Over "
+        "`api: chat` the server renders the prompt: see `scoring.endpoint.extra`.",
     )
     compile: bool = Field(
         False,
@@ -223,15 +213,8 @@ class ScoringSettings(Settings):
         beside = Path(folder or ".") / model
         return str(beside.resolve()) if folder and model and _is_model(beside, model) else model
 
-    @field_validator("choices")
-    @classmethod
-    def _distinct(cls, choices: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(choices)) != len(choices) or not all(choices):
-            raise ValueError("choices must be distinct and not empty")
-        return choices
-
     @model_validator(mode="after")
-    def _endpoint_for_openai(self) -> ScoringSettings:
+    def _endpoint_for_openai(self) -> Self:
         if (self.engine == "openai") != (self.endpoint is not None):
             raise ValueError(
                 "scoring.engine 'openai' needs scoring.endpoint with the url of the server"
@@ -239,6 +222,41 @@ class ScoringSettings(Settings):
                 else f"scoring.endpoint is used by scoring.engine 'openai' only, not by {self.engine!r}"
             )
         return self
+
+
+class ScoringSettings(ModelSettings):
+    """The language model that scores, and how prompts are put to it."""
+
+    choices: tuple[str, ...] = Field(
+        ("1", "2", "3", "4", "5"),
+        min_length=2,
+        max_length=32,
+        description="Answers that the model chooses among, in order from worst to best; each must be one token of the model. The score is "
+        "their expected place, scaled to 0 to 1.",
+    )
+    prefill: str = Field(
+        "",
+        description="Beginning of the answer, put into the model's mouth before it chooses, such as `Rating: `. Set it where the mass on "
+        "the choices is low.",
+    )
+    calibrate: bool = Field(
+        True,
+        description="Divide by the choice probabilities of a content-free prompt, which removes a model's bias towards some choices: "
+        "contextual calibration (Zhao et al. 2021).",
+    )
+    minimum_coverage: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Raw probability mass on the choices, from 0 to 1, below which an answer counts as invalid and its score as missing.",
+    )
+
+    @field_validator("choices")
+    @classmethod
+    def _distinct(cls, choices: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(choices)) != len(choices) or not all(choices):
+            raise ValueError("choices must be distinct and not empty")
+        return choices
 
 
 def _is_model(folder: Path, name: str) -> bool:
