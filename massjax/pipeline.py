@@ -29,18 +29,17 @@ from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_
 from massjax.market.returns import close_to_close
 from massjax.progress import SILENT, Speaker, StageTimes, Tell, correcting
 from massjax.row_words import row_unit
-from massjax.scoring.answering import model_for
-from massjax.scoring.cautions import cautions
-from massjax.scoring.dtype import with_dtype
-from massjax.scoring.gathering import gather_scores, store_facts
-from massjax.scoring.outcome import Asked, NothingToAsk
-from massjax.scoring.passes import ASKING, run_passes
-from massjax.scoring.placing import open_or_create, own_units, shards_of
-from massjax.scoring.plan import Plan, plan as plan_of
-from massjax.scoring.recording import record_run
-from massjax.scoring.settled import settled
-from massjax.scoring.work import Work, prepare
-from massjax.store import ScoreStore
+from massjax.scores.asked_models import AskedModel, asked_models
+from massjax.scores.asking import Part, ask_everything
+from massjax.scores.build import Resolver
+from massjax.scores.cautions import cautions
+from massjax.scores.fitting import answer_log, refuse_earlier, resolver_of
+from massjax.scores.gathering import gather_scores
+from massjax.scores.inputs import Inputs, prepare
+from massjax.scores.outcome import Asked, NothingToAsk
+from massjax.scores.plan import Plan, plan as plan_of, said_time
+from massjax.scores.survey import survey
+from massjax.scores.writing import Written, write_scores
 
 if TYPE_CHECKING:
     from massjax.evaluate.candidates import Candidate
@@ -87,58 +86,74 @@ def precompute(
         raise ConfigError("store: not set; name the score store that the answers go to")
     if shard is not None and not is_shard(*shard):
         raise ConfigError(f"shard {shard}: expected (i, n) with i from 1 to n, such as (1, 8) for the first of eight workers")
-    path, machine, asked = config.store, this_machine(), config.scoring
-    if plan or ray_workers is None:  # else each worker looks at its own machine
-        config = with_dtype(config, path, machine)
-    speaker.tell("reading the market data and writing the prompts", 0, 0)
-    work = prepare(config)
-    for warning in (*work.panel.warnings, *_knowledge_cutoff(config, work.panel, work.archetypes), *cautions(work, machine)):
-        speaker.warn(warning)
-    if plan:
-        speaker.tell("counting what is left to ask", 0, 0)
-        return plan_of(work, path, machine, asked)
-    held = settled(work, path)
-    if held is not None:
-        return NothingToAsk(held, tuple(own_units(work, held.store)))
-    if ray_workers is None:
-        return _ask_here(work, path, shard, machine, speaker, starting)
-    if shard is not None:
+    if shard is not None and ray_workers is not None:
         raise ConfigError("--shard and --ray: give one of them; Ray shares the work out by itself")
-    return _ask_on_ray(work, path, ray_workers, speaker.tell)
+    store, machine = config.store, this_machine()
+    refuse_earlier(store)
+    speaker.tell("reading the market data", 0, 0)
+    inputs = prepare(config)
+    log = answer_log(store)
+    for name, why in log.damaged:
+        speaker.warn(f"{store}: {name} {why}; it is left aside, and what it answered is asked again (python -m massjax.answers repair)")
+    models = asked_models(inputs, log, machine)
+    resolver, order = resolver_of(inputs, log, {name: asked.digest for name, asked in models.items()})
+    checks = {name: check_model(inputs.model_settings(name), config.scoring) for name in models}
+    found = survey(resolver, checks, speaker.tell)
+    for warning in (*inputs.panel.warnings, *_knowledge_cutoff(config, inputs.panel, inputs.archetypes), *cautions(inputs, found, machine)):
+        speaker.warn(warning)
+    expected = plan_of(resolver, found, order, models, checks, machine)
+    if plan:
+        return expected
+    if not found.open:
+        written = write_scores(resolver, store, {name: asked.identity for name, asked in models.items()}, speaker.tell)
+        return NothingToAsk(written, tuple(asked.unread for asked in models.values() if asked.unread))
+    for warning in expected.warnings:
+        speaker.warn(warning)
+    if ray_workers is not None:
+        return _ask_on_ray(inputs, resolver, models, store, ray_workers, speaker)
+    if shard is None:
+        for model in expected.models:
+            if model.load.open:
+                speaker.say(f"{model.load.open:,} questions{f' to {model.name}' if model.name else ''} take about {said_time(model)}")
+    part, progress = Part() if shard is None else Part(*shard), correcting(speaker, ASKING)
+    resolver, tally = ask_everything(
+        resolver,
+        models,
+        language_model,
+        layout=order.layout,
+        machine=str(machine),
+        part=part,
+        total=found.open,
+        tell=progress,
+        starting=starting,
+    )
+    return _concluded(resolver, models, store, tally, speaker, whole=shard is None)
 
 
-def _ask_here(work: Work, path: Path | str, shard: tuple[int, int] | None, machine: Machine, speaker: Speaker, starting: Starting) -> Asked:
-    """Ask in this process: all of the work, or a shard of it."""
-    speaker.tell("starting the engine", 0, 0)
-    with starting():
-        model = model_for(work)
-    try:
-        store = open_or_create(work, path, model.identity())
-        units = None if shard is None else shards_of(work, store, shard[1])[shard[0] - 1]
-        expected = plan_of(work, path, machine)
-        if shard is None and expected.to_ask:
-            speaker.say(f"{expected.to_ask:,} prompts to ask take about {expected.time()}")
-        for warning in expected.warnings:
-            speaker.warn(warning)
-        progress = correcting(speaker, ASKING)
-        tally = run_passes(work, store, model, units=None if units is None else frozenset(units), progress=progress)
-    finally:
-        model.close()
-    part = {} if shard is None else {"shard": f"{shard[0]}/{shard[1]}"}
-    unrecorded = record_run(work, store, tally, **part)
-    return Asked(store, tuple(own_units(work, store) if units is None else units), tally, unrecorded)
+def _concluded(
+    resolver: Resolver, models: Mapping[str, AskedModel], store: Path | str, tally: Tally, speaker: Speaker, *, whole: bool
+) -> Asked:
+    """Write the tensor, unless other parts of the work have questions open."""
+    waiting = 0 if whole else sum(len(resolver.turn(archetype).open) for archetype in resolver.inputs.asking)
+    if waiting - tally.failed > 0:
+        return Asked(tally, None, waiting - tally.failed)
+    resolver.log.refresh()
+    identities = {name: resolver.log.models()[digest].identity if digest in resolver.log.models() else models[name].identity
+                  for name, digest in resolver.models.items()}
+    return Asked(tally, write_scores(resolver, store, identities, speaker.tell), 0)
 
 
-def _ask_on_ray(work: Work, path: Path | str, workers: int, tell: Tell) -> Asked:
-    """Share the work out to Ray workers."""
+def _ask_on_ray(
+    inputs: Inputs, resolver: Resolver, models: Mapping[str, AskedModel], store: Path | str, workers: int, speaker: Speaker
+) -> Asked:
+    """Share the work out to Ray workers, and write the tensor here."""
     if workers < 1:
         raise ConfigError(f"--ray {workers}: expected at least 1 worker")
-    from massjax.scoring.on_ray import run_on_ray
+    from massjax.scores.on_ray import run_on_ray
 
-    tally = run_on_ray(work.config, path, workers, tell)
-    store = ScoreStore.open(path, mode="r+")
-    unrecorded = record_run(work, store, tally, ray_workers=workers)
-    return Asked(store, tuple(own_units(work, store)), tally, unrecorded)
+    tally = run_on_ray(inputs.config, store, workers, speaker.tell)
+    resolver.log.refresh()
+    return _concluded(resolver, models, store, tally, speaker, whole=True)
 
 
 def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
@@ -171,8 +186,8 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     times = StageTimes(progress)
     searches = listed_searches(config.search)
     with times.stage("reading the market data"):
-        work = prepare(config)
-    panel, archetypes = work.panel, work.archetypes
+        inputs = prepare(config)
+    panel, archetypes = inputs.panel, inputs.archetypes
     config = _resolved(config, searches, panel)
     settings, lag = config.evaluate, config.market.execution_lag
     forward_returns, returns = judged_returns(panel, lag), close_to_close(panel, lag)
@@ -182,8 +197,8 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     if LIGHTGBM in settings.controls:
         lightgbm_package()
     with times.stage("reading the scores"):
-        gathered = gather_scores(work)
-        scores, store = gathered.scores, store_facts(gathered.store)
+        gathered = gather_scores(inputs)
+        scores, store = gathered.scores, gathered.source
         fake = made_by_fake(store)
     for search in searches:
         search.check_memory(len(archetypes), panel.dates.size, free)

@@ -1,40 +1,45 @@
-"""Texts that are written before a score is asked for: which are needed, and how they enter the later prompts.
+"""The protocol `staged`: texts that are written before a score is asked for; which are needed, and how they enter the later prompts.
 
-A text is known by a hash of its prompt and of how it was sampled. What comes after a stage can change without its texts being written
-again; what comes before it changes its prompts, hence its texts.
+What comes after a stage can change without its texts being written again; what comes before it changes its prompts, hence its texts.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool
 
-from massjax.agents import STAGE, Fact, PromptTemplate, one_line, prompts_of, quote
 from massjax.agents.archetype import Archetype
+from massjax.agents.facts import Fact
+from massjax.agents.prompts import STAGE, PromptTemplate, prompts_of
+from massjax.agents.quoting import one_line, quote
 from massjax.agents.settings import Stage
-from massjax.models.language_model import Sampling
+from massjax.models.forms import Write
 from massjax.models.question import Prompt
+
+TextsOf: TypeAlias = Callable[[Sequence[Prompt], Write], "list[str | None]"]
+"""The texts that were written for some prompts; None where one was not."""
+
+LONGEST_TEXT = 4000
+"""Characters of a text that later prompts are shown."""
 
 
 class Wanted(NamedTuple):
-    """A text that has to be written."""
+    """Texts that have to be written before an archetype can go on.
+
+    Attributes:
+        stage: its name.
+        prompts: of those that are not there.
+        form: how they are written.
+    """
 
     stage: str
-    archetype: str
-    prompt: Prompt
-    sampling: Sampling
-
-    @property
-    def key(self) -> str:
-        """Under which the text is kept."""
-        body = json.dumps([*self.prompt, *self.sampling], ensure_ascii=False)
-        return hashlib.blake2b(body.encode(), digest_size=16).hexdigest()
+    prompts: tuple[Prompt, ...]
+    form: Write
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,17 @@ def apply_stages(
     facts: Sequence[Fact],
     member: Bool[np.ndarray, "N T"],
     choices: Sequence[str],
-    texts: Mapping[str, str],
-) -> Staged | list[Wanted]:
+    texts: TextsOf,
+) -> Staged | Wanted:
     """Go through an archetype's stages with the texts that are there.
 
     Args:
+        archetype: with the names of its stages; none for the protocol `single`.
         stages: all that the configuration defines.
-        texts: by key.
+        facts: known at the close of each date.
+        member: True where the stock is in the universe.
+        choices: of the score, which a template may show.
+        texts: looks up what was written.
 
     Returns:
         The archetype with its strategy in its persona and its notes among its facts; or, where a stage lacks texts, what it lacks.
@@ -66,22 +75,22 @@ def apply_stages(
     seen = tuple(facts)
     for name in archetype.stages:
         stage = by_name[name]
-        template = PromptTemplate(stage.template or STAGE)
-        sampling = sampling_of(stage, archetype)
+        template, form = PromptTemplate(stage.template or STAGE), form_of_stage(stage, archetype)
         if stage.scope == "archetype":
-            wanted = [Wanted(name, archetype.name, template.render(archetype, [], choices, stage.instruction), sampling)]
+            prompts, index = [template.render(archetype, [], choices, stage.instruction)], None
         else:
             asked = prompts_of(archetype, seen, member, template, choices, stage.instruction)
-            wanted = [Wanted(name, archetype.name, prompt, sampling) for prompt in asked.prompts]
-        missing = [one for one in wanted if one.key not in texts]
+            prompts, index = asked.prompts, asked.index
+        found = texts(prompts, form)
+        missing = tuple(prompt for prompt, text in zip(prompts, found, strict=True) if text is None)
         if missing:
-            return missing
-        written = [texts[one.key] for one in wanted]
-        if stage.scope == "archetype":
+            return Wanted(name, missing, form)
+        written = [(text or "")[:LONGEST_TEXT] for text in found]
+        if index is None:
             strategy = f"Your {stage_title(name)}: {one_line(written[0])}"
             archetype = archetype.model_copy(update={"persona": f"{archetype.persona} {strategy}".strip()})
         else:
-            note = Fact(name, stage_title(name), asked.index, tuple(quote([text]) for text in written))
+            note = Fact(name, stage_title(name), index, tuple(quote([text]) for text in written))
             archetype = archetype.model_copy(update={"modalities": (*archetype.modalities, name)})
             seen = (*seen, note)
     return Staged(archetype, seen)
@@ -92,9 +101,9 @@ def stage_title(stage: str) -> str:
     return stage.replace("_", " ")
 
 
-def sampling_of(stage: Stage, archetype: Archetype) -> Sampling:
+def form_of_stage(stage: Stage, archetype: Archetype) -> Write:
     """How a stage's text is written for an archetype: every replica has its own seed, which counts above temperature 0 only."""
     if stage.temperature == 0.0:
-        return Sampling(stage.max_tokens, 0.0, 0)
+        return Write(stage.max_tokens)
     seed = hashlib.blake2b(f"{stage.seed}:{archetype.replica}".encode(), digest_size=4).digest()
-    return Sampling(stage.max_tokens, stage.temperature, int.from_bytes(seed, "little") >> 1)
+    return Write(stage.max_tokens, stage.temperature, int.from_bytes(seed, "little") >> 1)

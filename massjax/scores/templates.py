@@ -1,4 +1,4 @@
-"""Which prompt template a run uses: its own, that of the store it goes on with, or the packaged one that leaves less to compute.
+"""Which prompt template a run uses: its own, the one that its answers were given under, or the packaged one that leaves less to compute.
 
 Prompts that begin with their archetype share it across all stocks and dates; prompts that begin with their facts share these across all
 archetypes that see them. The longer shared text belongs first: a persona of a hundred tokens beats a line of words, a page of news
@@ -7,23 +7,17 @@ beats the persona.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
-import numpy as np
-
-from massjax.agents import ARCHETYPE_FIRST, FACTS_FIRST, Fact, PromptTemplate
-from massjax.agents.archetype import Archetype
+from massjax.agents import ARCHETYPE_FIRST, FACTS_FIRST, PromptTemplate
 from massjax.agents.prompts import sampled_prompts
 from massjax.answers.order import computed_tokens
-from massjax.config import RunConfig
-from massjax.errors import StoreError
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
-from massjax.store import ScoreStore, exists
-from massjax.store.folder import Where
+from massjax.scores.inputs import Inputs
 
-PromptLayout = Literal["archetype-first", "facts-first"]
+PromptLayout: TypeAlias = Literal["archetype-first", "facts-first"]
 PACKAGED: dict[PromptLayout, str] = {"archetype-first": ARCHETYPE_FIRST, "facts-first": FACTS_FIRST}
 SAMPLED_ARCHETYPES, SAMPLED_CELLS = 32, 64
 
@@ -45,26 +39,33 @@ class ChosenLayout:
     reason: str
 
 
-def choose_template(
-    config: RunConfig, archetypes: Sequence[Archetype], facts: Sequence[Fact], member: np.ndarray
-) -> tuple[PromptTemplate, ChosenLayout]:
-    """The template, and why. A store that is there keeps the layout that it was begun with, so that growing data never changes it."""
-    settings = config.agents
-    sample = [a for a in archetypes if a.kind == "llm"][:SAMPLED_ARCHETYPES]
+def choose_template(inputs: Inputs, answered: Callable[[Sequence[Prompt]], int]) -> tuple[PromptTemplate, ChosenLayout]:
+    """The template, and why.
+
+    Where `agents.layout` is `auto`, answers that are there decide, so that growing data never changes the template that they were given
+    under; else the tokens that are left to compute.
+
+    Args:
+        inputs: what is wanted.
+        answered: how many of some prompts for scores the log answers.
+    """
+    settings = inputs.config.agents
     if settings.template is not None:
-        own = PromptTemplate(settings.template)
         layout: PromptLayout = "facts-first" if settings.layout == "facts-first" else "archetype-first"
-        return own, ChosenLayout(layout, {}, 0, "agents.template is your own")
+        return PromptTemplate(settings.template), ChosenLayout(layout, {}, 0, "agents.template is your own")
     if settings.layout != "auto":
         return PromptTemplate(PACKAGED[settings.layout]), ChosenLayout(settings.layout, {}, 0, "agents.layout says so")
     templates = {layout: PromptTemplate(name) for layout, name in PACKAGED.items()}
-    begun = _begun_with(config.store)
-    for layout, template in templates.items():
-        if template.sha256 == begun:
-            return template, ChosenLayout(layout, {}, 0, "the store was begun with it")
-    chosen = choose_layout(
-        {layout: sampled_prompts(sample, facts, member, t, config.scoring.choices, SAMPLED_CELLS) for layout, t in templates.items()}
-    )
+    sample, choices = inputs.asking[:SAMPLED_ARCHETYPES], inputs.config.scoring.choices
+    samples = {
+        layout: sampled_prompts(sample, inputs.facts, inputs.panel.member, template, choices, SAMPLED_CELLS)
+        for layout, template in templates.items()
+    }
+    known = {layout: answered(prompts) for layout, prompts in samples.items()}
+    best = max(known, key=lambda layout: known[layout])
+    if known[best]:
+        return templates[best], ChosenLayout(best, {}, 0, "answers were given under it before")
+    chosen = choose_layout(samples)
     return templates[chosen.layout], chosen
 
 
@@ -76,10 +77,10 @@ def choose_layout(samples: Mapping[PromptLayout, Sequence[Prompt]]) -> ChosenLay
     return ChosenLayout(layout, {str(name): value for name, value in computed.items()}, total, "fewer tokens to compute")
 
 
-def _begun_with(store: Where | None) -> str | None:
-    if store is None or not exists(store):
-        return None
-    try:
-        return str(ScoreStore.open(store).provenance.run_key.get("prompt_template"))
-    except StoreError:
-        return None
+def acceptable_templates(inputs: Inputs) -> tuple[str, ...]:
+    """Hashes of the templates that a run may take: one, or those that `agents.layout: auto` chooses from."""
+    settings = inputs.config.agents
+    if settings.template is not None:
+        return (PromptTemplate(settings.template).sha256,)
+    layouts = tuple(PACKAGED) if settings.layout == "auto" else (settings.layout,)
+    return tuple(PromptTemplate(PACKAGED[layout]).sha256 for layout in layouts)

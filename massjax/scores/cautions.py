@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from massjax.machine import Machine
-from massjax.scoring.dtype import dtype_warnings
-from massjax.scoring.leaks import leak_warnings
-from massjax.scoring.work import Work, same_prompts
+from massjax.scores.dtype import dtype_warnings
+from massjax.scores.inputs import Inputs
+from massjax.scores.leaks import leak_warnings
+from massjax.scores.survey import Survey
 
 
-def cautions(work: Work, machine: Machine) -> Iterator[str]:
+def cautions(inputs: Inputs, found: Survey, machine: Machine) -> Iterator[str]:
     """Sentences on the settings and the prompts of a run, those on the market data aside.
 
     Args:
-        work: what is wanted; its prompts are searched for names and dates where they are to be masked.
+        inputs: what is wanted.
+        found: its prompts, whose lines are searched for names and dates where they are to be masked.
         machine: where a model in this process would run.
     """
-    if work.config.scoring.engine == "fake":
+    if any(settings.engine == "fake" for settings in inputs.models().values()):
         yield "scoring.engine is 'fake': the scores are noise, for tests of the machinery only"
-    yield from dtype_warnings(work.config.scoring, machine)
-    for first, second in same_prompts(work):
+    for settings in inputs.models().values():
+        yield from dtype_warnings(settings, machine)
+    for first, second in found.same:
         yield (
             f"archetypes {first!r} and {second!r} ask the very same prompts, so their scores are the same; "
             "give one another persona, preference or modality, or a template that uses archetype.replica"
         )
-    yield from leak_warnings(work)
+    yield from leak_warnings(inputs, found.lines)

@@ -1,0 +1,141 @@
+"""The loop that asks: run the protocols, ask what is open, and again, until nothing is open or what is left cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from massjax.agents.archetype import Archetype
+from massjax.answers.ask import ask_open
+from massjax.answers.cost import Tally
+from massjax.answers.sharding import share_of
+from massjax.models.identity import identity_digest
+from massjax.models.language_model import LanguageModel
+from massjax.models.question import Question
+from massjax.models.settings import ModelSettings
+from massjax.progress import Tell
+from massjax.scores.asked_models import AskedModel
+from massjax.scores.build import Resolver, date_blocks
+from massjax.scores.templates import PromptLayout
+
+POOL = 50_000
+"""Questions that are gathered before they are asked, so that the order of asking shares the most, and a model is busy to the end."""
+ASKING = "asking"
+
+
+class Part(NamedTuple):
+    """Which part of the work is done here: the `number`-th of `count`, from 1 on."""
+
+    number: int = 1
+    count: int = 1
+
+
+MakeModel = Callable[[ModelSettings], LanguageModel]
+
+
+def ask_everything(
+    resolver: Resolver,
+    models: Mapping[str, AskedModel],
+    make: MakeModel,
+    *,
+    layout: PromptLayout,
+    machine: str,
+    part: Part = Part(),
+    total: int = 0,
+    tell: Tell | None = None,
+    starting: Callable[[], AbstractContextManager[None]] | None = None,
+) -> tuple[Resolver, Tally]:
+    """Ask every model, one after the other, what is open of its archetypes, turn after turn.
+
+    Args:
+        resolver: of what is wanted.
+        models: by name.
+        make: makes a model of its settings.
+        layout: of the prompts, which decides the order of asking.
+        machine: this one, as answers tell it.
+        part: of the work to be done here.
+        total: questions that are known to be open, for the progress.
+        tell: of the progress.
+        starting: a context within which a model is made.
+
+    Returns:
+        The resolver with the models as they say that they are, and what was asked.
+
+    Raises:
+        ModelError: a model cannot answer at all.
+        StoreError: the log cannot be written.
+    """
+    tally, done = Tally(), 0
+    for name, asked in models.items():
+        if not any(resolver.turn(archetype).open for archetype in _of(resolver, name)):
+            continue
+        with starting() if starting is not None else _nothing():
+            model = make(asked.settings)
+        with closing(model):
+            identity = model.identity()
+            resolver = _known_as(resolver, name, identity_digest(identity))
+            tried: set[bytes] = set()
+            while True:
+                before = len(tried)
+                for questions in pools(resolver, _of(resolver, name), layout, tried, part):
+                    told = None if tell is None else partial(_told, tell, done, max(total, done + len(questions)))
+                    tally.include(ask_open(resolver.log, model, identity, questions, machine=machine, progress=told))
+                    done += len(questions)
+                if len(tried) == before:
+                    break
+    return resolver, tally
+
+
+def _told(tell: Tell, before: int, total: int, done: int, _: int) -> None:
+    tell(ASKING, before + done, total)
+
+
+def _of(resolver: Resolver, model: str) -> list[Archetype]:
+    return [archetype for archetype in resolver.inputs.asking if resolver.inputs.model_name(archetype) == model]
+
+
+def _known_as(resolver: Resolver, name: str, digest: str) -> Resolver:
+    if resolver.models[name] == digest:
+        return resolver
+    return replace(resolver, models={**resolver.models, name: digest}, _kept={})
+
+
+class _nothing(AbstractContextManager[None]):
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def pools(
+    resolver: Resolver, archetypes: Sequence[Archetype], layout: PromptLayout, tried: set[bytes], part: Part
+) -> Iterator[list[Question]]:
+    """Open questions of some archetypes that are asked together, each once; those of one pool are asked before the next is gathered.
+
+    Archetype first: archetype by archetype. Facts first: the archetypes of some dates together, so that prompts about the same facts are
+    neighbours.
+
+    Args:
+        tried: keys of questions that were given out before; grows.
+        part: of the work; an archetype with stages belongs to one part whole, since its texts must not be written twice.
+    """
+    dates = len(resolver.inputs.panel.dates)
+    together = dates if layout == "archetype-first" else max(1, POOL // max(1, len(archetypes) * len(resolver.inputs.panel.stocks)))
+    pool: list[Question] = []
+    for block in date_blocks(dates, together):
+        for archetype in archetypes:
+            turn = resolver.turn(archetype, None if together == dates else block)
+            keys = {question.key: question for question in turn.open}
+            mine = share_of(keys, part.number, part.count, whole=archetype.name if archetype.stages else None)
+            new = [key for key in mine if key not in tried]
+            tried.update(new)
+            pool += [keys[key] for key in new]
+            if len(pool) >= POOL and layout == "archetype-first":
+                yield pool
+                pool = []
+        if len(pool) >= POOL:
+            yield pool
+            pool = []
+    if pool:
+        yield pool

@@ -1,0 +1,185 @@
+"""From answers to scores: what archetypes ask, what of it is open, and what the answers that are there come to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float16, Float32, Int, UInt8, UInt64
+
+from massjax.agents import PromptTemplate
+from massjax.agents.archetype import Archetype
+from massjax.agents.protocols.single import single
+from massjax.agents.protocols.staged import Staged, TextsOf, apply_stages
+from massjax.answers.log import ANSWERED, REASONS, UNKNOWN, AnswerLog
+from massjax.errors import ModelError, StoreError
+from massjax.models.failures import Reason
+from massjax.models.forms import Rate, Write
+from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, expected_score
+from massjax.models.question import Prompt, Question, question_keys
+from massjax.scores.inputs import Inputs
+from massjax.scores.status import Status
+
+
+class Asks(NamedTuple):
+    """What an archetype asks for its scores.
+
+    Attributes:
+        keys: of its Q questions.
+        index: which of them is asked about each stock and date; -1 where there is nothing to ask.
+        prior: key of the content-free question that its answers are calibrated by; None where they are not.
+    """
+
+    keys: UInt64[np.ndarray, "Q 2"]
+    index: Int[np.ndarray, "N T"]
+    prior: UInt64[np.ndarray, "1 2"] | None
+
+
+class Turn(NamedTuple):
+    """One turn of an archetype's protocol: what it asks for its scores, or which texts it must have before, and what of it is open.
+
+    Attributes:
+        asks: None where texts are missing.
+        open: questions that the log does not answer.
+        stage: the stage whose texts are missing, if any.
+        prompts: of all questions of this turn, answered ones and the one that calibrates among them.
+    """
+
+    asks: Asks | None
+    open: tuple[Question, ...]
+    stage: str | None
+    prompts: Sequence[Prompt]
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Runs the protocols of archetypes against a log of answers.
+
+    Attributes:
+        inputs: what is wanted.
+        template: of the prompts for scores.
+        log: of questions and answers.
+        models: digest of the identity of each model, by its name.
+    """
+
+    inputs: Inputs
+    template: PromptTemplate
+    log: AnswerLog
+    models: Mapping[str, str]
+    _kept: dict[str, Asks] = field(default_factory=dict)
+
+    def turn(self, archetype: Archetype, dates: slice | None = None) -> Turn:
+        """The next turn of an archetype.
+
+        Args:
+            archetype: one that asks a model.
+            dates: of these alone; None = of all.
+        """
+        inputs, scoring = self.inputs if dates is None else self.inputs.on(dates), self.inputs.config.scoring
+        model = self.models[self.inputs.model_name(archetype)]
+        found = apply_stages(archetype, inputs.config.agents.stages, inputs.facts, inputs.member, scoring.choices, self._texts(model))
+        if not isinstance(found, Staged):
+            questions = tuple(Question(model, prompt, found.form) for prompt in dict.fromkeys(found.prompts))
+            return Turn(None, questions, found.stage, found.prompts)
+        asked = single(found.archetype, found.facts, inputs.member, self.template, scoring.choices, calibrate=scoring.calibrate)
+        form = Rate(scoring.choices, scoring.prefill)
+        prompts = asked.prompts if asked.content_free is None else [*asked.prompts, asked.content_free]
+        keys = question_keys(model, form, prompts)
+        open_rows = np.flatnonzero(~self.log.known(keys)).tolist()
+        questions = tuple(Question(model, prompts[row], form) for row in open_rows)
+        prior = None if asked.content_free is None else keys[-1:]
+        asks = Asks(keys if prior is None else keys[:-1], asked.index, prior)
+        if dates is None:
+            self._kept[archetype.name] = asks
+        return Turn(asks, questions, None, prompts)
+
+    def asks(self, archetype: Archetype) -> Asks:
+        """What an archetype asks for its scores, on all dates.
+
+        Raises:
+            StoreError: texts of a stage are not there yet.
+        """
+        if archetype.name not in self._kept:
+            turn = self.turn(archetype)
+            if turn.asks is None:
+                raise StoreError(
+                    f"archetype {archetype.name!r}: stage {turn.stage!r} lacks {len(turn.open)} texts; python -m massjax.precompute writes them"
+                )
+        return self._kept[archetype.name]
+
+    def _texts(self, model: str) -> TextsOf:
+        def texts(prompts: Sequence[Prompt], form: Write) -> list[str | None]:
+            return [None if answer is None else answer.text for answer in self.log.answers(question_keys(model, form, prompts))]
+
+        return texts
+
+
+class Opinions(NamedTuple):
+    """What the answers to an archetype's questions come to, by cell.
+
+    Attributes:
+        score: expected choice in [0, 1], calibrated; NaN where there is none.
+        mass: raw probability on the choices; NaN where not answered.
+        status: values of `Status`.
+        reasons: cells without a score, by the value of their `Reason`.
+        probability: of each choice, as answered.
+    """
+
+    score: Float32[np.ndarray, "N T"]
+    mass: Float16[np.ndarray, "N T"]
+    status: UInt8[np.ndarray, "N T"]
+    reasons: Counter[str]
+    probability: Float16[np.ndarray, "N T C"] | None = None
+
+
+def opinions(asks: Asks, log: AnswerLog, archetype: str, choices: int, minimum_coverage: float, *, probabilities: bool = False) -> Opinions:
+    """Scores of an archetype from the answers to its questions.
+
+    Args:
+        asks: its questions.
+        log: with their answers.
+        archetype: its name, for messages.
+        choices: C.
+        minimum_coverage: an answer with less mass than this is invalid, and has no score.
+        probabilities: also give the choice probabilities of every cell.
+
+    Raises:
+        ModelError: the content-free question that calibrates the scores has no answer.
+    """
+    probability, mass, codes = log.choices(asks.keys, choices)
+    answered = codes == ANSWERED
+    valid = answered & (mass >= minimum_coverage)
+    score = np.where(valid, expected_score(calibrated(probability, _prior(asks, log, archetype, choices))), np.nan).astype(np.float32)
+    kinds = (Status.SCORED, Status.INVALID, Status.NOT_ASKED)
+    status = np.select([valid, answered, codes == UNKNOWN], kinds, Status.FAILED).astype(np.uint8)
+    counts = np.bincount(asks.index[asks.index >= 0], minlength=len(status))
+    failed = np.bincount(codes[status == Status.FAILED], counts[status == Status.FAILED], minlength=len(REASONS))
+    why = Counter({reason.value: int(count) for reason, count in zip(REASONS, failed, strict=False) if reason is not None and count})
+    if (status == Status.INVALID).any():
+        why[Reason.LOW_COVERAGE.value] += int(counts[status == Status.INVALID].sum())
+    kept = np.concatenate([probability.astype(np.float16), np.full((1, choices), np.nan, np.float16)])[asks.index] if probabilities else None
+    return Opinions(
+        np.concatenate([score, np.array([np.nan], np.float32)])[asks.index],
+        np.concatenate([mass.astype(np.float16), np.array([np.nan], np.float16)])[asks.index],
+        np.concatenate([status, np.array([Status.NOT_APPLICABLE], np.uint8)])[asks.index],
+        why,
+        kept,
+    )
+
+
+def _prior(asks: Asks, log: AnswerLog, archetype: str, choices: int) -> Float32[np.ndarray, " C"] | None:
+    if asks.prior is None:
+        return None
+    probability, _, codes = log.choices(asks.prior, choices)
+    if codes[0] != ANSWERED:
+        why = "" if codes[0] == UNKNOWN else f" ({REASONS[codes[0]]})"
+        raise ModelError(f"archetype {archetype!r}: the content-free prompt that calibrates its scores was not answered{why}")
+    return np.maximum(probability[0].astype(np.float32), np.float32(SMALLEST_PRIOR))
+
+
+def date_blocks(dates: int, together: int) -> Iterator[slice]:
+    """Successive dates, `together` at a time."""
+    return (slice(start, min(start + together, dates)) for start in range(0, dates, together))

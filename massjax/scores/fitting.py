@@ -1,0 +1,132 @@
+"""The scores that fit a run: a tensor that was made from the same things, or what the answers in the log come to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from massjax.answers.log import AnswerLog
+from massjax.errors import ModelError, StoreError
+from massjax.machine import this_machine
+from massjax.models.forms import Rate
+from massjax.models.question import question_keys
+from massjax.scores import tensor
+from massjax.scores.asked_models import asked_models
+from massjax.scores.build import Asks, Resolver, opinions
+from massjax.scores.inputs import Inputs
+from massjax.scores.made_from import MadeFrom, difference
+from massjax.scores.places import Place, inside, names_in
+from massjax.scores.scores import Scores, tensors_in
+from massjax.scores.status import Status
+from massjax.scores.templates import acceptable_templates, choose_template
+
+ANSWERS = "answers"
+"""The folder of a store that its log is in."""
+
+
+def answer_log(store: Place) -> AnswerLog:
+    """The log of questions and answers of a store."""
+    return AnswerLog(inside(store, ANSWERS))
+
+
+def resolver_of(inputs: Inputs, log: AnswerLog, models: dict[str, str]) -> tuple[Resolver, str]:
+    """What runs the archetypes' protocols, with the template that its prompts are rendered with; and the words of why that one."""
+    scoring = inputs.config.scoring
+    digest = models[inputs.model_name(inputs.asking[0])] if inputs.asking else ""
+    form = Rate(scoring.choices, scoring.prefill)
+    template, order = choose_template(inputs, lambda prompts: int(log.known(question_keys(digest, form, prompts)).sum()) if prompts else 0)
+    return Resolver(inputs, template, log, models), order.reason
+
+
+def fitting_scores(inputs: Inputs, store: Place) -> Scores:
+    """Scores that were made from what a run wants, opened, or built from the answers that are there.
+
+    Args:
+        inputs: what the run wants.
+        store: the folder of log and tensors.
+
+    Raises:
+        StoreError: there are none: what differs, and which answers are missing, are named.
+    """
+    refuse_earlier(store)
+    first = None
+    for place in reversed(tensors_in(store)):
+        found = Scores.open(place)
+        assert found.made_from is not None
+        why = misfit(inputs, found.made_from)
+        if why is None:
+            return found
+        first = first or why
+    if not names_in(inside(store, ANSWERS)) and first is None:
+        raise StoreError(f"{store}: holds no scores; run python -m massjax.precompute with this config to ask for them")
+    return scores_of_log(inputs, store, first)
+
+
+def misfit(inputs: Inputs, held: MadeFrom) -> str | None:
+    """Why scores that were made from something are not those that a run wants; None where they are."""
+    template = held.settings.get("prompt_template", "")
+    acceptable = acceptable_templates(inputs)
+    return difference(held, inputs.made_from(template if template in acceptable else acceptable[0]))
+
+
+def refuse_earlier(store: Place) -> None:
+    """Refuse a store in the form that massjax had before answers had a log.
+
+    Raises:
+        StoreError: it is one.
+    """
+    if "ledger" in names_in(store):
+        raise StoreError(
+            f"{store}: is a score store of an earlier massjax, which kept scores without their questions; name another folder as `store:` "
+            "(or --store) and run python -m massjax.precompute with this config"
+        )
+
+
+def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
+    """The scores that the answers of a log come to, built in memory.
+
+    Where precompute was stopped before it wrote a tensor, what is answered by then has scores.
+
+    Args:
+        why: in what the tensor that is there differs; None where there is none.
+
+    Raises:
+        StoreError: the log lacks an answer that the run needs.
+    """
+    log = answer_log(store)
+    models = {name: asked.digest for name, asked in asked_models(inputs, log, this_machine()).items()}
+    resolver, _ = resolver_of(inputs, log, models)
+    panel, scoring, asking = inputs.panel, inputs.config.scoring, inputs.asking
+    shape = (len(panel.dates), len(asking), len(panel.stocks))
+    cells = tensor.Cells(np.empty(shape, np.float32), np.empty(shape, np.float16), np.empty(shape, np.uint8))
+    for k, archetype in enumerate(asking):
+        turn = resolver.turn(archetype)
+        asks = turn.asks
+        if asks is None:
+            raise _lacking(store, why, f"stage {turn.stage!r} of archetype {archetype.name!r} lacks {len(turn.open):,} texts")
+        try:
+            found = opinions(asks, log, archetype.name, len(scoring.choices), scoring.minimum_coverage)
+        except ModelError as error:
+            raise _lacking(store, why, str(error)) from None
+        unasked = found.status == Status.NOT_ASKED
+        if unasked.any() and (why is not None or not (found.status == Status.SCORED).any()):
+            t, n = np.argwhere(unasked.T)[0]
+            about = f"about stock {panel.stocks[n]} on {panel.dates[t]}"
+            raise _lacking(store, why, f"{len(turn.open):,} questions of archetype {archetype.name!r} are not answered, the first {about}")
+        for values, part in ((cells.score, found.score), (cells.mass, found.mass), (cells.status, found.status)):
+            values[:, k] = part.T
+    made_from = inputs.made_from(resolver.template.sha256)
+    found = Scores(tuple(archetype.name for archetype in asking), tuple(panel.stocks), panel.dates, str(store), None, cells)
+    return replace(found, _made_from=made_from)
+
+
+def _lacking(store: Place, why: str | None, what: str) -> StoreError:
+    differs = "" if why is None else f"the scores there are not those of this run ({why}), and "
+    return StoreError(f"{store}: {differs}{what}; run python -m massjax.precompute with this config to ask for what is missing")
+
+
+def all_keys(asks: Asks) -> np.ndarray:
+    """The keys of all questions of an archetype, [Q, 2]."""
+    return asks.keys if asks.prior is None else np.concatenate([asks.keys, asks.prior])
+

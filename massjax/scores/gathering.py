@@ -1,0 +1,161 @@
+"""The score tensor of a run: what language models said, read from a tensor or a table, and what rules say, computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float, Float32
+
+from massjax.agents.rules import rule_scores_by_date
+from massjax.errors import ConfigError, DataError, StoreError
+from massjax.machine import free_host_bytes
+from massjax.market import Panel
+from massjax.row_words import counted, first_few
+from massjax.scores.fitting import fitting_scores
+from massjax.scores.inputs import Inputs
+from massjax.scores.memory import check_memory
+from massjax.scores.places import Place
+from massjax.scores.scores import Scores
+from massjax.scores.status import Status
+
+READ_AT_ONCE = 1 << 25
+"""Scores read at once."""
+
+
+class GatheredScores(NamedTuple):
+    """Scores of all archetypes of a run, in their order.
+
+    Attributes:
+        scores: in [0, 1]; NaN where an archetype has none, or the stock is not a member. Date-major in memory.
+        source: facts about where the language models' scores come from, for the report; empty where all archetypes are rules.
+        warnings: what is missing.
+    """
+
+    scores: Float[np.ndarray, "K N T"]
+    source: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+def gather_scores(inputs: Inputs) -> GatheredScores:
+    """Read the scores of archetypes that ask a model, compute those of rules from the market data.
+
+    Raises:
+        ConfigError: some archetypes ask a model but there is no store, or the scores do not fit into memory.
+        StoreError: the store is missing or damaged, or lacks an answer that this run needs.
+    """
+    panel, archetypes = inputs.panel, inputs.archetypes
+    asked = [k for k, archetype in enumerate(archetypes) if archetype.kind == "llm"]
+    names = [archetypes[k].name for k in asked]
+    found = fitting_scores(inputs, _store(inputs, names)) if asked else None
+    check_memory(len(archetypes), len(panel.stocks), len(panel.dates), free_host_bytes())
+    scores = np.empty((len(panel.dates), len(archetypes), len(panel.stocks)), np.float32)
+    rules = [k for k, archetype in enumerate(archetypes) if archetype.kind == "rule"]
+    if rules:
+        for dates, part in rule_scores_by_date(panel, [archetypes[k] for k in rules]):
+            scores[dates, _run_of(rules)] = part
+    if found is None:
+        return GatheredScores(np.moveaxis(scores, 0, 2), {})
+    warnings = copy_scores(found, panel, names, scores, _run_of(asked))
+    return GatheredScores(np.moveaxis(scores, 0, 2), source_facts(found), warnings)
+
+
+def copy_scores(
+    found: Scores, panel: Panel, names: Sequence[str], into: Float32[np.ndarray, "T K N"], rows: slice | list[int]
+) -> tuple[str, ...]:
+    """Copy the scores of some archetypes about the stocks and dates of a panel, NaN off its universe, some dates at a time.
+
+    Returns:
+        Warnings of dates on which what was to be asked has no answer.
+
+    Raises:
+        StoreError: a stock, date or archetype of the run is not among the scores, or they are damaged.
+    """
+    stocks, kept = found.positions("stock", panel.stocks), found.positions("archetype", names)
+    columns = _dates_in(found, panel)
+    lacking, none = np.zeros((2, len(panel.dates)), bool)
+    for dates in _parts(len(panel.dates), len(found.archetypes) * len(found.stocks)):
+        there = columns[dates]
+        span = slice(int(there[0]), int(there[-1]) + 1)
+        cells = np.ix_(there - there[0], kept, stocks)
+        part, status = found.score(span)[cells], found.status(span)[cells]
+        member = panel.member[:, dates].T[:, None]
+        into[dates, rows] = np.where(member, part, np.float32(np.nan))
+        missing = member & np.isin(status, (Status.NOT_ASKED, Status.FAILED))
+        lacking[dates] = missing.any(axis=(1, 2))
+        none[dates] = lacking[dates] & ~(member & (status == Status.SCORED)).any(axis=(1, 2))
+    return _unanswered(panel, lacking & ~none, none)
+
+
+def _unanswered(panel: Panel, lacking: Bool[np.ndarray, " T"], none: Bool[np.ndarray, " T"]) -> tuple[str, ...]:
+    advice = "run `python -m massjax.precompute` with this config to ask again for what has no answer"
+    return tuple(
+        f"{counted(int(where.sum()), 'date')} of {len(panel.dates)} {what}, the first being {panel.dates[where.argmax()]}; {advice}"
+        for where, what in ((none, "have no score"), (lacking, "lack the scores of some archetypes or stocks"))
+        if where.any()
+    )
+
+
+def _dates_in(found: Scores, panel: Panel) -> np.ndarray:
+    places = np.searchsorted(found.dates, panel.dates)
+    there = found.dates[np.minimum(places, len(found.dates) - 1)] == panel.dates
+    if not there.all():
+        extent = f"{found.dates[0]} to {found.dates[-1]}"
+        raise StoreError(
+            f"{found.place or 'the scores'}: {counted(int((~there).sum()), 'date')} of the market data are not among the scores, the first "
+            f"{panel.dates[(~there).argmax()]}; they have {extent}: run precompute with this config, or narrow market.start, market.end"
+        )
+    return places
+
+
+def _parts(dates: int, a_date: int) -> Iterator[slice]:
+    """Successive dates of about `READ_AT_ONCE` scores; `a_date` is the number of scores of one."""
+    step = max(1, READ_AT_ONCE // max(1, a_date))
+    return (slice(start, min(start + step, dates)) for start in range(0, dates, step))
+
+
+def _run_of(positions: Sequence[int]) -> slice | list[int]:
+    """Positions as a slice, where they follow one another."""
+    first, last = positions[0], positions[-1]
+    return slice(first, last + 1) if len(positions) == last + 1 - first else list(positions)
+
+
+def _store(inputs: Inputs, names: Sequence[str]) -> Place:
+    if inputs.config.store is None:
+        told = first_few([repr(name) for name in names], 3)
+        raise ConfigError(
+            f"store: not set, but {len(names)} archetypes ask a language model ({told}); name the score store with `store:` in the "
+            "config or --store PATH (`python -m massjax.precompute` makes one), or use rule archetypes only"
+        )
+    return inputs.config.store
+
+
+def source_facts(found: Scores) -> dict[str, Any]:
+    """What a report says of scores: where they are, and what made them."""
+    made = found.made_from
+    if made is None:
+        return {"path": found.place}
+    models = {name or "scoring": dict(identity) for name, identity in made.models.items()}
+    return {"path": found.place, **{name: value for name, value in made.settings.items() if name != "stages"}, "identity": models}
+
+
+def scores_from_file(path: Path) -> Scores:
+    """Somebody's own scores: a table in parquet or CSV, or a tensor that `precompute` wrote.
+
+    Raises:
+        DataError: the table cannot be read, or is not one of scores.
+        StoreError: the folder holds no tensor.
+    """
+    if path.is_dir():
+        return Scores.open(path)
+    try:
+        frame = pl.read_csv(path, schema_overrides={"stock": pl.String, "archetype": pl.String}) if path.suffix == ".csv" else pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"scores.path: {path}: cannot be read as {path.suffix or 'parquet'}: {error}") from None
+    try:
+        return Scores.from_frame(frame)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None

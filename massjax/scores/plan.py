@@ -1,0 +1,220 @@
+"""What a run of precompute would ask, without loading a model: scores, distinct prompts, tokens, time and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from massjax.agents import TextCounts, count_texts
+from massjax.answers.plan import Estimate, Load as Asking, estimate
+from massjax.machine import Machine
+from massjax.models.model_check import ModelCheck, parameters_of, tokens_per_character
+from massjax.models.settings import ModelSettings
+from massjax.progress import duration
+from massjax.scores.asked_models import AskedModel
+from massjax.scores.build import Resolver
+from massjax.scores.dtype import said_dtype
+from massjax.scores.inputs import DEFAULT_MODEL
+from massjax.scores.survey import Example, Load, Survey
+from massjax.scores.templates import ChosenLayout
+from massjax.terminal import markup_text
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """What one model would be asked.
+
+    Attributes:
+        name: in `models:`; empty for that of `scoring`.
+        load: what is open.
+        tokens: of the open prompts; `shared` of them repeat the text before (the prefix cache can answer them).
+        tokens_from: how tokens were counted.
+        estimate: the time to ask them, and what it rests on.
+        cost: at its price for a million tokens; None without a price.
+        said: what is known of the model before it is loaded.
+        dtype: the numbers it would compute in, and why.
+    """
+
+    name: str
+    load: Load
+    tokens: int
+    shared: int
+    tokens_from: str
+    estimate: Estimate
+    cost: float | None
+    said: str
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is wanted, what is there, and what asking for the rest would take.
+
+    Attributes:
+        scores: cells of archetypes that ask a model with something to ask; `stored` of them are answered.
+        rule_scores: cells of rule archetypes, computed without a model.
+        prompts: distinct prompts for scores among all cells.
+        models: what each model would be asked, in the order of asking.
+        order: prompt layout and order of asking, and why.
+        waiting: archetypes whose scores wait for texts, with the stage that is first.
+        given: texts of the market data, known and shown; None without any.
+        warnings: what would stop the run, or leave prompts without a score.
+        examples: one whole prompt an archetype.
+    """
+
+    scores: int
+    stored: int
+    rule_scores: int
+    prompts: int
+    models: tuple[ModelPlan, ...]
+    order: ChosenLayout
+    waiting: Mapping[str, str]
+    given: TextCounts | None
+    warnings: tuple[str, ...]
+    examples: tuple[Example, ...]
+
+    @property
+    def to_ask(self) -> int:
+        """Open questions of all kinds that are known already; texts may be followed by more."""
+        return sum(model.load.open for model in self.models)
+
+    @property
+    def seconds(self) -> float:
+        """Of asking what is open, all models together."""
+        return sum(model.estimate.seconds for model in self.models)
+
+    def table(self) -> Table:
+        """The plan as a table for a terminal."""
+        table = Table(title="Plan", show_header=False, title_justify="left")
+        table.add_column(style="bold")
+        table.add_column(justify="right")
+        rows = {
+            "scores wanted (archetype × stock × date)": f"{self.scores:,}",
+            "already stored": f"{self.stored:,}",
+            "rule scores (no model)": f"{self.rule_scores:,}",
+            "distinct prompts": f"{self.prompts:,}",
+            "prompt layout": self._layout(),
+            "order of asking": "by archetype" if self.order.layout == "archetype-first" else "by stock and date, archetypes together",
+        }
+        for name, value in {**rows, **self._given()}.items():
+            table.add_row(name, markup_text(value))
+        for model in self.models:
+            title = "" if len(self.models) == 1 and not model.name else f" of {model.name or 'scoring'}"
+            for name, value in _model_rows(model).items():
+                table.add_row(markup_text(name + title), markup_text(value))
+        return table
+
+    def _given(self) -> dict[str, str]:
+        """Rows about the texts of the market data."""
+        if self.given is None:
+            return {}
+        rows = {"texts known": self.given.known, "of them shown in a prompt": self.given.shown}
+        left = {"left out: copies of one shown": self.given.repeated, "left out: beyond agents.texts_per_prompt": self.given.left_out}
+        return {name: f"{count:,}" for name, count in {**rows, **left}.items()}
+
+    def _layout(self) -> str:
+        layout = self.order.layout.replace("-", " ")
+        if not self.order.computed:
+            return f"{layout}: {self.order.reason}"
+        own, other = (self.order.computed[name] for name in sorted(self.order.computed, key=lambda name: name != self.order.layout))
+        return f"{layout}: on a sample {own:,} of {self.order.total:,} tokens are computed, else {other:,}"
+
+
+def _model_rows(model: ModelPlan) -> dict[str, str]:
+    load = model.load
+    texts = {"texts to write first": f"{load.texts:,}"} if load.texts else {}
+    return {
+        **texts,
+        "prompts to ask": f"{load.questions:,}" + (f", and {load.calibrating:,} to calibrate" if load.calibrating else ""),
+        f"prompt tokens ({model.tokens_from})": f"{model.tokens:,}",
+        "of them shared with the prompt before": f"{model.shared:,}",
+        "model": model.said,
+        "its numbers (dtype)": model.dtype,
+        "estimated time": said_time(model),
+        "estimated cost": "no price given (price_per_million_tokens)" if model.cost is None else f"{model.cost:,.2f}",
+    }
+
+
+def said_time(model: ModelPlan) -> str:
+    """How long asking takes, and what that rests on, in words."""
+    if not model.load.open:
+        return "none: nothing is left to ask"
+    start = f", and {duration(model.estimate.start)} for the model to start" if model.estimate.start else ""
+    return f"{duration(model.estimate.seconds)}{start} ({model.estimate.basis})"
+
+
+def plan(
+    resolver: Resolver,
+    found: Survey,
+    order: ChosenLayout,
+    models: Mapping[str, AskedModel],
+    checks: Mapping[str, ModelCheck],
+    machine: Machine,
+) -> Plan:
+    """What `massjax.precompute` would do.
+
+    Args:
+        resolver: of what is wanted.
+        found: what is open of it.
+        order: the prompt layout.
+        models: that are asked, by name.
+        checks: what is known of each before it is loaded.
+        machine: where a model in this process would run.
+    """
+    inputs = resolver.inputs
+    planned = tuple(
+        _model_plan(name, asked, inputs.model_settings(name), found.loads.get(name, Load()), checks[name], resolver, machine)
+        for name, asked in models.items()
+    )
+    faults = tuple(fault for check in checks.values() for fault in check.faults)
+    return Plan(
+        scores=found.scores,
+        stored=found.stored,
+        rule_scores=sum(int((values == values).sum()) for values in inputs.rule_scores.values()),
+        prompts=found.distinct,
+        models=planned,
+        order=order,
+        waiting=dict(found.waiting),
+        given=None if inputs.panel.texts is None else count_texts(inputs.panel, inputs.config.agents),
+        warnings=(*faults, *_too_long(found, resolver, checks)),
+        examples=tuple(found.examples),
+    )
+
+
+def _model_plan(
+    name: str, asked: AskedModel, given: ModelSettings, load: Load, check: ModelCheck, resolver: Resolver, machine: Machine
+) -> ModelPlan:
+    per_character, source = tokens_per_character(check, load.sample)
+    tokens, repeated = int(per_character * load.characters), int(per_character * load.repeated)
+    price = given.price_per_million_tokens
+    return ModelPlan(
+        name=name,
+        load=load,
+        tokens=tokens,
+        shared=repeated,
+        tokens_from=source,
+        estimate=estimate(Asking(load.open, tokens, repeated), asked.settings, machine, resolver.log.summaries(), asked.digest, parameters_of(check)),
+        cost=None if price is None else tokens * price / 1e6,
+        said=check.said,
+        dtype=said_dtype(given, asked.settings.dtype, machine) if given.engine == "vllm" else "the engine's own",
+    )
+
+
+def _too_long(found: Survey, resolver: Resolver, checks: Mapping[str, ModelCheck]) -> list[str]:
+    """Which prompts have no room for an answer: how many, and the first of them by date and stock."""
+    if not found.long:
+        return []
+    t, n, name, tokens = min(found.long)
+    inputs = resolver.inputs
+    archetype = next(one for one in inputs.asking if one.name == name)
+    model = inputs.model_name(archetype)
+    limit, about = inputs.model_settings(model).max_model_len, "" if checks[model].count is not None else "about "
+    where = "scoring" if model == DEFAULT_MODEL else f"models.{model}"
+    are = "prompt is" if found.too_long == 1 else "prompts are"
+    return [
+        f"{about}{found.too_long:,} {are} too long for {where}.max_model_len ({limit} tokens, answer included) and would have no score, "
+        f"the first that of archetype {name!r} about stock {inputs.panel.stocks[n]} on {inputs.panel.dates[t]} ({about}{tokens:,} tokens); "
+        f"raise {where}.max_model_len, or show fewer or shorter texts"
+    ]

@@ -1,0 +1,261 @@
+"""The score tensor on disk: a Zarr v3 group of arrays [date, archetype, stock], written whole, checked when it is opened.
+
+    PLACE/zarr.json                         what the scores were made from, and the hash of their content, as attributes
+    PLACE/{date,archetype,stock}            labels; dates are days since 1970-01-01, as CF says, so that xarray reads them as dates
+    PLACE/{score,mass,status}               float32, float16, uint8; with `probability`, float16 [date, archetype, stock, choice], on request
+    PLACE/{modality,facts}                  hashes of what prompts showed of each modality on each date
+
+zarr-python gives NaN for a chunk that is not there, so every chunk is written, and that all are there is checked on opening. Every chunk has a
+CRC32C, which finds a flipped bit when it is read. The group's own metadata are written last: a folder without them is no tensor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import zarr
+from jaxtyping import Float16, Float32, Shaped, UInt8
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from massjax.errors import StoreError
+from massjax.scores.made_from import MadeFrom
+from massjax.scores.places import Place, store_at
+
+FORMAT = 3
+"""Of the tensor; what massjax wrote before was 1 and 2, of another kind."""
+CHUNK_CELLS = 1 << 21
+"""Cells of a chunk at most: 8 MB of scores."""
+DATES_IN_CHUNK = 20
+TYPES = {"score": "float32", "mass": "float16", "status": "uint8", "probability": "float16"}
+AXES = ("date", "archetype", "stock")
+
+
+class Cells(NamedTuple):
+    """What is known of some archetypes on all dates, [T, K, N], date-major in memory.
+
+    Attributes:
+        score: expected choice in [0, 1]; NaN where there is none.
+        mass: raw probability on the choices; NaN where no model answered.
+        status: values of `massjax.scores.status.Status`.
+        probability: of each choice, as answered; None where it is not kept.
+    """
+
+    score: Float32[np.ndarray, "T K N"]
+    mass: Float16[np.ndarray, "T K N"]
+    status: UInt8[np.ndarray, "T K N"]
+    probability: Float16[np.ndarray, "T K N C"] | None = None
+
+
+class TensorWriter:
+    """Writes a tensor, some archetypes at a time.
+
+    Args:
+        group: an empty Zarr group.
+        dates, archetypes, stocks: labels.
+        choices: where probabilities are kept.
+    """
+
+    def __init__(
+        self,
+        group: zarr.Group,
+        dates: Shaped[np.ndarray, " T"],
+        archetypes: Sequence[str],
+        stocks: Sequence[str],
+        choices: Sequence[str] | None = None,
+    ) -> None:
+        self._group = group
+        shape = (len(dates), len(archetypes), len(stocks))
+        chunk = chunk_shape(shape)
+        for name, kind in TYPES.items():
+            if name != "probability":
+                _create(group, name, shape, chunk, kind, AXES)
+            elif choices is not None:
+                _create(group, name, (*shape, len(choices)), (*chunk, len(choices)), kind, (*AXES, "choice"))
+        days = dates.astype("datetime64[D]").astype(np.int64)
+        _labels(group, "date", days, {"units": "days since 1970-01-01", "calendar": "proleptic_gregorian"})
+        _labels(group, "archetype", np.array(archetypes, np.dtypes.StringDType()))
+        _labels(group, "stock", np.array(stocks, np.dtypes.StringDType()))
+        if choices is not None:
+            _labels(group, "choice", np.array(choices, np.dtypes.StringDType()))
+        self.archetypes_together = chunk[1]
+        self._hashes: dict[str, str] = {}
+
+    def write(self, archetypes: slice, cells: Cells) -> None:
+        """Write all dates and stocks of some archetypes: from a multiple of `archetypes_together` on, as many as that, or the last."""
+        for name, values in cells._asdict().items():
+            if values is None:
+                continue
+            array = self._group[name]
+            assert isinstance(array, zarr.Array)
+            whole = np.ascontiguousarray(values, dtype=np.dtype(TYPES[name]).newbyteorder("<"))
+            array[:, archetypes] = whole
+            self._hashes[f"{name}.{archetypes.start}"] = content_hash(whole)
+
+    def finish(self, made_from: MadeFrom) -> str:
+        """Write what the scores were made from, last of all; the hash of their content."""
+        modalities = sorted(made_from.facts)
+        _labels(self._group, "modality", np.array(modalities, np.dtypes.StringDType()))
+        hashes = np.stack([made_from.facts[name] for name in modalities], axis=1) if modalities else np.empty((len(made_from.dates), 0))
+        if modalities:
+            _create(self._group, "facts", hashes.shape, hashes.shape, "uint64", ("date", "modality"))[:] = hashes
+        content = content_hash(*(f"{name}{value}".encode() for name, value in sorted(self._hashes.items())))
+        plain = {"settings": made_from.settings, "archetypes": made_from.archetypes, "keys": made_from.keys, "models": made_from.models}
+        written = datetime.now(UTC).isoformat(timespec="seconds")
+        kept = {"format": FORMAT, "written": written, "digest": made_from.digest, "content": content, "parts": self._hashes, **plain}
+        self._group.update_attributes({"massjax": kept})
+        return content
+
+
+def _create(group: zarr.Group, name: str, shape: Sequence[int], chunk: Sequence[int], kind: str, axes: Sequence[str]) -> Any:
+    fill = np.nan if np.dtype(kind).kind == "f" else 0
+    return group.create_array(
+        name,
+        shape=tuple(shape),
+        chunks=tuple(max(1, size) for size in chunk),
+        dtype=kind,
+        dimension_names=tuple(axes),
+        compressors=[ZstdCodec(level=3), Crc32cCodec()],
+        fill_value=fill,
+        config={"write_empty_chunks": True},
+    )
+
+
+def _labels(group: zarr.Group, name: str, values: np.ndarray, attributes: Mapping[str, str] | None = None) -> None:
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        chunks=(max(1, len(values)),),
+        dtype=values.dtype,
+        dimension_names=(name,),
+        compressors=[ZstdCodec(level=3), Crc32cCodec()],
+        attributes=dict(attributes or {}),
+        config={"write_empty_chunks": True},
+    )
+    array[:] = values
+
+
+def chunk_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Dates, archetypes and stocks of a chunk: a few dates, all stocks, and as many archetypes as `CHUNK_CELLS` allow.
+
+    Example:
+        >>> chunk_shape((302, 16, 20)), chunk_shape((1250, 512, 500)), chunk_shape((2500, 8, 3000))
+        ((20, 16, 20), (20, 209, 500), (20, 8, 3000))
+    """
+    dates = max(1, min(DATES_IN_CHUNK, shape[0]))
+    archetypes = max(1, min(shape[1], CHUNK_CELLS // max(1, dates * shape[2])))
+    return dates, archetypes, max(1, shape[2])
+
+
+def content_hash(*parts: Any) -> str:
+    """BLAKE2b of the bytes of some arrays, 32 hex digits."""
+    total = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        total.update(part if isinstance(part, bytes) else memoryview(part).cast("B"))
+    return total.hexdigest()
+
+
+@contextmanager
+def new_group(place: Place) -> Iterator[zarr.Group]:
+    """An empty group that appears at a place whole: a local folder is written under another name beside it, and renamed.
+
+    In object storage the group is written where it is to be; without its last metadata it is no tensor.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    local = place if isinstance(place, Path) else None
+    temporary = None if local is None else local.with_name(f".{local.name}.unfinished")
+    try:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+        yield zarr.create_group(store_at(place if temporary is None else temporary), zarr_format=3, overwrite=True)
+        if temporary is not None and local is not None:
+            shutil.rmtree(local, ignore_errors=True)
+            temporary.rename(local)
+    except OSError as error:
+        raise StoreError(f"{place}: the score tensor cannot be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def open_group(place: Place) -> zarr.Group:
+    """The group of a tensor that is whole.
+
+    Raises:
+        StoreError: there is none, it is of another format, or one of its chunks is missing.
+    """
+    try:
+        group = zarr.open_group(store_at(place), mode="r", zarr_format=3)
+    except (FileNotFoundError, KeyError, ValueError, json.JSONDecodeError, OSError) as error:
+        raise StoreError(f"{place}: is no score tensor ({error}); python -m massjax.precompute writes one") from None
+    kept = group.attrs.get("massjax")
+    if not isinstance(kept, dict) or kept.get("format") != FORMAT:
+        raise StoreError(f"{place}: is no score tensor that massjax wrote; python -m massjax.precompute writes one")
+    for name, array in group.arrays():
+        there = array.nchunks_initialized
+        if there != array.nchunks:
+            raise StoreError(
+                f"{place}: {array.nchunks - there} of {array.nchunks} chunks of {name!r} are missing; delete this folder and run "
+                "python -m massjax.precompute: it writes the tensor again from the answers, and asks nothing"
+            )
+    return group
+
+
+def read(group: zarr.Group, name: str, dates: slice = slice(None)) -> np.ndarray:
+    """An array, or some dates of it.
+
+    Raises:
+        StoreError: a chunk does not have the checksum that it was written with.
+    """
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    try:
+        return np.asarray(array[dates])
+    except (ValueError, RuntimeError, OSError) as error:
+        raise StoreError(
+            f"{group.store_path}: {name!r} is damaged ({error}); delete this folder and run python -m massjax.precompute: it writes "
+            "the tensor again from the answers, and asks nothing"
+        ) from None
+
+
+def made_from(group: zarr.Group) -> MadeFrom:
+    """What a tensor was made from."""
+    kept: Any = group.attrs["massjax"]
+    modalities = read(group, "modality").tolist()
+    hashes = read(group, "facts").astype(np.uint64) if modalities else np.empty((0, 0), np.uint64)
+    dates = read(group, "date").astype("datetime64[D]")
+    facts = {name: hashes[:, place] for place, name in enumerate(modalities)}
+    return MadeFrom(kept["settings"], kept["archetypes"], dates, facts, kept["keys"], kept["models"])
+
+
+def verify(group: zarr.Group) -> list[str]:
+    """What is wrong with the content of a tensor, in words; every number is read and hashed."""
+    kept: Any = group.attrs["massjax"]
+    faults, found = [], {}
+    together = chunk_shape(group["score"].shape)[1]  # type: ignore[union-attr]
+    for name in (name for name in TYPES if name in group):
+        array = group[name]
+        assert isinstance(array, zarr.Array)
+        for start in range(0, array.shape[1], together):
+            try:
+                values = np.ascontiguousarray(array[:, start : start + together])
+            except (ValueError, RuntimeError, OSError) as error:
+                faults.append(f"{name}: {error}")
+                continue
+            found[f"{name}.{start}"] = content_hash(values)
+    parts = dict(kept["parts"])
+    faults += [f"{name}: its content is not what was written" for name in sorted(parts) if found.get(name, parts[name]) != parts[name]]
+    total = content_hash(*(f"{name}{value}".encode() for name, value in sorted(parts.items())))
+    if total != kept["content"] or made_from(group).digest != kept["digest"]:
+        faults.append("zarr.json: what it says of the content, or of what that was made from, is not what was written")
+    return faults

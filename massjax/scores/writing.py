@@ -1,0 +1,113 @@
+"""Writing the score tensor of a run from the answers in its log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from massjax.agents.archetype import Archetype
+from massjax.progress import Tell
+from massjax.scores import tensor
+from massjax.scores.build import Resolver, opinions
+from massjax.scores.fitting import all_keys
+from massjax.scores.places import Place, inside, names_in
+from massjax.scores.scores import TENSORS, Scores
+from massjax.scores.status import Status
+
+WRITING = "writing the score tensor"
+
+
+class Written(NamedTuple):
+    """A tensor that was written, or found to be there already.
+
+    Attributes:
+        scores: opened.
+        unscored: cells that were asked and have no score, by the value of their `Reason`.
+        mass: mean probability on the choices of all answers.
+        scored, rules, empty: cells with a score of a model, of a rule, and with nothing to ask.
+        distinct: different questions for scores.
+    """
+
+    scores: Scores
+    unscored: Counter[str]
+    mass: float
+    scored: int
+    rules: int
+    empty: int
+    distinct: int
+
+
+def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapping[str, str]], tell: Tell | None = None) -> Written:
+    """Write the tensor of all archetypes, some of them at a time, unless one of the same name is there and whole.
+
+    Args:
+        resolver: of what is wanted; nothing of it is open but questions that failed.
+        store: the folder of log and tensors.
+        identities: of the models, by name.
+        tell: of the progress.
+
+    Raises:
+        ModelError: the question that calibrates an archetype has no answer.
+        StoreError: texts of a stage are not there, or the tensor cannot be written.
+    """
+    inputs = resolver.inputs
+    panel, archetypes = inputs.panel, inputs.archetypes
+    made_from = inputs.made_from(resolver.template.sha256, identities, _keys_hash(resolver))
+    place = inside(store, TENSORS, made_from.digest)
+    unscored: Counter[str] = Counter()
+    counts, mass, answered = np.zeros(len(Status), np.int64), 0.0, 0
+    with tensor.new_group(place) as group:
+        writer = tensor.TensorWriter(group, panel.dates, [a.name for a in archetypes], panel.stocks)
+        for start in range(0, len(archetypes), writer.archetypes_together):
+            some = archetypes[start : start + writer.archetypes_together]
+            if tell is not None:
+                tell(WRITING, start, len(archetypes))
+            cells = _cells(resolver, some, unscored)
+            counts += np.bincount(cells.status.reshape(-1), minlength=len(Status))
+            known = np.isfinite(cells.mass)
+            mass, answered = mass + float(cells.mass[known].sum(dtype=np.float64)), answered + int(known.sum())
+            writer.write(slice(start, start + len(some)), cells)
+        writer.finish(made_from)
+    _remove_others(store, made_from.digest)
+    by = {status: int(counts[status]) for status in Status}
+    keys = [all_keys(resolver.asks(archetype))[: len(resolver.asks(archetype).keys)] for archetype in inputs.asking]
+    distinct = len(np.unique(np.concatenate(keys), axis=0)) if keys else 0
+    mean = mass / answered if answered else float("nan")
+    return Written(Scores.open(place), unscored, mean, by[Status.SCORED], by[Status.RULE], by[Status.NOT_APPLICABLE], distinct)
+
+
+def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...], unscored: Counter[str]) -> tensor.Cells:
+    """What is known of some archetypes, added to the counts of cells without a score."""
+    inputs, scoring = resolver.inputs, resolver.inputs.config.scoring
+    shape = (len(inputs.panel.dates), len(archetypes), len(inputs.panel.stocks))
+    score, mass = np.empty(shape, np.float32), np.full(shape, np.nan, np.float16)
+    status = np.empty(shape, np.uint8)
+    for k, archetype in enumerate(archetypes):
+        if archetype.kind == "rule":
+            score[:, k] = inputs.rule_scores[archetype.name].T
+            status[:, k] = np.where(np.isfinite(score[:, k]), Status.RULE, Status.NOT_APPLICABLE)
+            continue
+        found = opinions(resolver.asks(archetype), resolver.log, archetype.name, len(scoring.choices), scoring.minimum_coverage)
+        score[:, k], mass[:, k], status[:, k] = found.score.T, found.mass.T, found.status.T
+        unscored.update(found.reasons)
+    return tensor.Cells(score, mass, status)
+
+
+def _keys_hash(resolver: Resolver) -> str:
+    total = hashlib.blake2b(digest_size=16)
+    for archetype in resolver.inputs.asking:
+        total.update(archetype.name.encode() + b"\0" + all_keys(resolver.asks(archetype)).tobytes())
+    return total.hexdigest()
+
+
+def _remove_others(store: Place, kept: str) -> None:
+    """Delete the tensors that this one takes the place of: they can be written again from the answers at any time."""
+    from massjax.scores.places import remove
+
+    for name in names_in(inside(store, TENSORS)):
+        if name != kept and not name.startswith("."):
+            remove(inside(store, TENSORS, name))
