@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from massjax.evaluate.walk_forward import WalkForward, walk_forward
     from massjax.market import Feature, Panel, load_panel
     from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Posterior, Search, SearchResult, search_window
-    from massjax.store import ScoreStore
+    from massjax.answers.log import AnswerLog
+    from massjax.scores.scores import Scores
     from massjax.timing import Timing
 
 _HOME = {
+    "AnswerLog": "massjax.answers.log",
     "Annealing": "massjax.search",
     "DifferentialEvolution": "massjax.search",
     "Feature": "massjax.market",
@@ -29,7 +31,7 @@ _HOME = {
     "MassjaxError": "massjax.errors",
     "Panel": "massjax.market",
     "Posterior": "massjax.search",
-    "ScoreStore": "massjax.store",
+    "Scores": "massjax.scores.scores",
     "Search": "massjax.search",
     "SearchResult": "massjax.search",
     "Signal": "massjax.engine",
@@ -46,13 +48,14 @@ _HOME = {
 
 __all__ = [
     "Annealing",
+    "AnswerLog",
     "DifferentialEvolution",
     "Feature",
     "GradientSearch",
     "MassjaxError",
     "Panel",
     "Posterior",
-    "ScoreStore",
+    "Scores",
     "Search",
     "SearchResult",
     "Signal",

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from massjax.config import RunConfig
-    from massjax.scoring.outcome import Asked, NothingToAsk
-    from massjax.scoring.plan import Plan
+    from massjax.scores.outcome import Asked, NothingToAsk
+    from massjax.scores.plan import Plan
 
 READING = """How to read what is printed: RankIC and IC are means over dates, in percent. A correlation is not a number (NaN) on a date on
 which the signal or the return has no spread over the stocks; such dates are skipped, and a figure with no date left is printed as a
@@ -202,7 +202,7 @@ def precompute_command(arguments: list[str] | None) -> int:
         from massjax import pipeline
         from massjax.answers.sharding import parse_shard
         from massjax.config import default_config
-        from massjax.scoring.printing import warn
+        from massjax.scores.printing import warn
 
     console, how = result_console(), loudness(quiet=options.quiet, verbose=options.verbose)
     errors = console if how is Loudness.QUIET else Console(stderr=True)  # what warns of the result belongs to it
@@ -264,11 +264,12 @@ def _with_store(named: Path | None, assignments: list[str], store: str | None) -
 
 def _shown(result: Plan | NothingToAsk | Asked, config: RunConfig, console: Console, errors: Console) -> int:
     """Print what came of `precompute`, warnings on `errors`; the exit code."""
-    from massjax.scoring.outcome import Asked, NothingToAsk
-    from massjax.scoring.printing import conclude, nothing_to_ask, show_plan
+    from massjax.scores.outcome import Asked, NothingToAsk
+    from massjax.scores.printing import conclude, nothing_to_ask, show_plan
 
+    place = config.store or ""
     if isinstance(result, NothingToAsk):
-        return nothing_to_ask(result.settled, result.units, console, errors)
+        return nothing_to_ask(result, place, console, errors)
     if isinstance(result, Asked):
-        return conclude(result.tally, result.store, result.unrecorded, result.units, console, errors)
-    return show_plan(result, config.store or "", console, errors)
+        return conclude(result, place, console, errors)
+    return show_plan(result, place, console, errors)

@@ -9,7 +9,7 @@ the accelerator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from jaxtyping import Float
 
 from massjax.agents import knowledge_cutoff_warnings
 from massjax.agents.archetype import Archetype
+from massjax.answers.ask import Tally
 from massjax.answers.sharding import is_shard
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
@@ -27,10 +28,13 @@ from massjax.machine import Machine, free_memory, this_machine, usable_cores
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
 from massjax.market.returns import close_to_close
+from massjax.models.loading import language_model
+from massjax.models.model_check import check_model
+from massjax.models.settings import ModelSettings, ScoringSettings
 from massjax.progress import SILENT, Speaker, StageTimes, Tell, correcting
 from massjax.row_words import row_unit
 from massjax.scores.asked_models import AskedModel, asked_models
-from massjax.scores.asking import Part, ask_everything
+from massjax.scores.asking import ASKING, Part, ask_everything
 from massjax.scores.build import Resolver
 from massjax.scores.cautions import cautions
 from massjax.scores.fitting import answer_log, refuse_earlier, resolver_of
@@ -97,14 +101,14 @@ def precompute(
         speaker.warn(f"{store}: {name} {why}; it is left aside, and what it answered is asked again (python -m massjax.answers repair)")
     models = asked_models(inputs, log, machine)
     resolver, order = resolver_of(inputs, log, {name: asked.digest for name, asked in models.items()})
-    checks = {name: check_model(inputs.model_settings(name), config.scoring) for name in models}
+    checks = {name: check_model(_with_choices(asked.settings, config)) for name, asked in models.items()}
     found = survey(resolver, checks, speaker.tell)
     for warning in (*inputs.panel.warnings, *_knowledge_cutoff(config, inputs.panel, inputs.archetypes), *cautions(inputs, found, machine)):
         speaker.warn(warning)
     expected = plan_of(resolver, found, order, models, checks, machine)
     if plan:
         return expected
-    if not found.open:
+    if not found.open.total():
         written = write_scores(resolver, store, {name: asked.identity for name, asked in models.items()}, speaker.tell)
         return NothingToAsk(written, tuple(asked.unread for asked in models.values() if asked.unread))
     for warning in expected.warnings:
@@ -113,21 +117,25 @@ def precompute(
         return _ask_on_ray(inputs, resolver, models, store, ray_workers, speaker)
     if shard is None:
         for model in expected.models:
-            if model.load.open:
-                speaker.say(f"{model.load.open:,} questions{f' to {model.name}' if model.name else ''} take about {said_time(model)}")
+            if model.open and model.seconds is not None:
+                speaker.say(f"{model.open:,} questions{f' to {model.name}' if model.name else ''} take about {said_time(model)}")
     part, progress = Part() if shard is None else Part(*shard), correcting(speaker, ASKING)
     resolver, tally = ask_everything(
         resolver,
         models,
         language_model,
         layout=order.layout,
-        machine=str(machine),
         part=part,
-        total=found.open,
+        total=found.open.total(),
         tell=progress,
         starting=starting,
     )
     return _concluded(resolver, models, store, tally, speaker, whole=shard is None)
+
+
+def _with_choices(settings: ModelSettings, config: RunConfig) -> ScoringSettings:
+    """A model with what scores are asked with."""
+    return config.scoring.model_copy(update={name: getattr(settings, name) for name in ModelSettings.model_fields})
 
 
 def _concluded(
@@ -135,8 +143,9 @@ def _concluded(
 ) -> Asked:
     """Write the tensor, unless other parts of the work have questions open."""
     waiting = 0 if whole else sum(len(resolver.turn(archetype).open) for archetype in resolver.inputs.asking)
-    if waiting - tally.failed > 0:
-        return Asked(tally, None, waiting - tally.failed)
+    waiting -= tally.asked - tally.answered
+    if waiting > 0:
+        return Asked(tally, None, waiting)
     resolver.log.refresh()
     identities = {name: resolver.log.models()[digest].identity if digest in resolver.log.models() else models[name].identity
                   for name, digest in resolver.models.items()}

@@ -41,17 +41,17 @@ class Archetype(Settings):
     seniority: Literal["junior", "senior", "head"] = Field(
         "senior", description="Position that the prompt gives the investor: a junior analyst, a senior investor, or the head of a team."
     )
-    protocol: Literal["single", "staged"] = Field(
+    protocol: Literal["single", "staged", "given"] = Field(
         "single",
-        description="How the archetype comes to a score: `single` asks once, `staged` first has the texts named in `stages` written.",
+        description="How the archetype comes to a score: `single` asks once, `staged` first has the texts named in `stages` written; `given` "
+        "asks nothing, its scores being those of `scores.path` under its name.",
     )
     stages: tuple[str, ...] = Field(
         (), description="Names of entries of `agents.stages`, in the order in which they precede the score; for the protocol `staged` only."
     )
     model: str | None = Field(
         None,
-        description="Model that the archetype expects; one that is not `scoring.model` is refused, because a score store holds the "
-        "answers of one model. Leave it out to take `scoring.model`.",
+        description="Entry of `models` that the archetype asks. Leave it out to ask the model of `scoring`.",
     )
     replica: int = Field(
         0,
@@ -74,7 +74,9 @@ class Archetype(Settings):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Archetype:
-        if self.rule is None and not self.modalities:
+        if self.protocol == "given" and (self.modalities or self.rule is not None or self.persona or self.model or self.stages):
+            raise ValueError(f"archetype {self.name!r}: protocol 'given' asks nothing: it takes no modalities, rule, persona, model or stages")
+        if self.rule is None and not self.modalities and self.protocol != "given":
             raise ValueError(f"archetype {self.name!r} sees nothing: give it modalities, or a rule")
         if self.rule is not None and (self.modalities or self.persona or self.model):
             raise ValueError(f"archetype {self.name!r} has a rule, so it takes no modalities, persona or model")
@@ -92,10 +94,15 @@ class Archetype(Settings):
 
     @property
     def kind(self) -> Literal["llm", "rule"]:
-        """`rule` for a formula of features, `llm` for a language model."""
+        """`rule` for a formula of features, `llm` for a language model, or for scores that are given."""
         return "llm" if self.rule is None else "rule"
+
+    @property
+    def asks(self) -> bool:
+        """Whether a language model is asked for its scores."""
+        return self.rule is None and self.protocol != "given"
 
 
 def asks_a_model(archetypes: Iterable[Archetype]) -> bool:
     """Whether any of some archetypes asks a language model; rules alone ask none."""
-    return any(archetype.kind == "llm" for archetype in archetypes)
+    return any(archetype.asks for archetype in archetypes)

@@ -39,6 +39,7 @@ class Stage(Settings):
         lt=2**31,
         description="Seed of the sampled text, from which every replica derives its own; without effect at temperature 0.",
     )
+    model: str | None = Field(None, description="Entry of `models` that writes the text; null takes the archetype's own.")
     template: ConfigPath | None = Field(
         None, description="File with a jinja template of the prompt for this text; null takes the template that comes with massjax."
     )
@@ -163,10 +164,4 @@ class AgentsSettings(Settings):
             for stage in stages:
                 if stage not in known:
                     raise ValueError(f"{name}: there is no stage {stage!r}{did_you_mean(stage, known)} in agents.stages")
-        return self
-
-    @model_validator(mode="after")
-    def _some(self) -> AgentsSettings:
-        if not self.archetypes and self.grid is None and self.draw is None:
-            raise ValueError("agents: no archetypes: list them under agents.archetypes, or give agents.grid or agents.draw")
         return self

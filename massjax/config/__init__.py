@@ -17,7 +17,7 @@ from massjax.market.settings import (
 from massjax.models.settings import EndpointSettings, ScoringSettings
 from massjax.portfolio.settings import BacktestSettings
 from massjax.settings import Settings, validate
-from massjax.store.settings import StoreSettings
+from massjax.scores.settings import ScoresSettings
 
 __all__ = [
     "AgentsSettings",
@@ -38,7 +38,7 @@ __all__ = [
     "Settings",
     "Stage",
     "StocksTable",
-    "StoreSettings",
+    "ScoresSettings",
     "TextsTable",
     "default_config",
     "load_config",

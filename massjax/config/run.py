@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from massjax.agents.settings import AgentsSettings
 from massjax.config.reading import override, read_yaml
 from massjax.errors import ConfigError
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.market.settings import MarketSettings
-from massjax.models.settings import ScoringSettings
+from massjax.models.settings import ModelSettings, ScoringSettings
+from massjax.scores.settings import ScoresSettings
 from massjax.settings import ConfigPath, Settings, StorePlace, validate
-from massjax.store.settings import StoreSettings
 
 
 class RunConfig(Settings):
@@ -23,14 +23,21 @@ class RunConfig(Settings):
 
     name: str = Field("run", min_length=1, max_length=100, description="Name of the run, in its report and in the name of its folder.")
     market: MarketSettings = Field(MarketSettings(), description="Which market data to load, and the forward returns.")
-    agents: AgentsSettings = Field(description="Archetypes, and how facts become their prompts.")
+    agents: AgentsSettings = Field(AgentsSettings(), description="Archetypes, and how facts become their prompts.")
     scoring: ScoringSettings = Field(ScoringSettings(), description="Which language model scores, and how it is asked.")
+    models: dict[str, ModelSettings] = Field(
+        default_factory=dict,
+        description="Further language models by a name of your own, which `model` of an archetype or a stage gives; those that name none "
+        "ask the model of `scoring`. One is loaded after the other.",
+    )
+    scores: ScoresSettings | None = Field(
+        None, description="Scores of your own in place of a language model's, as a table or as another run's score tensor; null asks a model."
+    )
     store: StorePlace | None = Field(
         None,
-        description="Place of the score store: a folder, relative to the config file, or a URL such as s3://bucket/scores.zarr. Null "
-        "where all archetypes are rules.",
+        description="Place of the score store, in which answers and the score tensor are kept: a folder, relative to the config file, or a "
+        "URL such as s3://bucket/scores. Null where all archetypes are rules.",
     )
-    layout: StoreSettings = Field(StoreSettings(), description="How a new score store is cut into units; an existing one keeps its own.")
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How searches walk forward through time, and are judged.")
     search: tuple[dict[str, Any], ...] = Field(
         ({"method": "posterior"},),
@@ -45,6 +52,13 @@ class RunConfig(Settings):
         description="Run directory to write, relative to the config file; null takes `runs/NAME-TIME` in the current folder. `--out` "
         "overrides it.",
     )
+
+    @model_validator(mode="after")
+    def _some_archetypes(self) -> RunConfig:
+        agents = self.agents
+        if self.scores is None and not agents.archetypes and agents.grid is None and agents.draw is None:
+            raise ValueError("agents: no archetypes: list them under agents.archetypes, or give agents.grid or agents.draw")
+        return self
 
 
 def load_config(path: Path | str | None = None, assignments: Sequence[str] = ()) -> RunConfig:

@@ -99,7 +99,7 @@ def made_by_fake(store: Mapping[str, Any]) -> bool:
     """Whether the facts about a store name the fake engine as the one that answered.
 
     Args:
-        store: names, nested or dotted, and values, as `massjax.scoring.gathering.store_facts` returns them.
+        store: names, nested or dotted, and values, as `massjax.scores.gathering.source_facts` returns them.
     """
     for name, value in store.items():
         if isinstance(value, Mapping):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from massjax.agents.archetype import Archetype
-from massjax.answers.ask import ask_open
-from massjax.answers.cost import Tally
-from massjax.answers.sharding import share_of
+from massjax.answers.ask import Tally, ask_open
+from massjax.answers.sharding import own
 from massjax.models.identity import identity_digest
 from massjax.models.language_model import LanguageModel
 from massjax.models.question import Question
@@ -42,11 +43,11 @@ def ask_everything(
     make: MakeModel,
     *,
     layout: PromptLayout,
-    machine: str,
     part: Part = Part(),
     total: int = 0,
     tell: Tell | None = None,
     starting: Callable[[], AbstractContextManager[None]] | None = None,
+    keep: bool = False,
 ) -> tuple[Resolver, Tally]:
     """Ask every model, one after the other, what is open of its archetypes, turn after turn.
 
@@ -55,11 +56,11 @@ def ask_everything(
         models: by name.
         make: makes a model of its settings.
         layout: of the prompts, which decides the order of asking.
-        machine: this one, as answers tell it.
         part: of the work to be done here.
         total: questions that are known to be open, for the progress.
         tell: of the progress.
         starting: a context within which a model is made.
+        keep: leave the model as it is afterwards, for the next part of the work.
 
     Returns:
         The resolver with the models as they say that they are, and what was asked.
@@ -68,25 +69,28 @@ def ask_everything(
         ModelError: a model cannot answer at all.
         StoreError: the log cannot be written.
     """
-    tally, done = Tally(), 0
-    for name, asked in models.items():
-        if not any(resolver.turn(archetype).open for archetype in _of(resolver, name)):
-            continue
-        with starting() if starting is not None else _nothing():
-            model = make(asked.settings)
-        with closing(model):
-            identity = model.identity()
-            resolver = _known_as(resolver, name, identity_digest(identity))
-            tried: set[bytes] = set()
-            while True:
-                before = len(tried)
-                for questions in pools(resolver, _of(resolver, name), layout, tried, part):
+    tally, done, tried = Tally(), 0, set[bytes]()
+    while True:
+        before = len(tried)
+        for name, asked in models.items():
+            if not _open(resolver, name, tried):
+                continue
+            with starting() if starting is not None else nullcontext():
+                model = make(asked.settings)
+            with nullcontext() if keep else closing(model):
+                resolver = _known_as(resolver, name, identity_digest(model.identity()))
+                for questions in pools(resolver, name, layout, tried, part):
                     told = None if tell is None else partial(_told, tell, done, max(total, done + len(questions)))
-                    tally.include(ask_open(resolver.log, model, identity, questions, machine=machine, progress=told))
+                    tally.include(ask_open(resolver.log, model, questions, progress=told).document())
                     done += len(questions)
-                if len(tried) == before:
-                    break
-    return resolver, tally
+        if len(tried) == before:
+            return resolver, tally
+
+
+def _open(resolver: Resolver, name: str, tried: set[bytes]) -> bool:
+    """Whether a model has anything left to be asked."""
+    turns = (resolver.turn(archetype) for archetype in _of(resolver, name))
+    return any(question.key not in tried for turn in turns if turn.model == name for question in turn.open)
 
 
 def _told(tell: Tell, before: int, total: int, done: int, _: int) -> None:
@@ -94,7 +98,7 @@ def _told(tell: Tell, before: int, total: int, done: int, _: int) -> None:
 
 
 def _of(resolver: Resolver, model: str) -> list[Archetype]:
-    return [archetype for archetype in resolver.inputs.asking if resolver.inputs.model_name(archetype) == model]
+    return [archetype for archetype in resolver.inputs.asking if model in resolver.inputs.model_names(archetype)]
 
 
 def _known_as(resolver: Resolver, name: str, digest: str) -> Resolver:
@@ -103,15 +107,8 @@ def _known_as(resolver: Resolver, name: str, digest: str) -> Resolver:
     return replace(resolver, models={**resolver.models, name: digest}, _kept={})
 
 
-class _nothing(AbstractContextManager[None]):
-    def __exit__(self, *_: object) -> None:
-        return None
-
-
-def pools(
-    resolver: Resolver, archetypes: Sequence[Archetype], layout: PromptLayout, tried: set[bytes], part: Part
-) -> Iterator[list[Question]]:
-    """Open questions of some archetypes that are asked together, each once; those of one pool are asked before the next is gathered.
+def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes], part: Part) -> Iterator[list[Question]]:
+    """Open questions to a model that are asked together, each once; those of one pool are asked before the next is gathered.
 
     Archetype first: archetype by archetype. Facts first: the archetypes of some dates together, so that prompts about the same facts are
     neighbours.
@@ -120,17 +117,19 @@ def pools(
         tried: keys of questions that were given out before; grows.
         part: of the work; an archetype with stages belongs to one part whole, since its texts must not be written twice.
     """
-    dates = len(resolver.inputs.panel.dates)
+    dates, archetypes = len(resolver.inputs.panel.dates), _of(resolver, model)
     together = dates if layout == "archetype-first" else max(1, POOL // max(1, len(archetypes) * len(resolver.inputs.panel.stocks)))
     pool: list[Question] = []
     for block in date_blocks(dates, together):
         for archetype in archetypes:
             turn = resolver.turn(archetype, None if together == dates else block)
-            keys = {question.key: question for question in turn.open}
-            mine = share_of(keys, part.number, part.count, whole=archetype.name if archetype.stages else None)
-            new = [key for key in mine if key not in tried]
-            tried.update(new)
-            pool += [keys[key] for key in new]
+            to_model = turn.open if turn.model == model else ()
+            open_keys = np.frombuffer(b"".join(question.key for question in to_model), dtype="<u8").reshape(-1, 2)
+            mine = own(open_keys, part.number, part.count, [archetype.name] * len(open_keys) if archetype.stages else None)
+            for question in (to_model[row] for row in np.flatnonzero(mine).tolist()):
+                if question.key not in tried:
+                    tried.add(question.key)
+                    pool.append(question)
             if len(pool) >= POOL and layout == "archetype-first":
                 yield pool
                 pool = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ from jaxtyping import Float16, Float32, Int, UInt8, UInt64
 from massjax.agents import PromptTemplate
 from massjax.agents.archetype import Archetype
 from massjax.agents.protocols.single import single
-from massjax.agents.protocols.staged import Staged, TextsOf, apply_stages
+from massjax.agents.protocols.staged import Staged, apply_stages
+from massjax.agents.settings import Stage
 from massjax.answers.log import ANSWERED, REASONS, UNKNOWN, AnswerLog
 from massjax.errors import ModelError, StoreError
 from massjax.models.failures import Reason
@@ -45,12 +47,14 @@ class Turn(NamedTuple):
         asks: None where texts are missing.
         open: questions that the log does not answer.
         stage: the stage whose texts are missing, if any.
+        model: name of the model that is asked.
         prompts: of all questions of this turn, answered ones and the one that calibrates among them.
     """
 
     asks: Asks | None
     open: tuple[Question, ...]
     stage: str | None
+    model: str
     prompts: Sequence[Prompt]
 
 
@@ -79,11 +83,13 @@ class Resolver:
             dates: of these alone; None = of all.
         """
         inputs, scoring = self.inputs if dates is None else self.inputs.on(dates), self.inputs.config.scoring
-        model = self.models[self.inputs.model_name(archetype)]
-        found = apply_stages(archetype, inputs.config.agents.stages, inputs.facts, inputs.member, scoring.choices, self._texts(model))
+        name, stages = self.inputs.model_name(archetype), inputs.config.agents.stages
+        model = self.models[name]
+        found = apply_stages(archetype, stages, inputs.facts, inputs.member, scoring.choices, partial(self._texts, archetype))
         if not isinstance(found, Staged):
-            questions = tuple(Question(model, prompt, found.form) for prompt in dict.fromkeys(found.prompts))
-            return Turn(None, questions, found.stage, found.prompts)
+            writer = self.inputs.model_name(archetype, found.stage)
+            questions = tuple(Question(self.models[writer], prompt, found.form) for prompt in dict.fromkeys(found.prompts))
+            return Turn(None, questions, found.stage.name, writer, found.prompts)
         asked = single(found.archetype, found.facts, inputs.member, self.template, scoring.choices, calibrate=scoring.calibrate)
         form = Rate(scoring.choices, scoring.prefill)
         prompts = asked.prompts if asked.content_free is None else [*asked.prompts, asked.content_free]
@@ -94,7 +100,7 @@ class Resolver:
         asks = Asks(keys if prior is None else keys[:-1], asked.index, prior)
         if dates is None:
             self._kept[archetype.name] = asks
-        return Turn(asks, questions, None, prompts)
+        return Turn(asks, questions, None, name, prompts)
 
     def asks(self, archetype: Archetype) -> Asks:
         """What an archetype asks for its scores, on all dates.
@@ -110,11 +116,9 @@ class Resolver:
                 )
         return self._kept[archetype.name]
 
-    def _texts(self, model: str) -> TextsOf:
-        def texts(prompts: Sequence[Prompt], form: Write) -> list[str | None]:
-            return [None if answer is None else answer.text for answer in self.log.answers(question_keys(model, form, prompts))]
-
-        return texts
+    def _texts(self, archetype: Archetype, stage: Stage, prompts: Sequence[Prompt], form: Write) -> list[str | None]:
+        keys = question_keys(self.models[self.inputs.model_name(archetype, stage)], form, prompts)
+        return [None if answer is None else answer.text for answer in self.log.answers(keys)]
 
 
 class Opinions(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from massjax.scores.made_from import MadeFrom, difference
 from massjax.scores.places import Place, inside, names_in
 from massjax.scores.scores import Scores, tensors_in
 from massjax.scores.status import Status
-from massjax.scores.templates import acceptable_templates, choose_template
+from massjax.scores.templates import ChosenLayout, acceptable_templates, choose_template
 
 ANSWERS = "answers"
 """The folder of a store that its log is in."""
@@ -30,13 +31,13 @@ def answer_log(store: Place) -> AnswerLog:
     return AnswerLog(inside(store, ANSWERS))
 
 
-def resolver_of(inputs: Inputs, log: AnswerLog, models: dict[str, str]) -> tuple[Resolver, str]:
-    """What runs the archetypes' protocols, with the template that its prompts are rendered with; and the words of why that one."""
+def resolver_of(inputs: Inputs, log: AnswerLog, models: Mapping[str, str]) -> tuple[Resolver, ChosenLayout]:
+    """What runs the archetypes' protocols, with the template that its prompts are rendered with, and why that one."""
     scoring = inputs.config.scoring
     digest = models[inputs.model_name(inputs.asking[0])] if inputs.asking else ""
     form = Rate(scoring.choices, scoring.prefill)
     template, order = choose_template(inputs, lambda prompts: int(log.known(question_keys(digest, form, prompts)).sum()) if prompts else 0)
-    return Resolver(inputs, template, log, models), order.reason
+    return Resolver(inputs, template, log, models), order
 
 
 def fitting_scores(inputs: Inputs, store: Place) -> Scores:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool, Float, Float32
 
 from massjax.agents.rules import rule_scores_by_date
-from massjax.errors import ConfigError, DataError, StoreError
+from massjax.errors import ConfigError, StoreError
 from massjax.machine import free_host_bytes
 from massjax.market import Panel
 from massjax.row_words import counted, first_few
 from massjax.scores.fitting import fitting_scores
+from massjax.scores.given import align
 from massjax.scores.inputs import Inputs
 from massjax.scores.memory import check_memory
 from massjax.scores.places import Place
@@ -48,7 +47,8 @@ def gather_scores(inputs: Inputs) -> GatheredScores:
         StoreError: the store is missing or damaged, or lacks an answer that this run needs.
     """
     panel, archetypes = inputs.panel, inputs.archetypes
-    asked = [k for k, archetype in enumerate(archetypes) if archetype.kind == "llm"]
+    asked = [k for k, archetype in enumerate(archetypes) if archetype.asks]
+    given = [k for k, archetype in enumerate(archetypes) if archetype.protocol == "given"]
     names = [archetypes[k].name for k in asked]
     found = fitting_scores(inputs, _store(inputs, names)) if asked else None
     check_memory(len(archetypes), len(panel.stocks), len(panel.dates), free_host_bytes())
@@ -57,10 +57,12 @@ def gather_scores(inputs: Inputs) -> GatheredScores:
     if rules:
         for dates, part in rule_scores_by_date(panel, [archetypes[k] for k in rules]):
             scores[dates, _run_of(rules)] = part
-    if found is None:
-        return GatheredScores(np.moveaxis(scores, 0, 2), {})
-    warnings = copy_scores(found, panel, names, scores, _run_of(asked))
-    return GatheredScores(np.moveaxis(scores, 0, 2), source_facts(found), warnings)
+    source, warnings = {}, ()
+    if inputs.given is not None:
+        source, warnings = {"path": str(inputs.config.scores.path) if inputs.config.scores else ""}, align(inputs.given, panel, scores, _run_of(given))
+    if found is not None:
+        source, warnings = source_facts(found), (*warnings, *copy_scores(found, panel, names, scores, _run_of(asked)))
+    return GatheredScores(np.moveaxis(scores, 0, 2), source, warnings)
 
 
 def copy_scores(
@@ -140,22 +142,3 @@ def source_facts(found: Scores) -> dict[str, Any]:
         return {"path": found.place}
     models = {name or "scoring": dict(identity) for name, identity in made.models.items()}
     return {"path": found.place, **{name: value for name, value in made.settings.items() if name != "stages"}, "identity": models}
-
-
-def scores_from_file(path: Path) -> Scores:
-    """Somebody's own scores: a table in parquet or CSV, or a tensor that `precompute` wrote.
-
-    Raises:
-        DataError: the table cannot be read, or is not one of scores.
-        StoreError: the folder holds no tensor.
-    """
-    if path.is_dir():
-        return Scores.open(path)
-    try:
-        frame = pl.read_csv(path, schema_overrides={"stock": pl.String, "archetype": pl.String}) if path.suffix == ".csv" else pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"scores.path: {path}: cannot be read as {path.suffix or 'parquet'}: {error}") from None
-    try:
-        return Scores.from_frame(frame)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,7 +22,10 @@ from massjax.config import RunConfig
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Panel, load_panel
 from massjax.models.settings import ModelSettings
+from massjax.scores.given import scores_from_file
 from massjax.scores.made_from import MadeFrom, fact_hashes
+from massjax.scores.scores import Scores
+from massjax.settings import validate
 
 DEFAULT_MODEL = ""
 """The model of archetypes that name none: that of `scoring`."""
@@ -35,18 +39,22 @@ class Inputs:
         config: the settings.
         panel: the market data.
         archetypes: one a row of the score tensor.
-        facts: what prompts may show of the modalities that archetypes see; none where all of them are rules.
+        facts: what prompts may show of the modalities that archetypes see; none where no model is asked.
+        given: scores of `scores.path`.
+        dates: that prompts are about; None = all.
     """
 
     config: RunConfig
     panel: Panel
     archetypes: tuple[Archetype, ...]
     facts: tuple[Fact, ...]
+    given: Scores | None = None
+    dates: slice | None = None
 
     @property
     def asking(self) -> tuple[Archetype, ...]:
         """The archetypes that ask a language model."""
-        return tuple(archetype for archetype in self.archetypes if archetype.kind == "llm")
+        return tuple(archetype for archetype in self.archetypes if archetype.asks)
 
     @cached_property
     def rule_scores(self) -> dict[str, Float[np.ndarray, "N T"]]:
@@ -54,9 +62,19 @@ class Inputs:
         rules = [a for a in self.archetypes if a.kind == "rule"]
         return {} if not rules else dict(zip([a.name for a in rules], rule_scores(self.panel, rules), strict=True))
 
-    def model_name(self, archetype: Archetype) -> str:
-        """The name in `models:` of the model that an archetype asks; `DEFAULT_MODEL` for that of `scoring`."""
-        return archetype.model if archetype.model in self.config.models else DEFAULT_MODEL
+    def model_name(self, archetype: Archetype, stage: Stage | None = None) -> str:
+        """The name in `models:` of the model that an archetype, or a stage of it, asks; `DEFAULT_MODEL` for that of `scoring`."""
+        named = archetype.model if stage is None or stage.model is None else stage.model
+        return named if named in self.config.models else DEFAULT_MODEL
+
+    def stages_of(self, archetype: Archetype) -> tuple[Stage, ...]:
+        """The stages of an archetype, in order."""
+        by_name = {stage.name: stage for stage in self.config.agents.stages}
+        return tuple(by_name[name] for name in archetype.stages)
+
+    def model_names(self, archetype: Archetype) -> tuple[str, ...]:
+        """The models that an archetype asks, in the order of asking."""
+        return tuple(dict.fromkeys(self.model_name(archetype, stage) for stage in (*self.stages_of(archetype), None)))
 
     def model_settings(self, name: str) -> ModelSettings:
         """The settings of a model by its name."""
@@ -64,17 +82,18 @@ class Inputs:
 
     def models(self) -> dict[str, ModelSettings]:
         """The models that archetypes ask, by name, in the order of their first archetype."""
-        return {name: self.model_settings(name) for name in dict.fromkeys(map(self.model_name, self.asking))}
+        names = dict.fromkeys(name for archetype in self.asking for name in self.model_names(archetype))
+        return {name: self.model_settings(name) for name in names}
 
     def on(self, dates: slice) -> Inputs:
         """The same on some successive dates alone; the market data stay whole, what prompts show does not."""
         facts = tuple(replace(fact, codes=fact.codes[:, dates]) for fact in self.facts)
-        return _OnDates(self.config, self.panel, self.archetypes, facts, dates)
+        return replace(self, facts=facts, dates=dates)
 
     @property
     def member(self) -> np.ndarray:
         """[N, T] True where prompts are asked about a stock."""
-        return self.panel.member
+        return self.panel.member if self.dates is None else self.panel.member[:, self.dates]
 
     def made_from(self, template: str, models: Mapping[str, Mapping[str, str]] | None = None, keys: str = "") -> MadeFrom:
         """What scores of these inputs are made from.
@@ -115,17 +134,6 @@ class Inputs:
         return plain
 
 
-@dataclass(frozen=True)
-class _OnDates(Inputs):
-    """Inputs of which prompts see some dates alone."""
-
-    dates: slice = slice(None)
-
-    @property
-    def member(self) -> np.ndarray:
-        return self.panel.member[:, self.dates]
-
-
 def named(settings: ModelSettings) -> dict[str, str]:
     """What names a model where its files are not at hand: engine, and the last part of its name."""
     served = settings.endpoint.model if settings.endpoint is not None else ""
@@ -139,16 +147,34 @@ def prepare(config: RunConfig) -> Inputs:
         ConfigError, DataError: a setting or the market data is wrong.
     """
     panel = load_panel(config)
-    archetypes = resolve_archetypes(config.agents, panel)
+    given = None if config.scores is None else scores_from_file(config.scores.path)
+    archetypes = (*_given_archetypes(given), *resolve_archetypes(config.agents, panel))
     check_features(panel, config.agents)
     seen = {modality for archetype in archetypes for modality in archetype.modalities}
     facts = facts_of(panel, config.agents, seen) if asks_a_model(archetypes) else ()
     for archetype in archetypes:
         _check_askable(archetype, facts, config)
-    return Inputs(config, panel, archetypes, facts)
+    named = Counter(archetype.name for archetype in archetypes)
+    for name, count in named.items():
+        if count > 1:
+            raise ConfigError(f"scores.path: has an archetype {name!r}, and so has agents; names must be unique")
+    return Inputs(config, panel, archetypes, facts, given)
+
+
+def _given_archetypes(given: Scores | None) -> list[Archetype]:
+    """Archetypes whose scores are given, by the names that they have there."""
+    names = () if given is None else given.archetypes
+    return [validate(Archetype, {"name": name, "protocol": "given"}, f"scores.path: archetype {name!r}") for name in names]
 
 
 def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfig) -> None:
+    for stage in config.agents.stages:
+        if stage.name in archetype.stages and stage.model is not None and stage.model not in config.models:
+            known = ", ".join(config.models) or "none"
+            raise ConfigError(
+                f"stage {stage.name!r} asks the model {stage.model!r}, which is no entry of `models` (there: {known})"
+                f"{did_you_mean(stage.model, config.models)}"
+            )
     model = config.scoring.model
     if archetype.model is not None and archetype.model not in config.models and Path(archetype.model).name != Path(model).name:
         known = ", ".join(config.models) or "none"

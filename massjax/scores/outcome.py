@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from massjax.answers.cost import Tally
+from massjax.answers.ask import Tally
 from massjax.scores.writing import Written
 
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from massjax.agents import TextCounts, count_texts
-from massjax.answers.plan import Estimate, Load as Asking, estimate
+from massjax.answers.plan import Plan as Asking
 from massjax.machine import Machine
-from massjax.models.model_check import ModelCheck, parameters_of, tokens_per_character
+from massjax.models.model_check import ModelCheck
 from massjax.models.settings import ModelSettings
 from massjax.progress import duration
 from massjax.scores.asked_models import AskedModel
 from massjax.scores.build import Resolver
 from massjax.scores.dtype import said_dtype
 from massjax.scores.inputs import DEFAULT_MODEL
-from massjax.scores.survey import Example, Load, Survey
+from massjax.scores.survey import Example, Survey
 from massjax.scores.templates import ChosenLayout
 from massjax.terminal import markup_text
 
@@ -28,21 +28,21 @@ class ModelPlan:
 
     Attributes:
         name: in `models:`; empty for that of `scoring`.
-        load: what is open.
-        tokens: of the open prompts; `shared` of them repeat the text before (the prefix cache can answer them).
-        tokens_from: how tokens were counted.
-        estimate: the time to ask them, and what it rests on.
+        open: questions of all kinds; `texts` of them for texts, `calibrating` without facts.
+        asking: what they would take.
+        seconds: that asking takes; None where nothing tells.
         cost: at its price for a million tokens; None without a price.
         said: what is known of the model before it is loaded.
         dtype: the numbers it would compute in, and why.
     """
 
     name: str
-    load: Load
-    tokens: int
-    shared: int
-    tokens_from: str
-    estimate: Estimate
+    open: int
+    texts: int
+    calibrating: int
+    asking: Asking
+    seconds: float | None
+    prompts_per_second: float | None
     cost: float | None
     said: str
     dtype: str
@@ -78,12 +78,7 @@ class Plan:
     @property
     def to_ask(self) -> int:
         """Open questions of all kinds that are known already; texts may be followed by more."""
-        return sum(model.load.open for model in self.models)
-
-    @property
-    def seconds(self) -> float:
-        """Of asking what is open, all models together."""
-        return sum(model.estimate.seconds for model in self.models)
+        return sum(model.open for model in self.models)
 
     def table(self) -> Table:
         """The plan as a table for a terminal."""
@@ -123,13 +118,13 @@ class Plan:
 
 
 def _model_rows(model: ModelPlan) -> dict[str, str]:
-    load = model.load
-    texts = {"texts to write first": f"{load.texts:,}"} if load.texts else {}
+    texts = {"texts to write first": f"{model.texts:,}"} if model.texts else {}
+    scores, asking = model.open - model.texts - model.calibrating, model.asking
     return {
         **texts,
-        "prompts to ask": f"{load.questions:,}" + (f", and {load.calibrating:,} to calibrate" if load.calibrating else ""),
-        f"prompt tokens ({model.tokens_from})": f"{model.tokens:,}",
-        "of them shared with the prompt before": f"{model.shared:,}",
+        "prompts to ask": f"{scores:,}" + (f", and {model.calibrating:,} to calibrate" if model.calibrating else ""),
+        "prompt tokens": f"{asking.prompt_tokens:,}",
+        "of them shared with the prompt before": f"{asking.prompt_tokens - asking.computed_tokens:,}",
         "model": model.said,
         "its numbers (dtype)": model.dtype,
         "estimated time": said_time(model),
@@ -139,10 +134,17 @@ def _model_rows(model: ModelPlan) -> dict[str, str]:
 
 def said_time(model: ModelPlan) -> str:
     """How long asking takes, and what that rests on, in words."""
-    if not model.load.open:
+    if not model.open:
         return "none: nothing is left to ask"
-    start = f", and {duration(model.estimate.start)} for the model to start" if model.estimate.start else ""
-    return f"{duration(model.estimate.seconds)}{start} ({model.estimate.basis})"
+    if model.seconds is None:
+        return "unknown: the log has no answers of this model to prompts of this length (prompts_per_second may tell)"
+    if model.prompts_per_second is not None:
+        return f"{duration(model.seconds)} (at {model.prompts_per_second:g} prompts a second, as prompts_per_second says)"
+    basis = model.asking.basis
+    if basis is None:
+        return duration(model.seconds)
+    where = "this machine" if basis.here else ", ".join(basis.machines)
+    return f"{duration(model.seconds)} (as {basis.answers:,} answers of this log took on {where})"
 
 
 def plan(
@@ -164,10 +166,7 @@ def plan(
         machine: where a model in this process would run.
     """
     inputs = resolver.inputs
-    planned = tuple(
-        _model_plan(name, asked, inputs.model_settings(name), found.loads.get(name, Load()), checks[name], resolver, machine)
-        for name, asked in models.items()
-    )
+    planned = tuple(_model_plan(name, asked, inputs.model_settings(name), found, checks[name], machine) for name, asked in models.items())
     faults = tuple(fault for check in checks.values() for fault in check.faults)
     return Plan(
         scores=found.scores,
@@ -183,20 +182,17 @@ def plan(
     )
 
 
-def _model_plan(
-    name: str, asked: AskedModel, given: ModelSettings, load: Load, check: ModelCheck, resolver: Resolver, machine: Machine
-) -> ModelPlan:
-    per_character, source = tokens_per_character(check, load.sample)
-    tokens, repeated = int(per_character * load.characters), int(per_character * load.repeated)
-    price = given.price_per_million_tokens
+def _model_plan(name: str, asked: AskedModel, given: ModelSettings, found: Survey, check: ModelCheck, machine: Machine) -> ModelPlan:
+    asking, price, rate = found.asking.get(name, Asking()), given.price_per_million_tokens, given.prompts_per_second
     return ModelPlan(
         name=name,
-        load=load,
-        tokens=tokens,
-        shared=repeated,
-        tokens_from=source,
-        estimate=estimate(Asking(load.open, tokens, repeated), asked.settings, machine, resolver.log.summaries(), asked.digest, parameters_of(check)),
-        cost=None if price is None else tokens * price / 1e6,
+        open=found.open[name],
+        texts=found.texts[name],
+        calibrating=found.calibrating[name],
+        asking=asking,
+        seconds=asking.seconds if rate is None else found.open[name] / rate,
+        prompts_per_second=rate,
+        cost=None if price is None else asking.prompt_tokens * price / 1e6,
         said=check.said,
         dtype=said_dtype(given, asked.settings.dtype, machine) if given.engine == "vllm" else "the engine's own",
     )

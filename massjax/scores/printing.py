@@ -1,22 +1,21 @@
-"""What precompute prints when it is done: the plan, the scores that were written, what has none, and warnings."""
+"""What precompute prints when it is done: the plan, what was asked, what has no score, and warnings."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from massjax.answers.cost import Tally
+from massjax.answers.ask import Tally
 from massjax.models.failures import Reason, by_kind
-from massjax.scoring.examples import lines_of
-from massjax.scoring.plan import Plan
-from massjax.scoring.settled import Settled
-from massjax.store import ScoreStore, Unit
-from massjax.terminal import markup_text
+from massjax.row_words import counted
+from massjax.scores.outcome import Asked, NothingToAsk
+from massjax.scores.plan import Plan
+from massjax.scores.survey import Example
+from massjax.scores.writing import Written
+from massjax.terminal import escaped_text, markup_text
 
 LITTLE_MASS = 0.3
 """Mean probability mass on the choices below which the answers say little about the choices."""
@@ -27,89 +26,89 @@ def show_plan(found: Plan, path: Path | str, console: Console, errors: Console) 
     for line in (line for example in found.examples for line in (*lines_of(example), "")):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(found.table())
-    if found.nothing_left:
+    if not found.to_ask:
         console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {markup_text(path)}.", soft_wrap=True)
-    if found.texts:
-        console.print("Scores that follow a text are counted when all texts before them are written.", soft_wrap=True)
+    if found.waiting:
+        stages = ", ".join(dict.fromkeys(found.waiting.values()))
+        console.print(
+            f"{counted(len(found.waiting), 'archetype')} first {'needs' if len(found.waiting) == 1 else 'need'} the texts of {stages}; "
+            "questions that follow a text are counted when all texts before them are written.",
+            soft_wrap=True,
+        )
     for warning in found.warnings:
         warn(errors, warning)
     return 0
 
 
-def nothing_to_ask(found: Settled, units: Sequence[Unit], console: Console, errors: Console) -> int:
-    """Say that a store holds all that is wanted of some units, and what has no score; the exit code is 1 where something has none."""
-    store, unscored = found.store, without_score(found.store, units)
-    entries = store.entries()
-    known = sum(entries[unit].counts.get(kind, 0) for unit in units for kind in ("scored", "rule"))
+def lines_of(example: Example) -> Iterator[str]:
+    """An example as lines for a terminal, which nothing in the prompt can steer."""
+    many = "archetypes" if len(example.archetypes) > 1 else "archetype"
+    yield escaped_text(f"Prompt of {many} {', '.join(example.archetypes)} about {example.about}")
+    for title, text in (("system", example.prompt.system), ("user", example.prompt.user)):
+        yield f"  {title}:"
+        yield from (f"    {escaped_text(line, keep=chr(9))}" for line in text.split(chr(10)))
+
+
+def nothing_to_ask(found: NothingToAsk, path: Path | str, console: Console, errors: Console) -> int:
+    """Say that all that is wanted is answered, and what has no score; the exit code is 1 where something has none."""
+    written = found.written
+    known, unscored = written.scored + written.rules, by_kind(written.unscored)
     which = f"{known:,} scores" if unscored else f"all {known:,} scores"
-    console.print(f"Nothing is left to ask: {which} are in {markup_text(store.path)}.", soft_wrap=True, highlight=False)
-    if found.unread:
-        warn(errors, found.unread)
+    console.print(f"Nothing is left to ask: {which} are in {markup_text(path)}.", soft_wrap=True, highlight=False)
+    for why in found.unread:
+        warn(errors, why)
     for reason, count in unscored.items():
         console.print(f"[yellow]no score: {reason}[/]  {count:,}", soft_wrap=True, highlight=False)
-    _warn_of_little_mass(store, errors)
+    _warn_of_little_mass(written, errors)
     return 1 if unscored else 0
 
 
-def conclude(tally: Tally, store: ScoreStore, unrecorded: str | None, units: Sequence[Unit], console: Console, errors: Console) -> int:
-    """Say what was asked, what of some units has no score, and why a run was not recorded; the exit code is 1 where something has none."""
-    unscored = without_score(store, units)
-    console.print(asking_table(tally, unscored, store, units))
+def conclude(found: Asked, path: Path | str, console: Console, errors: Console) -> int:
+    """Say what was asked, and what has no score; the exit code is 1 where something has none."""
+    tally, written = found.tally, found.written
+    unscored = by_kind(tally.reasons if written is None else written.unscored)
+    console.print(_table(tally, written, unscored, path))
     for reason in unscored:
         words = tally.words.get(reason)
         if words:
             console.print(f"[yellow]{reason}[/], for example: {markup_text(words)}", highlight=False, soft_wrap=True)
-    if unrecorded is not None:
-        warn(errors, unrecorded)
-    _warn_of_little_mass(store, errors)
+    if written is None:
+        console.print(
+            f"{counted(found.waiting, 'question')} of other parts of the work {'is' if found.waiting == 1 else 'are'} open; the last part to "
+            "end, or python -m massjax.precompute without --shard, writes the score tensor.",
+            soft_wrap=True,
+            highlight=False,
+        )
+    else:
+        _warn_of_little_mass(written, errors)
     return 1 if unscored else 0
 
 
-def _warn_of_little_mass(store: ScoreStore, errors: Console) -> None:
-    mass = store.coverage()
-    if np.isfinite(mass).any() and np.nanmean(mass) < LITTLE_MASS:
-        share = f"the model put only {np.nanmean(mass):.0%} of its probability on the choices"
+def _warn_of_little_mass(written: Written, errors: Console) -> None:
+    if written.mass < LITTLE_MASS:
+        share = f"the model put only {written.mass:.0%} of its probability on the choices"
         warn(errors, f'{share}; a prefill such as "Rating: " (scoring.prefill) makes it choose')
 
 
-def without_score(store: ScoreStore, units: Collection[Unit]) -> dict[Reason, int]:
-    """How many cells were asked and have no score, by kind of reason, over some units of a store."""
-    reasons: Counter[str] = Counter()
-    wanted = frozenset(units)
-    for unit, entry in store.entries().items():
-        if unit in wanted:
-            reasons.update(entry.stats.get("reasons", {}))
-    return by_kind(reasons)
-
-
-def asking_table(tally: Tally, unscored: Mapping[Reason, int], store: ScoreStore, units: Collection[Unit]) -> Table:
-    """What was asked and what it took, and what the store holds of some units, as a table."""
-    table = Table(title=markup_text(f"Scores in {store.path}"), show_header=False, title_justify="left")
+def _table(tally: Tally, written: Written | None, unscored: Mapping[Reason, int], path: Path | str) -> Table:
+    """What was asked and what it took, and what the tensor holds, as a table."""
+    table = Table(title=markup_text(f"Scores in {path}"), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
-    rate = tally.prompts / tally.seconds if tally.seconds else 0.0
-    table.add_row("units written", f"{tally.units:,}")
+    rate = tally.asked / tally.seconds if tally.seconds else 0.0
+    if written is not None:
+        table.add_row("scores in the store now", f"{written.scored:,}")
+        if written.rules:
+            table.add_row("rule scores (no model)", f"{written.rules:,}")
+        table.add_row("distinct prompts", f"{written.distinct:,}")
+        if written.empty:
+            table.add_row("cells with nothing to ask", f"{written.empty:,}")
+    table.add_row("questions asked", f"{tally.asked:,}")
+    if tally.asked > tally.answered:
+        table.add_row("of them without an answer", f"{tally.asked - tally.answered:,}")
     if tally.others:
-        table.add_row("units left to other processes", f"{tally.others:,}")
-    table.add_row("scores written", f"{tally.scores:,}")
-    wanted = frozenset(units)
-    held = sum(entry.counts.get("scored", 0) for unit, entry in store.entries().items() if unit in wanted)
-    table.add_row("scores in the store now", f"{held:,}")
-    if tally.rule_scores:
-        table.add_row("rule scores written (no model)", f"{tally.rule_scores:,}")
-    if tally.reasons:
-        table.add_row("asked, without a score", f"{sum(tally.reasons.values()):,}")
-    if tally.empty:
-        table.add_row("cells with nothing to ask", f"{tally.empty:,}")
-    if tally.texts:
-        table.add_row("texts written before the scores", f"{tally.texts:,} in {tally.text_seconds:,.0f} s")
-    if tally.distinct:
-        table.add_row("distinct prompts", f"{tally.distinct:,}")
-        table.add_row("of them answered before", f"{tally.distinct - tally.prompts:,}")
-    table.add_row("prompts asked", f"{tally.prompts:,}")
-    table.add_row("prompts asked to calibrate", f"{tally.content_free:,}")
-    table.add_row("scores from a prompt asked before", f"{tally.reused:,} ({tally.duplicates:.1%})")
-    table.add_row("prompts a second", f"{rate:.1f}")
+        table.add_row("answered by other processes meanwhile", f"{tally.others:,}")
+    table.add_row("questions a second", f"{rate:.1f}")
     table.add_row("tokens from the prefix cache", f"{tally.cached:.0%} of {tally.prompt_tokens:,}")
     for reason, count in unscored.items():
         table.add_row(f"[yellow]no score: {markup_text(reason)}", f"{count:,}")

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import UInt64
 
-from massjax.answers.order import shared
+from massjax.answers.plan import Batch, Plan as Asking, plan
 from massjax.models.model_check import ModelCheck, too_long
 from massjax.models.question import Prompt, Question
 from massjax.progress import Tell
 from massjax.scores.build import Resolver, Turn
 from massjax.scores.leaks import Lines
-
-COMPARED = 50_000
-"""Open prompts of one archetype that are compared with their neighbours; of more evenly spread ones."""
-
 
 class Example(NamedTuple):
     """A prompt as it would be asked.
@@ -36,37 +33,15 @@ class Example(NamedTuple):
 
 
 @dataclass
-class Load:
-    """What is open of one model.
-
-    Attributes:
-        questions: for scores; `calibrating` more have no facts in them.
-        texts: to be written before the scores that need them, of the first stage of each archetype that lacks any.
-        characters: of all open prompts; `repeated` of them are the beginning of the prompt before.
-        sample: some of the open prompts, to count their tokens.
-    """
-
-    questions: int = 0
-    calibrating: int = 0
-    texts: int = 0
-    characters: int = 0
-    repeated: int = 0
-    sample: list[Prompt] = field(default_factory=list)
-
-    @property
-    def open(self) -> int:
-        """Questions of all kinds."""
-        return self.questions + self.calibrating + self.texts
-
-
-@dataclass
 class Survey:
     """What a run would ask.
 
     Attributes:
         scores: cells of archetypes that ask a model with something to ask; `stored` of them have an answer.
         distinct: different questions for scores.
-        loads: what is open, by model.
+        open: questions without an answer, by model: for scores and for texts of the first stage that lacks any.
+        texts, calibrating: of the open ones those for texts, and those without facts in them that calibrate scores.
+        asking: what asking them would take, by model.
         waiting: archetypes whose scores wait for texts, with the stage.
         examples: one whole prompt an archetype.
         same: pairs of archetypes that ask the very same prompts everywhere.
@@ -77,18 +52,16 @@ class Survey:
     scores: int = 0
     stored: int = 0
     distinct: int = 0
-    loads: dict[str, Load] = field(default_factory=dict)
+    open: Counter[str] = field(default_factory=Counter)
+    texts: Counter[str] = field(default_factory=Counter)
+    calibrating: Counter[str] = field(default_factory=Counter)
+    asking: dict[str, Asking] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
     same: list[tuple[str, str]] = field(default_factory=list)
     lines: Lines = field(default_factory=Lines)
     long: list[tuple[int, int, str, int]] = field(default_factory=list)
     too_long: int = 0
-
-    @property
-    def open(self) -> int:
-        """Questions that the log does not answer, of all models."""
-        return sum(load.open for load in self.loads.values())
 
 
 SURVEYING = "writing the prompts"
@@ -103,19 +76,19 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         tell: of the progress.
     """
     found, inputs = Survey(), resolver.inputs
-    asked: set[bytes] = set()
-    scored: set[bytes] = set()
+    asked: dict[str, set[Question]] = {}
+    scored: list[UInt64[np.ndarray, "Q 2"]] = []
     alike: dict[bytes, str] = {}
     examples: dict[tuple[Prompt, str], list[str]] = {}
     for done, archetype in enumerate(inputs.asking):
         if tell is not None:
             tell(SURVEYING, done, len(inputs.asking))
-        name = inputs.model_name(archetype)
         turn = resolver.turn(archetype)
-        load = found.loads.setdefault(name, Load())
-        new = [question for question in turn.open if question.key not in asked]
-        asked.update(question.key for question in new)
-        _add(load, turn, new)
+        name = turn.model
+        before = asked.setdefault(name, set())
+        new = [question for question in dict.fromkeys(turn.open) if question not in before]
+        before.update(new)
+        _count(found, resolver, name, turn, new)
         if inputs.config.agents.mask:
             found.lines.add(archetype.name, turn.prompts)
         if turn.asks is None:
@@ -123,33 +96,28 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
             continue
         cells = turn.asks.index >= 0
         found.scores += int(cells.sum())
-        known = resolver.log.known(turn.asks.keys)
-        found.stored += int(known[turn.asks.index[cells]].sum())
-        scored.update(map(bytes, turn.asks.keys))
+        found.stored += int(resolver.log.known(turn.asks.keys)[turn.asks.index[cells]].sum())
+        scored.append(turn.asks.keys)
         digest = hashlib.blake2b(turn.asks.keys.tobytes() + turn.asks.index.tobytes()).digest()
         if digest in alike:
             found.same.append((alike[digest], archetype.name))
         alike.setdefault(digest, archetype.name)
         _look_at(found, turn, archetype.name, resolver, checks.get(name), examples)
-    found.distinct = len(scored)
+    found.distinct = len(np.unique(np.concatenate(scored), axis=0)) if scored else 0
     found.examples = [Example(tuple(names), about, prompt) for (prompt, about), names in examples.items()]
     return found
 
 
-def _add(load: Load, turn: Turn, new: Sequence[Question]) -> None:
-    prior = bool(turn.asks is not None and turn.asks.prior is not None and new and new[-1].key == turn.asks.prior.tobytes())
-    load.calibrating += prior
-    if turn.stage is None:
-        load.questions += len(new) - prior
-    else:
-        load.texts += len(new)
-    prompts = sorted(question.prompt for question in new)
-    part = prompts[:: max(1, len(prompts) // COMPARED)]
-    size = sum(len(p.system) + len(p.user) for p in part)
-    scale = len(prompts) / max(1, len(part))
-    load.characters += int(size * scale)
-    load.repeated += int(sum(shared(a, b) for a, b in pairwise(part)) * scale)
-    load.sample += prompts[:: max(1, len(prompts) // 50)][:50]
+def _count(found: Survey, resolver: Resolver, name: str, turn: Turn, new: Sequence[Question]) -> None:
+    """Count the open questions of an archetype that no archetype before it asks."""
+    prior = turn.asks is not None and turn.asks.prior is not None and bool(new) and new[-1].key == turn.asks.prior.tobytes()
+    found.open[name] += len(new)
+    found.calibrating[name] += prior
+    found.texts[name] += len(new) if turn.asks is None else 0
+    if new:
+        model = resolver.models[name] if resolver.models[name] in resolver.log.models() else None
+        batch = Batch(model, new[0].form, [question.prompt for question in new])
+        found.asking[name] = joined([found.asking.get(name, Asking()), plan(resolver.log, [batch])])
 
 
 def _look_at(
@@ -169,7 +137,7 @@ def _look_at(
         examples.setdefault((turn.prompts[asks.index[n, t]], about), []).append(archetype)
     if check is None:
         return
-    settings = resolver.inputs.model_settings(resolver.inputs.model_name(next(a for a in resolver.inputs.asking if a.name == archetype)))
+    settings = resolver.inputs.model_settings(turn.model)
     long = too_long(check, settings, [question.prompt for question in turn.open])
     if long:
         found.too_long += len(long)
@@ -178,3 +146,15 @@ def _look_at(
         if len(first):
             t, n = first[0]
             found.long.append((int(t), int(n), archetype, rows[int(asks.index[n, t])]))
+
+
+def joined(plans: Sequence[Asking]) -> Asking:
+    """Several plans as one."""
+    known = [plan for plan in plans if plan.open]
+    if len(known) < 2:
+        return known[0] if known else Asking()
+    one, other = known
+    bases = [plan.basis for plan in known if plan.basis is not None]
+    seconds = None if one.seconds is None or other.seconds is None else one.seconds + other.seconds
+    sums = [a + b for a, b in zip(one[:5], other[:5], strict=True)]
+    return Asking(*sums, seconds, max(bases, key=lambda basis: basis.answers, default=None), one.no_basis + other.no_basis)

@@ -14,7 +14,7 @@ from massjax.progress import Tell
 from massjax.scores import tensor
 from massjax.scores.build import Resolver, opinions
 from massjax.scores.fitting import all_keys
-from massjax.scores.places import Place, inside, names_in
+from massjax.scores.places import Place, inside, names_in, remove
 from massjax.scores.scores import TENSORS, Scores
 from massjax.scores.status import Status
 
@@ -55,7 +55,7 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
         StoreError: texts of a stage are not there, or the tensor cannot be written.
     """
     inputs = resolver.inputs
-    panel, archetypes = inputs.panel, inputs.archetypes
+    panel, archetypes = inputs.panel, tuple(one for one in inputs.archetypes if one.protocol != "given")
     made_from = inputs.made_from(resolver.template.sha256, identities, _keys_hash(resolver))
     place = inside(store, TENSORS, made_from.digest)
     unscored: Counter[str] = Counter()
@@ -74,7 +74,7 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
         writer.finish(made_from)
     _remove_others(store, made_from.digest)
     by = {status: int(counts[status]) for status in Status}
-    keys = [all_keys(resolver.asks(archetype))[: len(resolver.asks(archetype).keys)] for archetype in inputs.asking]
+    keys = [resolver.asks(archetype).keys for archetype in inputs.asking]
     distinct = len(np.unique(np.concatenate(keys), axis=0)) if keys else 0
     mean = mass / answered if answered else float("nan")
     return Written(Scores.open(place), unscored, mean, by[Status.SCORED], by[Status.RULE], by[Status.NOT_APPLICABLE], distinct)
@@ -106,8 +106,6 @@ def _keys_hash(resolver: Resolver) -> str:
 
 def _remove_others(store: Place, kept: str) -> None:
     """Delete the tensors that this one takes the place of: they can be written again from the answers at any time."""
-    from massjax.scores.places import remove
-
     for name in names_in(inside(store, TENSORS)):
         if name != kept and not name.startswith("."):
             remove(inside(store, TENSORS, name))

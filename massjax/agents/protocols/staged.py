@@ -21,8 +21,8 @@ from massjax.agents.settings import Stage
 from massjax.models.forms import Write
 from massjax.models.question import Prompt
 
-TextsOf: TypeAlias = Callable[[Sequence[Prompt], Write], "list[str | None]"]
-"""The texts that were written for some prompts; None where one was not."""
+TextsOf: TypeAlias = Callable[[Stage, Sequence[Prompt], Write], "list[str | None]"]
+"""The texts that were written for some prompts of a stage; None where one was not."""
 
 LONGEST_TEXT = 4000
 """Characters of a text that later prompts are shown."""
@@ -32,12 +32,12 @@ class Wanted(NamedTuple):
     """Texts that have to be written before an archetype can go on.
 
     Attributes:
-        stage: its name.
+        stage: that they are of.
         prompts: of those that are not there.
         form: how they are written.
     """
 
-    stage: str
+    stage: Stage
     prompts: tuple[Prompt, ...]
     form: Write
 
@@ -81,10 +81,10 @@ def apply_stages(
         else:
             asked = prompts_of(archetype, seen, member, template, choices, stage.instruction)
             prompts, index = asked.prompts, asked.index
-        found = texts(prompts, form)
+        found = texts(stage, prompts, form)
         missing = tuple(prompt for prompt, text in zip(prompts, found, strict=True) if text is None)
         if missing:
-            return Wanted(name, missing, form)
+            return Wanted(stage, missing, form)
         written = [(text or "")[:LONGEST_TEXT] for text in found]
         if index is None:
             strategy = f"Your {stage_title(name)}: {one_line(written[0])}"
