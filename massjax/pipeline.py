@@ -28,7 +28,7 @@ from massjax.machine import Machine, free_memory, this_machine, usable_cores
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
 from massjax.market.returns import close_to_close
-from massjax.models.loading import language_model
+from massjax.models.loading import answerer
 from massjax.models.model_check import check_model
 from massjax.models.settings import ModelSettings, ScoringSettings
 from massjax.progress import SILENT, Speaker, StageTimes, Tell, correcting
@@ -123,7 +123,7 @@ def precompute(
     resolver, tally = ask_everything(
         resolver,
         models,
-        language_model,
+        answerer,
         layout=order.layout,
         part=part,
         total=found.open.total(),

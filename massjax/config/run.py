@@ -27,8 +27,8 @@ class RunConfig(Settings):
     scoring: ScoringSettings = Field(ScoringSettings(), description="Which language model scores, and how it is asked.")
     models: dict[str, ModelSettings] = Field(
         default_factory=dict,
-        description="Further language models by a name of your own, which `model` of an archetype or a stage gives; those that name none "
-        "ask the model of `scoring`. One is loaded after the other.",
+        description="Further language models by name, for archetypes and stages that name one as their `model`; the others are asked of "
+        "that under `scoring`. Each has the settings of `scoring` that are about the model.",
     )
     scores: ScoresSettings | None = Field(
         None, description="Scores of your own in place of a language model's, as a table or as another run's score tensor; null asks a model."

@@ -10,7 +10,7 @@ from massjax.errors import ModelError
 from massjax.machine import Machine
 from massjax.models.identity import as_recorded, identity_digest, known_identity, matching_identity
 from massjax.models.settings import ModelSettings
-from massjax.scores.dtype import resolved_dtype
+from massjax.models.dtype import resolved_dtype
 from massjax.scores.inputs import Inputs
 
 

@@ -14,7 +14,7 @@ from massjax.agents.archetype import Archetype
 from massjax.answers.ask import Tally, ask_open
 from massjax.answers.sharding import own
 from massjax.models.identity import identity_digest
-from massjax.models.language_model import LanguageModel
+from massjax.models.language_model import Answerer
 from massjax.models.question import Question
 from massjax.models.settings import ModelSettings
 from massjax.progress import Tell
@@ -34,7 +34,7 @@ class Part(NamedTuple):
     count: int = 1
 
 
-MakeModel = Callable[[ModelSettings], LanguageModel]
+MakeModel = Callable[[ModelSettings], Answerer]
 
 
 def ask_everything(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from massjax.machine import Machine
-from massjax.scores.dtype import dtype_warnings
+from massjax.models.dtype import dtype_warnings
 from massjax.scores.inputs import Inputs
 from massjax.scores.leaks import leak_warnings
 from massjax.scores.survey import Survey

@@ -15,7 +15,7 @@ from massjax.models.settings import ModelSettings
 from massjax.progress import duration
 from massjax.scores.asked_models import AskedModel
 from massjax.scores.build import Resolver
-from massjax.scores.dtype import said_dtype
+from massjax.models.dtype import said_dtype
 from massjax.scores.inputs import DEFAULT_MODEL
 from massjax.scores.survey import Example, Survey
 from massjax.scores.templates import ChosenLayout

@@ -1,4 +1,4 @@
-"""The numbers that a model computes in: what `dtype: auto` comes to on a machine, and why."""
+"""The numbers that a model computes in: what `dtype: auto` comes to on a machine, or to go on with what was answered before, and why."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from massjax.machine import Machine
 from massjax.models.settings import ModelSettings
 
 
-def resolved_dtype(settings: ModelSettings, machine: Machine) -> str:
-    """What the setting comes to where no answers are there yet, whose numbers `auto` goes on with."""
-    if settings.dtype != "auto" or settings.engine != "vllm":
+def resolved_dtype(settings: ModelSettings, machine: Machine, held: str | None = None) -> str:
+    """What `dtype` comes to.
+
+    Args:
+        held: that of the answers which the new ones go with, where there are some; `auto` goes on with it, on whichever machine.
+    """
+    if settings.dtype != "auto":
         return settings.dtype
+    if held is not None:
+        return held
+    if settings.engine != "vllm":
+        return "auto"
     if machine.bfloat16:
         return "bfloat16"
     return "float16" if machine.gpus else "float32"
