@@ -11,15 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from massjax.answers.log import AnswerLog
     from massjax.config import load_config
     from massjax.engine import Signal, aggregate, fitness
     from massjax.engine.finite.agents import sample_agents
     from massjax.errors import MassjaxError
     from massjax.evaluate.walk_forward import WalkForward, walk_forward
     from massjax.market import Feature, Panel, load_panel
-    from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Posterior, Search, SearchResult, search_window
-    from massjax.answers.log import AnswerLog
     from massjax.scores.scores import Scores
+    from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Posterior, Search, SearchResult, search_window
     from massjax.timing import Timing
 
 _HOME = {

@@ -24,7 +24,7 @@ from massjax.answers.sharding import is_shard
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
 from massjax.evaluate.settings import check_feature_signs, check_horizon
-from massjax.machine import Machine, free_memory, this_machine, usable_cores
+from massjax.machine import free_memory, this_machine, usable_cores
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
 from massjax.market.returns import close_to_close
@@ -43,7 +43,7 @@ from massjax.scores.inputs import Inputs, prepare
 from massjax.scores.outcome import Asked, NothingToAsk
 from massjax.scores.plan import Plan, plan as plan_of, said_time
 from massjax.scores.survey import survey
-from massjax.scores.writing import Written, write_scores
+from massjax.scores.writing import write_scores
 
 if TYPE_CHECKING:
     from massjax.evaluate.candidates import Candidate
@@ -147,8 +147,10 @@ def _concluded(
     if waiting > 0:
         return Asked(tally, None, waiting)
     resolver.log.refresh()
-    identities = {name: resolver.log.models()[digest].identity if digest in resolver.log.models() else models[name].identity
-                  for name, digest in resolver.models.items()}
+    identities = {
+        name: resolver.log.models()[digest].identity if digest in resolver.log.models() else models[name].identity
+        for name, digest in resolver.models.items()
+    }
     return Asked(tally, write_scores(resolver, store, identities, speaker.tell), 0)
 
 

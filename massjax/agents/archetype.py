@@ -43,8 +43,8 @@ class Archetype(Settings):
     )
     protocol: Literal["single", "staged", "given"] = Field(
         "single",
-        description="How the archetype comes to a score: `single` asks once, `staged` first has the texts named in `stages` written; `given` "
-        "asks nothing, its scores being those of `scores.path` under its name.",
+        description="How the archetype comes to a score: `single` asks once, `staged` first has the texts named in `stages` written; "
+        "`given` asks nothing, its scores being those of `scores.path` under its name.",
     )
     stages: tuple[str, ...] = Field(
         (), description="Names of entries of `agents.stages`, in the order in which they precede the score; for the protocol `staged` only."
@@ -75,7 +75,7 @@ class Archetype(Settings):
     @model_validator(mode="after")
     def _one_kind(self) -> Archetype:
         if self.protocol == "given" and (self.modalities or self.rule is not None or self.persona or self.model or self.stages):
-            raise ValueError(f"archetype {self.name!r}: protocol 'given' asks nothing: it takes no modalities, rule, persona, model or stages")
+            raise ValueError(f"archetype {self.name!r}: protocol 'given' takes no modalities, rule, persona, model or stages")
         if self.rule is None and not self.modalities and self.protocol != "given":
             raise ValueError(f"archetype {self.name!r} sees nothing: give it modalities, or a rule")
         if self.rule is not None and (self.modalities or self.persona or self.model):

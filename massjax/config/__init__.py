@@ -16,8 +16,8 @@ from massjax.market.settings import (
 )
 from massjax.models.settings import EndpointSettings, ScoringSettings
 from massjax.portfolio.settings import BacktestSettings
-from massjax.settings import Settings, validate
 from massjax.scores.settings import ScoresSettings
+from massjax.settings import Settings, validate
 
 __all__ = [
     "AgentsSettings",
@@ -34,11 +34,11 @@ __all__ = [
     "PricesTable",
     "ReturnsTable",
     "RunConfig",
+    "ScoresSettings",
     "ScoringSettings",
     "Settings",
     "Stage",
     "StocksTable",
-    "ScoresSettings",
     "TextsTable",
     "default_config",
     "load_config",

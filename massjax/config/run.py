@@ -31,7 +31,8 @@ class RunConfig(Settings):
         "that under `scoring`. Each has the settings of `scoring` that are about the model.",
     )
     scores: ScoresSettings | None = Field(
-        None, description="Scores of your own in place of a language model's, as a table or as another run's score tensor; null asks a model."
+        None,
+        description="Scores of your own in place of a language model's, as a table or as another run's score tensor; null asks a model.",
     )
     store: StorePlace | None = Field(
         None,

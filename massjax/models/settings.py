@@ -194,8 +194,8 @@ class ModelSettings(Settings):
     price_per_million_tokens: float | None = Field(
         None,
         ge=0.0,
-        description="Price of a million prompt tokens, in any currency: `--plan` estimates the cost with it, and `python -m massjax.answers "
-        "info` tells what was spent.",
+        description="Price of a million prompt tokens, in any currency: `--plan` estimates the cost with it, and `python -m massjax."
+        "answers info` tells what was spent.",
     )
     prompts_per_second: float | None = Field(
         None,

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from massjax.answers.log import AnswerLog
 from massjax.errors import ModelError
 from massjax.machine import Machine
+from massjax.models.dtype import resolved_dtype
 from massjax.models.identity import as_recorded, identity_digest, known_identity, matching_identity
 from massjax.models.settings import ModelSettings
-from massjax.models.dtype import resolved_dtype
 from massjax.scores.inputs import Inputs
 
 
@@ -47,9 +47,7 @@ def asked_models(inputs: Inputs, log: AnswerLog, machine: Machine) -> dict[str, 
     return {name: _asked(settings, identities, counts, machine) for name, settings in inputs.models().items()}
 
 
-def _asked(
-    settings: ModelSettings, identities: Mapping[str, Mapping[str, str]], counts: Mapping[str, int], machine: Machine
-) -> AskedModel:
+def _asked(settings: ModelSettings, identities: Mapping[str, Mapping[str, str]], counts: Mapping[str, int], machine: Machine) -> AskedModel:
     unread = ""
     try:
         known = known_identity(settings)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
@@ -27,13 +26,15 @@ POOL = 50_000
 ASKING = "asking"
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """Which part of the work is done here: the `number`-th of `count`, from 1 on."""
 
     number: int = 1
     count: int = 1
 
 
+WHOLE = Part()
 MakeModel = Callable[[ModelSettings], Answerer]
 
 
@@ -43,7 +44,7 @@ def ask_everything(
     make: MakeModel,
     *,
     layout: PromptLayout,
-    part: Part = Part(),
+    part: Part = WHOLE,
     total: int = 0,
     tell: Tell | None = None,
     starting: Callable[[], AbstractContextManager[None]] | None = None,

@@ -26,7 +26,8 @@ from massjax.scores.inputs import Inputs
 from massjax.scores.status import Status
 
 
-class Asks(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Asks:
     """What an archetype asks for its scores.
 
     Attributes:
@@ -112,7 +113,7 @@ class Resolver:
             turn = self.turn(archetype)
             if turn.asks is None:
                 raise StoreError(
-                    f"archetype {archetype.name!r}: stage {turn.stage!r} lacks {len(turn.open)} texts; python -m massjax.precompute writes them"
+                    f"archetype {archetype.name!r}: stage {turn.stage!r} lacks {len(turn.open)} texts; run python -m massjax.precompute"
                 )
         return self._kept[archetype.name]
 
@@ -164,7 +165,9 @@ def opinions(asks: Asks, log: AnswerLog, archetype: str, choices: int, minimum_c
     why = Counter({reason.value: int(count) for reason, count in zip(REASONS, failed, strict=False) if reason is not None and count})
     if (status == Status.INVALID).any():
         why[Reason.LOW_COVERAGE.value] += int(counts[status == Status.INVALID].sum())
-    kept = np.concatenate([probability.astype(np.float16), np.full((1, choices), np.nan, np.float16)])[asks.index] if probabilities else None
+    kept = (
+        np.concatenate([probability.astype(np.float16), np.full((1, choices), np.nan, np.float16)])[asks.index] if probabilities else None
+    )
     return Opinions(
         np.concatenate([score, np.array([np.nan], np.float32)])[asks.index],
         np.concatenate([mass.astype(np.float16), np.array([np.nan], np.float16)])[asks.index],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -118,8 +117,8 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
         for values, part in ((cells.score, found.score), (cells.mass, found.mass), (cells.status, found.status)):
             values[:, k] = part.T
     made_from = inputs.made_from(resolver.template.sha256)
-    found = Scores(tuple(archetype.name for archetype in asking), tuple(panel.stocks), panel.dates, str(store), None, cells)
-    return replace(found, _made_from=made_from)
+    names = tuple(archetype.name for archetype in asking)
+    return Scores(names, tuple(panel.stocks), panel.dates, str(store), None, cells, made_from)
 
 
 def _lacking(store: Place, why: str | None, what: str) -> StoreError:
@@ -130,4 +129,3 @@ def _lacking(store: Place, why: str | None, what: str) -> StoreError:
 def all_keys(asks: Asks) -> np.ndarray:
     """The keys of all questions of an archetype, [Q, 2]."""
     return asks.keys if asks.prior is None else np.concatenate([asks.keys, asks.prior])
-

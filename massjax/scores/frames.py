@@ -30,18 +30,22 @@ def labelled_cells(
     table = table.with_columns(pl.lit(ONE).alias("archetype")) if "archetype" not in table.columns else table
     for name in ("date", "stock", "archetype", "score"):
         if name not in table.columns:
-            raise DataError(f"the table of scores has no column {name!r}{did_you_mean(name, table.columns)}; it has: {', '.join(table.columns)}")
+            raise DataError(
+                f"the table of scores has no column {name!r}{did_you_mean(name, table.columns)}; it has: {', '.join(table.columns)}"
+            )
     table = table.select(_days(table["date"]), *(_names(table[name]) for name in ("stock", "archetype")), _numbers(table["score"]))
     table = table.filter(pl.col("score").is_not_null() & pl.col("score").is_not_nan())
     wrong = table.filter(~pl.col("score").is_between(0.0, 1.0))
     if len(wrong):
         raise DataError(
-            f"{counted(len(wrong), 'score')} outside [0, 1], the first {wrong['score'][0]:g} of {_cell(wrong.row(0, named=True))}; scale them, "
-            "for example to (rank - 1) / (count - 1) on each date"
+            f"{counted(len(wrong), 'score')} outside [0, 1], the first {wrong['score'][0]:g} of {_cell(wrong.row(0, named=True))}; "
+            "scale them, for example to (rank - 1) / (count - 1) on each date"
         )
     twice = table.filter(pl.struct("date", "stock", "archetype").is_duplicated())
     if len(twice):
-        raise DataError(f"{counted(len(twice), 'row')} share their date, stock and archetype with another, the first {_cell(twice.row(0, named=True))}")
+        raise DataError(
+            f"{counted(len(twice), 'row')} share their date, stock and archetype with another, the first {_cell(twice.row(0, named=True))}"
+        )
     archetypes = tuple(table["archetype"].unique(maintain_order=True).to_list())
     stocks, dates = tuple(table["stock"].unique().sort().to_list()), table["date"].unique().sort().to_numpy().astype("datetime64[D]")
     score = np.full((len(dates), len(archetypes), len(stocks)), np.nan, np.float32)
@@ -76,7 +80,9 @@ def _days(column: pl.Series) -> pl.Series:
         return _present(found, "date")
     if isinstance(column.dtype, pl.Datetime):
         if column.dtype.time_zone is not None:
-            raise DataError(f"the table of scores: column 'date' is in the zone {column.dtype.time_zone}; give days of the market, without a zone")
+            raise DataError(
+                f"the table of scores: column 'date' is in the zone {column.dtype.time_zone}; give days of the market, without a zone"
+            )
         if not (column.drop_nulls().dt.truncate("1d") == column.drop_nulls()).all():
             raise DataError("the table of scores: column 'date' has times of day; give the day at whose close a score was known")
         return _present(column.cast(pl.Date), "date")

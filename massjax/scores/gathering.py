@@ -57,9 +57,13 @@ def gather_scores(inputs: Inputs) -> GatheredScores:
     if rules:
         for dates, part in rule_scores_by_date(panel, [archetypes[k] for k in rules]):
             scores[dates, _run_of(rules)] = part
-    source, warnings = {}, ()
+    source: dict[str, Any] = {}
+    warnings: tuple[str, ...] = ()
     if inputs.given is not None:
-        source, warnings = {"path": str(inputs.config.scores.path) if inputs.config.scores else ""}, align(inputs.given, panel, scores, _run_of(given))
+        source, warnings = (
+            {"path": str(inputs.config.scores.path) if inputs.config.scores else ""},
+            align(inputs.given, panel, scores, _run_of(given)),
+        )
     if found is not None:
         source, warnings = source_facts(found), (*warnings, *copy_scores(found, panel, names, scores, _run_of(asked)))
     return GatheredScores(np.moveaxis(scores, 0, 2), source, warnings)

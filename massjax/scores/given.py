@@ -25,7 +25,11 @@ def scores_from_file(path: Path) -> Scores:
     if path.is_dir():
         return Scores.open(path)
     try:
-        frame = pl.read_csv(path, schema_overrides={"stock": pl.String, "archetype": pl.String}) if path.suffix == ".csv" else pl.read_parquet(path)
+        frame = (
+            pl.read_csv(path, schema_overrides={"stock": pl.String, "archetype": pl.String})
+            if path.suffix == ".csv"
+            else pl.read_parquet(path)
+        )
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"scores.path: {path}: cannot be read as {path.suffix or 'parquet'}: {error}") from None
     try:
@@ -50,8 +54,8 @@ def align(found: Scores, panel: Panel, into: Float32[np.ndarray, "T K N"], rows:
     for what, places, theirs, ours in (("stock", mine, found.stocks, panel.stocks), ("date", when, found.dates, panel.dates)):
         if not (places >= 0).any():
             raise DataError(
-                f"scores.path: no {what} of the scores is one of the market data: they have {first_few([str(one) for one in theirs], 3)}, the "
-                f"market data {first_few([str(one) for one in ours], 3)}; spell them alike"
+                f"scores.path: no {what} of the scores is one of the market data: they have {first_few([str(one) for one in theirs], 3)}, "
+                f"the market data {first_few([str(one) for one in ours], 3)}; spell them alike"
             )
     score = found.score()
     part = score[np.ix_(np.maximum(when, 0), np.arange(len(found.archetypes)), np.maximum(mine, 0))]
@@ -64,8 +68,12 @@ def align(found: Scores, panel: Panel, into: Float32[np.ndarray, "T K N"], rows:
         ("date", [str(panel.dates[t]) for t in np.flatnonzero(when < 0)], len(panel.dates)),
     ):
         if lacking:
-            told.append(f"the scores given have none of {counted(len(lacking), what)} of {of:,} of the market data, the first being {lacking[0]}")
+            told.append(
+                f"the scores given have none of {counted(len(lacking), what)} of {of:,} of the market data, the first being {lacking[0]}"
+            )
     extra = sorted(set(found.stocks) - set(panel.stocks))
     if extra:
-        told.append(f"the scores given have {counted(len(extra), 'stock')} that the market data have not, the first being {extra[0]}; they are left out")
+        told.append(
+            f"the scores given have {counted(len(extra), 'stock')} that the market data have not, the first {extra[0]}; they are left out"
+        )
     return tuple(told)

@@ -96,7 +96,7 @@ def leak_warnings(inputs: Inputs, lines: Lines) -> list[str]:
     for what, leak in zip(WHAT, leaks(inputs, lines), strict=True):
         if leak.prompts:
             warnings.append(
-                f"agents.mask is on, but {leak.prompts:,} of {lines.prompts:,} prompts still hold {what}, the first {leak.first!r} of archetype "
-                f"{leak.archetype!r} in the line {leak.line.strip()[:LONGEST_LINE]!r}; {LOOKED_FOR}"
+                f"agents.mask is on, but {leak.prompts:,} of {lines.prompts:,} prompts still hold {what}, the first {leak.first!r} of "
+                f"archetype {leak.archetype!r} in the line {leak.line.strip()[:LONGEST_LINE]!r}; {LOOKED_FOR}"
             )
     return warnings

@@ -48,9 +48,7 @@ class MadeFrom:
         return hashlib.blake2b(b"\0".join(parts), digest_size=16).hexdigest()
 
 
-def fact_hashes(
-    facts: Sequence[Fact], stocks: Sequence[str], member: Shaped[np.ndarray, "N T"]
-) -> dict[str, UInt64[np.ndarray, " T"]]:
+def fact_hashes(facts: Sequence[Fact], stocks: Sequence[str], member: Shaped[np.ndarray, "N T"]) -> dict[str, UInt64[np.ndarray, " T"]]:
     """The hash, on every date, of what prompts show of each modality about the members of that date, by modality.
 
     The name "" stands for who is a member, and for facts about identity, which every archetype sees.

@@ -10,12 +10,12 @@ from rich.table import Table
 from massjax.agents import TextCounts, count_texts
 from massjax.answers.plan import Plan as Asking
 from massjax.machine import Machine
+from massjax.models.dtype import said_dtype
 from massjax.models.model_check import ModelCheck
 from massjax.models.settings import ModelSettings
 from massjax.progress import duration
 from massjax.scores.asked_models import AskedModel
 from massjax.scores.build import Resolver
-from massjax.models.dtype import said_dtype
 from massjax.scores.inputs import DEFAULT_MODEL
 from massjax.scores.survey import Example, Survey
 from massjax.scores.templates import ChosenLayout

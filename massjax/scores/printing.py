@@ -74,8 +74,8 @@ def conclude(found: Asked, path: Path | str, console: Console, errors: Console) 
             console.print(f"[yellow]{reason}[/], for example: {markup_text(words)}", highlight=False, soft_wrap=True)
     if written is None:
         console.print(
-            f"{counted(found.waiting, 'question')} of other parts of the work {'is' if found.waiting == 1 else 'are'} open; the last part to "
-            "end, or python -m massjax.precompute without --shard, writes the score tensor.",
+            f"{counted(found.waiting, 'question')} of other parts of the work {'is' if found.waiting == 1 else 'are'} open; the last part "
+            "to end, or python -m massjax.precompute without --shard, writes the score tensor.",
             soft_wrap=True,
             highlight=False,
         )

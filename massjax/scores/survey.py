@@ -18,6 +18,7 @@ from massjax.progress import Tell
 from massjax.scores.build import Resolver, Turn
 from massjax.scores.leaks import Lines
 
+
 class Example(NamedTuple):
     """A prompt as it would be asked.
 
@@ -156,5 +157,13 @@ def joined(plans: Sequence[Asking]) -> Asking:
     one, other = known
     bases = [plan.basis for plan in known if plan.basis is not None]
     seconds = None if one.seconds is None or other.seconds is None else one.seconds + other.seconds
-    sums = [a + b for a, b in zip(one[:5], other[:5], strict=True)]
-    return Asking(*sums, seconds, max(bases, key=lambda basis: basis.answers, default=None), one.no_basis + other.no_basis)
+    return Asking(
+        known=one.known + other.known,
+        open=one.open + other.open,
+        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
+        computed_tokens=one.computed_tokens + other.computed_tokens,
+        written_tokens=one.written_tokens + other.written_tokens,
+        seconds=seconds,
+        basis=max(bases, key=lambda basis: basis.answers, default=None),
+        no_basis=one.no_basis + other.no_basis,
+    )

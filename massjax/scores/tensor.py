@@ -1,12 +1,12 @@
 """The score tensor on disk: a Zarr v3 group of arrays [date, archetype, stock], written whole, checked when it is opened.
 
     PLACE/zarr.json                         what the scores were made from, and the hash of their content, as attributes
-    PLACE/{date,archetype,stock}            labels; dates are days since 1970-01-01, as CF says, so that xarray reads them as dates
-    PLACE/{score,mass,status}               float32, float16, uint8; with `probability`, float16 [date, archetype, stock, choice], on request
+    PLACE/{date,archetype,stock}            labels; dates are days since 1970-01-01, as CF has them for xarray
+    PLACE/{score,mass,status}               float32, float16, uint8; on request `probability`, float16, of each choice
     PLACE/{modality,facts}                  hashes of what prompts showed of each modality on each date
 
-zarr-python gives NaN for a chunk that is not there, so every chunk is written, and that all are there is checked on opening. Every chunk has a
-CRC32C, which finds a flipped bit when it is read. The group's own metadata are written last: a folder without them is no tensor.
+zarr-python gives NaN for a chunk that is not there, so every chunk is written, and that all are there is checked on opening. Every chunk
+has a CRC32C, which finds a flipped bit when it is read. The group's own metadata are written last: a folder without them is no tensor.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _labels(group: zarr.Group, name: str, values: np.ndarray, attributes: Mappin
     array[:] = values
 
 
-def chunk_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+def chunk_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Dates, archetypes and stocks of a chunk: a few dates, all stocks, and as many archetypes as `CHUNK_CELLS` allow.
 
     Example:
@@ -242,7 +242,7 @@ def verify(group: zarr.Group) -> list[str]:
     """What is wrong with the content of a tensor, in words; every number is read and hashed."""
     kept: Any = group.attrs["massjax"]
     faults, found = [], {}
-    together = chunk_shape(group["score"].shape)[1]  # type: ignore[union-attr]
+    together = chunk_shape(tuple(len(read(group, axis)) for axis in AXES))[1]
     for name in (name for name in TYPES if name in group):
         array = group[name]
         assert isinstance(array, zarr.Array)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -14,7 +14,8 @@ from massjax.agents.prompts import PromptTemplate, content_free, prompts_of
 from massjax.models.question import Prompt
 
 
-class Asking(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Asking:
     """What an archetype is asked.
 
     Attributes:
