@@ -20,9 +20,10 @@ import polars as pl
 from jaxtyping import UInt64
 
 from massjax.answers import durable
+from massjax.errors import ModelError
 from massjax.models.answer import Answer
 from massjax.models.failures import Failure, reason_of
-from massjax.models.forms import form_document, form_of
+from massjax.models.forms import canonical, form_of, form_text
 from massjax.models.identity import identity_digest
 from massjax.models.question import Prompt, Question
 from massjax.version import massjax_version
@@ -74,20 +75,14 @@ class Asked(NamedTuple):
     at: datetime
 
 
-def canonical(document: Any) -> str:
-    """The one way in which a JSON document is written here."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
 def frame_of(identity: Mapping[str, str], asked: Sequence[Asked], machine: str) -> pl.DataFrame:
     """The rows of answers of one model, sorted by prompt: neighbours that begin alike compress well."""
     rows = sorted(asked, key=lambda row: row.question.prompt)
     questions, answers = [row.question for row in rows], [row.answer for row in rows]
-    forms = {form: canonical(form_document(form)) for form in {question.form for question in questions}}
     columns = {
         "key": [question.key for question in questions],
         "model": [canonical(dict(identity))] * len(rows),
-        "form": [forms[question.form] for question in questions],
+        "form": [form_text(question.form) for question in questions],
         "system": [question.prompt.system for question in questions],
         "user": [question.prompt.user for question in questions],
         "probability": [answer.probability for answer in answers],
@@ -166,7 +161,7 @@ def recorded(row: Mapping[str, Any]) -> Recorded:
     try:
         identity, form = json.loads(row["model"]), form_of(json.loads(row["form"]))
         question = Question(identity_digest(identity), Prompt(row["system"], row["user"]), form)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, ModelError) as error:
         raise ValueError(f"holds a question that cannot be read ({type(error).__name__})") from None
     return Recorded(question, answer_of(row), identity, row["machine"], row["asked_at"].astimezone(UTC), row["massjax"])
 

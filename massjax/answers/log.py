@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, UInt8, UInt64
 
-from massjax.answers import durable, files, speed
+from massjax.answers import ask, durable, files, speed
 from massjax.answers.files import Asked, Recorded
 from massjax.answers.index import ABSENT, FAILED, Index, file_and_row, place_of
 from massjax.answers.places import Place, Where, open_place
@@ -21,6 +21,7 @@ from massjax.errors import StoreError
 from massjax.models.answer import Answer
 from massjax.models.failures import Reason, reason_of
 from massjax.models.identity import identity_digest
+from massjax.models.language_model import Answerer
 from massjax.models.question import Question
 
 ANSWERED, UNKNOWN = 0, 255
@@ -136,6 +137,10 @@ class AnswerLog:
         places = self._index.find(keys)
         return (places != ABSENT) & ((places & FAILED) == 0)
 
+    def asked(self, keys: UInt64[np.ndarray, "Q 2"]) -> Bool[np.ndarray, " Q"]:
+        """Which questions were asked, whether they have an answer or failed."""
+        return self._index.find(keys) != ABSENT
+
     def choices(
         self, keys: UInt64[np.ndarray, "Q 2"], choices: int
     ) -> tuple[Float[np.ndarray, "Q C"], Float[np.ndarray, " Q"], UInt8[np.ndarray, " Q"]]:
@@ -204,6 +209,19 @@ class AnswerLog:
     def models(self) -> dict[str, ModelRecord]:
         """By digest: the models that answered, with what it took; the last to answer is the last."""
         return speed.models(self._summaries)
+
+    def texts_of(self, model: str) -> list[str]:
+        """The identities, as files hold them, that have this digest."""
+        return [text for text, digest in speed.digests(self._summaries).items() if digest == model]
+
+    def sample(self, model: str) -> pl.DataFrame:
+        """The rows of one file that a model answered: prompts and their tokens."""
+        texts = self.texts_of(model)
+        for name, summary in zip(self._names, self._summaries, strict=True):
+            if summary["model"].is_in(texts).any():
+                frame = self._whole(name)
+                return frame.filter(frame["model"].is_in(texts)).select("system", "user", "prompt_tokens")
+        return pl.DataFrame(schema={name: files.SCHEMA[name] for name in ("system", "user", "prompt_tokens")})
 
     def summaries(self) -> pl.DataFrame:
         """What asking took: see `massjax.answers.speed`."""
@@ -317,6 +335,10 @@ class AnswerLog:
         if any(row.question.model != digest for row in asked):
             raise StoreError(f"{self.place}: the questions are of another model than the one that answered ({digest})")
         self.write(files.frame_of(identity, asked, machine))
+
+    def ask(self, model: Answerer, questions: Sequence[Question], progress: Callable[[int, int], None] | None = None) -> ask.Tally:
+        """Ask a model those of some questions that have no answer yet: `massjax.answers.ask.ask_open`."""
+        return ask.ask_open(self, model, questions, progress=progress)
 
     def write(self, frame: pl.DataFrame) -> None:
         """Add rows as one file.

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from jaxtyping import Bool, UInt64
 
 from massjax.errors import ConfigError
 
@@ -28,6 +32,23 @@ def parse_shard(text: str) -> tuple[int, int]:
 def is_shard(number: int, count: int) -> bool:
     """Whether there is such a part of so many: parts are counted from 1."""
     return 1 <= number <= count
+
+
+def own(keys: UInt64[np.ndarray, "Q 2"], number: int, count: int, groups: Sequence[str] | None = None) -> Bool[np.ndarray, " Q"]:
+    """Which questions belong to a part of so many: by key, so that every worker finds the same ones without being told.
+
+    Args:
+        keys: of the questions; a question's part is the first word of its key, modulo `count`.
+        number: of the part, from 1 to `count`.
+        groups: names by which questions stay together, in one part, such as those whose prompts begin alike.
+
+    >>> own(np.array([[6, 0], [7, 0], [8, 0]], dtype=np.uint64), 2, 3)
+    array([False,  True, False])
+    """
+    if groups is None:
+        return keys[:, 0] % np.uint64(count) == number - 1
+    parts = {name: int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") % count for name in set(groups)}
+    return np.array([parts[name] == number - 1 for name in groups], dtype=bool)
 
 
 class Bundle(NamedTuple, Generic[P]):

@@ -65,17 +65,26 @@ def joined(summaries: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 def models(summaries: Sequence[pl.DataFrame]) -> dict[str, ModelRecord]:
     """Of all files together, by digest of the model; the last to answer is the last."""
+    texts = joined(summaries).with_columns(pl.col("model").replace_strict(digests(summaries), return_dtype=pl.String).alias("digest"))
     added = (
-        joined(summaries)
-        .group_by("model", maintain_order=True)
-        .agg(pl.col(_SUMS).sum(), pl.col("machine").unique().sort(), pl.col("asked_at").max())
+        texts.filter(pl.col("digest").is_not_null())
+        .group_by("digest")
+        .agg(pl.col("model").sort_by("asked_at").last(), pl.col(_SUMS).sum(), pl.col("machine").unique().sort(), pl.col("asked_at").max())
     )
-    found = {}
-    for row in added.sort("asked_at").iter_rows(named=True):
+    return {
+        row["digest"]: ModelRecord(
+            json.loads(row["model"]), **{name: row[name] for name in _SUMS}, machines=tuple(row["machine"]), last=row["asked_at"]
+        )
+        for row in added.sort("asked_at", "digest").iter_rows(named=True)
+    }
+
+
+def digests(summaries: Sequence[pl.DataFrame]) -> dict[str, str | None]:
+    """The digest of each identity; one model may have several, which differ in what does not count."""
+    found: dict[str, str | None] = {}
+    for text in {text for summary in summaries for text in summary["model"]}:
         try:
-            identity = {str(name): str(value) for name, value in json.loads(row["model"]).items()}
+            found[text] = identity_digest({str(name): str(value) for name, value in json.loads(text).items()})
         except (ValueError, AttributeError):
-            continue
-        sums = {name: row[name] for name in _SUMS}
-        found[identity_digest(identity)] = ModelRecord(identity, **sums, machines=tuple(row["machine"]), last=row["asked_at"])
+            found[text] = None
     return found

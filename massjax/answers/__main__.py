@@ -1,0 +1,162 @@
+"""`python -m massjax.answers info|show|verify|repair|merge|export`: look at answer logs, check them, make them sound, join them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.text import Text
+
+from massjax.answers.log import AnswerLog
+from massjax.answers.merge import export, merge
+from massjax.answers.places import LocalPlace, Place, open_place
+from massjax.answers.printing import conversation, described, faults
+from massjax.answers.verify import existing, repair, verify
+from massjax.errors import MassjaxError, StoreError
+from massjax.flags import add_version
+from massjax.row_words import counted
+from massjax.terminal import escaped_text, printable_everywhere, result_console
+
+_SHOWN = 20
+"""Conversations that `show` prints at most."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0; 1 where `verify` found a fault; 2 on an error the user can act on.
+    """
+    printable_everywhere()
+    options = _parser().parse_args(arguments)
+    console = result_console()
+    try:
+        return int(options.do(options, console))
+    except MassjaxError as error:
+        Console(stderr=True).print(Text(escaped_text(f"error: {error}", keep="\n"), style="red"), soft_wrap=True)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m massjax.answers", description=__doc__)
+    add_version(parser)
+    commands = parser.add_subparsers(required=True, metavar="info|show|verify|repair|merge|export")
+
+    def command(name: str, do: Callable[[argparse.Namespace, Console], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(do=do)
+        return added
+
+    def with_path(name: str, do: Callable[[argparse.Namespace, Console], int], text: str) -> argparse.ArgumentParser:
+        added = command(name, do, text)
+        added.add_argument("path", metavar="PATH", help="the folder of the log, or of the store that it is in, or its URL (s3://…)")
+        return added
+
+    info = with_path("info", _info, "which models answered how many questions, and what that took")
+    info.add_argument("--price", type=float, metavar="PRICE", help="price of a million prompt tokens, for the cost")
+    show = with_path("show", _show, "print questions as the model saw them, and what it said")
+    show.add_argument("key", metavar="KEY", help="the key of a question, or its first digits")
+    with_path("verify", _verify, "read and check every file and key; exit code 1 where something is damaged")
+    with_path("repair", _repair, "put damaged files aside, so that their questions are asked again")
+    table = with_path("export", _export, "write all questions and answers into one parquet table")
+    table.add_argument("file", type=Path, metavar="FILE", help="the parquet file to write")
+    table.add_argument("--replace", action="store_true", help="replace FILE where it is there already")
+    joined = command("merge", _merge, "copy the answers of logs into the log NEW, in few large files")
+    joined.add_argument("sources", nargs="+", metavar="OLD", help="the logs to join; they are left as they are")
+    joined.add_argument("target", metavar="NEW", help="the merged log")
+    return parser
+
+
+def _place(path: str) -> Place:
+    """The log at a path, or the one in the store there."""
+    place = open_place(path)
+    inside = place.below("answers")
+    return inside if not (isinstance(place, LocalPlace) and not place.path.is_dir()) and inside.exists() else existing(place)
+
+
+def _info(options: argparse.Namespace, console: Console) -> int:
+    with _progress("reading") as advance:
+        log = AnswerLog(_place(options.path), advance)
+    for part in described(log, options.price):
+        console.print(part)
+    return 0
+
+
+def _show(options: argparse.Namespace, console: Console) -> int:
+    if not re.fullmatch(r"[0-9a-fA-F]{1,32}", options.key):
+        raise StoreError(f"show {options.key}: expected the 32 hexadecimal digits of a key, or the first of them")
+    log = AnswerLog(_place(options.path))
+    keys = log.find(options.key)
+    if not keys:
+        raise StoreError(f"{log.place}: no question has a key that begins with {options.key}")
+    for key in keys[:_SHOWN]:
+        recorded = log.recorded(key)
+        for part in conversation(recorded) if recorded is not None else ():
+            console.print(part)
+    if len(keys) > _SHOWN:
+        console.print(f"and {len(keys) - _SHOWN:,} more; give more digits")
+    return 0
+
+
+def _verify(options: argparse.Namespace, console: Console) -> int:
+    place = _place(options.path)
+    with _progress("checking") as advance:
+        report = verify(place, advance)
+    for part in faults(report.problems, report.notes):
+        console.print(part)
+    checked = f"{report.answers:,} answers and {report.failures:,} failures in {counted(report.files, 'sound file')}"
+    if report.disagreements:
+        checked += f"; {report.disagreements:,} answers disagree with another to the same question, which counts"
+    advice = f"`python -m massjax.answers repair {options.path}` sets them aside, so that their questions are asked again"
+    verdict = "sound" if report.ok else f"{counted(len(report.problems), 'fault')}: {advice}"
+    _say(console, f"{place}: {verdict}; {checked}", "green" if report.ok else "red")
+    return 0 if report.ok else 1
+
+
+def _repair(options: argparse.Namespace, console: Console) -> int:
+    place = _place(options.path)
+    with _progress("checking") as advance:
+        done = repair(place, advance)
+    for part in faults(done.problems):
+        console.print(part)
+    told = f"{counted(len(done.renamed), 'file')} renamed, {len(done.aside):,} set aside, {len(done.swept):,} unfinished deleted"
+    _say(console, f"{place}: {told if done.problems or done.swept else 'sound, nothing to repair'}")
+    return 0
+
+
+def _export(options: argparse.Namespace, console: Console) -> int:
+    place = _place(options.path)
+    with _progress("writing") as advance:
+        rows = export(AnswerLog(place), options.file, replace=options.replace, progress=advance)
+    _say(console, f"{options.file}: {rows:,} rows of {place}")
+    return 0
+
+
+def _merge(options: argparse.Namespace, console: Console) -> int:
+    with _progress("merging") as advance:
+        done = merge([_place(source) for source in options.sources], options.target, advance)
+    disagreed = f"; {done.disagreements:,} answers disagreed with another, which was kept" if done.disagreements else ""
+    _say(console, f"{options.target}: {done.copied:,} rows copied, {done.there:,} were there{disagreed}")
+    return 0
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(escaped_text(text, keep="\n"), style=style), soft_wrap=True)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
