@@ -25,7 +25,7 @@ from massjax.models.question import Question
 MOST_UNFLUSHED = 4096
 """Answers that wait at most to be written."""
 OLDEST_UNFLUSHED = 30.0
-"""Seconds that an answer waits at most; a call is made as large as half of that."""
+"""Seconds of the model that a kill costs at most; a call is made as large as half of that."""
 GROWTH = 4
 """A call has at most so many times the questions of the one before: the first ones tell how long they take."""
 
@@ -147,7 +147,7 @@ def ask_open(
                 began = now()
                 answers = model.answer(left)
                 seconds = now() - began
-                asking.take(left, answers)
+                asking.take(left, answers, began)
                 _count(tally, answers, seconds)
                 size = _next_size(size, len(left), seconds, model.questions_at_once)
             if progress is not None:
@@ -200,7 +200,7 @@ class _Asking:
     def __init__(self, log: Log, identity: dict[str, str], machine: str, now: Callable[[], float]) -> None:
         self.log, self.identity, self.machine, self.now = log, identity, machine, now
         self.unflushed: list[Asked] = []
-        self.oldest = self.refreshed = now()
+        self.since = self.refreshed = now()
 
     def unanswered(self, batch: list[Question]) -> list[Question]:
         """Those of a batch that no other process has answered by now."""
@@ -209,16 +209,16 @@ class _Asking:
             self.refreshed = self.now()
         return _without_known(self.log, batch)
 
-    def take(self, questions: Sequence[Question], answers: Sequence[Any]) -> None:
-        """Keep answers that have just come."""
+    def take(self, questions: Sequence[Question], answers: Sequence[Any], began: float) -> None:
+        """Keep answers that have just come, and were asked for at a time."""
         if not self.unflushed:
-            self.oldest = self.now()
+            self.since = began
         at = datetime.now(UTC)
         self.unflushed += [Asked(question, answer, at) for question, answer in zip(questions, answers, strict=True)]
 
     def flush_if_due(self, coming: int) -> None:
-        """Write, where another call of `coming` questions would make too many answers wait, or wait too long."""
-        if len(self.unflushed) + coming > MOST_UNFLUSHED or self.now() - self.oldest >= OLDEST_UNFLUSHED / 2:
+        """Write, where a kill during another call, of `coming` questions, would cost too many answers or too much time."""
+        if len(self.unflushed) + coming > MOST_UNFLUSHED or self.now() - self.since >= OLDEST_UNFLUSHED / 2:
             self.flush()
 
     def flush(self) -> None:

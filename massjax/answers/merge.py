@@ -66,7 +66,7 @@ def merge(sources: Sequence[Where], target: Where, progress: Callable[[int, int]
             there += len(frame) - len(left)
             copied += len(left)
             waiting.append(left)
-            size, rows = size + left.estimated_size(), rows + len(left)
+            size, rows = size + int(left.estimated_size()), rows + len(left)
             if rows >= ROWS or size >= BYTES:
                 _write(into, waiting)
                 size = rows = 0

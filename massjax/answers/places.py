@@ -135,14 +135,3 @@ def open_place(where: Where) -> Place:
     from massjax.answers.objects import ObjectPlace
 
     return ObjectPlace.open(where)
-
-
-def object_store(url: str) -> Any:
-    """The obstore store of a URL.
-
-    Raises:
-        StoreError: obstore is not installed, or it knows no such URL.
-    """
-    from massjax.answers.objects import ObjectPlace
-
-    return ObjectPlace.open(url).store

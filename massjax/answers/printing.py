@@ -88,7 +88,8 @@ def conversation(recorded: Recorded) -> Iterator[RenderableType]:
     yield _rows(
         f"question {question.key.hex()}",
         {
-            "asked": f"{recorded.asked_at:%Y-%m-%d %H:%M} UTC of {recorded.identity.get('model', '')} ({recorded.identity.get('engine', '')})",
+            "asked": f"{recorded.asked_at:%Y-%m-%d %H:%M} UTC",
+            "of": f"{recorded.identity.get('model', '')} ({recorded.identity.get('engine', '')})",
             "on": f"{recorded.machine}, by massjax {recorded.massjax}",
             "form": _form_words(question.form),
         },
