@@ -34,26 +34,7 @@ class ObjectPlace:
         Raises:
             StoreError: obstore is not installed, or it knows no such URL.
         """
-        try:
-            import obstore.exceptions
-            import obstore.store
-        except ImportError:
-            raise StoreError(f"{where}: object storage needs obstore: pip install 'massjax[s3]'") from None
-        if not isinstance(where, str):
-            if isinstance(where, obstore.store.ObjectStore):
-                return cls(where, str(where))
-            raise StoreError(f"{where!r}: expected a path, a URL such as s3://bucket/answers, or a store of obstore")
-        scheme, _, rest = where.partition("://")
-        if scheme == "memory":
-            raise StoreError(f"{where}: two stores in memory share nothing; give an obstore.store.MemoryStore() itself")
-        if "@" in rest.partition("/")[0] or "?" in rest:
-            raise StoreError(f"{scheme}://…: gives more than a bucket and a path; credentials belong into the environment, not into a URL")
-        if not rest.partition("/")[2].strip("/"):
-            raise StoreError(f"{where}: is a whole bucket; name a folder in it, such as {where.rstrip('/')}/answers")
-        try:
-            return cls(obstore.store.from_url(where), where)
-        except (obstore.exceptions.BaseError, ValueError) as error:
-            raise StoreError(f"{where}: is no URL that obstore can open ({type(error).__name__}); expected s3://, gs:// or az://") from None
+        return cls(object_store(where), where if isinstance(where, str) else str(where))
 
     def __str__(self) -> str:
         return self.path
@@ -124,3 +105,30 @@ _ADVICE = {
     "404": _NO_BUCKET,
 }
 _CONNECTION = "check the bucket's name and region and the connection; what was written before is intact, so start again"
+
+def object_store(where: Any) -> ObjectStore:
+    """The obstore store of a URL, or the one that is given.
+
+    Raises:
+        StoreError: obstore is not installed, or it knows no such URL.
+    """
+    try:
+        import obstore.exceptions
+        import obstore.store
+    except ImportError:
+        raise StoreError(f"{where}: object storage needs obstore: pip install 'massjax[s3]'") from None
+    if not isinstance(where, str):
+        if isinstance(where, obstore.store.ObjectStore):
+            return where
+        raise StoreError(f"{where!r}: expected a path, a URL such as s3://bucket/answers, or a store of obstore")
+    scheme, _, rest = where.partition("://")
+    if scheme == "memory":
+        raise StoreError(f"{where}: two stores in memory share nothing; give an obstore.store.MemoryStore() itself")
+    if "@" in rest.partition("/")[0] or "?" in rest:
+        raise StoreError(f"{scheme}://…: gives more than a bucket and a path; credentials belong into the environment, not into a URL")
+    if not rest.partition("/")[2].strip("/"):
+        raise StoreError(f"{where}: is a whole bucket; name a folder in it, such as {where.rstrip('/')}/answers")
+    try:
+        return obstore.store.from_url(where)
+    except (obstore.exceptions.BaseError, ValueError) as error:
+        raise StoreError(f"{where}: is no URL that obstore can open ({type(error).__name__}); expected s3://, gs:// or az://") from None

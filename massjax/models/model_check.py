@@ -12,7 +12,7 @@ from massjax.errors import ModelError
 from massjax.models.chat import Chat
 from massjax.models.fingerprint import WEIGHTS, model_folder
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
-from massjax.models.settings import ScoringSettings
+from massjax.models.settings import ModelSettings, ScoringSettings
 
 SAMPLED_PROMPTS = 200
 CHUNK = 1000
@@ -153,7 +153,7 @@ def tokens_per_character(check: ModelCheck, prompts: Sequence[Prompt]) -> tuple[
     return sum(check.count(sample)) / sum(len("".join(prompt)) for prompt in sample), "counted on a sample"
 
 
-def too_long(check: ModelCheck, scoring: ScoringSettings, prompts: Sequence[Prompt]) -> dict[int, int]:
+def too_long(check: ModelCheck, scoring: ModelSettings, prompts: Sequence[Prompt]) -> dict[int, int]:
     """The prompts that leave no room for an answer within `scoring.max_model_len`: tokens, by the prompt's fingerprint.
 
     Only prompts that have more bytes than tokens are allowed are counted: no tokenizer makes more tokens than bytes. Without a tokenizer

@@ -117,6 +117,34 @@ class Resolver:
                 )
         return self._kept[archetype.name]
 
+    def conversation(self, archetype: Archetype, stock: int, date: int) -> list[tuple[str, Question]]:
+        """All questions that a cell's score comes from, in the order of asking, each with what it is for.
+
+        Args:
+            archetype: one that asks a model.
+            stock: its place in the panel.
+            date: likewise.
+        """
+        inputs, scoring = self.inputs.on(slice(date, date + 1)), self.inputs.config.scoring
+        stages = inputs.config.agents.stages
+        found = apply_stages(archetype, stages, inputs.facts, inputs.member, scoring.choices, partial(self._texts, archetype))
+        if not isinstance(found, Staged):
+            model = self.models[self.inputs.model_name(archetype, found.stage)]
+            return [(f"stage {found.stage.name} (its texts are not there yet)", Question(model, found.prompts[0], found.form))]
+        asked = []
+        for passed in found.passed:
+            row = 0 if passed.index is None else int(passed.index[stock, 0])
+            if row >= 0:
+                model = self.models[self.inputs.model_name(archetype, passed.stage)]
+                asked.append((f"stage {passed.stage.name}", Question(model, passed.prompts[row], passed.form)))
+        last = single(found.archetype, found.facts, inputs.member, self.template, scoring.choices, calibrate=scoring.calibrate)
+        model, form = self.models[self.inputs.model_name(archetype)], Rate(scoring.choices, scoring.prefill)
+        if last.index[stock, 0] >= 0:
+            asked.append(("score", Question(model, last.prompts[last.index[stock, 0]], form)))
+        if last.content_free is not None:
+            asked.append(("calibration: the same without facts", Question(model, last.content_free, form)))
+        return asked
+
     def _texts(self, archetype: Archetype, stage: Stage, prompts: Sequence[Prompt], form: Write) -> list[str | None]:
         keys = question_keys(self.models[self.inputs.model_name(archetype, stage)], form, prompts)
         return [None if answer is None else answer.text for answer in self.log.answers(keys)]

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from massjax.answers.places import object_store
+from massjax.answers.objects import object_store
 from massjax.settings import is_url
 
 Place: TypeAlias = Path | str

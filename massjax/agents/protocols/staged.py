@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from massjax.agents.archetype import Archetype
 from massjax.agents.facts import Fact
@@ -42,12 +42,36 @@ class Wanted(NamedTuple):
     form: Write
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """A stage whose texts are there.
+
+    Attributes:
+        stage: which one.
+        prompts: of its texts.
+        form: how they were written.
+        index: which of them is about each stock and date, -1 where none is; None for a text about none.
+    """
+
+    stage: Stage
+    prompts: Sequence[Prompt]
+    form: Write
+    index: Int[np.ndarray, "N T"] | None
+
+
+@dataclass(frozen=True, eq=False)
 class Staged:
-    """An archetype and its facts after all its stages: what its score's prompts are made from."""
+    """An archetype and its facts after all its stages: what its score's prompts are made from.
+
+    Attributes:
+        archetype: with its strategies in its persona.
+        facts: with its notes among them.
+        passed: its stages, in order.
+    """
 
     archetype: Archetype
     facts: tuple[Fact, ...]
+    passed: tuple[Passed, ...] = ()
 
 
 def apply_stages(
@@ -72,7 +96,7 @@ def apply_stages(
         The archetype with its strategy in its persona and its notes among its facts; or, where a stage lacks texts, what it lacks.
     """
     by_name = {stage.name: stage for stage in stages}
-    seen = tuple(facts)
+    seen, passed = tuple(facts), list[Passed]()
     for name in archetype.stages:
         stage = by_name[name]
         template, form = PromptTemplate(stage.template or STAGE), form_of_stage(stage, archetype)
@@ -85,6 +109,7 @@ def apply_stages(
         missing = tuple(prompt for prompt, text in zip(prompts, found, strict=True) if text is None)
         if missing:
             return Wanted(stage, missing, form)
+        passed.append(Passed(stage, prompts, form, index))
         written = [(text or "")[:LONGEST_TEXT] for text in found]
         if index is None:
             strategy = f"Your {stage_title(name)}: {one_line(written[0])}"
@@ -93,7 +118,7 @@ def apply_stages(
             note = Fact(name, stage_title(name), index, tuple(quote([text]) for text in written))
             archetype = archetype.model_copy(update={"modalities": (*archetype.modalities, name)})
             seen = (*seen, note)
-    return Staged(archetype, seen)
+    return Staged(archetype, seen, tuple(passed))
 
 
 def stage_title(stage: str) -> str:
