@@ -215,12 +215,14 @@ def read(group: zarr.Group, name: str, dates: slice = slice(None)) -> np.ndarray
     """An array, or some dates of it.
 
     Raises:
-        StoreError: a chunk does not have the checksum that it was written with.
+        StoreError: a chunk does not have the checksum that it was written with, or another tensor has taken the place of this one.
     """
-    array = group[name]
-    assert isinstance(array, zarr.Array)
     try:
+        array = group[name]
+        assert isinstance(array, zarr.Array)
         return np.asarray(array[dates])
+    except (KeyError, FileNotFoundError):
+        raise StoreError(f"{group.store_path}: was taken away meanwhile, as by precompute, which writes a new one; start again") from None
     except (ValueError, RuntimeError, OSError) as error:
         raise StoreError(
             f"{group.store_path}: {name!r} is damaged ({error}); delete this folder and run python -m massjax.precompute: it writes "

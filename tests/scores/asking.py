@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from massjax.answers.ask import Tally
 from massjax.config import RunConfig
 from massjax.machine import this_machine
@@ -41,12 +43,14 @@ class Run(NamedTuple):
     Attributes:
         written: the tensor, and what is counted of it.
         asked: the questions given to models, in order.
+        score: [T, K, N], read at once: a later run's tensor takes the place of this one.
     """
 
     resolver: Resolver
     written: Written
     asked: list[Question]
     tally: Tally
+    score: np.ndarray
 
     @property
     def scores(self) -> Scores:
@@ -76,4 +80,4 @@ def run(config: RunConfig, model: Any = Noting, part: Part = WHOLE) -> Run:
     (resolver, models, order), asked = opened(config), list[Question]()
     resolver, tally = ask_everything(resolver, models, partial(model, asked=asked), layout=order.layout, part=part)
     written = write_scores(resolver, Path(str(config.store)), {name: one.identity for name, one in models.items()})
-    return Run(resolver, written, asked, tally)
+    return Run(resolver, written, asked, tally, written.scores.score())
