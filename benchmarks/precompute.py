@@ -2,10 +2,11 @@
 
     python benchmarks/precompute.py --config configs/demo.yaml --prompts 512 --rounds 3
 
-The bare loop is one `llm.generate` over the token ids of all prompts. Precompute is the loop that asks, into a new store: rendering, looking
-up what is known, tokenising, asking, keeping answers, calibration and the score tensor. vLLM's defaults are a second process without any setting but
-the model and the size of the cache (by default most of the memory, which the first process has a share of); a third one is told the
-configuration's dtype as well, as a CPU without bfloat16 emulates it. Rounds are interleaved, and the prefix cache is emptied before each.
+The bare loop is one `llm.generate` over the token ids of all prompts. Precompute is the loop that asks, into a new store: rendering,
+looking up what is known, tokenising, asking, keeping answers, calibration and the score tensor. vLLM's defaults are a second process without
+any setting but the model and the size of the cache (by default most of the memory, which the first process has a share of); a third one is
+told the configuration's dtype as well, as a CPU without bfloat16 emulates it. Rounds are interleaved, and the prefix cache is emptied before
+each.
 """
 
 from __future__ import annotations

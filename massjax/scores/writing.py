@@ -57,7 +57,7 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
     """
     inputs = resolver.inputs
     panel, archetypes = inputs.panel, tuple(one for one in inputs.archetypes if one.protocol != "given")
-    made_from = inputs.made_from(resolver.template.sha256, identities, _keys_hash(resolver))
+    made_from = inputs.made_from(resolver.template.sha256, identities, _answers_hash(resolver))
     place = inside(store, TENSORS, made_from.digest)
     names = [archetype.name for archetype in archetypes]
     if not _there(place):
@@ -117,10 +117,14 @@ def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...]) -> tensor.Cell
     return tensor.Cells(score, mass, status)
 
 
-def _keys_hash(resolver: Resolver) -> str:
-    total = hashlib.blake2b(digest_size=16)
+def _answers_hash(resolver: Resolver) -> str:
+    """Hash of the keys of all questions for scores, and of what came back to each."""
+    total, choices = hashlib.blake2b(digest_size=16), len(resolver.inputs.config.scoring.choices)
     for archetype in resolver.inputs.asking:
-        total.update(archetype.name.encode() + b"\0" + all_keys(resolver.asks(archetype)).tobytes())
+        keys = all_keys(resolver.asks(archetype))
+        total.update(archetype.name.encode() + b"\0" + keys.astype("<u8").tobytes())
+        for part in resolver.log.choices(keys, choices):
+            total.update(np.nan_to_num(part, nan=-1.0).astype(part.dtype.newbyteorder("<")).tobytes())
     return total.hexdigest()
 
 
