@@ -2,10 +2,11 @@
 
     python benchmarks/precompute.py --config configs/demo.yaml --prompts 512 --rounds 3
 
-The bare loop is one `llm.generate` over the token ids of all prompts. Precompute is `ask_missing` into a new store: rendering, looking up
-what is known, tokenising, asking, calibration, writing and compacting. vLLM's defaults are a second process without any setting but
-the model and the size of the cache (by default most of the memory, which the first process has a share of); a third one is told the
-configuration's dtype as well, as a CPU without bfloat16 emulates it. Rounds are interleaved, and the prefix cache is emptied before each.
+The bare loop is one `llm.generate` over the token ids of all prompts. Precompute is the loop that asks, into a new store: rendering,
+looking up what is known, tokenising, asking, keeping answers, calibration and the score tensor. vLLM's defaults are a second process without
+any setting but the model and the size of the cache (by default most of the memory, which the first process has a share of); a third one is
+told the configuration's dtype as well, as a CPU without bfloat16 emulates it. Rounds are interleaved, and the prefix cache is emptied before
+each.
 """
 
 from __future__ import annotations
@@ -19,50 +20,50 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import timing
 
+from massjax.answers.ask import sharing_order
+from massjax.answers.log import AnswerLog
 from massjax.config import load_config
-from massjax.models.question import Prompt
-from massjax.models.vllm import VLLMModel
-from massjax.scoring.asking import ask_missing
-from massjax.scoring.placing import open_or_create
-from massjax.scoring.work import Work, prepare
+from massjax.models.identity import identity_digest
+from massjax.models.in_process import VLLM
+from massjax.models.question import Prompt, Question
+from massjax.scores.asked_models import AskedModel
+from massjax.scores.asking import ask_everything
+from massjax.scores.build import Resolver
+from massjax.scores.fitting import answer_log, resolver_of
+from massjax.scores.inputs import Inputs, prepare
+from massjax.scores.writing import write_scores
 
 ANSWER = "benchmark: "
 DEFAULTS = {"vLLM's defaults": "auto", "vLLM's defaults, and the configuration's dtype": None}
 
 
-def small_work(config_path: Path, prompts: int) -> Work:
+def small_inputs(config_path: Path, prompts: int, model: str) -> Inputs:
     """The configuration's first dates, as many as it takes to have about `prompts` distinct prompts."""
-    work = prepare(load_config(config_path))
-    per_date = [np.concatenate([d[:, t] for d in work.digests.values()]) for t in range(len(work.panel.dates))]
-    seen: set[int] = set()
-    for day, digests in zip(work.panel.dates, per_date, strict=True):
-        seen.update(digests[digests > 0].tolist())
-        if len(seen) >= prompts:
-            market = work.config.market.replace(end=day.item())
-            return prepare(work.config.replace(market=market))
-    return work
+    config = load_config(config_path)
+    inputs, end = prepare(config), 8
+    while True:
+        market = config.market.replace(end=inputs.panel.dates[min(end, len(inputs.panel.dates)) - 1].item())
+        found = prepare(config.replace(market=market))
+        if len(all_questions(fresh(found, AnswerLog(Path(tempfile.gettempdir(), "massjax-no-log")), model))) >= prompts:
+            return found
+        if end >= len(inputs.panel.dates):
+            return inputs
+        end *= 2
 
 
-def asked_order(work: Work) -> list[Prompt]:
-    """Every prompt once, the content-free ones first, in the order in which precompute asks."""
-    order: dict[Prompt, None] = {}
-    if work.config.scoring.calibrate:
-        order.update(dict.fromkeys(work.content_free(a) for a in work.archetypes if a.kind == "llm"))
-    size = work.config.layout.dates_per_unit
-    for start in range(0, len(work.panel.dates), size):
-        for prompts in work.prompts.values():
-            index = prompts.index[:, start : start + size]
-            unit = {prompts.prompts[i] for i in np.unique(index[index >= 0])}
-            order.update(dict.fromkeys(sorted(unit)))
-    return list(order)
+def fresh(inputs: Inputs, log: AnswerLog, model: str) -> Resolver:
+    return resolver_of(inputs, log, {"": model})[0]
+
+
+def all_questions(resolver: Resolver) -> list[Question]:
+    """Every question once, in the order in which precompute asks."""
+    return sharing_order([question for archetype in resolver.inputs.asking for question in resolver.turn(archetype).open])
 
 
 def defaults(options: argparse.Namespace) -> None:
@@ -111,23 +112,24 @@ def answer(child: subprocess.Popen[str]) -> str:
     raise SystemExit("the process with vLLM's defaults ended")
 
 
-def bare_loop(model: VLLMModel, prompts: list[Prompt]) -> float:
+def bare_loop(model: VLLM, prompts: list[Prompt], prefill: str, sampling: Any) -> float:
     model._llm.reset_prefix_cache()
     began = time.perf_counter()
-    ids = [model.chat.ids(prompt) for prompt in prompts]
-    model._llm.generate([{"prompt_token_ids": row} for row in ids], model._sampling, use_tqdm=False)
+    ids = [model.chat.ids(prompt, prefill=prefill) for prompt in prompts]
+    model._llm.generate([{"prompt_token_ids": row} for row in ids], sampling, use_tqdm=False)
     return time.perf_counter() - began
 
 
-def precompute(model: VLLMModel, work: Work, identity: dict[str, str], prompts: int) -> float:
+def precompute(model: VLLM, inputs: Inputs, digest: str, prompts: int) -> float:
     model._llm.reset_prefix_cache()
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        fresh = replace(work)
-        store = open_or_create(fresh, Path(folder) / "scores.zarr", identity)
-        tally = ask_missing(fresh, store, model)
+        asked = AskedModel(inputs.config.scoring, model.identity(), digest, False)
+        resolver, order = resolver_of(inputs, answer_log(Path(folder)), {"": digest})
+        resolver, tally = ask_everything(resolver, {"": asked}, lambda _: model, layout=order.layout, keep=True)
+        write_scores(resolver, Path(folder), {"": model.identity()})
         seconds = time.perf_counter() - began
-    assert tally.prompts + tally.content_free == prompts, (tally, prompts)
+    assert tally.answered == prompts, (tally, prompts)
     return seconds
 
 
@@ -145,21 +147,27 @@ def main() -> None:
     if options.job:
         return defaults(options)
 
-    work = small_work(options.config, options.prompts)
-    model = VLLMModel(work.config.scoring)
-    prompts, identity = asked_order(work), model.identity()
-    model.ask(prompts[:8])
+    import vllm
+
+    scoring = load_config(options.config).scoring
+    model = VLLM(scoring)
+    digest = identity_digest(model.identity())
+    inputs = small_inputs(options.config, options.prompts, digest)
+    questions = all_questions(fresh(inputs, AnswerLog(Path(tempfile.gettempdir(), "massjax-no-log")), digest))
+    prompts = [question.prompt for question in questions]
+    model.answer(questions[:8])
+    choices = [tokens[0] for tokens in model.chat.choice_ids(scoring.choices)]
+    sampling = vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=choices, detokenize=False)
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         children = {}
         for name, dtype in options.defaults.items():
-            ids = [model.chat.ids(prompt) for prompt in prompts]
-            choices = [tokens[0] for tokens in model.choice_ids]
-            job = {"model": str(model.folder), "dtype": dtype or work.config.scoring.dtype, "choices": choices, "ids": ids}
+            ids = [model.chat.ids(prompt, prefill=scoring.prefill) for prompt in prompts]
+            job = {"model": str(model.folder), "dtype": dtype or scoring.dtype, "choices": choices, "ids": ids}
             children[name] = running.enter_context(start_defaults(job, Path(folder) / f"{len(children)}.json"))
         for number in range(options.rounds):
-            taken = {"bare loop, best settings": bare_loop(model, prompts)}
-            taken["precompute"] = precompute(model, work, identity, len(prompts))
+            taken = {"bare loop, best settings": bare_loop(model, prompts, scoring.prefill, sampling)}
+            taken["precompute"] = precompute(model, inputs, digest, len(prompts))
             taken |= {name: one_round(child) for name, child in children.items()}
             for name, value in taken.items():
                 seconds.setdefault(name, []).append(value)

@@ -259,7 +259,7 @@ def _with_store(named: Path | None, assignments: list[str], store: str | None) -
         raise ConfigError(
             f"{file}: all its archetypes are rules, so there is nothing to ask; run python -m massjax.optimize --config {file}"
         )
-    raise ConfigError(f"{file}: names no store; add `store: FOLDER.zarr` or give --store")
+    raise ConfigError(f"{file}: names no store; add `store: FOLDER` or give --store")
 
 
 def _shown(result: Plan | NothingToAsk | Asked, config: RunConfig, console: Console, errors: Console) -> int:

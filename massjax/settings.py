@@ -104,7 +104,7 @@ ConfigPath = Annotated[Path, BeforeValidator(resolve_path)]
 def resolve_store(value: Any, info: ValidationInfo) -> Path | str:
     """A store's place: a path, made absolute relative to the folder of its file, or a URL as text, of which a `Path` would lose a slash."""
     if not isinstance(value, str | Path) or value == "":
-        raise ValueError("expected a path, or a URL such as s3://bucket/scores.zarr")
+        raise ValueError("expected a path, or a URL such as s3://bucket/scores")
     return str(value) if is_url(value) else Path(resolve_path(value, info))
 
 

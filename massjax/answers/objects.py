@@ -106,6 +106,7 @@ _ADVICE = {
 }
 _CONNECTION = "check the bucket's name and region and the connection; what was written before is intact, so start again"
 
+
 def object_store(where: Any) -> ObjectStore:
     """The obstore store of a URL, or the one that is given.
 

@@ -95,13 +95,13 @@ class Inputs:
         """[N, T] True where prompts are asked about a stock."""
         return self.panel.member if self.dates is None else self.panel.member[:, self.dates]
 
-    def made_from(self, template: str, models: Mapping[str, Mapping[str, str]] | None = None, keys: str = "") -> MadeFrom:
+    def made_from(self, template: str, models: Mapping[str, Mapping[str, str]] | None = None, answers: str = "") -> MadeFrom:
         """What scores of these inputs are made from.
 
         Args:
             template: hash of the prompt template.
             models: by name the identity of each model; they are told, not compared.
-            keys: hash of the keys of all questions.
+            answers: hash of all questions and answers.
         """
         seen = {modality for archetype in self.asking for modality in archetype.modalities}
         facts = [fact for fact in self.facts if not fact.modality or fact.modality in seen]
@@ -110,7 +110,7 @@ class Inputs:
             archetypes={archetype.name: definition(archetype) for archetype in self.asking},
             dates=self.panel.dates,
             facts=fact_hashes(facts, self.panel.stocks, self.panel.member),
-            keys=keys,
+            answers=answers,
             models=dict(models or {}),
         )
 

@@ -28,7 +28,7 @@ class MadeFrom:
         archetypes: definitions by name.
         dates: T of them, increasing.
         facts: of each modality the hash of what prompts show of it on each date, [T]; that of the name "" is of identity and membership.
-        keys: hash of the keys of all questions; empty where the scores did not come from questions.
+        answers: hash of all questions' keys and of what came back; empty where the scores did not come from questions.
         models: by name of a model its identity, for readers.
     """
 
@@ -36,13 +36,13 @@ class MadeFrom:
     archetypes: Mapping[str, Mapping[str, Any]]
     dates: Shaped[np.ndarray, " T"]
     facts: Mapping[str, UInt64[np.ndarray, " T"]]
-    keys: str = ""
+    answers: str = ""
     models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """32 hex digits that stand for all of it."""
-        plain = json.dumps([self.settings, self.archetypes, self.keys], sort_keys=True, ensure_ascii=False)
+        plain = json.dumps([self.settings, self.archetypes, self.answers], sort_keys=True, ensure_ascii=False)
         parts = [plain.encode(), self.dates.astype("<M8[D]").tobytes()]
         parts += [part for name in sorted(self.facts) for part in (name.encode(), self.facts[name].astype("<u8").tobytes())]
         return hashlib.blake2b(b"\0".join(parts), digest_size=16).hexdigest()

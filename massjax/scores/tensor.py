@@ -107,7 +107,12 @@ class TensorWriter:
         if modalities:
             _create(self._group, "facts", hashes.shape, hashes.shape, "uint64", ("date", "modality"))[:] = hashes
         content = content_hash(*(f"{name}{value}".encode() for name, value in sorted(self._hashes.items())))
-        plain = {"settings": made_from.settings, "archetypes": made_from.archetypes, "keys": made_from.keys, "models": made_from.models}
+        plain = {
+            "settings": made_from.settings,
+            "archetypes": made_from.archetypes,
+            "answers": made_from.answers,
+            "models": made_from.models,
+        }
         written = datetime.now(UTC).isoformat(timespec="seconds")
         kept = {"format": FORMAT, "written": written, "digest": made_from.digest, "content": content, "parts": self._hashes, **plain}
         self._group.update_attributes({"massjax": kept})
@@ -237,7 +242,7 @@ def made_from(group: zarr.Group) -> MadeFrom:
     hashes = read(group, "facts").astype(np.uint64) if modalities else np.empty((0, 0), np.uint64)
     dates = read(group, "date").astype("datetime64[D]")
     facts = {name: hashes[:, place] for place, name in enumerate(modalities)}
-    return MadeFrom(kept["settings"], kept["archetypes"], dates, facts, kept["keys"], kept["models"])
+    return MadeFrom(kept["settings"], kept["archetypes"], dates, facts, kept["answers"], kept["models"])
 
 
 def verify(group: zarr.Group) -> list[str]:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from massjax.agents.archetype import Archetype
+from massjax.errors import StoreError
 from massjax.progress import Tell
 from massjax.scores import tensor
-from massjax.scores.build import Resolver, opinions
+from massjax.scores.build import Resolver, date_blocks, opinions
 from massjax.scores.fitting import all_keys
 from massjax.scores.places import Place, inside, names_in, remove
 from massjax.scores.scores import TENSORS, Scores
@@ -56,32 +57,52 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
     """
     inputs = resolver.inputs
     panel, archetypes = inputs.panel, tuple(one for one in inputs.archetypes if one.protocol != "given")
-    made_from = inputs.made_from(resolver.template.sha256, identities, _keys_hash(resolver))
+    made_from = inputs.made_from(resolver.template.sha256, identities, _answers_hash(resolver))
     place = inside(store, TENSORS, made_from.digest)
-    unscored: Counter[str] = Counter()
-    counts, mass, answered = np.zeros(len(Status), np.int64), 0.0, 0
-    with tensor.new_group(place) as group:
-        writer = tensor.TensorWriter(group, panel.dates, [a.name for a in archetypes], panel.stocks)
-        for start in range(0, len(archetypes), writer.archetypes_together):
-            some = archetypes[start : start + writer.archetypes_together]
-            if tell is not None:
-                tell(WRITING, start, len(archetypes))
-            cells = _cells(resolver, some, unscored)
-            counts += np.bincount(cells.status.reshape(-1), minlength=len(Status))
-            known = np.isfinite(cells.mass)
-            mass, answered = mass + float(cells.mass[known].sum(dtype=np.float64)), answered + int(known.sum())
-            writer.write(slice(start, start + len(some)), cells)
-        writer.finish(made_from)
+    names = [archetype.name for archetype in archetypes]
+    if not _there(place):
+        with tensor.new_group(place) as group:
+            writer = tensor.TensorWriter(group, panel.dates, names, panel.stocks)
+            for start in range(0, len(archetypes), writer.archetypes_together):
+                some = archetypes[start : start + writer.archetypes_together]
+                if tell is not None:
+                    tell(WRITING, start, len(archetypes))
+                writer.write(slice(start, start + len(some)), _cells(resolver, some))
+            writer.finish(made_from)
     _remove_others(store, made_from.digest)
-    by = {status: int(counts[status]) for status in Status}
-    keys = [resolver.asks(archetype).keys for archetype in inputs.asking]
+    return _summary(resolver, Scores.open(place))
+
+
+def _there(place: Place) -> bool:
+    try:
+        tensor.open_group(place)
+    except StoreError:
+        return False
+    return True
+
+
+def _summary(resolver: Resolver, scores: Scores) -> Written:
+    """What a tensor holds, read from it some dates at a time."""
+    counts, mass, answered = np.zeros(len(Status), np.int64), 0.0, 0
+    for dates in date_blocks(len(scores.dates), tensor.DATES_IN_CHUNK):
+        counts += np.bincount(scores.status(dates).reshape(-1), minlength=len(Status))
+        known = scores.mass(dates).astype(np.float64)
+        known = known[np.isfinite(known)]
+        mass, answered = mass + float(known.sum()), answered + known.size
+    by, scoring = {status: int(counts[status]) for status in Status}, resolver.inputs.config.scoring
+    unscored: Counter[str] = Counter()
+    if by[Status.FAILED] or by[Status.INVALID]:
+        for archetype in resolver.inputs.asking:
+            asks = resolver.asks(archetype)
+            unscored.update(opinions(asks, resolver.log, archetype.name, len(scoring.choices), scoring.minimum_coverage).reasons)
+    keys = [resolver.asks(archetype).keys for archetype in resolver.inputs.asking]
     distinct = len(np.unique(np.concatenate(keys), axis=0)) if keys else 0
     mean = mass / answered if answered else float("nan")
-    return Written(Scores.open(place), unscored, mean, by[Status.SCORED], by[Status.RULE], by[Status.NOT_APPLICABLE], distinct)
+    return Written(scores, unscored, mean, by[Status.SCORED], by[Status.RULE], by[Status.NOT_APPLICABLE], distinct)
 
 
-def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...], unscored: Counter[str]) -> tensor.Cells:
-    """What is known of some archetypes, added to the counts of cells without a score."""
+def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...]) -> tensor.Cells:
+    """What is known of some archetypes."""
     inputs, scoring = resolver.inputs, resolver.inputs.config.scoring
     shape = (len(inputs.panel.dates), len(archetypes), len(inputs.panel.stocks))
     score, mass = np.empty(shape, np.float32), np.full(shape, np.nan, np.float16)
@@ -93,14 +114,17 @@ def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...], unscored: Coun
             continue
         found = opinions(resolver.asks(archetype), resolver.log, archetype.name, len(scoring.choices), scoring.minimum_coverage)
         score[:, k], mass[:, k], status[:, k] = found.score.T, found.mass.T, found.status.T
-        unscored.update(found.reasons)
     return tensor.Cells(score, mass, status)
 
 
-def _keys_hash(resolver: Resolver) -> str:
-    total = hashlib.blake2b(digest_size=16)
+def _answers_hash(resolver: Resolver) -> str:
+    """Hash of the keys of all questions for scores, and of what came back to each."""
+    total, choices = hashlib.blake2b(digest_size=16), len(resolver.inputs.config.scoring.choices)
     for archetype in resolver.inputs.asking:
-        total.update(archetype.name.encode() + b"\0" + all_keys(resolver.asks(archetype)).tobytes())
+        keys = all_keys(resolver.asks(archetype))
+        total.update(archetype.name.encode() + b"\0" + keys.astype("<u8").tobytes())
+        for part in resolver.log.choices(keys, choices):
+            total.update(np.nan_to_num(part, nan=-1.0).astype(part.dtype.newbyteorder("<")).tobytes())
     return total.hexdigest()
 
 
