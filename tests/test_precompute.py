@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 from massjax.precompute import main
-from massjax.scores.scores import Scores
 from tests.small_store import SMALL
 
 SLOW_FAKE = """

@@ -228,7 +228,7 @@ def open_group(place: Place) -> zarr.Group:
     for name, count in missing.items():
         if count:
             raise StoreError(f"{place}: {count} of {arrays[name].nchunks} chunks of {name!r} are missing; {advice}")
-    if not _is_laid_out(arrays) or not _KEPT <= kept.keys() or not all(isinstance(kept[name], dict) for name in _MAPPINGS):
+    if not _is_laid_out(arrays) or not kept.keys() >= _KEPT or not all(isinstance(kept[name], dict) for name in _MAPPINGS):
         raise StoreError(f"{place}: its metadata are damaged; {advice}")
     return group
 
