@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from massjax.models.question import Prompt
 from massjax.models.settings import ScoringSettings
 from massjax.scoring.plan import _too_long_warnings, plan
 from massjax.scoring.work import prepare
+from tests.models.byte_model import byte_model
 from tests.small_store import written
 
 SERVER: dict[str, Any] = {"engine": "openai", "endpoint": {"url": "http://127.0.0.1:8000/v1", "api": "chat"}}
-TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}<|assistant|>"
 
 
 def words(prompts: Any) -> list[int]:
@@ -26,19 +25,7 @@ def words(prompts: Any) -> list[int]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A model folder with a real tokenizer of bytes and no weights worth the name."""
-    tokenizers = pytest.importorskip("tokenizers")
-    model = tmp_path / "model"
-    model.mkdir()
-    letters = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE({letter: n for n, letter in enumerate(letters)}, []))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    tokenizer.add_special_tokens(["<|system|>", "<|user|>", "<|assistant|>"])
-    tokenizer.save(str(model / "tokenizer.json"))
-    (model / "config.json").write_text(json.dumps({"model_type": "llama", "max_position_embeddings": 512, "dtype": "float16"}))
-    (model / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": TEMPLATE}))
-    (model / "model.safetensors").write_bytes(bytes(4000))
-    return model
+    return byte_model(tmp_path / "model")
 
 
 def test_a_folder_that_is_not_here_is_said_with_what_the_run_would_say(tmp_path: Path) -> None:
