@@ -60,7 +60,7 @@ def test_a_model_that_cannot_be_asked_so_is_named(tmp_path: Path, template: str,
 
 
 def test_other_marks_are_closed_as_they_were_opened() -> None:
-    assert past_thinking("m", "...[THINK]", "", [], "prefill") == "\n[/THINK]\n\n"
+    assert past_thinking("m", "...[THINK]\n", "", [], "prefill") == "\n[/THINK]\n\n"
     assert past_thinking("m", "...", "{# <seed:think> #}", ["<seed:think>"], "prefill") == "<seed:think>\n\n</seed:think>\n\n"
     assert past_thinking("m", "<|start|>assistant", "<|channel|>", ["<|channel|>"], "prefill") == "<|channel|>final<|message|>"
 
