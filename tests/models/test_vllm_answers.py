@@ -81,6 +81,7 @@ def log_probability(model: Path) -> LogProbability:
     return of
 
 
+@pytest.mark.filterwarnings("ignore:max_rollback_tokens is deprecated:DeprecationWarning")
 def test_all_forms_are_answered_as_transformers_computes_them(model: Path, log_probability: LogProbability) -> None:
     """One vLLM, loaded once; and freed, so that another model can be."""
     settings = ModelSettings(model=str(model), dtype="float32", max_model_len=512)
