@@ -170,7 +170,9 @@ class Chat:
         found = []
         for label, first in zip(labels, usual, strict=True):
             later = self._continued([f" {label}"], f"{prefill}{label}{SEPARATOR}")[1][0]
-            single = [ids for ids in dict.fromkeys((first, later)) if len(ids) == 1 and without_blanks(self.tokenizer.decode(ids)) == label]
+            bare = (self.tokenizer.convert_tokens_to_ids(label),)
+            ways = [ids for ids in dict.fromkeys((first, later, bare)) if len(ids) == 1 and isinstance(ids[0], int)]
+            single = [ids for ids in ways if without_blanks(self.tokenizer.decode(list(ids))) == label]
             if first not in single:
                 raise ModelError(f"{self.folder}: the label {label!r} is not a single token of this model; its lists cannot be picked from")
             found.append(tuple(single))
