@@ -23,7 +23,7 @@ from massjax.answers import durable
 from massjax.errors import ModelError
 from massjax.models.answer import Answer
 from massjax.models.failures import Failure, reason_of
-from massjax.models.forms import canonical, form_of, form_text
+from massjax.models.forms import Pick, Write, canonical, form_of, form_text
 from massjax.models.identity import identity_digest
 from massjax.models.question import Prompt, Question
 from massjax.version import massjax_version
@@ -54,6 +54,8 @@ SCHEMA: dict[str, Any] = {
 MOST_ROWS = 1 << 20
 """A file that claims more was not written here, and is not read."""
 _MOST_TOKENS = 2**32 - 1
+_ROUNDING = 1e-3
+"""More than float16 rounds a probability by."""
 
 
 class Recorded(NamedTuple):
@@ -101,6 +103,25 @@ def frame_of(identity: Mapping[str, str], asked: Sequence[Asked], machine: str) 
         "massjax": [massjax_version()] * len(rows),
     }
     return pl.DataFrame(columns, schema=SCHEMA)
+
+
+def misfit(question: Question, answer: Answer) -> str | None:
+    """What in an answer cannot be one to its question; None where nothing is."""
+    form, share, picks = question.form, answer.probability, answer.picks
+    if answer.failure is not None:
+        return None
+    if isinstance(form, Write):
+        return "has no text" if answer.text is None else None
+    count = len(form.items) if isinstance(form, Pick) else len(form.choices)
+    if share is None or len(share) != count:
+        return f"has not the probabilities of {count} choices"
+    if not all(0 <= value <= 1 for value in share) or abs(sum(share) - 1) > _ROUNDING * count:
+        return "has probabilities that are none"
+    if not 0 <= answer.mass <= 1 + _ROUNDING:
+        return "has a mass outside 0 to 1"
+    if isinstance(form, Pick) and (picks is None or len(set(picks)) != len(picks) or not set(picks) <= set(range(count))):
+        return "has picks that are not of its list"
+    return None
 
 
 def _unicode(text: str | None) -> str | None:

@@ -334,6 +334,9 @@ class AnswerLog:
         digest = identity_digest(identity)
         if any(row.question.model != digest for row in asked):
             raise StoreError(f"{self.place}: the questions are of another model than the one that answered ({digest})")
+        for row in asked:
+            if (fault := files.misfit(row.question, row.answer)) is not None:
+                raise StoreError(f"{self.place}: the answer to question {row.question.key.hex()} {fault}; nothing of its batch was written")
         self.write(files.frame_of(identity, asked, machine))
 
     def ask(self, model: Answerer, questions: Sequence[Question], progress: Callable[[int, int], None] | None = None) -> ask.Tally:

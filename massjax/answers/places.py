@@ -85,18 +85,18 @@ class LocalPlace:
         Raises:
             StoreError: something else is there.
         """
-        if self.path.is_dir():
-            return True
+        with durable.told("read", self.path):
+            if self.path.is_dir():
+                return True
         if os.path.lexists(self.path):
             raise StoreError(f"{self.path}: is not a folder; give another path")
         return False
 
     def names(self) -> list[str]:
         """The names in the folder."""
-        if not self.exists():
-            return []
-        with durable.told("list", self.path):
-            return sorted(os.listdir(self.path))
+        with durable.told("list", self.path), contextlib.suppress(FileNotFoundError):
+            return sorted(os.listdir(self.path)) if self.exists() else []
+        return []
 
     def read(self, name: str) -> bytes | None:
         """The bytes of a file."""
@@ -104,7 +104,8 @@ class LocalPlace:
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file: a synced temporary one takes its name."""
-        durable.write(self.path / name, data)
+        with durable.replacing(self.path / name, self.path) as file:
+            file.write(data)
 
     def remove(self, name: str) -> None:
         """Delete a file."""
