@@ -1,6 +1,7 @@
 """A log of ten million answers: opened, planned, and its probabilities put into a tensor of scores; time and peak memory of each step.
 
-    python benchmarks/answers.py [--answers 10000000] [--archetypes 64] [--stocks 500] [--dates 1000] [--rows 4096] [--folder DIR] [--out DIR]
+    python benchmarks/answers.py [--answers 10000000] [--archetypes 64] [--stocks 500] [--dates 1000] [--rows 4096]
+        [--folder DIR] [--out DIR]
 
 The log is made once, in DIR where one is given (and used again from there): as many distinct questions as --answers, which the cells of the
 tensor share. What is measured runs in a process of its own. Files come from the page cache: what is measured is the software, hashing

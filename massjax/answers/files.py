@@ -153,7 +153,7 @@ def decode(name: str, data: bytes, columns: Sequence[str] | None = None) -> pl.D
         if dict(pl.read_parquet_schema(io.BytesIO(data))) != SCHEMA:
             raise ValueError("is no file of an answer log: it has other columns")
         wanted = [column for column in SCHEMA if columns is None or column in columns]
-        frame = pl.read_parquet(data, columns=wanted, n_rows=MOST_ROWS + 1, hive_partitioning=False, glob=False)
+        frame = pl.read_parquet(data, columns=wanted, n_rows=MOST_ROWS + 1, parallel="none", glob=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError, MemoryError) as error:
         raise ValueError(f"is no file of an answer log: {type(error).__name__}") from None
     if len(frame) > MOST_ROWS:

@@ -103,7 +103,7 @@ def test_a_file_url_is_a_path(tmp_path: Path) -> None:
 
 def test_a_bucket_that_is_not_there_or_refuses_is_told_without_the_servers_words(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     absent = "s3://no-such-bucket/answers"
-    with pytest.raises(StoreError, match="there is no such bucket|cannot list") as caught:
+    with pytest.raises(StoreError, match=r"there is no such bucket|cannot list") as caught:
         AnswerLog(absent)
     assert "abcdef-secret" not in str(caught.value)
     with pytest.raises(StoreError, match="cannot write"):
