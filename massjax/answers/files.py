@@ -23,9 +23,9 @@ from massjax.answers import durable
 from massjax.errors import ModelError
 from massjax.models.answer import Answer
 from massjax.models.failures import Failure, reason_of
-from massjax.models.forms import Pick, Write, canonical, form_of, form_text
+from massjax.models.forms import Form, Pick, Write, canonical, form_of, form_text
 from massjax.models.identity import identity_digest
-from massjax.models.question import Prompt, Question
+from massjax.models.question import Prompt, Question, question_keys
 from massjax.version import massjax_version
 
 NAME = re.compile(r"[0-9a-f]{32}\.parquet")
@@ -77,12 +77,23 @@ class Asked(NamedTuple):
     at: datetime
 
 
+def keys_of(questions: Sequence[Question]) -> UInt64[np.ndarray, "Q 2"]:
+    """The keys of questions of any models and forms, as two little-endian words each."""
+    alike: dict[tuple[str, Form], list[int]] = {}
+    for place, question in enumerate(questions):
+        alike.setdefault((question.model, question.form), []).append(place)
+    keys = np.empty((len(questions), 2), dtype=np.uint64)
+    for (model, form), places in alike.items():
+        keys[places] = question_keys(model, form, [questions[place].prompt for place in places])
+    return keys
+
+
 def frame_of(identity: Mapping[str, str], asked: Sequence[Asked], machine: str) -> pl.DataFrame:
     """The rows of answers of one model, sorted by prompt: neighbours that begin alike compress well."""
     rows = sorted(asked, key=lambda row: row.question.prompt)
     questions, answers = [row.question for row in rows], [row.answer for row in rows]
     columns = {
-        "key": [question.key for question in questions],
+        "key": [key.tobytes() for key in keys_of(questions).astype("<u8")],
         "model": [canonical(dict(identity))] * len(rows),
         "form": [form_text(question.form) for question in questions],
         "system": [question.prompt.system for question in questions],
