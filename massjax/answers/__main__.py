@@ -94,13 +94,18 @@ def _show(options: argparse.Namespace, console: Console) -> int:
     keys = log.find(options.key)
     if not keys:
         raise StoreError(f"{log.place}: no question has a key that begins with {options.key}")
-    for key in keys[:_SHOWN]:
-        recorded = log.recorded(key)
-        for part in conversation(recorded) if recorded is not None else ():
-            console.print(part)
+    print_conversations(log, keys[:_SHOWN], console)
     if len(keys) > _SHOWN:
         console.print(f"and {len(keys) - _SHOWN:,} more; give more digits")
     return 0
+
+
+def print_conversations(log: AnswerLog, keys: Sequence[bytes], console: Console) -> None:
+    """Print the questions of some keys, with their answers, those that the log has."""
+    for key in keys:
+        recorded = log.recorded(key)
+        for part in conversation(recorded) if recorded is not None else ():
+            console.print(part)
 
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
