@@ -80,23 +80,24 @@ class AnswerLog:
         self._damaged = {name: why for name, why in self._damaged.items() if name in there}
         known = {*self._names, *self._damaged}
         new = [name for name in there if name not in known]
-        keys: list[np.ndarray] = []
-        places: list[np.ndarray] = []
+        names, summaries = list[str](), list[pl.DataFrame]()
+        keys, places = list[np.ndarray](), list[np.ndarray]()
         for done, (name, found) in enumerate(zip(new, each(self.place.threads, self._indexed, new), strict=True)):
             if isinstance(found, str):
                 self._damaged[name] = found
             elif found is not None:
                 words, failed, summary = found
-                places.append(place_of(len(self._names), len(words), failed))
+                places.append(place_of(len(self._names) + len(names), len(words), failed))
                 keys.append(words)
-                self._names.append(name)
-                self._summaries.append(summary)
+                names.append(name)
+                summaries.append(summary)
             if progress is not None:
                 progress(done + 1, len(new))
-        if keys:
+        if names:
+            self._names += names
+            self._summaries += summaries
             joined, at = np.concatenate(keys), np.concatenate(places)
-            keys.clear()
-            places.clear()
+            del keys, places
             self._index.add(joined, at, self._names)
 
     def _indexed(self, name: str) -> tuple[np.ndarray, np.ndarray, pl.DataFrame] | str | None:
