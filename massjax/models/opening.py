@@ -19,7 +19,9 @@ _OF_ONE_PROMPT = frozenset({Reason.TOO_LONG, Reason.CONTROL_TOKEN, Reason.NO_CHO
 T = TypeVar("T")
 
 
-def opened(requests: Requests, path: str, bodies: Sequence[Mapping[str, Any]], read_reply: ReadReply[T]) -> dict[int, Reply[T]]:
+def opened(
+    requests: Requests, path: str, bodies: Sequence[Mapping[str, Any]], read_reply: ReadReply[T] | Sequence[ReadReply[T]]
+) -> dict[int, Reply[T]]:
     """Make the first requests one after the other, once each, until one is answered; the replies that are final, by row.
 
     Raises:
@@ -28,7 +30,7 @@ def opened(requests: Requests, path: str, bodies: Sequence[Mapping[str, Any]], r
     replies: dict[int, Reply[T]] = {}
     alike = 0
     for row, body in enumerate(bodies[: 4 * ALIKE]):
-        (reply,) = requests.post(path, [body], read_reply, attempts=1)
+        (reply,) = requests.post(path, [body], read_reply if callable(read_reply) else read_reply[row], attempts=1)
         if reply.failure is None:
             return {**replies, row: reply}
         reason, words = reply.failure

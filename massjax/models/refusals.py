@@ -54,6 +54,8 @@ def cure(words: str, body: Mapping[str, Any]) -> str | None:
         return "it takes no token ids: set scoring.endpoint.api: chat"
     if "messages" in body and _ROLE.search(words) and _UNABLE.search(words):
         return "set scoring.endpoint.system_role: false, which puts the system text before the user's"
+    if "response_format" in body and re.search(r"response_format|json_schema|structured|guided|grammar", told):
+        return "it writes no JSON of this schema: ask for a text without one, or name a server that does (vllm serve)"
     if "max_completion_tokens" in told and "max_tokens" in body:
         return "set scoring.endpoint.token_limit: max_completion_tokens"
     if re.search(r"max_(completion_)?tokens", told):

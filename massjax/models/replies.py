@@ -6,7 +6,6 @@ left aside; a field that is used has its type, or the reply is not understood.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -17,15 +16,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from massjax.models.failures import Failure, Reason
 from massjax.models.probabilities import SENTINEL, impossible, log_sums
 from massjax.models.spelling import choice_of
+from massjax.models.thinking import THOUGHT
 
 TOKEN = "token_id:"
-THOUGHT = re.compile(
-    r"<\s*/?\s*\|?\s*(think(ing)?|thoughts?|reason(ing)?|reflection|seed:think|(start|begin)_(of_)?(thinking|thought|reasoning))\s*\|?\s*>"
-    r"|<\|?channel\|?>|\[THINK\]|◁think▷|<unused94>|<\s*(th|thi|thin|think|thinking|thought|reasoning)$",
-    re.IGNORECASE,
-)
-"""How models open a passage of thinking, the mark whole or the first piece of one that their vocabulary has not."""
-
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -126,6 +119,7 @@ class Usage(_Sent):
     """How many tokens a request took."""
 
     prompt_tokens: Count = 0
+    completion_tokens: Count = 0
     prompt_tokens_details: Annotated[CachedTokens, BeforeValidator(lambda value: value if isinstance(value, dict) else {})] = CachedTokens()
 
 
@@ -222,9 +216,9 @@ def read_chat(body: bytes, choices: Sequence[str]) -> Scored | Failure:
     message = answer.message or Message()
     if message.thoughts.strip():
         return Failure(Reason.THINKING, f"it began: {message.thoughts.strip()[:80]!r}")
-    declined = _declined(message, answer.finish_reason)
-    if declined is not None:
-        return declined
+    refused = declined(message, answer.finish_reason)
+    if refused is not None:
+        return refused
     first = answer.logprobs.content[0] if answer.logprobs is not None and answer.logprobs.content else None
     if first is None or not first.top_logprobs:
         if not message.text.strip() and answer.finish_reason == "length":
@@ -240,7 +234,7 @@ def read_chat(body: bytes, choices: Sequence[str]) -> Scored | Failure:
     return _scored(found, len(choices), reply.usage, f"likeliest was {likeliest[:40]!r}")
 
 
-def _declined(message: Message, finish_reason: str | None) -> Failure | None:
+def declined(message: Message, finish_reason: str | None) -> Failure | None:
     """That the model, or a filter of the server's, would not answer."""
     if message.refusal and message.refusal.strip():
         return Failure(Reason.DECLINED, f"it said: {message.refusal.strip()[:80]!r}")
@@ -295,9 +289,9 @@ def read_text(body: bytes, *, chat: bool) -> str | Failure:
     message = Message(content=answer.text) if isinstance(answer, TextAnswer) else answer.message or Message()
     if message.text.strip():
         return message.text.strip()
-    declined = _declined(message, answer.finish_reason)
-    if declined is not None:
-        return declined
+    refused = declined(message, answer.finish_reason)
+    if refused is not None:
+        return refused
     if message.thoughts.strip():
         return Failure(
             Reason.THINKING, f"it has said nothing else within the stage's max_tokens; it began: {message.thoughts.strip()[:80]!r}"

@@ -36,6 +36,18 @@ def check_schema(schema: Any) -> None:
     _check(schema, schema, "$", 0)
 
 
+def is_strict(schema: Any) -> bool:
+    """Whether every object of a schema wants all its properties and no others, which hosted servers demand of schemas that they follow."""
+    if isinstance(schema, list):
+        return all(map(is_strict, schema))
+    if not isinstance(schema, dict):
+        return True
+    known = schema.get("properties")
+    whole = schema.get("additionalProperties") is False and set(schema.get("required", [])) == set(known or {})
+    is_object = "object" in _kinds(schema) or isinstance(known, dict)
+    return (not is_object or whole) and all(is_strict(inner) for name, inner in schema.items() if name not in ("enum", "const", "required"))
+
+
 def _check(schema: Any, root: Any, where: str, depth: int) -> None:
     if not isinstance(schema, dict) or depth > _DEEPEST:
         raise ModelError(f"the schema of a text at {where}: expected a JSON object of keywords, at most {_DEEPEST} deep")

@@ -7,7 +7,6 @@ concurrency and the honouring of Retry-After that a shared endpoint needs.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from massjax.models.failures import Failure, Reason
 from massjax.models.fingerprint import model_folder, tokenizer_fingerprints
 from massjax.models.language_model import Answers, Sampling, Texts
 from massjax.models.question import Prompt
+from massjax.models.remote import key_from_environment
 from massjax.models.settings import EndpointSettings, ScoringSettings
 from massjax.models.spelling import SUMMED
 
@@ -209,22 +209,3 @@ def settings_identity(settings: ScoringSettings, folder: Path | None) -> dict[st
         **({"choice_mass": SUMMED} if folder is None else {}),
         **{name: value for name, value in shaped.items() if value},
     }
-
-
-def key_from_environment(variable: str | None) -> str | None:
-    """The API key in an environment variable; None where no variable is named.
-
-    Raises:
-        ConfigError: the variable is not set or empty, or holds what no HTTP header can.
-    """
-    if variable is None:
-        return None
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ConfigError(f"scoring.endpoint.key_variable: the environment variable {variable} is not set; put the API key into it")
-    if not key.isascii() or not key.isprintable():
-        raise ConfigError(
-            f"scoring.endpoint.key_variable: the environment variable {variable} holds characters that no API key has "
-            "(a line break, a typographic dash or quote); copy the key again"
-        )
-    return key

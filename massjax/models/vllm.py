@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -12,20 +10,13 @@ import numpy as np
 
 from massjax.errors import ModelError
 from massjax.models.chat import Chat, written_ids
+from massjax.models.engine import CPU_SETTINGS, SEQUENCES, _let_llvmlite_be_scanned, _prepare_environment
 from massjax.models.failures import Failure, Reason
 from massjax.models.fingerprint import fingerprints, model_folder
 from massjax.models.language_model import Answers, Sampling, Texts
 from massjax.models.probabilities import log_sums
 from massjax.models.question import Prompt
 from massjax.models.settings import ScoringSettings
-
-CPU_SETTINGS = {"max_num_seqs": 64, "max_num_batched_tokens": 4096, "block_size": 32}
-"""Measured best on the CPU: many short prompts, both cores, small cache blocks (16 is refused there)."""
-
-CPU_CACHE_GIB = 2
-
-SEQUENCES = 256
-"""What vLLM schedules at once on a GPU unless `scoring.max_num_seqs` says otherwise."""
 
 
 class VLLMModel:
@@ -153,29 +144,3 @@ class VLLMModel:
         core = getattr(getattr(llm, "llm_engine", None), "engine_core", None)
         if core is not None and hasattr(core, "shutdown"):
             core.shutdown()
-
-
-def _prepare_environment() -> None:
-    """vLLM reads these when it is imported; what the user has set is left alone."""
-    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-    for name, value in {
-        "VLLM_CPU_OMP_THREADS_BIND": cores,
-        "VLLM_CPU_KVCACHE_SPACE": str(CPU_CACHE_GIB),
-        "VLLM_LOGGING_LEVEL": "ERROR",
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-        "TOKENIZERS_PARALLELISM": "true",
-    }.items():
-        os.environ.setdefault(name, value)
-
-
-def _let_llvmlite_be_scanned() -> None:
-    """Give llvmlite's library object the `__dict__` that vLLM expects of every object in every loaded module.
-
-    vLLM's CPU platform calls `vars(value).get(...)` on all of them as a model is loaded (`triton_utils.dispatcher`, 0.32). The
-    library object answers any name, `__dict__` too, with a foreign function; so numba, once imported, would keep vLLM from loading.
-    """
-    library = getattr(sys.modules.get("llvmlite.binding.ffi"), "lib", None)
-    functions = getattr(library, "_fntab", None)
-    if isinstance(functions, dict):
-        functions["__dict__"] = {}

@@ -1,0 +1,141 @@
+"""A language model in vLLM, in this process: exact log-probabilities of any tokens, one pass a choice; texts; JSON of a schema."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from massjax.machine import this_machine
+from massjax.models.answer import Answer, unanswered
+from massjax.models.by_tokens import ByTokens, Seen
+from massjax.models.chat import MOST_TOKENS, Chat
+from massjax.models.dtype import resolved_dtype
+from massjax.models.engine import imported_vllm, sequences_at_once, started, stopped
+from massjax.models.failures import Failure, Reason
+from massjax.models.fingerprint import model_folder
+from massjax.models.forms import Write
+from massjax.models.identity import known_identity
+from massjax.models.question import Question
+from massjax.models.sequences import Tokens
+from massjax.models.settings import ModelSettings
+from massjax.models.written import written
+
+
+class VLLM:
+    """vLLM in this process; implements `massjax.models.language_model.Answerer`. The weights are loaded when it is first asked.
+
+    Raises:
+        ModelError: vLLM is not installed, the model cannot be found, its tokenizer cannot be used, or it thinks before it answers.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self.folder = model_folder(settings.model, settings.revision)
+        self.settings = settings.replace(dtype=resolved_dtype(settings, this_machine()))
+        self._vllm = imported_vllm()
+        self.chat = Chat(self.folder, thinking=settings.thinking)
+        self._by_tokens = ByTokens(self.chat, settings.max_model_len, self._forward)
+        self._wanted: dict[Tokens, Any] = {}
+
+    def identity(self) -> dict[str, str]:
+        """What `known_identity` tells, with the chat template as it is rendered."""
+        return {**known_identity(self.settings), "rendered": self.chat.rendered}
+
+    @property
+    def questions_at_once(self) -> int:
+        """Four times what the scheduler holds, so that little of a call is spent with a scheduler running empty."""
+        return 4 * sequences_at_once(self.settings)
+
+    @cached_property
+    def _llm(self) -> Any:
+        return started(self.settings, self.folder, self.settings.dtype, MOST_TOKENS)
+
+    def load(self) -> None:
+        """Load the model, if it is not."""
+        _ = self._llm
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer every question: first all whose probabilities are read, then all texts."""
+        answers: dict[int, Answer] = {}
+        texts = [row for row, question in enumerate(questions) if isinstance(question.form, Write)]
+        others = [row for row, question in enumerate(questions) if not isinstance(question.form, Write)]
+        for rows, ask in ((others, self._by_tokens.answers), (texts, self._texts)):
+            if rows:
+                began = time.monotonic()
+                found = ask([questions[row] for row in rows])
+                share = (time.monotonic() - began) / len(rows)
+                answers |= {row: answer._replace(seconds=share) for row, answer in zip(rows, found, strict=True)}
+        return [answers[row] for row in range(len(questions))]
+
+    def close(self) -> None:
+        """Shut vLLM down and free its memory; asked again, it is loaded again."""
+        llm = self.__dict__.pop("_llm", None)
+        if llm is not None:
+            stopped(llm)
+
+    def _forward(self, passes: Sequence[tuple[list[int], Tokens]]) -> list[Seen | Failure]:
+        requests = [{"prompt_token_ids": ids} for ids, _ in passes]
+        outputs = self._llm.generate(requests, [self._sampling(wanted) for _, wanted in passes], use_tqdm=False)
+        return [self._seen(output, wanted) for output, (_, wanted) in zip(outputs, passes, strict=True)]
+
+    def _sampling(self, wanted: Tokens) -> Any:
+        if wanted not in self._wanted:
+            if len(self._wanted) > 4096:
+                self._wanted.clear()
+            self._wanted[wanted] = self._vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=list(wanted), detokenize=False)
+        return self._wanted[wanted]
+
+    def _seen(self, output: Any, wanted: Tokens) -> Seen | Failure:
+        logprobs = output.outputs[0].logprobs
+        found = logprobs[0] if logprobs else {}
+        missing = [token for token in wanted if token not in found]
+        if missing:
+            return Failure(Reason.NO_LOGPROBS, f"the engine returned none for token {missing[0]}")
+        values = {token: float(found[token].logprob) for token in wanted}
+        return Seen(values, len(output.prompt_token_ids), output.num_cached_tokens or 0)
+
+    def _texts(self, questions: Sequence[Question]) -> list[Answer]:
+        """Texts, those of one schema together: a schema that vLLM cannot follow is a failure of its questions alone."""
+        answers: dict[int, Answer] = {}
+        by_schema: dict[str | None, list[tuple[int, list[int]]]] = {}
+        for row, (question, ids) in enumerate(zip(questions, self.chat.all_ids([q.prompt for q in questions], prefill=""), strict=True)):
+            form = question.form
+            assert isinstance(form, Write)
+            if isinstance(ids, str):
+                answers[row] = unanswered(Reason.CONTROL_TOKEN)
+            elif len(ids) + form.max_tokens > self.settings.max_model_len:
+                words = f"it has {len(ids)} tokens, with {form.max_tokens} more than {self.settings.max_model_len} (max_model_len)"
+                answers[row] = unanswered(Reason.TOO_LONG, words)
+            else:
+                by_schema.setdefault(form.schema, []).append((row, ids))
+        for schema, group in by_schema.items():
+            requests = [{"prompt_token_ids": ids} for _, ids in group]
+            try:
+                outputs = self._llm.generate(requests, [self._writing(questions[row].form) for row, _ in group], use_tqdm=False)
+            except ValueError as error:
+                if schema is None:
+                    raise
+                answers |= {row: unanswered(Reason.UNASKABLE, f"vLLM cannot follow its schema: {error}") for row, _ in group}
+                continue
+            for (row, _), output in zip(group, outputs, strict=True):
+                said = output.outputs[0]
+                if said.finish_reason == "error":
+                    words = "vLLM could not follow its schema" if schema else "vLLM could not write it"
+                    answers[row] = unanswered(Reason.UNASKABLE if schema else Reason.OTHER, f"{words}; what it logged says why")
+                    continue
+                answers[row] = written(said.text, said.finish_reason or "", schema)._replace(
+                    prompt_tokens=len(output.prompt_token_ids),
+                    cached_tokens=output.num_cached_tokens or 0,
+                    written_tokens=len(said.token_ids),
+                )
+        return [answers[row] for row in range(len(questions))]
+
+    def _writing(self, form: Any) -> Any:
+        schema = None if form.schema is None else self._vllm.sampling_params.StructuredOutputsParams(json=form.schema)
+        return self._vllm.SamplingParams(
+            max_tokens=form.max_tokens,
+            temperature=form.temperature,
+            seed=form.seed if form.temperature else None,
+            structured_outputs=schema,
+        )
