@@ -12,11 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, UInt64
 
-from massjax.answers.files import Asked, keys_of
+from massjax.answers.files import Asked, keys_of, misfit
 from massjax.answers.places import Place
 from massjax.answers.speed import ModelRecord
 from massjax.errors import ModelError
 from massjax.machine import this_machine
+from massjax.models.answer import Answer
+from massjax.models.failures import Failure, Reason
 from massjax.models.forms import form_text
 from massjax.models.identity import differences, identity_digest
 from massjax.models.language_model import Answerer
@@ -148,7 +150,7 @@ def ask_open(
             tally.others += len(waiting[batch]) - len(left)
             if left:
                 began = now()
-                answers = model.answer(left)
+                answers = list(map(_fitting, left, model.answer(left)))
                 seconds = now() - began
                 asking.take(left, answers, began)
                 _count(tally, answers, seconds)
@@ -169,7 +171,13 @@ def _check_model(identity: dict[str, str], questions: Sequence[Question], log: L
         raise ModelError(f"the questions are of another model ({other}) than the one that would answer them ({digest}){told}")
 
 
-def _count(tally: Tally, answers: Sequence[Any], seconds: float) -> None:
+def _fitting(question: Question, answer: Answer) -> Answer:
+    """An answer; a failure in the place of one that cannot be an answer to its question."""
+    fault = misfit(question, answer)
+    return answer if fault is None else answer._replace(probability=None, picks=None, text=None, failure=Failure(Reason.IMPOSSIBLE, fault))
+
+
+def _count(tally: Tally, answers: Sequence[Answer], seconds: float) -> None:
     tally.asked += len(answers)
     tally.seconds += seconds
     for answer in answers:
@@ -205,7 +213,7 @@ class _Asking:
             self.refreshed = self.now()
         return [question for question, known in zip(batch, self.log.known(keys).tolist(), strict=True) if not known]
 
-    def take(self, questions: Sequence[Question], answers: Sequence[Any], began: float) -> None:
+    def take(self, questions: Sequence[Question], answers: Sequence[Answer], began: float) -> None:
         """Keep answers that have just come, and were asked for at a time."""
         if not self.unflushed:
             self.since = began
