@@ -142,16 +142,21 @@ def _concluded(
     resolver: Resolver, models: Mapping[str, AskedModel], store: Path | str, tally: Tally, speaker: Speaker, *, whole: bool
 ) -> Asked:
     """Write the tensor, unless other parts of the work have questions open."""
-    waiting = 0 if whole else sum(len(resolver.turn(archetype).open) for archetype in resolver.inputs.asking)
-    waiting -= tally.asked - tally.answered
-    if waiting > 0:
-        return Asked(tally, None, waiting)
     resolver.log.refresh()
+    waiting = 0 if whole else _not_asked(resolver)
+    if waiting:
+        return Asked(tally, None, waiting)
     identities = {
         name: resolver.log.models()[digest].identity if digest in resolver.log.models() else models[name].identity
         for name, digest in resolver.models.items()
     }
     return Asked(tally, write_scores(resolver, store, identities, speaker.tell), 0)
+
+
+def _not_asked(resolver: Resolver) -> int:
+    """Open questions that nobody has asked yet, those that failed aside."""
+    keys = {question.key for archetype in resolver.inputs.asking for question in resolver.turn(archetype).open}
+    return int((~resolver.log.asked(np.frombuffer(b"".join(sorted(keys)), dtype="<u8").reshape(-1, 2))).sum())
 
 
 def _ask_on_ray(

@@ -125,7 +125,7 @@ def url(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def small(tmp_path: Path) -> dict[str, Any]:
     """The settings of the small store's run as plain values, to be changed by a test."""
-    return json.loads(json.dumps(small_store.SMALL)) | {"store": str(tmp_path / "scores.zarr")}
+    return json.loads(json.dumps(small_store.SMALL)) | {"store": str(tmp_path / "store")}
 
 
 @pytest.fixture

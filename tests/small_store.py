@@ -20,7 +20,6 @@ SMALL: dict[str, Any] = {
         ],
     },
     "scoring": {"engine": "fake"},
-    "layout": {"dates_per_unit": 5},
 }
 
 

@@ -16,25 +16,28 @@ import pytest
 import yaml
 
 from massjax.precompute import main
-from massjax.store import ScoreStore, verify
+from massjax.scores.scores import Scores
 from tests.small_store import SMALL
 
 SLOW_FAKE = """
 import sys
-import massjax.models.fake as fake
-ask = fake.FakeModel.ask
-def slowly(self, prompts):
-    self.seconds_per_prompt = 0.004
-    return ask(self, prompts)
-fake.FakeModel.ask = slowly
+from massjax.answers import ask
+from massjax.models.fake import Fake
+answer = Fake.answer
+def slowly(self, questions):
+    self.seconds_per_question = 0.004
+    return answer(self, questions)
+Fake.answer = slowly
+ask.OLDEST_UNFLUSHED = 0.1
 from massjax.precompute import main
 sys.exit(main(sys.argv[1:]))
 """
+"""Four milliseconds a question, and a flush every tenth of a second."""
 
 
 def config_file(folder: Path, **changes: Any) -> Path:
     file = folder / "run.yaml"
-    file.write_text(yaml.safe_dump({**SMALL, "layout": {"dates_per_unit": 2}, "store": "scores.zarr", **changes}))
+    file.write_text(yaml.safe_dump({**SMALL, "store": "store", **changes}))
     return file
 
 

@@ -22,6 +22,7 @@ from massjax.models.failures import Reason
 from massjax.models.forms import Rate, Write
 from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, expected_score
 from massjax.models.question import Prompt, Question, question_keys
+from massjax.row_words import counted
 from massjax.scores.inputs import Inputs
 from massjax.scores.status import Status
 
@@ -112,10 +113,16 @@ class Resolver:
         if archetype.name not in self._kept:
             turn = self.turn(archetype)
             if turn.asks is None:
-                raise StoreError(
-                    f"archetype {archetype.name!r}: stage {turn.stage!r} lacks {len(turn.open)} texts; run python -m massjax.precompute"
-                )
+                raise StoreError(self._lacking(archetype, turn))
         return self._kept[archetype.name]
+
+    def _lacking(self, archetype: Archetype, turn: Turn) -> str:
+        """Which texts an archetype lacks, and why, where they were asked for."""
+        found = self.log.answers(np.frombuffer(b"".join(question.key for question in turn.open), dtype="<u8").reshape(-1, 2))
+        why = next((answer.failure for answer in found if answer is not None and answer.failure is not None), None)
+        said = "" if why is None else f" ({why.reason.value}{f': {why.words}' if why.words else ''})"
+        lacks = f"archetype {archetype.name!r}: stage {turn.stage!r} lacks {counted(len(turn.open), 'text')}{said}"
+        return f"{lacks}; run python -m massjax.precompute to ask for {'it' if len(turn.open) == 1 else 'them'}"
 
     def conversation(self, archetype: Archetype, stock: int, date: int) -> list[tuple[str, Question]]:
         """All questions that a cell's score comes from, in the order of asking, each with what it is for.

@@ -28,7 +28,7 @@ class MadeFrom:
         archetypes: definitions by name.
         dates: T of them, increasing.
         facts: of each modality the hash of what prompts show of it on each date, [T]; that of the name "" is of identity and membership.
-        answers: hash of all questions' keys and of what came back; empty where the scores did not come from questions.
+        answers: hash of all questions' keys, of what came back, and of what rules say; empty where the scores did not come from questions.
         models: by name of a model its identity, for readers.
     """
 

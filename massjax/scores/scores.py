@@ -117,7 +117,7 @@ class Scores:
         return self._read("mass", dates)
 
     def status(self, dates: slice = slice(None)) -> UInt8[np.ndarray, "T K N"]:
-        """Why each cell has a score or has none, date-major; see `massjax.scores.Status`."""
+        """Why each cell has a score or has none, date-major; see `massjax.scores.status.Status`."""
         return self._read("status", dates)
 
     def _read(self, name: str, dates: slice) -> Any:

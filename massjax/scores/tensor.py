@@ -11,6 +11,7 @@ has a CRC32C, which finds a flipped bit when it is read. The group's own metadat
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -25,6 +26,7 @@ import zarr
 from jaxtyping import Float16, Float32, Shaped, UInt8
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from massjax.answers import durable
 from massjax.errors import StoreError
 from massjax.scores.made_from import MadeFrom
 from massjax.scores.places import Place, store_at
@@ -36,6 +38,8 @@ CHUNK_CELLS = 1 << 21
 DATES_IN_CHUNK = 20
 TYPES = {"score": "float32", "mass": "float16", "status": "uint8", "probability": "float16"}
 AXES = ("date", "archetype", "stock")
+_MAPPINGS = ("settings", "archetypes", "models", "parts")
+_KEPT = {*_MAPPINGS, "answers", "content", "digest"}
 
 
 class Cells(NamedTuple):
@@ -86,7 +90,8 @@ class TensorWriter:
         if choices is not None:
             _labels(group, "choice", np.array(choices, np.dtypes.StringDType()))
         self.archetypes_together = chunk[1]
-        self._hashes: dict[str, str] = {}
+        labels = {"date": days, "archetype": archetypes, "stock": stocks, **({} if choices is None else {"choice": choices})}
+        self._hashes = {name: _label_hash(values) for name, values in labels.items()}
 
     def write(self, archetypes: slice, cells: Cells) -> None:
         """Write all dates and stocks of some archetypes: from a multiple of `archetypes_together` on, as many as that, or the last."""
@@ -106,13 +111,13 @@ class TensorWriter:
         hashes = np.stack([made_from.facts[name] for name in modalities], axis=1) if modalities else np.empty((len(made_from.dates), 0))
         if modalities:
             _create(self._group, "facts", hashes.shape, hashes.shape, "uint64", ("date", "modality"))[:] = hashes
-        content = content_hash(*(f"{name}{value}".encode() for name, value in sorted(self._hashes.items())))
         plain = {
             "settings": made_from.settings,
             "archetypes": made_from.archetypes,
             "answers": made_from.answers,
             "models": made_from.models,
         }
+        content = _whole_hash(self._hashes, made_from.models)
         written = datetime.now(UTC).isoformat(timespec="seconds")
         kept = {"format": FORMAT, "written": written, "digest": made_from.digest, "content": content, "parts": self._hashes, **plain}
         self._group.update_attributes({"massjax": kept})
@@ -176,21 +181,30 @@ def new_group(place: Place) -> Iterator[zarr.Group]:
     Raises:
         StoreError: it cannot be written.
     """
-    local = place if isinstance(place, Path) else None
-    temporary = None if local is None else local.with_name(f".{local.name}.unfinished")
+    if not isinstance(place, Path):
+        yield zarr.create_group(store_at(place), zarr_format=3, overwrite=True)
+        return
+    with durable.told("write the score tensor", place):
+        durable.make_folder(place.parent)
+        for left in place.parent.iterdir():
+            if durable.is_abandoned(left.name):
+                shutil.rmtree(left, ignore_errors=True)
+        unfinished = place.parent / durable.temporary_name()
+        try:
+            yield zarr.create_group(store_at(unfinished), zarr_format=3)
+            _put_in_place(unfinished, place)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _put_in_place(folder: Path, place: Path) -> None:
+    """Rename a folder to a place; where another process has just done so with a tensor of the same name, that one stays."""
+    shutil.rmtree(place, ignore_errors=True)
     try:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.parent.mkdir(parents=True, exist_ok=True)
-        yield zarr.create_group(store_at(place if temporary is None else temporary), zarr_format=3, overwrite=True)
-        if temporary is not None and local is not None:
-            shutil.rmtree(local, ignore_errors=True)
-            temporary.rename(local)
+        folder.rename(place)
     except OSError as error:
-        raise StoreError(f"{place}: the score tensor cannot be written: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 def open_group(place: Place) -> zarr.Group:
@@ -199,37 +213,58 @@ def open_group(place: Place) -> zarr.Group:
     Raises:
         StoreError: there is none, it is of another format, or one of its chunks is missing.
     """
+    advice = "run python -m massjax.precompute: it writes the tensor again from the answers, and asks nothing"
     try:
         group = zarr.open_group(store_at(place), mode="r", zarr_format=3)
-    except (FileNotFoundError, KeyError, ValueError, json.JSONDecodeError, OSError) as error:
+        kept = group.attrs.get("massjax")
+        arrays = dict(group.arrays())
+        missing = {name: array.nchunks - array.nchunks_initialized for name, array in arrays.items()}
+    except StoreError:
+        raise
+    except Exception as error:  # zarr tells of metadata that are missing or wrong by errors of many kinds
         raise StoreError(f"{place}: is no score tensor ({error}); python -m massjax.precompute writes one") from None
-    kept = group.attrs.get("massjax")
     if not isinstance(kept, dict) or kept.get("format") != FORMAT:
         raise StoreError(f"{place}: is no score tensor that massjax wrote; python -m massjax.precompute writes one")
-    for name, array in group.arrays():
-        there = array.nchunks_initialized
-        if there != array.nchunks:
-            raise StoreError(
-                f"{place}: {array.nchunks - there} of {array.nchunks} chunks of {name!r} are missing; delete this folder and run "
-                "python -m massjax.precompute: it writes the tensor again from the answers, and asks nothing"
-            )
+    for name, count in missing.items():
+        if count:
+            raise StoreError(f"{place}: {count} of {arrays[name].nchunks} chunks of {name!r} are missing; {advice}")
+    if not _is_laid_out(arrays) or not _KEPT <= kept.keys() or not all(isinstance(kept[name], dict) for name in _MAPPINGS):
+        raise StoreError(f"{place}: its metadata are damaged; {advice}")
     return group
+
+
+def _is_laid_out(arrays: Mapping[str, zarr.Array[Any]]) -> bool:
+    """Whether arrays have the axes, sizes and types that a tensor's have."""
+    if not {*AXES, "modality", "score", "mass", "status"} <= arrays.keys():
+        return False
+    sizes = {name: array.shape[0] for name, array in arrays.items() if array.ndim == 1}
+    axes = {name: (*AXES, "choice") if name == "probability" else AXES for name in TYPES if name in arrays}
+    if "facts" in arrays:
+        axes["facts"] = ("date", "modality")
+    return all(
+        tuple(arrays[name].metadata.dimension_names or ()) == named  # type: ignore[union-attr]
+        and arrays[name].shape == tuple(sizes.get(axis, -1) for axis in named)
+        and arrays[name].dtype == TYPES.get(name, "uint64")
+        for name, named in axes.items()
+    )
 
 
 def read(group: zarr.Group, name: str, dates: slice = slice(None)) -> np.ndarray:
     """An array, or some dates of it.
 
     Raises:
-        StoreError: a chunk does not have the checksum that it was written with.
+        StoreError: a chunk does not have the checksum that it was written with, or another tensor has taken the place of this one.
     """
-    array = group[name]
-    assert isinstance(array, zarr.Array)
     try:
+        array = group[name]
+        assert isinstance(array, zarr.Array)
         return np.asarray(array[dates])
+    except (KeyError, FileNotFoundError):
+        raise StoreError(f"{group.store_path}: was taken away meanwhile, as by precompute, which writes a new one; start again") from None
     except (ValueError, RuntimeError, OSError) as error:
         raise StoreError(
-            f"{group.store_path}: {name!r} is damaged ({error}); delete this folder and run python -m massjax.precompute: it writes "
-            "the tensor again from the answers, and asks nothing"
+            f"{group.store_path}: {name!r} is damaged ({error}); run python -m massjax.precompute: it writes the tensor again from "
+            "the answers, and asks nothing"
         ) from None
 
 
@@ -246,21 +281,29 @@ def made_from(group: zarr.Group) -> MadeFrom:
 def verify(group: zarr.Group) -> list[str]:
     """What is wrong with the content of a tensor, in words; every number is read and hashed."""
     kept: Any = group.attrs["massjax"]
-    faults, found = [], {}
+    faults, parts, found = list[str](), dict(kept["parts"]), dict[str, str]()
+    for name in (name for name in (*AXES, "choice") if name in group):
+        found[name] = _label_hash(read(group, name))
     together = chunk_shape(tuple(len(read(group, axis)) for axis in AXES))[1]
     for name in (name for name in TYPES if name in group):
         array = group[name]
         assert isinstance(array, zarr.Array)
         for start in range(0, array.shape[1], together):
             try:
-                values = np.ascontiguousarray(array[:, start : start + together])
+                found[f"{name}.{start}"] = content_hash(np.ascontiguousarray(array[:, start : start + together]))
             except (ValueError, RuntimeError, OSError) as error:
                 faults.append(f"{name}: {error}")
-                continue
-            found[f"{name}.{start}"] = content_hash(values)
-    parts = dict(kept["parts"])
-    faults += [f"{name}: its content is not what was written" for name in sorted(parts) if found.get(name, parts[name]) != parts[name]]
-    total = content_hash(*(f"{name}{value}".encode() for name, value in sorted(parts.items())))
-    if total != kept["content"] or made_from(group).digest != kept["digest"]:
+                found[f"{name}.{start}"] = parts.get(f"{name}.{start}", "")
+    differing = sorted(name for name in parts.keys() | found.keys() if parts.get(name) != found.get(name))
+    faults += [f"{name}: its content is not what was written" for name in differing]
+    if _whole_hash(parts, kept["models"]) != kept["content"] or made_from(group).digest != kept["digest"]:
         faults.append("zarr.json: what it says of the content, or of what that was made from, is not what was written")
     return faults
+
+
+def _label_hash(labels: Sequence[Any] | np.ndarray) -> str:
+    return content_hash(json.dumps([one if isinstance(one, str) else int(one) for one in labels]).encode())
+
+
+def _whole_hash(parts: Mapping[str, str], models: Mapping[str, Mapping[str, str]]) -> str:
+    return content_hash(json.dumps([parts, models], sort_keys=True).encode())

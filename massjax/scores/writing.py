@@ -74,11 +74,11 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
 
 
 def _there(place: Place) -> bool:
+    """Whether a sound tensor is at a place."""
     try:
-        tensor.open_group(place)
+        return not tensor.verify(tensor.open_group(place))
     except StoreError:
         return False
-    return True
 
 
 def _summary(resolver: Resolver, scores: Scores) -> Written:
@@ -118,13 +118,15 @@ def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...]) -> tensor.Cell
 
 
 def _answers_hash(resolver: Resolver) -> str:
-    """Hash of the keys of all questions for scores, and of what came back to each."""
+    """Hash of the keys of all questions for scores and of what came back to each, and of what rules say."""
     total, choices = hashlib.blake2b(digest_size=16), len(resolver.inputs.config.scoring.choices)
     for archetype in resolver.inputs.asking:
         keys = all_keys(resolver.asks(archetype))
         total.update(archetype.name.encode() + b"\0" + keys.astype("<u8").tobytes())
         for part in resolver.log.choices(keys, choices):
             total.update(np.nan_to_num(part, nan=-1.0).astype(part.dtype.newbyteorder("<")).tobytes())
+    for name, scores in resolver.inputs.rule_scores.items():
+        total.update(name.encode() + b"\0" + np.nan_to_num(scores, nan=-1.0).astype("<f4").tobytes())
     return total.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The store's tests run in memory where there is such a file system: they test contents and crashes of processes, and sync often."""
+"""The tests of scores run in memory where there is such a file system: they test contents and crashes of processes, and sync often."""
 
 from __future__ import annotations
 
@@ -16,8 +16,3 @@ def tmp_path() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         yield Path(folder)
 
-
-@pytest.fixture(scope="module")
-def module_path() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        yield Path(folder)

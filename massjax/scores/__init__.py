@@ -1,0 +1,1 @@
+"""Scores of archetypes about stocks on dates: from answers to a labelled tensor, and from anybody's table."""
