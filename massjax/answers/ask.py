@@ -21,7 +21,7 @@ from massjax.models.answer import Answer
 from massjax.models.failures import Failure, Reason
 from massjax.models.forms import form_text
 from massjax.models.identity import differences, identity_digest
-from massjax.models.language_model import Answerer
+from massjax.models.language_model import LanguageModel
 from massjax.models.question import Question
 
 MOST_UNFLUSHED = 4096
@@ -107,7 +107,7 @@ def sharing_order(questions: Sequence[Question]) -> list[Question]:
 
 def ask_open(
     log: Log,
-    model: Answerer,
+    model: LanguageModel,
     questions: Sequence[Question],
     *,
     progress: Callable[[int, int], None] | None = None,

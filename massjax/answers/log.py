@@ -18,7 +18,7 @@ from massjax.errors import StoreError
 from massjax.models.answer import Answer
 from massjax.models.failures import Reason, reason_of
 from massjax.models.identity import identity_digest
-from massjax.models.language_model import Answerer
+from massjax.models.language_model import LanguageModel
 from massjax.models.question import Question
 
 ANSWERED, UNKNOWN = 0, 255
@@ -323,7 +323,7 @@ class AnswerLog:
                 raise StoreError(f"{self.place}: the answer to question {row.question.key.hex()} {fault}; nothing of its batch was written")
         self.write(files.frame_of(identity, asked, machine))
 
-    def ask(self, model: Answerer, questions: Sequence[Question], progress: Callable[[int, int], None] | None = None) -> ask.Tally:
+    def ask(self, model: LanguageModel, questions: Sequence[Question], progress: Callable[[int, int], None] | None = None) -> ask.Tally:
         """Ask a model those of some questions that have no answer yet: `massjax.answers.ask.ask_open`."""
         return ask.ask_open(self, model, questions, progress=progress)
 

@@ -24,7 +24,7 @@ from massjax.models.written import written
 
 
 class VLLM:
-    """vLLM in this process; implements `massjax.models.language_model.Answerer`. The weights are loaded when it is first asked.
+    """vLLM in this process; implements `massjax.models.language_model.LanguageModel`. The weights are loaded when it is first asked.
 
     Raises:
         ModelError: vLLM is not installed, the model cannot be found, its tokenizer cannot be used, or it thinks before it answers.

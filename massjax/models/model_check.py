@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,12 +14,10 @@ from massjax.models.chat import Chat
 from massjax.models.fingerprint import WEIGHTS, model_folder
 from massjax.models.forms import Form, Write
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
-from massjax.models.settings import ModelSettings, ScoringSettings
+from massjax.models.settings import ModelSettings
 
-SAMPLED_PROMPTS = 200
 CHUNK = 1000
 """Prompts whose tokens are held at once."""
-BYTES_PER_PARAMETER = {"float32": 4, "float16": 2, "bfloat16": 2}
 OVERHEAD = 256
 """Tokens that a chat template adds at most, by which a prompt is too long for certain to need counting."""
 
@@ -49,23 +47,9 @@ class ModelCheck:
     count: CountTokens | None = None
 
 
-def check_model(scoring: ScoringSettings) -> ModelCheck:
-    """Look at the model's folder, its tokenizer and the choices; loads no weights and fetches nothing."""
-    return _check(scoring, lambda folder: Chat(folder, scoring.prefill), lambda chat: chat.choice_ids(scoring.choices))
-
-
-def check_answerer(settings: ModelSettings, forms: Sequence[Form]) -> ModelCheck:
+def check_model(settings: ModelSettings, forms: Sequence[Form]) -> ModelCheck:
     """Look at the model's folder, its tokenizer, and whether all forms can be asked of it; loads no weights and fetches nothing."""
     asked = list(dict.fromkeys(form for form in forms if not isinstance(form, Write)))
-
-    def check_forms(chat: Chat) -> None:
-        for form in asked:
-            plan_of(chat, form)
-
-    return _check(settings, lambda folder: Chat(folder, thinking=settings.thinking), check_forms)
-
-
-def _check(settings: ModelSettings, chat_of: Callable[[Path], Chat], check_choices: Callable[[Chat], object]) -> ModelCheck:
     if settings.engine == "fake":
         return ModelCheck("none: the fake engine answers with noise")
     if settings.endpoint is not None and settings.endpoint.api == "chat":
@@ -80,13 +64,14 @@ def _check(settings: ModelSettings, chat_of: Callable[[Path], Chat], check_choic
     try:
         import transformers  # noqa: F401
     except ImportError:
-        return _check_roughly(folder, settings, faults)
+        return _check_roughly(folder, faults)
     try:
-        chat = chat_of(folder)
+        chat = Chat(folder, thinking=settings.thinking)
     except ModelError as error:
         return ModelCheck("its tokenizer cannot be used", (*faults, str(error)), folder)
     try:
-        check_choices(chat)
+        for form in asked:
+            plan_of(chat, form)
     except ModelError as error:
         faults = (*faults, str(error))
     said = "folder, tokenizer and choices checked" + (f": {len(faults)} at fault" if faults else "")
@@ -128,7 +113,7 @@ def _config(folder: Path) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _check_roughly(folder: Path, settings: ModelSettings, faults: tuple[str, ...]) -> ModelCheck:
+def _check_roughly(folder: Path, faults: tuple[str, ...]) -> ModelCheck:
     """Without transformers the chat template cannot be applied, but the tokenizer's own library may be there."""
     try:
         from tokenizers import Tokenizer
@@ -137,38 +122,11 @@ def _check_roughly(folder: Path, settings: ModelSettings, faults: tuple[str, ...
     except Exception as error:  # the library raises bare Exceptions for files it cannot read
         return ModelCheck(f"folder checked; tokenizer and choices not ({type(error).__name__}: {error})", faults, folder)
 
-    def tokens(text: str) -> list[int]:
-        return list(tokenizer.encode(text, add_special_tokens=False).ids)
-
-    if isinstance(settings, ScoringSettings):
-        before = tokens(settings.prefill)
-        for choice in settings.choices:
-            if len(tokens(settings.prefill + choice)) != len(before) + 1:
-                faults = (*faults, f"scoring.choices: {choice!r} is not a single token of this model after {settings.prefill!r}")
-
     def count(prompts: Sequence[Prompt]) -> list[int]:
         return [len(found.ids) for found in tokenizer.encode_batch(["\n".join(prompt) for prompt in prompts], add_special_tokens=False)]
 
-    said = "folder, tokenizer and choices checked, without the chat template (transformers is not installed)"
+    said = "folder and tokenizer checked, choices and chat template not (transformers is not installed)"
     return ModelCheck(said, faults, folder, count)
-
-
-def parameters_of(check: ModelCheck) -> int | None:
-    """How many parameters a model has, by the size of its weights; None where they are not here."""
-    if check.folder is None:
-        return None
-    size = sum(file.stat().st_size for pattern in WEIGHTS for file in check.folder.glob(pattern))
-    config = _config(check.folder)
-    kept = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16")
-    return size // BYTES_PER_PARAMETER.get(kept, 2) or None
-
-
-def tokens_per_character(check: ModelCheck, prompts: Sequence[Prompt]) -> tuple[float, str]:
-    """Counted on a sample where the tokenizer is at hand; and how it was counted."""
-    sample = prompts[:: max(1, len(prompts) // SAMPLED_PROMPTS)]
-    if check.count is None or not sample:
-        return 1.0 / CHARACTERS_PER_TOKEN, f"{CHARACTERS_PER_TOKEN} characters each"
-    return sum(check.count(sample)) / sum(len("".join(prompt)) for prompt in sample), "counted on a sample"
 
 
 def too_long(check: ModelCheck, scoring: ModelSettings, prompts: Sequence[Prompt]) -> dict[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from massjax.models.forms import Decide, Pick, Rate, Write
-from massjax.models.model_check import ModelCheck, check_answerer, check_model, parameters_of, tokens_per_character, too_long
+from massjax.models.model_check import ModelCheck, check_model_, check_model, parameters_of, tokens_per_character, too_long
 from massjax.models.question import Prompt
 from massjax.models.settings import ModelSettings, ScoringSettings
 from massjax.scoring.plan import _too_long_warnings, plan
@@ -78,11 +78,11 @@ def test_forms_that_cannot_be_asked_are_told_before_anything_is_loaded(folder: P
     pytest.importorskip("transformers", reason="transformers is not installed: pip install 'massjax[tokenizer]'")
     settings = ModelSettings(model=str(folder), max_model_len=512)
     several = [Rate(("1", "10", "ten")), Decide(("BUY", "SELL"), "D: "), Pick(("x", "y"), (1, 0), 1), Write(5)]
-    assert check_answerer(settings, several).faults == ()
+    assert check_model_(settings, several).faults == ()
     many = Rate(tuple(f"{first}{second}" for first in map(chr, range(192, 256)) for second in "ab"))
-    assert check_answerer(settings, [many]).faults == ()
-    assert check_answerer(ModelSettings(engine="fake"), several).said == "none: the fake engine answers with noise"
-    assert "no such folder" in check_answerer(ModelSettings(model="./none"), several).faults[0]
+    assert check_model_(settings, [many]).faults == ()
+    assert check_model_(ModelSettings(engine="fake"), several).said == "none: the fake engine answers with noise"
+    assert "no such folder" in check_model_(ModelSettings(model="./none"), several).faults[0]
 
 
 def test_prompts_without_room_for_an_answer_are_found() -> None:
