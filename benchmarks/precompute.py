@@ -3,10 +3,10 @@
     python benchmarks/precompute.py --config configs/demo.yaml --prompts 512 --rounds 3
 
 The bare loop is one `llm.generate` over the token ids of all prompts. Precompute is the loop that asks, into a new store: rendering,
-looking up what is known, tokenising, asking, keeping answers, calibration and the score tensor. vLLM's defaults are a second process without
-any setting but the model and the size of the cache (by default most of the memory, which the first process has a share of); a third one is
-told the configuration's dtype as well, as a CPU without bfloat16 emulates it. Rounds are interleaved, and the prefix cache is emptied before
-each.
+looking up what is known, tokenising, asking, keeping answers, calibration and the score tensor. vLLM's defaults are a second process
+without any setting but the model and the size of the cache (by default most of the memory, which the first process has a share of); a
+third one is told the configuration's dtype as well, as a CPU without bfloat16 emulates it. Rounds are interleaved, and the prefix cache
+is emptied before each.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def main() -> None:
     questions = all_questions(fresh(inputs, AnswerLog(Path(tempfile.gettempdir(), "massjax-no-log")), digest))
     prompts = [question.prompt for question in questions]
     model.answer(questions[:8])
-    choices = [tokens[0] for tokens in model.chat.choice_ids(scoring.choices)]
+    choices = [sequences[0][0] for sequences in model.chat.spelled(scoring.choices, scoring.prefill).spellings]
     sampling = vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=choices, detokenize=False)
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:

@@ -28,14 +28,13 @@ from massjax.machine import free_memory, this_machine, usable_cores
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
 from massjax.market.returns import close_to_close
-from massjax.models.loading import answerer
+from massjax.models.loading import language_model
 from massjax.models.model_check import check_model
-from massjax.models.settings import ModelSettings, ScoringSettings
 from massjax.progress import SILENT, Speaker, StageTimes, Tell, correcting
 from massjax.row_words import row_unit
 from massjax.scores.asked_models import AskedModel, asked_models
 from massjax.scores.asking import ASKING, Part, ask_everything
-from massjax.scores.build import Resolver
+from massjax.scores.build import Resolver, forms_of
 from massjax.scores.cautions import cautions
 from massjax.scores.fitting import answer_log, refuse_earlier, resolver_of
 from massjax.scores.gathering import gather_scores
@@ -101,7 +100,7 @@ def precompute(
         speaker.warn(f"{store}: {name} {why}; it is left aside, and what it answered is asked again (python -m massjax.answers repair)")
     models = asked_models(inputs, log, machine)
     resolver, order = resolver_of(inputs, log, {name: asked.digest for name, asked in models.items()})
-    checks = {name: check_model(_with_choices(asked.settings, config)) for name, asked in models.items()}
+    checks = {name: check_model(asked.settings, forms_of(inputs, name)) for name, asked in models.items()}
     found = survey(resolver, checks, speaker.tell)
     for warning in (*inputs.panel.warnings, *_knowledge_cutoff(config, inputs.panel, inputs.archetypes), *cautions(inputs, found, machine)):
         speaker.warn(warning)
@@ -123,7 +122,7 @@ def precompute(
     resolver, tally = ask_everything(
         resolver,
         models,
-        answerer,
+        language_model,
         layout=order.layout,
         part=part,
         total=found.open.total(),
@@ -131,11 +130,6 @@ def precompute(
         starting=starting,
     )
     return _concluded(resolver, models, store, tally, speaker, whole=shard is None)
-
-
-def _with_choices(settings: ModelSettings, config: RunConfig) -> ScoringSettings:
-    """A model with what scores are asked with."""
-    return config.scoring.model_copy(update={name: getattr(settings, name) for name in ModelSettings.model_fields})
 
 
 def _concluded(

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from massjax.answers.log import AnswerLog
 from massjax.answers.merge import export, merge
-from massjax.answers.places import LocalPlace, Place, open_place
+from massjax.answers.places import Place, open_place
 from massjax.answers.printing import conversation, described, faults
 from massjax.answers.verify import existing, repair, verify
 from massjax.errors import MassjaxError, StoreError
@@ -75,9 +75,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _place(path: str) -> Place:
     """The log at a path, or the one in the store there."""
-    place = open_place(path)
-    inside = place.below("answers")
-    return inside if not (isinstance(place, LocalPlace) and not place.path.is_dir()) and inside.exists() else existing(place)
+    inside = existing(path).below("answers")
+    return inside if inside.exists() else open_place(path)
 
 
 def _info(options: argparse.Namespace, console: Console) -> int:
@@ -95,13 +94,18 @@ def _show(options: argparse.Namespace, console: Console) -> int:
     keys = log.find(options.key)
     if not keys:
         raise StoreError(f"{log.place}: no question has a key that begins with {options.key}")
-    for key in keys[:_SHOWN]:
-        recorded = log.recorded(key)
-        for part in conversation(recorded) if recorded is not None else ():
-            console.print(part)
+    print_conversations(log, keys[:_SHOWN], console)
     if len(keys) > _SHOWN:
         console.print(f"and {len(keys) - _SHOWN:,} more; give more digits")
     return 0
+
+
+def print_conversations(log: AnswerLog, keys: Sequence[bytes], console: Console) -> None:
+    """Print the questions of some keys, with their answers, those that the log has."""
+    for key in keys:
+        recorded = log.recorded(key)
+        for part in conversation(recorded) if recorded is not None else ():
+            console.print(part)
 
 
 def _verify(options: argparse.Namespace, console: Console) -> int:

@@ -12,14 +12,16 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, UInt64
 
-from massjax.answers.files import Asked
+from massjax.answers.files import Asked, keys_of, misfit
 from massjax.answers.places import Place
 from massjax.answers.speed import ModelRecord
 from massjax.errors import ModelError
 from massjax.machine import this_machine
+from massjax.models.answer import Answer
+from massjax.models.failures import Failure, Reason
 from massjax.models.forms import form_text
 from massjax.models.identity import differences, identity_digest
-from massjax.models.language_model import Answerer
+from massjax.models.language_model import LanguageModel
 from massjax.models.question import Question
 
 MOST_UNFLUSHED = 4096
@@ -105,7 +107,7 @@ def sharing_order(questions: Sequence[Question]) -> list[Question]:
 
 def ask_open(
     log: Log,
-    model: Answerer,
+    model: LanguageModel,
     questions: Sequence[Question],
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -126,7 +128,9 @@ def ask_open(
         StoreError: the log cannot be written; found out before anything is asked, where that can be.
     """
     waiting = sharing_order(questions)
-    waiting = _without_known(log, waiting)
+    keys = keys_of(waiting)
+    known = log.known(keys)
+    waiting, keys = [question for question, there in zip(waiting, known.tolist(), strict=True) if not there], keys[~known]
     tally = Tally()
     if not waiting:
         return tally
@@ -135,34 +139,28 @@ def ask_open(
     identity = model.identity()
     _check_model(identity, waiting, log)
     asking = _Asking(log, identity, str(this_machine()), now)
-    total, size = len(waiting), max(1, min(model.questions_at_once, MOST_UNFLUSHED))
+    done, size = 0, max(1, min(model.questions_at_once, MOST_UNFLUSHED))
     if progress is not None:
-        progress(0, total)
+        progress(0, len(waiting))
     try:
-        while waiting:
-            batch, waiting = waiting[:size], waiting[size:]
-            left = asking.unanswered(batch)
-            tally.others += len(batch) - len(left)
+        while done < len(waiting):
+            batch = slice(done, done + size)
+            left = asking.unanswered(waiting[batch], keys[batch])
+            done = min(done + size, len(waiting))
+            tally.others += len(waiting[batch]) - len(left)
             if left:
                 began = now()
-                answers = model.answer(left)
+                answers = list(map(_fitting, left, model.answer(left)))
                 seconds = now() - began
                 asking.take(left, answers, began)
                 _count(tally, answers, seconds)
                 size = _next_size(size, len(left), seconds, model.questions_at_once)
             if progress is not None:
-                progress(total - len(waiting), total)
+                progress(done, len(waiting))
             asking.flush_if_due(size)
     finally:
         asking.flush()
     return tally
-
-
-def _without_known(log: Log, questions: list[Question]) -> list[Question]:
-    if not questions:
-        return []
-    known = log.known(np.frombuffer(b"".join(question.key for question in questions), dtype="<u8").reshape(-1, 2))
-    return [question for question, there in zip(questions, known.tolist(), strict=True) if not there]
 
 
 def _check_model(identity: dict[str, str], questions: Sequence[Question], log: Log) -> None:
@@ -173,7 +171,13 @@ def _check_model(identity: dict[str, str], questions: Sequence[Question], log: L
         raise ModelError(f"the questions are of another model ({other}) than the one that would answer them ({digest}){told}")
 
 
-def _count(tally: Tally, answers: Sequence[Any], seconds: float) -> None:
+def _fitting(question: Question, answer: Answer) -> Answer:
+    """An answer; a failure in the place of one that cannot be an answer to its question."""
+    fault = misfit(question, answer)
+    return answer if fault is None else answer._replace(probability=None, picks=None, text=None, failure=Failure(Reason.IMPOSSIBLE, fault))
+
+
+def _count(tally: Tally, answers: Sequence[Answer], seconds: float) -> None:
     tally.asked += len(answers)
     tally.seconds += seconds
     for answer in answers:
@@ -202,14 +206,14 @@ class _Asking:
         self.unflushed: list[Asked] = []
         self.since = self.refreshed = now()
 
-    def unanswered(self, batch: list[Question]) -> list[Question]:
+    def unanswered(self, batch: list[Question], keys: UInt64[np.ndarray, "Q 2"]) -> list[Question]:
         """Those of a batch that no other process has answered by now."""
         if self.now() - self.refreshed >= self.log.place.patience:
             self.log.refresh()
             self.refreshed = self.now()
-        return _without_known(self.log, batch)
+        return [question for question, known in zip(batch, self.log.known(keys).tolist(), strict=True) if not known]
 
-    def take(self, questions: Sequence[Question], answers: Sequence[Any], began: float) -> None:
+    def take(self, questions: Sequence[Question], answers: Sequence[Answer], began: float) -> None:
         """Keep answers that have just come, and were asked for at a time."""
         if not self.unflushed:
             self.since = began

@@ -91,14 +91,17 @@ def make_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, shown: Path | None = None) -> Iterator[BinaryIO]:
     """A file to write, which takes its name, durably, when the block ends without an error; else nothing of it is left.
+
+    Args:
+        shown: what an error calls it, where that is not the path.
 
     Raises:
         StoreError: the disk is full, the folder read-only or not permitted; what was at the path is still there.
     """
     temporary = path.parent / temporary_name()
-    with told("write", path):
+    with told("write", shown or path):
         make_folder(path.parent)
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -112,16 +115,6 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
                 temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Replace a file at once: after a crash at any instant it holds the old bytes or the new ones.
-
-    Raises:
-        StoreError: see `replacing`.
-    """
-    with replacing(path) as file:
-        file.write(data)
 
 
 def read(path: Path) -> bytes | None:

@@ -23,9 +23,9 @@ from massjax.answers import durable
 from massjax.errors import ModelError
 from massjax.models.answer import Answer
 from massjax.models.failures import Failure, reason_of
-from massjax.models.forms import canonical, form_of, form_text
+from massjax.models.forms import Form, Pick, Write, canonical, form_of, form_text
 from massjax.models.identity import identity_digest
-from massjax.models.question import Prompt, Question
+from massjax.models.question import Prompt, Question, question_keys
 from massjax.version import massjax_version
 
 NAME = re.compile(r"[0-9a-f]{32}\.parquet")
@@ -54,6 +54,8 @@ SCHEMA: dict[str, Any] = {
 MOST_ROWS = 1 << 20
 """A file that claims more was not written here, and is not read."""
 _MOST_TOKENS = 2**32 - 1
+_ROUNDING = 1e-3
+"""More than float16 rounds a probability by."""
 
 
 class Recorded(NamedTuple):
@@ -75,12 +77,23 @@ class Asked(NamedTuple):
     at: datetime
 
 
+def keys_of(questions: Sequence[Question]) -> UInt64[np.ndarray, "Q 2"]:
+    """The keys of questions of any models and forms, as two little-endian words each."""
+    alike: dict[tuple[str, Form], list[int]] = {}
+    for place, question in enumerate(questions):
+        alike.setdefault((question.model, question.form), []).append(place)
+    keys = np.empty((len(questions), 2), dtype=np.uint64)
+    for (model, form), places in alike.items():
+        keys[places] = question_keys(model, form, [questions[place].prompt for place in places])
+    return keys
+
+
 def frame_of(identity: Mapping[str, str], asked: Sequence[Asked], machine: str) -> pl.DataFrame:
     """The rows of answers of one model, sorted by prompt: neighbours that begin alike compress well."""
     rows = sorted(asked, key=lambda row: row.question.prompt)
     questions, answers = [row.question for row in rows], [row.answer for row in rows]
     columns = {
-        "key": [question.key for question in questions],
+        "key": [key.tobytes() for key in keys_of(questions).astype("<u8")],
         "model": [canonical(dict(identity))] * len(rows),
         "form": [form_text(question.form) for question in questions],
         "system": [question.prompt.system for question in questions],
@@ -101,6 +114,25 @@ def frame_of(identity: Mapping[str, str], asked: Sequence[Asked], machine: str) 
         "massjax": [massjax_version()] * len(rows),
     }
     return pl.DataFrame(columns, schema=SCHEMA)
+
+
+def misfit(question: Question, answer: Answer) -> str | None:
+    """What in an answer cannot be one to its question; None where nothing is."""
+    form, share, picks = question.form, answer.probability, answer.picks
+    if answer.failure is not None:
+        return None
+    if isinstance(form, Write):
+        return "has no text" if answer.text is None else None
+    count = len(form.items) if isinstance(form, Pick) else len(form.choices)
+    if share is None or len(share) != count:
+        return f"has not the probabilities of {count} choices"
+    if not all(0 <= value <= 1 for value in share) or abs(sum(share) - 1) > _ROUNDING * count:
+        return "has probabilities that are none"
+    if not 0 <= answer.mass <= 1 + _ROUNDING:
+        return "has a mass outside 0 to 1"
+    if isinstance(form, Pick) and (picks is None or len(set(picks)) != len(picks) or not set(picks) <= set(range(count))):
+        return "has picks that are not of its list"
+    return None
 
 
 def _unicode(text: str | None) -> str | None:
@@ -132,7 +164,7 @@ def decode(name: str, data: bytes, columns: Sequence[str] | None = None) -> pl.D
         if dict(pl.read_parquet_schema(io.BytesIO(data))) != SCHEMA:
             raise ValueError("is no file of an answer log: it has other columns")
         wanted = [column for column in SCHEMA if columns is None or column in columns]
-        frame = pl.read_parquet(data, columns=wanted, n_rows=MOST_ROWS + 1, hive_partitioning=False, glob=False)
+        frame = pl.read_parquet(data, columns=wanted, n_rows=MOST_ROWS + 1, parallel="none", glob=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError, MemoryError) as error:
         raise ValueError(f"is no file of an answer log: {type(error).__name__}") from None
     if len(frame) > MOST_ROWS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, UInt64
@@ -79,13 +79,13 @@ class Index:
         Args:
             names: of all files, by number; which of two answers to a question counts is decided by them.
         """
-        fresh = self._settle(_sorted(keys, places), names)
+        fresh = self._settle(_ordered(keys[:, 0], keys[:, 1], places, kind="quicksort"), names)
         if len(fresh.first):
             self._segments.append(fresh)
         while len(self._segments) > 1 and len(self._segments[-2].first) < 2 * len(self._segments[-1].first):
             last, before = self._segments.pop(), self._segments.pop()
             both = (np.concatenate(pair) for pair in zip(before, last, strict=True))
-            self._segments.append(_ordered(*both))
+            self._segments.append(_ordered(*both, kind="stable"))
 
     def _settle(self, new: Segment, names: Sequence[str]) -> Segment:
         """Those of the new keys that are in no segment yet; where a known key is better answered by a new row, its place is changed."""
@@ -128,13 +128,13 @@ class Index:
             self.doubles.append(np.stack([kept[both], lost[both]], axis=1))
 
 
-def _sorted(keys: UInt64[np.ndarray, "keys 2"], places: UInt64[np.ndarray, " keys"]) -> Segment:
-    return _ordered(keys[:, 0], keys[:, 1], places)
+def _ordered(first: np.ndarray, second: np.ndarray, place: np.ndarray, *, kind: Literal["stable", "quicksort"]) -> Segment:
+    """Sorted by both words, rows with the same key in the order in which they came; the second word is hardly ever needed.
 
-
-def _ordered(first: np.ndarray, second: np.ndarray, place: np.ndarray) -> Segment:
-    """Sorted by both words, rows with the same key in the order in which they came; the second word is hardly ever needed."""
-    order = np.argsort(first, kind="stable")
+    Args:
+        kind: of sorting by the first word: `stable` is fast for two sorted halves, `quicksort` for keys in no order.
+    """
+    order = np.argsort(first, kind=kind)
     ordered = first[order]
     if (ordered[1:] == ordered[:-1]).any():
         order = np.lexsort((second, first))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -15,22 +12,19 @@ from jaxtyping import Bool, Float, UInt8, UInt64
 from massjax.answers import ask, durable, files, speed
 from massjax.answers.files import Asked, Recorded
 from massjax.answers.index import ABSENT, FAILED, Index, file_and_row, place_of
-from massjax.answers.places import Place, Where, open_place
+from massjax.answers.places import Place, Where, each, open_place
 from massjax.answers.speed import ModelRecord
 from massjax.errors import StoreError
 from massjax.models.answer import Answer
 from massjax.models.failures import Reason, reason_of
 from massjax.models.identity import identity_digest
-from massjax.models.language_model import Answerer
+from massjax.models.language_model import LanguageModel
 from massjax.models.question import Question
 
 ANSWERED, UNKNOWN = 0, 255
 """Codes of `AnswerLog.choices`: there is an answer; the question is not in the log. Those between are places in `REASONS`."""
 REASONS: tuple[Reason | None, ...] = (None, *Reason)
 _INDEXED = ("key", "reason", *speed.COLUMNS)
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class AnswerLog:
@@ -86,23 +80,24 @@ class AnswerLog:
         self._damaged = {name: why for name, why in self._damaged.items() if name in there}
         known = {*self._names, *self._damaged}
         new = [name for name in there if name not in known]
-        keys: list[np.ndarray] = []
-        places: list[np.ndarray] = []
-        for done, (name, found) in enumerate(zip(new, self._each(self._indexed, new), strict=True)):
+        names, summaries = list[str](), list[pl.DataFrame]()
+        keys, places = list[np.ndarray](), list[np.ndarray]()
+        for done, (name, found) in enumerate(zip(new, each(self.place.threads, self._indexed, new), strict=True)):
             if isinstance(found, str):
                 self._damaged[name] = found
             elif found is not None:
                 words, failed, summary = found
-                places.append(place_of(len(self._names), len(words), failed))
+                places.append(place_of(len(self._names) + len(names), len(words), failed))
                 keys.append(words)
-                self._names.append(name)
-                self._summaries.append(summary)
+                names.append(name)
+                summaries.append(summary)
             if progress is not None:
                 progress(done + 1, len(new))
-        if keys:
+        if names:
+            self._names += names
+            self._summaries += summaries
             joined, at = np.concatenate(keys), np.concatenate(places)
-            keys.clear()
-            places.clear()
+            del keys, places
             self._index.add(joined, at, self._names)
 
     def _indexed(self, name: str) -> tuple[np.ndarray, np.ndarray, pl.DataFrame] | str | None:
@@ -120,17 +115,6 @@ class AnswerLog:
         if data is None:
             raise FileNotFoundError(name)
         return files.decode(name, data, columns)
-
-    def _each(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """What `work` makes of each item, in order, a few of them at once."""
-        with ThreadPoolExecutor(self.place.threads) as pool:
-            waiting: deque[Future[R]] = deque()
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > self.place.threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
 
     def known(self, keys: UInt64[np.ndarray, "Q 2"]) -> Bool[np.ndarray, " Q"]:
         """Which questions have an answer; one that was asked and failed has none."""
@@ -247,7 +231,7 @@ class AnswerLog:
 
     def frames(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """The rows that count, file by file."""
-        for number, frame in enumerate(self._each(self._whole, list(self._names))):
+        for number, frame in enumerate(each(self.place.threads, self._whole, list(self._names))):
             places = self._index.find(files.key_words(frame["key"]))
             counts = (places & ~FAILED) == place_of(number, len(frame), np.zeros(len(frame), dtype=bool))
             yield frame.filter(counts).select(pl.all() if columns is None else columns)
@@ -293,7 +277,7 @@ class AnswerLog:
             except ValueError as error:
                 return str(error)
 
-        for group, found in zip(groups, self._each(read, groups), strict=True):
+        for group, found in zip(groups, each(self.place.threads, read, groups), strict=True):
             name = self._names[numbers[group[0]]]
             if isinstance(found, pl.DataFrame):
                 yield name, (group, found)
@@ -334,9 +318,12 @@ class AnswerLog:
         digest = identity_digest(identity)
         if any(row.question.model != digest for row in asked):
             raise StoreError(f"{self.place}: the questions are of another model than the one that answered ({digest})")
+        for row in asked:
+            if (fault := files.misfit(row.question, row.answer)) is not None:
+                raise StoreError(f"{self.place}: the answer to question {row.question.key.hex()} {fault}; nothing of its batch was written")
         self.write(files.frame_of(identity, asked, machine))
 
-    def ask(self, model: Answerer, questions: Sequence[Question], progress: Callable[[int, int], None] | None = None) -> ask.Tally:
+    def ask(self, model: LanguageModel, questions: Sequence[Question], progress: Callable[[int, int], None] | None = None) -> ask.Tally:
         """Ask a model those of some questions that have no answer yet: `massjax.answers.ask.ask_open`."""
         return ask.ask_open(self, model, questions, progress=progress)
 

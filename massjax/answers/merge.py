@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -134,5 +135,8 @@ def export(log: AnswerLog, path: Path, *, replace: bool = False, progress: Calla
         try:
             register_io_source(batches, schema={**files.SCHEMA, "key": pl.String}).sink_parquet(file)  # type: ignore[arg-type]
         except pl.exceptions.PolarsError as error:
-            raise failed[0] if failed else StoreError(f"{path}: cannot write: {error}") from None
+            if failed:
+                raise failed[0] from None
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else 0, str(error)) from None
     return rows

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ObjectPlace:
-    """A `massjax.answers.places.Place` of the objects under one prefix of an object store."""
+    """The objects under one prefix of an object store; what its methods promise is what `massjax.answers.places.LocalPlace` says."""
 
     threads = 16
     patience = 5.0

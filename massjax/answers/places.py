@@ -1,6 +1,6 @@
 """Where the files of an answer log are: a local folder, or a prefix in an object store.
 
-All that the log relies on: a put is whole or absent and durable when it returns, and a name that is listed can be read.
+All that the log relies on: a put is whole or absent after a crash at any instant, and durable when it returns.
 """
 
 from __future__ import annotations
@@ -8,67 +8,29 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias, TypeVar
 
 from massjax.answers import durable
+from massjax.answers.objects import ObjectPlace
 from massjax.errors import StoreError
 
-Where: TypeAlias = "str | os.PathLike[str] | Place | Any"
-"""A path, a URL such as `s3://bucket/answers`, an `obstore` store, or a `Place`."""
-
+T = TypeVar("T")
+R = TypeVar("R")
 _SCHEME = re.compile(r"([a-z][a-z0-9]+):/{1,2}")
 """One slash is enough, because a `Path` made of a URL has lost the other one."""
 
 
-@runtime_checkable
-class Place(Protocol):
-    """The files of one log; `str(place)` is its path or URL.
+class LocalPlace:
+    """A folder on a local (or mounted) file system; `str(place)` is its path.
 
     Attributes:
         threads: reads at once that are worth it.
         patience: seconds after which another look at the names is worth it.
     """
-
-    threads: int
-    patience: float
-
-    def exists(self) -> bool:
-        """Whether there is a folder, or any object."""
-        ...
-
-    def names(self) -> list[str]:
-        """The names in it, sorted, hidden ones included; empty where there is no folder."""
-        ...
-
-    def read(self, name: str) -> bytes | None:
-        """The bytes of a file, None where there is none.
-
-        Raises:
-            ValueError: it is no regular file.
-            StoreError: it cannot be read.
-        """
-        ...
-
-    def put(self, name: str, data: bytes) -> None:
-        """Write a file, durably: after a crash at any instant it is whole or absent.
-
-        Raises:
-            StoreError: it could not be written.
-        """
-        ...
-
-    def remove(self, name: str) -> None:
-        """Delete a file if it is there."""
-        ...
-
-    def below(self, name: str) -> Place:
-        """The place of a folder in it."""
-        ...
-
-
-class LocalPlace:
-    """A `Place` on a local (or mounted) file system."""
 
     patience = 0.0
 
@@ -85,26 +47,36 @@ class LocalPlace:
         Raises:
             StoreError: something else is there.
         """
-        if self.path.is_dir():
-            return True
+        with durable.told("read", self.path):
+            if self.path.is_dir():
+                return True
         if os.path.lexists(self.path):
             raise StoreError(f"{self.path}: is not a folder; give another path")
         return False
 
     def names(self) -> list[str]:
-        """The names in the folder."""
-        if not self.exists():
-            return []
-        with durable.told("list", self.path):
-            return sorted(os.listdir(self.path))
+        """The names in the folder, sorted, hidden ones included; empty where there is no folder."""
+        with durable.told("list", self.path), contextlib.suppress(FileNotFoundError):
+            return sorted(os.listdir(self.path)) if self.exists() else []
+        return []
 
     def read(self, name: str) -> bytes | None:
-        """The bytes of a file."""
+        """The bytes of a file, None where there is none.
+
+        Raises:
+            ValueError: it is no regular file.
+            StoreError: it cannot be read.
+        """
         return durable.read(self.path / name)
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a file: a synced temporary one takes its name."""
-        durable.write(self.path / name, data)
+        """Write a file: a synced temporary one takes its name.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        with durable.replacing(self.path / name, self.path) as file:
+            file.write(data)
 
     def remove(self, name: str) -> None:
         """Delete a file."""
@@ -116,13 +88,18 @@ class LocalPlace:
         return LocalPlace(self.path / name)
 
 
+Place: TypeAlias = LocalPlace | ObjectPlace
+Where: TypeAlias = "str | os.PathLike[str] | Place | Any"
+"""A path, a URL such as `s3://bucket/answers`, an `obstore` store, or a `Place`."""
+
+
 def open_place(where: Where) -> Place:
     """The place of a path, a `file://` URL, the URL of an object store, an obstore store, or a `Place` itself.
 
     Raises:
         StoreError: it is none of these, or the library for object stores is not installed.
     """
-    if isinstance(where, Place):
+    if isinstance(where, LocalPlace | ObjectPlace):
         return where
     if isinstance(where, str | os.PathLike):
         text = os.fspath(where)
@@ -132,6 +109,16 @@ def open_place(where: Where) -> Place:
         if scheme[1] == "file":
             return LocalPlace(Path("/" + text[scheme.end() :].lstrip("/")))
         where = f"{scheme[1]}://{text[scheme.end() :]}"
-    from massjax.answers.objects import ObjectPlace
-
     return ObjectPlace.open(where)
+
+
+def each(threads: int, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """What `work` makes of each item, in order, a few of them at once."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[R]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

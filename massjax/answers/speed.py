@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 import polars as pl
 
+from massjax.answers import files
 from massjax.models.identity import identity_digest
 
 COLUMNS = ("model", "machine", "form", "reason", "prompt_tokens", "cached_tokens", "written_tokens", "seconds", "asked_at")
 """Those of a file that say it."""
 _GROUPS = ("model", "machine", "kind", "octave")
+_FEW = 64
+"""Rows of a file's summary from which on it is added up once more."""
 _SUMS = ("answers", "failures", "prompt_tokens", "cached_tokens", "written_tokens", "seconds")
 
 
@@ -41,25 +44,23 @@ def summary(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("seconds").cast(pl.Float64).sum(),
         pl.col("asked_at").max(),
     )
-    return _added(added.with_columns(pl.col("form").str.extract(r'"kind":"(\w+)"').alias("kind")))
+    named = added.with_columns(pl.col("form").str.extract(r'"kind":"(\w+)"').alias("kind")).select(*_GROUPS, *_SUMS, "asked_at")
+    return named if len(named) < _FEW else _added(named)
 
 
 def _added(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.group_by(_GROUPS).agg(pl.col(_SUMS).sum(), pl.col("asked_at").max())
 
 
+def _identity(text: str) -> dict[str, str]:
+    return {str(name): str(value) for name, value in json.loads(text).items()}
+
+
 def joined(summaries: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The summaries of all files as one: a row for each model (its identity as JSON), machine, kind of form and octave of length."""
     if not summaries:
-        whole = {
-            "answers": pl.Int64,
-            "failures": pl.Int64,
-            "prompt_tokens": pl.Int64,
-            "cached_tokens": pl.Int64,
-            "written_tokens": pl.Int64,
-        }
-        named = {"model": pl.String, "machine": pl.String, "kind": pl.String, "octave": pl.Int32}
-        return pl.DataFrame(schema={**named, **whole, "seconds": pl.Float64, "asked_at": pl.Datetime("ms", "UTC")})
+        none = pl.DataFrame(schema={name: files.SCHEMA[name] for name in COLUMNS})
+        return summary(none)
     return _added(pl.concat(summaries)).sort(_GROUPS)
 
 
@@ -73,7 +74,7 @@ def models(summaries: Sequence[pl.DataFrame]) -> dict[str, ModelRecord]:
     )
     return {
         row["digest"]: ModelRecord(
-            json.loads(row["model"]), **{name: row[name] for name in _SUMS}, machines=tuple(row["machine"]), last=row["asked_at"]
+            _identity(row["model"]), **{name: row[name] for name in _SUMS}, machines=tuple(row["machine"]), last=row["asked_at"]
         )
         for row in added.sort("asked_at", "digest").iter_rows(named=True)
     }
@@ -84,7 +85,7 @@ def digests(summaries: Sequence[pl.DataFrame]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for text in {text for summary in summaries for text in summary["model"]}:
         try:
-            found[text] = identity_digest({str(name): str(value) for name, value in json.loads(text).items()})
+            found[text] = identity_digest(_identity(text))
         except (ValueError, AttributeError):
             found[text] = None
     return found

@@ -14,7 +14,7 @@ from massjax.market.settings import (
     StocksTable,
     TextsTable,
 )
-from massjax.models.settings import EndpointSettings, ScoringSettings
+from massjax.models.settings import EndpointSettings, ModelSettings, ScoringSettings
 from massjax.portfolio.settings import BacktestSettings
 from massjax.scores.settings import ScoresSettings
 from massjax.settings import Settings, validate
@@ -31,6 +31,7 @@ __all__ = [
     "Grid",
     "MarketSettings",
     "MembershipTable",
+    "ModelSettings",
     "PricesTable",
     "ReturnsTable",
     "RunConfig",

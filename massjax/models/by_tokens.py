@@ -42,6 +42,20 @@ class Plan(NamedTuple):
     passes: tuple[Pass, ...]
 
 
+def plan_of(chat: Chat, form: Rate | Decide | Pick) -> Plan:
+    """How a form is asked of a model.
+
+    Raises:
+        ModelError: it cannot be asked of it.
+    """
+    choices = form.labels if isinstance(form, Pick) else form.choices
+    spelled = (chat.labels if isinstance(form, Pick) else chat.spelled)(choices, form.prefill)
+    plan = Plan(*spelled, passes(spelled.spellings))
+    if max(len(one.wanted) for one in plan.passes) > MOST_TOKENS:
+        raise ModelError(f"{list(choices)[:4]} ...: more than {MOST_TOKENS} tokens would have to be asked for at once")
+    return plan
+
+
 class ByTokens:
     """Asks by `forward`; a question that cannot be asked is a failure of its answer.
 
@@ -71,15 +85,10 @@ class ByTokens:
         Raises:
             ModelError: it cannot be asked of this model.
         """
-        choices = form.labels if isinstance(form, Pick) else form.choices
-        name = (form.kind, choices, form.prefill)
+        name = (form.kind, form.labels if isinstance(form, Pick) else form.choices, form.prefill)
         if name not in self._plans:
             try:
-                spelled = (self.chat.labels if isinstance(form, Pick) else self.chat.spelled)(choices, form.prefill)
-                plan = Plan(*spelled, passes(spelled.spellings))
-                if max(len(one.wanted) for one in plan.passes) > MOST_TOKENS:
-                    raise ModelError(f"{list(choices)[:4]} ...: more than {MOST_TOKENS} tokens would have to be asked for at once")
-                self._plans[name] = plan
+                self._plans[name] = plan_of(self.chat, form)
             except ModelError as error:
                 self._plans[name] = error
         found = self._plans[name]

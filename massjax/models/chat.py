@@ -141,10 +141,6 @@ class Chat:
         """Break up the tokenizer's control tokens, so that text from data cannot end its message."""
         return defuse(text, self._control_tokens)
 
-    def choice_ids(self, choices: Sequence[str]) -> list[list[int]]:
-        """The tokens that spell each choice as the answer's next one, the usual one first."""
-        return spellings(self.tokenizer, choices, choice_ids(self.tokenizer, choices, self.rendered))
-
     def spelled(self, choices: Sequence[str], prefill: str) -> Spelled:
         """The token sequences that spell each choice as the answer goes on from `prefill`.
 
@@ -170,7 +166,9 @@ class Chat:
         found = []
         for label, first in zip(labels, usual, strict=True):
             later = self._continued([f" {label}"], f"{prefill}{label}{SEPARATOR}")[1][0]
-            single = [ids for ids in dict.fromkeys((first, later)) if len(ids) == 1 and without_blanks(self.tokenizer.decode(ids)) == label]
+            bare = (self.tokenizer.convert_tokens_to_ids(label),)
+            ways = [ids for ids in dict.fromkeys((first, later, bare)) if len(ids) == 1 and isinstance(ids[0], int)]
+            single = [ids for ids in ways if without_blanks(self.tokenizer.decode(list(ids))) == label]
             if first not in single:
                 raise ModelError(f"{self.folder}: the label {label!r} is not a single token of this model; its lists cannot be picked from")
             found.append(tuple(single))
@@ -220,28 +218,6 @@ def defuse(text: str, tokens: Sequence[str]) -> str:
     return text
 
 
-def choice_ids(tokenizer: Any, choices: Sequence[str], before: str) -> list[int]:
-    """The token of each choice as it follows the text `before`.
-
-    Raises:
-        ModelError: a choice is not a single token there, or two are the same one.
-    """
-    start = tokenizer.encode(before, add_special_tokens=False)
-    ids = []
-    for choice in choices:
-        whole = tokenizer.encode(before + choice, add_special_tokens=False)
-        if whole[: len(start)] != start or len(whole) != len(start) + 1:
-            pieces = tokenizer.convert_ids_to_tokens(tokenizer.encode(choice, add_special_tokens=False))
-            raise ModelError(
-                f"scoring.choices: {choice!r} is not a single token of this model after {before[-20:]!r} (alone it is {pieces}); "
-                "use digits or letters, or another scoring.prefill"
-            )
-        ids.append(whole[-1])
-    if len(set(ids)) != len(ids):
-        raise ModelError(f"scoring.choices: two of {list(choices)} are the same token of this model")
-    return ids
-
-
 def spellings(tokenizer: Any, choices: Sequence[str], usual: Sequence[int]) -> list[list[int]]:
     """All tokens of a vocabulary that spell each choice ("5", " 5", "５"), the usual one first, the others in order.
 
@@ -265,8 +241,3 @@ def spellings(tokenizer: Any, choices: Sequence[str], usual: Sequence[int]) -> l
 def _in_common(one: Sequence[int], other: Sequence[int]) -> int:
     """How many first tokens are the same."""
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def written_ids(ids: Sequence[Sequence[int]]) -> str:
-    """The tokens of all choices as a store keeps them: `33 34,216 35`, a choice's joined by commas."""
-    return " ".join(",".join(map(str, tokens)) for tokens in ids)

@@ -24,7 +24,7 @@ from massjax.models.written import written
 
 
 class VLLM:
-    """vLLM in this process; implements `massjax.models.language_model.Answerer`. The weights are loaded when it is first asked.
+    """vLLM in this process; implements `massjax.models.language_model.LanguageModel`. The weights are loaded when it is first asked.
 
     Raises:
         ModelError: vLLM is not installed, the model cannot be found, its tokenizer cannot be used, or it thinks before it answers.
@@ -87,7 +87,8 @@ class VLLM:
         return self._wanted[wanted]
 
     def _seen(self, output: Any, wanted: Tokens) -> Seen | Failure:
-        found = output.outputs[0].logprobs[0]
+        logprobs = output.outputs[0].logprobs
+        found = logprobs[0] if logprobs else {}
         missing = [token for token in wanted if token not in found]
         if missing:
             return Failure(Reason.NO_LOGPROBS, f"the engine returned none for token {missing[0]}")
@@ -119,6 +120,10 @@ class VLLM:
                 continue
             for (row, _), output in zip(group, outputs, strict=True):
                 said = output.outputs[0]
+                if said.finish_reason == "error":
+                    words = "vLLM could not follow its schema" if schema else "vLLM could not write it"
+                    answers[row] = unanswered(Reason.UNASKABLE if schema else Reason.OTHER, f"{words}; what it logged says why")
+                    continue
                 answers[row] = written(said.text, said.finish_reason or "", schema)._replace(
                     prompt_tokens=len(output.prompt_token_ids),
                     cached_tokens=output.num_cached_tokens or 0,

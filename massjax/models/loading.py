@@ -8,31 +8,11 @@ from typing import Self
 
 from massjax.errors import ModelError, did_you_mean
 from massjax.models.identity import identity_digest
-from massjax.models.language_model import Answerer, LanguageModel
-from massjax.models.settings import ModelSettings, ScoringSettings
+from massjax.models.language_model import LanguageModel
+from massjax.models.settings import ModelSettings
 
 
-def language_model(settings: ScoringSettings) -> LanguageModel:
-    """The implementation that `scoring.engine` names: vLLM in this process, a server with the OpenAI API, or the fake.
-
-    Raises:
-        ConfigError: a setting does not go with it.
-        ModelError: vLLM or a package for the server is not installed, the model cannot be found, or the server does not answer.
-    """
-    if settings.engine == "fake":
-        from massjax.models.fake import FakeModel
-
-        return FakeModel(settings)
-    if settings.engine == "openai":
-        from massjax.models.server import ServedModel
-
-        return ServedModel(settings)
-    from massjax.models.vllm import VLLMModel
-
-    return VLLMModel(settings)
-
-
-def answerer(settings: ModelSettings) -> Answerer:
+def language_model(settings: ModelSettings) -> LanguageModel:
     """Who answers: vLLM in this process, a server with the OpenAI API, or the fake, as `engine` says.
 
     Raises:
@@ -70,12 +50,12 @@ class Models:
     def __init__(self, settings: Mapping[str, ModelSettings]) -> None:
         self.settings = dict(settings)
         self._identities: dict[str, dict[str, str]] = {}
-        self._at_hand: tuple[ModelSettings, Answerer] | None = None
+        self._at_hand: tuple[ModelSettings, LanguageModel] | None = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.settings)
 
-    def take(self, name: str) -> Answerer:
+    def take(self, name: str) -> LanguageModel:
         """The model of this name, not loaded before it is asked; the one taken before is closed.
 
         Raises:
@@ -85,7 +65,7 @@ class Models:
         if self._at_hand is not None and self._at_hand[0] == wanted:
             return self._at_hand[1]
         self.close()
-        found = answerer(wanted)
+        found = language_model(wanted)
         self._at_hand = (wanted, found)
         return found
 
@@ -100,7 +80,7 @@ class Models:
             if self._at_hand is not None and self._at_hand[0] == wanted:
                 self._identities[name] = self._at_hand[1].identity()
             else:
-                passing = answerer(wanted)
+                passing = language_model(wanted)
                 try:
                     self._identities[name] = passing.identity()
                 finally:

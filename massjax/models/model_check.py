@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Protocol
 
 from massjax.errors import ModelError
+from massjax.models.by_tokens import plan_of
 from massjax.models.chat import Chat
 from massjax.models.fingerprint import WEIGHTS, model_folder
+from massjax.models.forms import Form, Write
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
-from massjax.models.settings import ModelSettings, ScoringSettings
+from massjax.models.settings import ModelSettings
 
-SAMPLED_PROMPTS = 200
 CHUNK = 1000
 """Prompts whose tokens are held at once."""
-BYTES_PER_PARAMETER = {"float32": 4, "float16": 2, "bfloat16": 2}
 OVERHEAD = 256
 """Tokens that a chat template adds at most, by which a prompt is too long for certain to need counting."""
 
@@ -47,36 +47,38 @@ class ModelCheck:
     count: CountTokens | None = None
 
 
-def check_model(scoring: ScoringSettings) -> ModelCheck:
-    """Look at the model's folder, its tokenizer and the choices; loads no weights and fetches nothing."""
-    if scoring.engine == "fake":
+def check_model(settings: ModelSettings, forms: Sequence[Form]) -> ModelCheck:
+    """Look at the model's folder, its tokenizer, and whether all forms can be asked of it; loads no weights and fetches nothing."""
+    asked = list(dict.fromkeys(form for form in forms if not isinstance(form, Write)))
+    if settings.engine == "fake":
         return ModelCheck("none: the fake engine answers with noise")
-    if scoring.endpoint is not None and scoring.endpoint.api == "chat":
+    if settings.endpoint is not None and settings.endpoint.api == "chat":
         return ModelCheck("not checked: the server has it, its tokenizer too")
     try:
-        folder = _folder_here(scoring)
+        folder = _folder_here(settings)
     except ModelError as error:
         return ModelCheck("not checked: its folder is not here", (str(error),))
     if folder is None:
         return ModelCheck("not checked: its files are not here, and are fetched when it is asked")
-    faults = _faults_of_folder(folder, scoring)
+    faults = _faults_of_folder(folder, settings)
     try:
         import transformers  # noqa: F401
     except ImportError:
-        return _check_roughly(folder, scoring, faults)
+        return _check_roughly(folder, faults)
     try:
-        chat = Chat(folder, scoring.prefill)
+        chat = Chat(folder, thinking=settings.thinking)
     except ModelError as error:
         return ModelCheck("its tokenizer cannot be used", (*faults, str(error)), folder)
     try:
-        chat.choice_ids(scoring.choices)
+        for form in asked:
+            plan_of(chat, form)
     except ModelError as error:
         faults = (*faults, str(error))
     said = "folder, tokenizer and choices checked" + (f": {len(faults)} at fault" if faults else "")
     return ModelCheck(said, faults, folder, lambda prompts: [0 if isinstance(ids, str) else len(ids) for ids in chat.all_ids(prompts)])
 
 
-def _folder_here(scoring: ScoringSettings) -> Path | None:
+def _folder_here(scoring: ModelSettings) -> Path | None:
     """The model's folder; None where it is a name on a hub and was never fetched.
 
     Raises:
@@ -93,7 +95,7 @@ def _folder_here(scoring: ScoringSettings) -> Path | None:
         return None
 
 
-def _faults_of_folder(folder: Path, scoring: ScoringSettings) -> tuple[str, ...]:
+def _faults_of_folder(folder: Path, scoring: ModelSettings) -> tuple[str, ...]:
     faults = []
     if scoring.engine == "vllm" and not any(file for pattern in WEIGHTS for file in folder.glob(pattern)):
         faults.append(f"{folder}: holds no weights ({', '.join(WEIGHTS)})")
@@ -111,7 +113,7 @@ def _config(folder: Path) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _check_roughly(folder: Path, scoring: ScoringSettings, faults: tuple[str, ...]) -> ModelCheck:
+def _check_roughly(folder: Path, faults: tuple[str, ...]) -> ModelCheck:
     """Without transformers the chat template cannot be applied, but the tokenizer's own library may be there."""
     try:
         from tokenizers import Tokenizer
@@ -120,37 +122,11 @@ def _check_roughly(folder: Path, scoring: ScoringSettings, faults: tuple[str, ..
     except Exception as error:  # the library raises bare Exceptions for files it cannot read
         return ModelCheck(f"folder checked; tokenizer and choices not ({type(error).__name__}: {error})", faults, folder)
 
-    def tokens(text: str) -> list[int]:
-        return list(tokenizer.encode(text, add_special_tokens=False).ids)
-
-    before = tokens(scoring.prefill)
-    for choice in scoring.choices:
-        if len(tokens(scoring.prefill + choice)) != len(before) + 1:
-            faults = (*faults, f"scoring.choices: {choice!r} is not a single token of this model after {scoring.prefill!r}")
-
     def count(prompts: Sequence[Prompt]) -> list[int]:
         return [len(found.ids) for found in tokenizer.encode_batch(["\n".join(prompt) for prompt in prompts], add_special_tokens=False)]
 
-    said = "folder, tokenizer and choices checked, without the chat template (transformers is not installed)"
+    said = "folder and tokenizer checked, choices and chat template not (transformers is not installed)"
     return ModelCheck(said, faults, folder, count)
-
-
-def parameters_of(check: ModelCheck) -> int | None:
-    """How many parameters a model has, by the size of its weights; None where they are not here."""
-    if check.folder is None:
-        return None
-    size = sum(file.stat().st_size for pattern in WEIGHTS for file in check.folder.glob(pattern))
-    config = _config(check.folder)
-    kept = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16")
-    return size // BYTES_PER_PARAMETER.get(kept, 2) or None
-
-
-def tokens_per_character(check: ModelCheck, prompts: Sequence[Prompt]) -> tuple[float, str]:
-    """Counted on a sample where the tokenizer is at hand; and how it was counted."""
-    sample = prompts[:: max(1, len(prompts) // SAMPLED_PROMPTS)]
-    if check.count is None or not sample:
-        return 1.0 / CHARACTERS_PER_TOKEN, f"{CHARACTERS_PER_TOKEN} characters each"
-    return sum(check.count(sample)) / sum(len("".join(prompt)) for prompt in sample), "counted on a sample"
 
 
 def too_long(check: ModelCheck, scoring: ModelSettings, prompts: Sequence[Prompt]) -> dict[int, int]:

@@ -32,7 +32,7 @@ from massjax.terminal import escaped_text
 
 
 class Server:
-    """A server with the OpenAI API; implements `massjax.models.language_model.Answerer`.
+    """A server with the OpenAI API; implements `massjax.models.language_model.LanguageModel`.
 
     Raises:
         ConfigError: the environment variable with the key is not set, or a setting does not go with the API.

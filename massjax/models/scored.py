@@ -34,6 +34,9 @@ def scored(form: Rate | Decide | Pick, logprobs: Float[np.ndarray, " C"], random
         return unanswered(Reason.LITTLE_LISTED, words)
     if not isinstance(form, Pick):
         return Answer(probability=tuple(map(float, shown)), mass=float(mass))
+    listed = int(np.isfinite(logprobs).sum())
+    if listed < form.count:
+        return unanswered(Reason.LITTLE_LISTED, f"{listed} of {form.count} labels to be picked are listed")
     return picked(form, tuple(map(float, shown)), float(mass), taken(logprobs, form.count, form.temperature, random))
 
 

@@ -57,7 +57,7 @@ def past_thinking(folder: object, rendered: str, template: str, vocabulary: Iter
         return ""
     if opened is not None:
         mark = opened[1]
-        return f"\n{mark[0]}/{mark[1:]}\n\n"
+        return "\n" * (2 - min(2, opened[0].count("\n"))) + f"{mark[0]}/{mark[1:]}\n\n"
     if not thinks or _CLOSED_AT_THE_END.search(rendered):
         return ""
     if "<|channel|>" in added:

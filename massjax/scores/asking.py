@@ -13,7 +13,7 @@ from massjax.agents.archetype import Archetype
 from massjax.answers.ask import Tally, ask_open
 from massjax.answers.sharding import own
 from massjax.models.identity import identity_digest
-from massjax.models.language_model import Answerer
+from massjax.models.language_model import LanguageModel
 from massjax.models.question import Question
 from massjax.models.settings import ModelSettings
 from massjax.progress import Tell
@@ -35,7 +35,7 @@ class Part:
 
 
 WHOLE = Part()
-MakeModel = Callable[[ModelSettings], Answerer]
+MakeModel = Callable[[ModelSettings], LanguageModel]
 
 
 def ask_everything(

@@ -14,12 +14,12 @@ from jaxtyping import Float16, Float32, Int, UInt8, UInt64
 from massjax.agents import PromptTemplate
 from massjax.agents.archetype import Archetype
 from massjax.agents.protocols.single import single
-from massjax.agents.protocols.staged import Staged, apply_stages
+from massjax.agents.protocols.staged import Staged, apply_stages, form_of_stage
 from massjax.agents.settings import Stage
 from massjax.answers.log import ANSWERED, REASONS, UNKNOWN, AnswerLog
 from massjax.errors import ModelError, StoreError
 from massjax.models.failures import Reason
-from massjax.models.forms import Rate, Write
+from massjax.models.forms import Form, Rate, Write
 from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, expected_score
 from massjax.models.question import Prompt, Question, question_keys
 from massjax.row_words import counted
@@ -155,6 +155,18 @@ class Resolver:
     def _texts(self, archetype: Archetype, stage: Stage, prompts: Sequence[Prompt], form: Write) -> list[str | None]:
         keys = question_keys(self.models[self.inputs.model_name(archetype, stage)], form, prompts)
         return [None if answer is None else answer.text for answer in self.log.answers(keys)]
+
+
+def forms_of(inputs: Inputs, model: str) -> tuple[Form, ...]:
+    """The forms of all answers that a model is asked for."""
+    scoring, forms = inputs.config.scoring, dict[Form, None]()
+    for archetype in inputs.asking:
+        forms.update(
+            {form_of_stage(stage, archetype): None for stage in inputs.stages_of(archetype) if inputs.model_name(archetype, stage) == model}
+        )
+        if inputs.model_name(archetype) == model:
+            forms[Rate(scoring.choices, scoring.prefill)] = None
+    return tuple(forms)
 
 
 class Opinions(NamedTuple):

@@ -15,7 +15,7 @@ from massjax.answers.ask import Tally
 from massjax.answers.ray_workers import Job, share_out
 from massjax.config import RunConfig
 from massjax.machine import this_machine
-from massjax.models.loading import answerer
+from massjax.models.loading import language_model
 from massjax.progress import Tell
 from massjax.scores.asked_models import asked_models
 from massjax.scores.asking import Part, ask_everything
@@ -74,7 +74,7 @@ def part_asker(told: str) -> Job:
         name = settings.model_dump_json()
         if name not in kept:
             kept.clear()
-            kept[name] = answerer(settings)
+            kept[name] = language_model(settings)
         return kept[name]
 
     def ask(part: int) -> dict[str, Any]:

@@ -90,7 +90,12 @@ class TensorWriter:
         if choices is not None:
             _labels(group, "choice", np.array(choices, np.dtypes.StringDType()))
         self.archetypes_together = chunk[1]
-        labels = {"date": days, "archetype": archetypes, "stock": stocks, **({} if choices is None else {"choice": choices})}
+        labels: dict[str, Any] = {
+            "date": days,
+            "archetype": archetypes,
+            "stock": stocks,
+            **({} if choices is None else {"choice": choices}),
+        }
         self._hashes = {name: _label_hash(values) for name, values in labels.items()}
 
     def write(self, archetypes: slice, cells: Cells) -> None:
@@ -238,7 +243,7 @@ def _is_laid_out(arrays: Mapping[str, zarr.Array[Any]]) -> bool:
     if not {*AXES, "modality", "score", "mass", "status"} <= arrays.keys():
         return False
     sizes = {name: array.shape[0] for name, array in arrays.items() if array.ndim == 1}
-    axes = {name: (*AXES, "choice") if name == "probability" else AXES for name in TYPES if name in arrays}
+    axes: dict[str, tuple[str, ...]] = {name: (*AXES, "choice") if name == "probability" else AXES for name in TYPES if name in arrays}
     if "facts" in arrays:
         axes["facts"] = ("date", "modality")
     return all(

@@ -129,6 +129,23 @@ def test_another_model_is_refused_and_the_difference_named(tmp_path: Path) -> No
     assert model.asked == []
 
 
+def test_an_answer_that_cannot_be_one_is_a_failure_and_costs_no_other(tmp_path: Path) -> None:
+    asked = sharing_order([question for question in questions(60) if answer(question).failure is None])
+
+    class Broken(Counting):
+        def answer(self, questions: Sequence[Question]) -> list[Answer]:
+            return [
+                said if question != asked[3] else said._replace(mass=float("inf"))
+                for question, said in zip(questions, super().answer(questions), strict=True)
+            ]
+
+    log = AnswerLog(tmp_path)
+    tally = log.ask(Broken(), asked)
+    assert tally.words == {"log-probabilities that cannot be": "has a mass outside 0 to 1"}
+    assert log.known(keys(asked)).tolist() == [number != 3 for number in range(len(asked))]
+    assert set(map(len, log.frames())) == {len(asked)}
+
+
 def test_nothing_open_loads_nothing_and_writes_nothing(tmp_path: Path) -> None:
     class Unloadable(Counting):
         def load(self) -> None:

@@ -215,3 +215,23 @@ def test_the_index_finds_what_a_dictionary_finds(seed: int) -> None:
     assert len(index) == len(known)
     assert index.answered() == sum(not place & FAILED for place in expected.values())
     assert sum(map(len, index.doubles)) == doubles
+
+
+def test_a_file_that_cannot_be_read_just_now_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+    log = fill(AnswerLog(tmp_path), questions(60))
+    other = fill(AnswerLog(tmp_path), questions(60, start=60), batch=10)
+    read, calls = log.place.read, list[str]()
+
+    def failing(name: str) -> bytes | None:
+        calls.append(name)
+        if len(calls) > 2:
+            raise StoreError("the connection is gone")
+        return read(name)
+
+    log.place.read = failing  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match="the connection is gone"):
+        log.refresh()
+    log.place.read = read  # type: ignore[method-assign]
+    log.refresh()
+    assert log.damaged == ()
+    np.testing.assert_array_equal(log.known(keys(questions(120))), other.known(keys(questions(120))))

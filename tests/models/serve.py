@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.models.byte_model import table
+
 Wire = Callable[[BaseHTTPRequestHandler], None]
 """Writes to the connection itself."""
 Fault = Callable[[int, str], tuple[int, dict[str, str], str | bytes] | float | Wire | None]
@@ -51,6 +53,16 @@ def answer(message: str) -> dict[str, Any]:
     return {"choices": [{"message": {"content": "3"}, "logprobs": {"content": [{"top_logprobs": top}]}}], "usage": usage}
 
 
+def token_answer(body: dict[str, Any]) -> dict[str, Any]:
+    """The answer to token ids, by the table of `tests.models.byte_model`: log-probabilities of the tokens asked for, or a text."""
+    usage = {"prompt_tokens": len(body["prompt"]), "completion_tokens": 1}
+    if "logprob_token_ids" not in body:
+        return {"choices": [{"text": f" text {hash_of(json.dumps(body['prompt']))}", "finish_reason": "stop"}], "usage": usage}
+    row = table(tuple(body["prompt"]))
+    sent = {f"token_id:{token}": float(row[token]) for token in body["logprob_token_ids"]}
+    return {"choices": [{"text": "", "logprobs": {"top_logprobs": [sent]}}], "usage": usage}
+
+
 def hash_of(message: str) -> int:
     return zlib.crc32(message.encode())
 
@@ -74,7 +86,7 @@ def serving(
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            message = body["messages"][-1]["content"]
+            message = body["messages"][-1]["content"] if "messages" in body else json.dumps(body["prompt"])
             with served.lock:
                 number = len(served.messages)
                 served.messages.append(message)
@@ -93,7 +105,7 @@ def serving(
                 elif callable(found):
                     found(self)
                 else:
-                    self.reply(200, {}, json.dumps(answer(message)))
+                    self.reply(200, {}, json.dumps(answer(message) if "messages" in body else token_answer(body)))
             except (BrokenPipeError, ConnectionResetError):
                 pass
             finally:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from massjax.models.model_check import ModelCheck, check_model, parameters_of, tokens_per_character, too_long
+from massjax.models.forms import Decide, Pick, Rate, Write
+from massjax.models.model_check import ModelCheck, check_model_, check_model, parameters_of, tokens_per_character, too_long
 from massjax.models.question import Prompt
-from massjax.models.settings import ScoringSettings
+from massjax.models.settings import ModelSettings, ScoringSettings
 from massjax.scoring.plan import _too_long_warnings, plan
 from massjax.scoring.work import prepare
+from tests.models.byte_model import byte_model
 from tests.small_store import written
 
 SERVER: dict[str, Any] = {"engine": "openai", "endpoint": {"url": "http://127.0.0.1:8000/v1", "api": "chat"}}
-TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}<|assistant|>"
 
 
 def words(prompts: Any) -> list[int]:
@@ -26,19 +26,7 @@ def words(prompts: Any) -> list[int]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A model folder with a real tokenizer of bytes and no weights worth the name."""
-    tokenizers = pytest.importorskip("tokenizers")
-    model = tmp_path / "model"
-    model.mkdir()
-    letters = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE({letter: n for n, letter in enumerate(letters)}, []))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    tokenizer.add_special_tokens(["<|system|>", "<|user|>", "<|assistant|>"])
-    tokenizer.save(str(model / "tokenizer.json"))
-    (model / "config.json").write_text(json.dumps({"model_type": "llama", "max_position_embeddings": 512, "dtype": "float16"}))
-    (model / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": TEMPLATE}))
-    (model / "model.safetensors").write_bytes(bytes(4000))
-    return model
+    return byte_model(tmp_path / "model")
 
 
 def test_a_folder_that_is_not_here_is_said_with_what_the_run_would_say(tmp_path: Path) -> None:
@@ -84,6 +72,17 @@ def test_without_transformers_the_tokenizer_alone_is_used(folder: Path, monkeypa
     assert found.count([Prompt("ab", "cde")]) == [6]
     (folder / "tokenizer.json").write_text("{}")
     assert "tokenizer and choices not (" in check_model(ScoringSettings(model=str(folder), max_model_len=512)).said
+
+
+def test_forms_that_cannot_be_asked_are_told_before_anything_is_loaded(folder: Path) -> None:
+    pytest.importorskip("transformers", reason="transformers is not installed: pip install 'massjax[tokenizer]'")
+    settings = ModelSettings(model=str(folder), max_model_len=512)
+    several = [Rate(("1", "10", "ten")), Decide(("BUY", "SELL"), "D: "), Pick(("x", "y"), (1, 0), 1), Write(5)]
+    assert check_model_(settings, several).faults == ()
+    many = Rate(tuple(f"{first}{second}" for first in map(chr, range(192, 256)) for second in "ab"))
+    assert check_model_(settings, [many]).faults == ()
+    assert check_model_(ModelSettings(engine="fake"), several).said == "none: the fake engine answers with noise"
+    assert "no such folder" in check_model_(ModelSettings(model="./none"), several).faults[0]
 
 
 def test_prompts_without_room_for_an_answer_are_found() -> None:
