@@ -19,8 +19,7 @@ ASKING = {
     "models": set(),
     "agents": {"market", "models"},
     "answers": {"models"},
-    "store": {"models"},
-    "scoring": {"market", "models", "agents", "answers", "store", "config"},
+    "scores": {"market", "models", "agents", "answers", "config"},
 }
 SEARCHING = {
     "statistics": set(),
