@@ -111,10 +111,10 @@ def test_the_model_gives_exact_logprobs_of_single_token_choices(model: Path, tmp
     """Against transformers, which computes the whole vocabulary's distribution in float32."""
     import numba  # noqa: F401  (vLLM has refused to load where it was imported before)
     import torch
+    from massjax.models.vllm import VLLMModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from massjax.models.question import Prompt
-    from massjax.models.vllm import VLLMModel
 
     settings = ScoringSettings(model=str(model), prefill="Rating: ", dtype="float32", max_model_len=256)
     for choices in (("1", "10"), ("BUY", "SELL")):

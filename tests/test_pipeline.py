@@ -160,12 +160,12 @@ def test_settings_that_cannot_work_are_refused_with_what_to_do(changes: dict[str
 
 
 def test_a_store_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="holds no scores; run python -m massjax.precompute"):
+    with pytest.raises(StoreError, match=r"holds no scores; run python -m massjax\.precompute"):
         run(small_config(agents={"archetypes": [{"name": "a", "modalities": ["price"]}]}, store=tmp_path / "none"))
 
 
 def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
-    panel = load_panel(small_config())
+    panel = load_panel(small_config().market)
     rows = [(day, stock) for stock in panel.stocks for day in panel.dates.tolist()]
     keys = pl.DataFrame(rows, schema=["date", "stock"], orient="row")
     keys.with_columns(close=pl.Series(np.asarray(panel.prices).reshape(-1))).write_parquet(tmp_path / "prices.parquet")
@@ -188,7 +188,7 @@ def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
 
 
 def test_a_model_that_may_remember_is_warned_of_in_the_words_of_precompute() -> None:
-    dates, cutoff = load_panel(small_config()).dates, date(2022, 1, 7)
+    dates, cutoff = load_panel(small_config().market).dates, date(2022, 1, 7)
     asked = [Archetype(name="reader", modalities=("price",)), Archetype(name="rule", rule={"momentum_6m": 1.0})]
     (warning,) = knowledge_cutoff_warnings(cutoff, dates, asked, mask=True, texts=False)
     assert "knowledge ends 2022-01-07" in warning

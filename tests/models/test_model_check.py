@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from massjax.models.forms import Decide, Pick, Rate, Write
-from massjax.models.model_check import ModelCheck, check_model_, check_model, parameters_of, tokens_per_character, too_long
-from massjax.models.question import Prompt
-from massjax.models.settings import ModelSettings, ScoringSettings
 from massjax.scoring.plan import _too_long_warnings, plan
 from massjax.scoring.work import prepare
+
+from massjax.models.forms import Decide, Pick, Rate, Write
+from massjax.models.model_check import ModelCheck, check_model, check_model_, parameters_of, tokens_per_character, too_long
+from massjax.models.question import Prompt
+from massjax.models.settings import ModelSettings, ScoringSettings
 from tests.models.byte_model import byte_model
 from tests.small_store import written
 

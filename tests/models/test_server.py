@@ -14,11 +14,12 @@ import pytest
 
 pytest.importorskip("httpx", reason="httpx is not installed: pip install 'massjax[openai]'")
 
+from massjax.models.server import ServedModel
+
 from massjax.errors import ModelError, StoreError
 from massjax.models.failures import Failure, Reason
 from massjax.models.http import retry_after
 from massjax.models.question import Prompt
-from massjax.models.server import ServedModel
 from massjax.models.settings import ScoringSettings
 from massjax.precompute import main
 from massjax.store import ScoreStore, Status

@@ -65,7 +65,8 @@ def test_growing_dates_and_archetypes_asks_only_what_is_new(small: dict[str, Any
 def with_tables(small: dict[str, Any], folder: Path) -> pl.DataFrame:
     """Put a table of whole facts in the place of the prices' features; the table."""
     panel = load_panel(written(small, folder).market)
-    rows = [(day, stock, float(close)) for stock, line in zip(panel.stocks, np.asarray(panel.prices), strict=True) for day, close in zip(panel.dates.tolist(), line, strict=True)]  # fmt: skip
+    prices, days = np.asarray(panel.prices), panel.dates.tolist()
+    rows = [(day, stock, float(prices[n, t])) for n, stock in enumerate(panel.stocks) for t, day in enumerate(days)]
     table = pl.DataFrame(rows, schema=["date", "stock", "close"], orient="row")
     number = {stock: 1.0 + n for n, stock in enumerate(panel.stocks)}
     table = table.with_columns(fact=pl.col("stock").replace_strict(number) * 100 + pl.col("date").rank("dense"))

@@ -187,7 +187,7 @@ def test_a_run_that_was_stopped_works_with_what_is_answered_and_warns(small: dic
 
 def test_nothing_there_is_told(small: dict[str, Any], tmp_path: Path) -> None:
     config = written(small, tmp_path)
-    with pytest.raises(StoreError, match="holds no scores; run python -m massjax.precompute"):
+    with pytest.raises(StoreError, match=r"holds no scores; run python -m massjax\.precompute"):
         fitting_scores(prepare(config), tmp_path / "store")
     (tmp_path / "old" / "ledger").mkdir(parents=True)
     with pytest.raises(StoreError, match="is a score store of an earlier massjax"):

@@ -142,7 +142,7 @@ def test_a_table_that_is_none_is_told(wrong: Any, words: str) -> None:
 def test_a_table_without_rows_is_an_empty_tensor_and_told_where_it_is_used(tmp_path: Path, small: dict[str, Any]) -> None:
     FRAME[:0].write_parquet(tmp_path / "mine.parquet")
     assert repr(Scores.from_frame(FRAME[:0])) == "Scores(0 archetypes × 0 stocks × 0 dates)"
-    with pytest.raises(DataError, match="mine.parquet: holds no score"):
+    with pytest.raises(DataError, match=r"mine\.parquet: holds no score"):
         prepare(written(own(small, "mine.parquet"), tmp_path))
 
 

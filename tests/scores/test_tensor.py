@@ -140,10 +140,14 @@ def test_a_damaged_chunk_is_found_on_reading(place: Path, name: str, how: str) -
         data = bytearray((place / "facts/c/0/0").read_bytes())
     chunk.write_bytes(data[: {"cut": len(data) - 3, "empty": 0}.get(how, len(data))])
     array = name.split("/")[0]
-    with pytest.raises(StoreError, match=rf"'{array}' is damaged|cannot be read|no score tensor"):
+
+    def read() -> None:
         found = Scores.open(place)
         assert found.made_from is not None
         getattr(found, array)(slice(None))
+
+    with pytest.raises(StoreError, match=rf"'{array}' is damaged|no score tensor"):
+        read()
 
 
 def test_bits_flipped_anywhere_are_found_by_reading_or_verifying(place: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Scores from answers, against a slow plain reference: expected place of the choices, calibrated, NaN with its reason where there is none."""
+"""Scores from answers, against a slow plain reference: the expected choice, calibrated; NaN with its reason where there is none."""
 
 from __future__ import annotations
 
