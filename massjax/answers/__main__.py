@@ -60,8 +60,15 @@ def _parser() -> argparse.ArgumentParser:
 
     info = with_path("info", _info, "which models answered how many questions, and what that took")
     info.add_argument("--price", type=float, metavar="PRICE", help="price of a million prompt tokens, for the cost")
-    show = with_path("show", _show, "print questions as the model saw them, and what it said")
-    show.add_argument("key", metavar="KEY", help="the key of a question, or its first digits")
+    show = command(
+        "show", _show, "print questions as the model saw them, and what it said: by key, or all behind the score of a stock on a date"
+    )
+    show.add_argument("path", nargs="?", metavar="PATH", help="the folder of the log, or of the store that it is in, or its URL (s3://…)")
+    show.add_argument("key", nargs="?", metavar="KEY", help="the key of a question, or its first digits")
+    show.add_argument("--config", type=Path, metavar="FILE", help="settings of a run (default: configs/demo.yaml)")
+    show.add_argument("--archetype", metavar="NAME", help="whose score it is")
+    show.add_argument("--stock", metavar="NAME", help="about which stock")
+    show.add_argument("--date", metavar="DAY", help="on which date, such as 2024-01-31")
     with_path("verify", _verify, "read and check every file and key; exit code 1 where something is damaged")
     with_path("repair", _repair, "put damaged files aside, so that their questions are asked again")
     table = with_path("export", _export, "write all questions and answers into one parquet table")
@@ -88,6 +95,13 @@ def _info(options: argparse.Namespace, console: Console) -> int:
 
 
 def _show(options: argparse.Namespace, console: Console) -> int:
+    cell = (options.archetype, options.stock, options.date)
+    if any(part is not None for part in cell):
+        if None in cell or options.key is not None:
+            raise StoreError("show: give --archetype, --stock and --date together, and no key")
+        return _show_cell(options, console)
+    if options.path is None or options.key is None:
+        raise StoreError("show: give PATH and KEY, or --archetype, --stock and --date with the --config of a run")
     if not re.fullmatch(r"[0-9a-fA-F]{1,32}", options.key):
         raise StoreError(f"show {options.key}: expected the 32 hexadecimal digits of a key, or the first of them")
     log = AnswerLog(_place(options.path))
@@ -97,6 +111,24 @@ def _show(options: argparse.Namespace, console: Console) -> int:
     print_conversations(log, keys[:_SHOWN], console)
     if len(keys) > _SHOWN:
         console.print(f"and {len(keys) - _SHOWN:,} more; give more digits")
+    return 0
+
+
+def _show_cell(options: argparse.Namespace, console: Console) -> int:
+    """All questions that the score of a stock on a date comes from."""
+    from massjax.config import load_config
+    from massjax.scores.showing import conversation_of
+    from massjax.settings import absolute
+
+    config = load_config(options.config)
+    config = config if options.path is None else config.replace(store=absolute(options.path))
+    for title, question, recorded in conversation_of(config, options.archetype, options.stock, options.date):
+        _say(console, title, "bold")
+        if recorded is None:
+            _say(console, f"not answered; key {question.key.hex()}")
+            continue
+        for part in conversation(recorded):
+            console.print(part)
     return 0
 
 
@@ -120,7 +152,29 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
     advice = f"`python -m massjax.answers repair {options.path}` sets them aside, so that their questions are asked again"
     verdict = "sound" if report.ok else f"{counted(len(report.problems), 'fault')}: {advice}"
     _say(console, f"{place}: {verdict}; {checked}", "green" if report.ok else "red")
-    return 0 if report.ok else 1
+    return 0 if _verify_tensors(options.path, console) and report.ok else 1
+
+
+def _verify_tensors(path: str, console: Console) -> bool:
+    """Check the score tensors of a store, if it has any, and say what is wrong with each."""
+    from massjax.scores.places import inside, names_in
+    from massjax.scores.scores import TENSORS
+    from massjax.scores.tensor import open_group, verify as wrong_in
+    from massjax.settings import is_url
+
+    store, sound = path if is_url(path) else Path(path), True
+    for name in names_in(inside(store, TENSORS)):
+        if name.startswith("."):
+            continue
+        place = inside(store, TENSORS, name)
+        try:
+            found = wrong_in(open_group(place))
+        except StoreError as error:
+            found = [str(error)]
+        sound = sound and not found
+        advice = "delete it and run python -m massjax.precompute, which writes it again from the answers and asks nothing"
+        _say(console, f"{place}: {'; '.join(found)}; {advice}" if found else f"{place}: sound", "red" if found else "green")
+    return sound
 
 
 def _repair(options: argparse.Namespace, console: Console) -> int:

@@ -182,3 +182,19 @@ def test_tallies_of_workers_add_up() -> None:
     assert (whole.asked, whole.answered, whole.seconds, whole.reasons["another reason"]) == (6, 4, 1.0, 2)
     assert whole.cached == pytest.approx(1 / 3)
     assert ask._next_size(8, 8, 0.0, 8) == 32
+
+
+def test_the_fake_model_answers_all_forms_through_the_log(tmp_path: Path) -> None:
+    from massjax.models.fake import Fake
+    from massjax.models.forms import Decide, Pick
+    from massjax.models.identity import identity_digest
+    from massjax.models.settings import ModelSettings
+
+    model = Fake(ModelSettings(engine="fake"))
+    forms = (RATE, Decide(("buy", "sell")), Pick(("A", "B", "C"), (1, 0, 2), 2), Write(20), Write(20, schema='{"type":"object"}'))
+    asked = [question for form in forms for question in questions(6, form=form, model=identity_digest(model.identity()))]
+    tally = AnswerLog(tmp_path).ask(model, asked)
+    assert (tally.asked, tally.answered) == (30, 30)
+    kept, again = AnswerLog(tmp_path).answers(keys(asked)), model.answer(asked)
+    assert [(said.picks, said.text) for said in kept if said is not None] == [(said.picks, said.text) for said in again]
+    assert AnswerLog(tmp_path).ask(model, asked) == Tally()

@@ -1,39 +1,31 @@
-"""Parts of work: complete, disjoint, balanced, and the same for every worker that cuts them."""
+"""Parts of work: complete, disjoint, and the same for every worker that cuts them."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from massjax.answers.sharding import Bundle, parse_shard, split
+from massjax.answers.sharding import own, parse_shard
 from massjax.errors import ConfigError
 
-bundles = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 9), st.booleans()), min_size=1, max_size=8)
 
-
-def made(shapes: list[tuple[int, int, bool]]) -> list[Bundle[tuple[int, int]]]:
-    return [Bundle(float(weight), [(k, n) for n in range(size)], whole) for k, (weight, size, whole) in enumerate(shapes)]
-
-
-@given(bundles, st.integers(1, 12))
-def test_parts_are_complete_disjoint_and_no_heavier_than_a_share_and_a_cut(shapes: list[tuple[int, int, bool]], count: int) -> None:
-    given_bundles = made(shapes)
-    parts = split(given_bundles, count)
-    assert len(parts) == count
-    assert sorted(piece for part in parts for piece in part) == sorted(piece for bundle in given_bundles for piece in bundle.pieces)
-    assert split([bundle._replace(pieces=bundle.pieces[::-1]) for bundle in given_bundles], count) == parts
-    for k, (_, _, whole) in enumerate(shapes):
-        assert not whole or sum(any(piece[0] == k for piece in part) for part in parts) <= 1
-    each = [bundle.weight / max(1, len(bundle.pieces)) for bundle in given_bundles]
-    loads = [sum(each[k] for k, _ in part) for part in parts]
-    share = sum(bundle.weight for bundle in given_bundles) / count
-    heaviest = max(bundle.weight if bundle.whole else min(bundle.weight, share + each[k]) for k, bundle in enumerate(given_bundles))
-    assert max(loads) <= share + heaviest + 1e-9
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=40), st.integers(1, 12), st.booleans())
+def test_every_question_belongs_to_one_part(words: list[int], count: int, grouped: bool) -> None:
+    keys = np.array([[word, 0] for word in words], dtype=np.uint64).reshape(-1, 2)
+    groups = [f"archetype {word % 3}" for word in words] if grouped else None
+    parts = [own(keys, number, count, groups) for number in range(1, count + 1)]
+    assert (np.sum(parts, axis=0) == 1).all() if words else not any(part.any() for part in parts)
+    if grouped:
+        for name in set(groups or ()):
+            inside = np.array([group == name for group in groups or ()])
+            assert sum(bool(part[inside].any()) for part in parts) == 1
 
 
 def test_the_cut_is_the_one_that_workers_of_other_versions_compute() -> None:
-    parts = split([Bundle(6.0, list("abcdef")), Bundle(2.0, ["g"]), Bundle(0.01, ["h", "i"]), Bundle(5.0, ["j", "k"], whole=True)], 3)
-    assert parts == [["j", "k"], ["a", "b", "c", "g"], ["d", "e", "f", "h", "i"]]
+    keys = np.array([[6, 0], [7, 0], [8, 0]], dtype=np.uint64)
+    assert own(keys, 2, 3).tolist() == [False, True, False]
+    assert [own(keys, part, 3, ["a", "a", "b"]).tolist() for part in (1, 2, 3)] == [[False] * 3, [False] * 3, [True] * 3]
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", "-1/4", "1/4/2"])
