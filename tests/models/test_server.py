@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from massjax.answers.log import AnswerLog
 from massjax.errors import ModelError
 from massjax.models.answer import Answer
 from massjax.models.failures import Failure, Reason
-from massjax.models.forms import Rate
+from massjax.models.forms import Form, Rate
 from massjax.models.http import retry_after
 from massjax.models.identity import identity_digest
 from massjax.models.question import Prompt, Question
@@ -54,11 +55,27 @@ def right(answers: list[Answer]) -> bool:
 def asked(fault: Fault = lambda number, message: None, seconds: float = 0.0, **endpoint: Any) -> tuple[list[Answer], Served]:
     with serving(fault, seconds) as served:
         client = client_of(served, **endpoint)
-        digest = identity_digest(client.identity())
         try:
-            return client.answer([Question(digest, prompt, FIVE) for prompt in PROMPTS]), served
+            return put(client, PROMPTS), served
         finally:
             client.close()
+
+
+def put(client: Server, prompts: Sequence[Prompt], form: Form = FIVE) -> list[Answer]:
+    """What a server answers to some prompts."""
+    digest = identity_digest(client.identity())
+    return client.answer([Question(digest, prompt, form) for prompt in prompts])
+
+
+def failed(answers: Sequence[Answer]) -> dict[int, Failure]:
+    """Why rows have no answer."""
+    return {row: found.failure for row, found in enumerate(answers) if found.failure is not None}
+
+
+def raw(answer: Answer) -> np.ndarray:
+    """The probabilities of the choices before they were renormalised."""
+    assert answer.probability is not None
+    return np.array(answer.probability) * answer.mass
 
 
 def test_no_more_requests_are_under_way_than_allowed() -> None:

@@ -11,7 +11,7 @@ pytest.importorskip("httpx", reason="httpx is not installed: pip install 'massja
 
 from massjax.errors import ModelError
 from tests.models.serve import serving
-from tests.models.test_server import PROMPTS, SECRET, client_of
+from tests.models.test_server import PROMPTS, SECRET, client_of, failed, put
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_lists_of_models_in_the_forms_in_use(models: Any) -> None:
     for named in ("", "small"):
         with serving(models=models) as served:
             client = client_of(served, model=named)
-            assert client.served_name == "small"
+            assert client.identity()["served_model"] == "small"
             client.close()
 
 
@@ -54,8 +54,8 @@ def test_a_list_of_models_that_is_none_is_told_unless_the_model_is_named(models:
     document = json.dumps(models) if not isinstance(models, str) else models
     with serving(models=document) as served:
         client = client_of(served, model="mine")
-        assert client.served_name == "mine"
-        assert not client.ask(PROMPTS[:2]).failures
+        assert client.identity()["served_model"] == "mine"
+        assert not failed(put(client, PROMPTS[:2]))
         client.close()
         with pytest.raises(ModelError, match=r"/models.*name the model as scoring.endpoint.model"):
             client_of(served)
@@ -65,7 +65,7 @@ def test_a_list_of_models_that_is_none_is_told_unless_the_model_is_named(models:
 def test_a_server_without_a_list_of_models(status: int) -> None:
     with serving(models={"error": {"message": "not found"}}, models_status=status) as served:
         client = client_of(served, model="mine")
-        assert client.served_name == "mine"
+        assert client.identity()["served_model"] == "mine"
         client.close()
         with pytest.raises(ModelError, match=rf"/models.*HTTP {status}: not found; name the model as scoring.endpoint.model"):
             client_of(served)
@@ -80,7 +80,7 @@ def test_a_wrong_key_is_told_at_the_list_of_models() -> None:
 def test_a_list_in_pages_does_not_refuse_the_model_that_is_named(more: dict[str, Any]) -> None:
     with serving(models={"data": [{"id": "other"}], **more}) as served:
         client = client_of(served, model="mine")
-        assert client.served_name == "mine"
+        assert client.identity()["served_model"] == "mine"
         client.close()
         with pytest.raises(ModelError, match="serves 1 model and more: other; name one"):
             client_of(served)
@@ -101,5 +101,5 @@ def test_a_name_that_cannot_be_shown_is_not_kept(name: str, monkeypatch: pytest.
 def test_a_version_is_kept_where_it_is_one(version: Any, kept: bool) -> None:
     with serving(version=version) as served:
         client = client_of(served)
-        assert client.identity()["server"] == (f"vllm {version}" if kept else "unknown: the server does not say its version")
+        assert client.identity()["version"] == (f"vllm {version}" if kept else "unknown: the server does not say its version")
         client.close()
