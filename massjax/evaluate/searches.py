@@ -155,6 +155,11 @@ class ListedSearch:
         return settings.timing(execution_lag, self.search.lookback, dates)
 
     @property
+    def lookback_field(self) -> str:
+        """The setting that gives the look-back of this method."""
+        return "evaluate.lookback" if self.search.lookback is None else f"search.{self.place}.lookback"
+
+    @property
     def about(self) -> str:
         """One line on the size of a search."""
         if not isinstance(self.search, Search):
@@ -201,16 +206,23 @@ def on_permuted_scores(
     return [replace(found, name=PERMUTED, label=label, kind="control", stocks=stocks, procedure=None)]
 
 
-def first_evaluated(timings: Sequence[Timing], dates: Shaped[np.ndarray, " T"]) -> int:
+def first_evaluated(timings: Sequence[Timing], dates: Shaped[np.ndarray, " T"], fields: Sequence[str] = ()) -> int:
     """Index of the first date on which the weights of every method come from a full look-back window.
 
+    Args:
+        timings: of the methods.
+        dates: labels of the dates, for the message.
+        fields: the setting that gives the look-back of each method, for the message; `evaluate.lookback` where there is none.
+
     Raises:
-        ConfigError: the panel has no such date whose decision could still be filled.
+        ConfigError: the panel has no such date whose decision could still be filled; the message names the setting.
     """
-    timing = max(timings, key=lambda timing: timing.first_applied)
+    longest, timing = max(enumerate(timings), key=lambda placed: placed[1].first_applied)
     if timing.first_applied + timing.execution_lag >= dates.size:
+        field = fields[longest] if fields else "evaluate.lookback"
+        begins = " (the fewest that auto begins with)" if timing.lookback == "auto" else ""
         raise ConfigError(
-            f"evaluate.lookback: {timing.least} dates do not fit: with a gap of {timing.gap}, a delay of {timing.delay} and an execution "
+            f"{field}: {timing.least} dates do not fit{begins}: with a gap of {timing.gap}, a delay of {timing.delay} and an execution "
             f"lag of {timing.execution_lag} the first decision needs {timing.first_applied + timing.execution_lag + 1} dates, the market "
             f"data has {dates.size} ({dates[0]} to {dates[-1]}); shorten the look-back or load more dates"
         )
