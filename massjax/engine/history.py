@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from massjax.engine.evaluation import prepare_window, window_rank_ic
+from massjax.engine.evaluation import window_rank_ic
 from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.windows import prepare_window
 
 BLOCK_CELLS = 4_000_000
 """Archetypes times stocks times dates prepared together at most; the preparation holds some ten numbers for each."""

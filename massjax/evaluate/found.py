@@ -13,9 +13,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from massjax.engine.devices import device_count, spread_items
-from massjax.engine.evaluation import prepare_window
 from massjax.engine.history import history_rank_ic
 from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.windows import Window, cut_window, prepare_window, with_products
 from massjax.errors import ConfigError
 from massjax.row_words import counted
 from massjax.search.base import Estimator, Method, Search
@@ -263,32 +263,49 @@ def _search_block(
 ) -> tuple[Float[Array, " K"], _OnDate]:
     """One search for each date of `today`, whose indices are traced, so that every block runs the same executable.
 
-    With a warm start, or an objective that holds to the weights of the date before, each search needs the one before it, and its
-    candidates are spread over the devices; otherwise the dates are.
+    The windows slide by a date from one search to the next: all dates of a block, or of a device's share of it, are prepared once. With a
+    warm start, or an objective that holds to the weights of the date before, each search needs the one before it, and its candidates are
+    spread over the devices; otherwise the dates are.
     """
     equal = jnp.full((settings.population, previous.shape[0]), 1.0 / previous.shape[0], jnp.float32)
     in_order = warm_start or settings.uses_previous
 
+    def first_of(date: Int[Array, ""]) -> Int[Array, ""]:
+        return jnp.maximum(date - gap - length, 0)
+
+    def prepared(today: Int[Array, " C"], history: History) -> tuple[Int[Array, ""], Window]:
+        """The dates of all windows of some searches, and the index of the first of them."""
+        span = min(length + len(today) - 1, history[0].shape[2])
+        first = jnp.minimum(first_of(today[0]), history[0].shape[2] - span)
+        scores, member, returns = (lax.dynamic_slice_in_dim(values, first, span, axis=-1) for values in history)
+        return first, prepare_window(scores, member, returns, missing)
+
     def search_date(
-        previous: Float[Array, " K"], date: Int[Array, ""], history: History, key: Key[Array, ""], alpha: Float[Array, ""]
+        previous: Float[Array, " K"],
+        date: Int[Array, ""],
+        before: Int[Array, ""],
+        dates: Window,
+        key: Key[Array, ""],
+        alpha: Float[Array, ""],
     ) -> _OnDate:
-        first = jnp.maximum(date - gap - length, 0)
-        scores, member, returns = (lax.dynamic_slice_in_dim(values, first, length, axis=-1) for values in history)
-        known = first + jnp.arange(length) < date - gap
-        window = prepare_window(scores, member & known[None, :], returns, missing)
+        first = first_of(date)
+        window = with_products(cut_window(dates, first - before, first + jnp.arange(length) < date - gap))
         start = equal.at[0].set(previous) if warm_start else equal
         objective = settings.make_objective(window, alpha, signal, previous if in_order else None)
         result = run_search(objective, settings, start, jax.random.fold_in(key, date))
         return _OnDate(result.weights, result.fitness, result.chain_fitness, ~jnp.isnan(result.value))
 
-    def in_turn(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _OnDate]:
-        found = search_date(previous, date, history, key, alpha)
-        return jnp.where(found.defined, found.weights, previous), found
-
-    def apart(today: Int[Array, " B"], *data: Any) -> _OnDate:
-        return lax.map(lambda date: search_date(previous, date, *data), today)
+    def apart(today: Int[Array, " C"], history: History, *data: Any) -> _OnDate:
+        dates = prepared(today, history)
+        return lax.map(lambda date: search_date(previous, date, *dates, *data), today)
 
     if in_order:
+        dates = prepared(today, history)
+
+        def in_turn(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _OnDate]:
+            found = search_date(previous, date, *dates, key, alpha)
+            return jnp.where(found.defined, found.weights, previous), found
+
         return lax.scan(in_turn, previous, today)
     return previous, spread_items(apart, today, history, key, alpha)
 

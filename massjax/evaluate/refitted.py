@@ -12,11 +12,11 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from massjax.engine.devices import device_count, spread_items
-from massjax.engine.evaluation import Window
 from massjax.engine.inputs import Missing, SignalName, check_alpha
 from massjax.engine.pairs import equal_stocks
 from massjax.engine.ranks import rank_returns
 from massjax.engine.signals import prepare_opinions
+from massjax.engine.windows import Window
 from massjax.evaluate.found import prepare_estimator, window_length
 from massjax.evaluate.procedures import Repeated, in_sample_rank_ic, row_means
 from massjax.evaluate.repeated import Repetitions, weights_rank_ic
