@@ -42,7 +42,7 @@ def history_rank_ic(
     together = min(max(1, BLOCK_CELLS // max(archetypes * stocks, 1)), dates)
     found = np.empty((np.shape(weights)[0], dates), np.float32)
     history = [np.asarray(values) for values in (scores, member, forward_returns)]
-    candidates, share = jnp.asarray(weights, jnp.float32), jnp.asarray(alpha, jnp.float32)
+    candidates, share = np.asarray(weights, np.float32), np.asarray(alpha, np.float32)
     for start in range(0, dates, together):
         rows = np.minimum(np.arange(start, start + together), dates - 1)
         block = [values[..., rows] for values in history]

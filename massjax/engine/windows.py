@@ -6,7 +6,7 @@ each window is a slice of them.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,8 @@ from massjax.engine.inputs import Missing
 from massjax.engine.pairs import EqualStocks, equal_stocks
 from massjax.engine.ranks import Returns, rank_returns
 from massjax.engine.signals import PRODUCT_FROM, Opinions, Products, prepare_opinions, prepare_products
+
+Tree = TypeVar("Tree")
 
 ROWS_TOGETHER = 1024
 """Stocks times dates evaluated together on one block of dates; smaller blocks cost more overhead than work."""
@@ -85,14 +87,19 @@ def cut_window(window: Window, first: Int[Array, ""], known: Bool[Array, " L"]) 
 
 
 def with_products(window: Window) -> Window:
-    """The window with the products of all its blocks, so that a step of a search only multiplies; as it is where none are needed.
+    """The window with the products of all its blocks, so that a step of a search only multiplies; see `kept_products`."""
+    return window._replace(products=kept_products(window.opinions))
 
-    They are needed for `PRODUCT_FROM` archetypes and more, and kept up to `PRODUCT_BYTES`.
+
+def kept_products(opinions: Opinions) -> Products | None:
+    """Products of each of the blocks of `in_blocks`; None where they are not used, or take more than `PRODUCT_BYTES`.
+
+    `PRODUCT_FROM` archetypes and more use them. They do not depend on returns.
     """
-    dates, archetypes, stocks = window.opinions.scores.shape
+    dates, archetypes, stocks = opinions.scores.shape
     if archetypes < PRODUCT_FROM or 3 * 4 * dates * archetypes * stocks > PRODUCT_BYTES:
-        return window
-    return window._replace(products=lax.map(lambda block: prepare_products(as_rows(block.opinions)), in_blocks(window)))
+        return None
+    return lax.map(lambda block: prepare_products(as_rows(block)), _split(opinions, dates, stocks))
 
 
 def in_blocks(window: Window) -> Window:
@@ -100,14 +107,20 @@ def in_blocks(window: Window) -> Window:
 
     The last block is padded with dates without scores and returns, which have no RankIC.
     """
-    blocks = -(-window.dates // max(1, ROWS_TOGETHER // max(window.stocks, 1)))
-    together = -(-window.dates // blocks)
+    by_date = window._replace(products=None)
+    return _split(by_date, window.dates, window.stocks)._replace(products=window.products)
+
+
+def _split(tree: Tree, dates: int, stocks: int) -> Tree:
+    """Leaves whose leading axis are the dates, as blocks of dates, padded with 0."""
+    blocks = -(-dates // max(1, ROWS_TOGETHER // max(stocks, 1)))
+    together = -(-dates // blocks)
 
     def split(values: Array) -> Array:
-        padding = jnp.zeros((blocks * together - window.dates, *values.shape[1:]), values.dtype)
+        padding = jnp.zeros((blocks * together - dates, *values.shape[1:]), values.dtype)
         return jnp.concatenate([values, padding]).reshape(blocks, together, *values.shape[1:])
 
-    return jax.tree.map(split, window._replace(products=None))._replace(products=window.products)
+    return jax.tree.map(split, tree)
 
 
 def as_rows(opinions: Opinions) -> Opinions:

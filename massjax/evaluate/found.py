@@ -105,13 +105,18 @@ def _estimate(
     weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
     weights[timing.first_applied :] = on_date[timing.first_search : total - timing.delay]
     start, end, full = timing.windows_of_applied(total)
-    comparable = np.asarray((jnp.isfinite(returns) & member & jnp.isfinite(scores).any(axis=0)).sum(axis=0) > 1)
-    known = np.concatenate([[0], np.cumsum(comparable)])
+    known = np.concatenate([[0], np.cumsum(np.asarray(_comparable(scores, member, returns)))])
     searched = full & (known[end] > known[start])
     fitness = in_sample_fitness(history, weights, searched, timing, alpha=alpha, signal=signal, missing=missing)
     if progress is not None:
         progress(total - timing.first_search, total - timing.first_search)
     return Found(weights, fitness, np.full((total, 0), np.nan, np.float32), searched)
+
+
+@jax.jit
+def _comparable(scores: Float[Array, "K N T"], member: Bool[Array, "N T"], forward_returns: Float[Array, "N T"]) -> Bool[Array, " T"]:
+    """Dates on which at least two members have a score and a return."""
+    return (jnp.isfinite(forward_returns) & member & jnp.isfinite(scores).any(axis=0)).sum(axis=0) > 1
 
 
 @partial(jax.jit, static_argnames=("method", "timing", "signal", "missing"))
@@ -180,7 +185,7 @@ def in_sample_fitness(
         return fitness
     most = max(1, IN_SAMPLE_CELLS // (total * stocks))
     chosen = chosen[:: -(-chosen.size // most)]
-    daily = history_rank_ic(*history, weights[chosen], alpha=jnp.asarray(alpha), signal=signal, missing=missing)
+    daily = history_rank_ic(*history, weights[chosen], alpha=alpha, signal=signal, missing=missing)
     start, end, _ = timing.windows_of_applied(total)
     fitness[chosen] = np.diagonal(window_means(daily, start[chosen], end[chosen]))
     return fitness
@@ -225,13 +230,13 @@ def _search_dates(
     archetypes, _, total = history[0].shape
     first, gap = timing.first_search, timing.gap or 0
     block = -(-min(DATES_PER_CALL, total - first) // device_count()) * device_count()
-    previous = jnp.full(archetypes, 1.0 / archetypes, jnp.float32)
-    parts = []
+    previous, parts = np.full(archetypes, 1.0 / archetypes, np.float32), []
     for start in range(first, total, block):
-        today = jnp.minimum(jnp.arange(start, start + block), total - 1)
+        today = np.minimum(np.arange(start, start + block, dtype=np.int32), total - 1)
         length = window_length(timing, min(start + block, total) - 1, total)
-        previous, part = _search_block(history, settings, length, gap, key, alpha, signal, missing, warm_start, today, previous)
-        parts.append(jax.device_get(part))
+        found = _search_block(history, settings, length, gap, key, alpha, signal, missing, warm_start, today, previous)
+        previous, part = jax.device_get(found)
+        parts.append(part)
         if progress is not None:
             progress(min(start + block, total) - first, total - first)
     return _OnDate(*(np.concatenate(column)[: total - first] for column in zip(*parts, strict=True)))
