@@ -10,9 +10,8 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Array, Bool, Float, Key, Shaped, UInt32
 
 from massjax.engine.inputs import check_alpha, check_inputs
 from massjax.errors import ConfigError, LeakageError, error_context
@@ -122,7 +121,7 @@ class ListedSearch:
         began = time.perf_counter()
         with self._error_context():
             timing = self.timing(settings, execution_lag, dates)
-            key = jax.random.fold_in(jax.random.key(seed), self.place)
+            key = _key_of(np.uint32(seed), np.uint32(self.place))
             found = find_weights(
                 jax.device_put(check_inputs(scores, member, forward_returns[settings.horizon])),
                 self.search,
@@ -132,7 +131,7 @@ class ListedSearch:
                 signal=settings.fit_signal or settings.signal,
                 missing=settings.missing,
                 warm_start=settings.warm_start,
-                daily_returns=None if daily_returns is None else jnp.asarray(daily_returns, jnp.float32),
+                daily_returns=None if daily_returns is None else jax.device_put(np.asarray(daily_returns, np.float32)),
                 progress=progress,
             )
         return Candidate(
@@ -181,6 +180,12 @@ class ListedSearch:
                 raise
             chains = f"{self.search.population:,} chains" if isinstance(self.search, Search) else "its work"
             raise ConfigError(f"{place}: {chains} do not fit into the memory of the device; take fewer") from error
+
+
+@jax.jit
+def _key_of(seed: UInt32[Array, ""], place: UInt32[Array, ""]) -> Key[Array, ""]:
+    """The key of the search at a place of the list."""
+    return jax.random.fold_in(jax.random.key(seed), place)
 
 
 def on_permuted_scores(

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 from pydantic import Field
 
-from massjax.engine.evaluation import Window
 from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.windows import Window
 from massjax.errors import ConfigError
 from massjax.search.objectives import Objective, ObjectiveSettings, make_objective
 from massjax.settings import Settings

@@ -13,7 +13,7 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key
 
 from massjax.engine.devices import gathered
-from massjax.engine.evaluation import prepare_window, window_fitness
+from massjax.engine.evaluation import window_fitness
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
@@ -28,6 +28,7 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
+from massjax.engine.windows import prepare_window, with_products
 from massjax.errors import ConfigError, DataError
 from massjax.labels import check_labels
 from massjax.search.averaging import average_of_best
@@ -291,7 +292,8 @@ def _search(
     start: Float[Array, "P K"],
     previous: Float[Array, " K"],
 ) -> SearchResult:
-    return run_search(settings.make_objective(prepare_window(*arrays, missing), alpha, signal, previous), settings, start, key)
+    window = with_products(prepare_window(*arrays, missing))
+    return run_search(settings.make_objective(window, alpha, signal, previous), settings, start, key)
 
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing"))
@@ -305,7 +307,7 @@ def _begin(
     start: Float[Array, "P K"],
     previous: Float[Array, " K"],
 ) -> tuple[Objective, Running]:
-    objective = settings.make_objective(prepare_window(*arrays, missing), alpha, signal, previous)
+    objective = settings.make_objective(with_products(prepare_window(*arrays, missing)), alpha, signal, previous)
     return objective, begin(objective, settings, start, key)
 
 
