@@ -60,18 +60,18 @@ def test_the_filter_is_that_of_float64_matrices():
     values, vectors = np.linalg.eigh(correlation)
     direction = np.array([0.3, 0.5, 0.2, 0.4])
     observed = 0.1 * random.normal(size=(30, 4)) + 0.05
-    state = start_filter(4)
+    state = start_filter(jnp.asarray(values, jnp.float32))
     for seen in observed:
         arrays = (jnp.asarray(a, jnp.float32) for a in (seen @ vectors, values / 20, 1.0, direction @ vectors))
         state = update_filter(state, *arrays)
     found = vectors @ np.asarray(read_filter(state, jnp.asarray(direction @ vectors, jnp.float32), 7))
-    expected = slow.filtered(observed, np.repeat(correlation[None] / 20, 30, 0), direction, 7)
+    expected = slow.filtered(observed, np.repeat(correlation[None] / 20, 30, 0), correlation, direction, 7)
     np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-6)
 
 
 def test_an_unknown_date_moves_nothing_but_time():
-    state = start_filter(2)
     one = jnp.ones(2)
+    state = start_filter(one)
     seen = update_filter(state, 0.1 * one, 0.01 * one, jnp.float32(1), one)
     later = update_filter(seen, 9.0 * one, 0.01 * one, jnp.float32(0), one)
     np.testing.assert_array_equal(later.square, seen.square)
@@ -93,7 +93,7 @@ def test_a_window_is_weighed_by_hierarchical_bayes():
     daily = np.einsum("tkn,tn->tk", ranks, returned)
     mix = now.spread / now.spread.sum()
     direction = now.matrix @ mix / np.sqrt(mix @ now.matrix @ mix)
-    level = slow.hierarchical_bayes(daily[window].mean(axis=0), now.matrix / (STOCKS - 1) / lookback, direction)
+    level = slow.hierarchical_bayes(daily[window].mean(axis=0), now.matrix / (STOCKS - 1) / lookback, now.matrix, direction)
     np.testing.assert_allclose(found, level, rtol=0.02, atol=2e-4)
 
 

@@ -37,6 +37,10 @@ class Posterior(Estimator):
         (0, True)
     """
 
+    def is_random(self, signal: SignalName) -> bool:
+        """Of signals that are not linear in the weights: their candidates are drawn."""
+        return signal != "mean"
+
     def prepare(
         self,
         scores: Float[Array, "K N T"],
