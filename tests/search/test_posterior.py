@@ -19,7 +19,7 @@ from massjax.search.posterior.candidates import SKILLS, candidate_mean, draw_can
 from massjax.search.posterior.epochs import TOGETHER, epoch_starts, map_epochs, pieces
 from massjax.search.posterior.evidence import known_before, probability_better
 from massjax.search.posterior.optimum import best_mix
-from massjax.search.posterior.skill import PERSISTENCE, read_filter, start_filter, update_filter
+from massjax.search.posterior.skill import PERSISTENCE, POWERS, SPREAD, prior_variances, read_filter, start_filter, update_filter
 from massjax.search.posterior.terms import serial_inflation
 from massjax.search.posterior.weights import daily_statistics, rank_returns
 from massjax.search.posterior.windowed import window_sums
@@ -94,7 +94,7 @@ def test_a_window_is_weighed_by_hierarchical_bayes():
     mix = now.spread / now.spread.sum()
     direction = now.matrix @ mix / np.sqrt(mix @ now.matrix @ mix)
     level = slow.hierarchical_bayes(daily[window].mean(axis=0), now.matrix / (STOCKS - 1) / lookback, now.matrix, direction)
-    np.testing.assert_allclose(found, level, rtol=0.02, atol=2e-4)
+    np.testing.assert_allclose(found, level, rtol=0.02, atol=1e-3)  # the filter goes on one date, over which skills may fade
 
 
 def test_scores_that_follow_prices_are_not_taken_for_skill():
@@ -313,6 +313,21 @@ def test_weights_move_smoothly_with_the_skills(seed, size):
     one, other = np.asarray(best_mix(*(jnp.asarray(a, jnp.float32) for a in (values, vectors, both, np.ones(6)))))
     assert is_distribution(np.stack([one, other]))
     assert np.abs(one - other).max() <= 300 * size + 1e-3
+
+
+def test_skill_in_what_archetypes_share_is_shrunk_less():
+    """Three archetypes follow one component that has skill; five noisy ones do not: the shared direction is believed sooner."""
+    random = np.random.default_rng(2)
+    shared = random.normal(size=(30, 150))
+    returns = (0.08 * shared + random.normal(size=(30, 150))).astype(np.float32)
+    own = random.normal(size=(8, 30, 150))
+    loads = np.array([0.9] * 3 + [0.0] * 5)[:, None, None]
+    scores = (loads * shared + np.sqrt(1 - loads**2) * own).astype(np.float32)
+    values = np.linalg.eigvalsh(np.corrcoef(scores.reshape(8, -1)))
+    priors = np.asarray(prior_variances(jnp.asarray(values, jnp.float32)))
+    np.testing.assert_allclose(priors.mean(axis=1), np.repeat(SPREAD**2, len(POWERS)), rtol=1e-5)
+    np.testing.assert_allclose(priors[1] / priors[1, 0], (values / values[0]) ** 2, rtol=1e-4)
+    assert np.asarray(weigh(scores, returns).weights)[-1, :3].sum() > 0.6
 
 
 def test_without_any_skill_the_mix_is_uniform():
