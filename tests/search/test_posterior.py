@@ -69,6 +69,14 @@ def test_the_filter_is_that_of_float64_matrices():
     np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-6)
 
 
+def test_skill_is_each_archetypes_own_or_goes_with_what_they_share():
+    """Both priors give an archetype the same spread on average; they differ in where along the eigenvectors it lies."""
+    values = np.array([0.2, 0.8, 2.0], np.float32)
+    own, shared = np.asarray(prior_variances(jnp.asarray(values))).reshape(len(SPREAD), len(POWERS), 3).swapaxes(0, 1)
+    np.testing.assert_allclose(own, np.repeat(SPREAD[:, None] ** 2, 3, 1), rtol=1e-6)
+    np.testing.assert_allclose(shared, SPREAD[:, None] ** 2 * np.array([0.04, 0.64, 4.0]) / 1.56, rtol=1e-5)
+
+
 def test_an_unknown_date_moves_nothing_but_time():
     one = jnp.ones(2)
     state = start_filter(one)
@@ -313,21 +321,6 @@ def test_weights_move_smoothly_with_the_skills(seed, size):
     one, other = np.asarray(best_mix(*(jnp.asarray(a, jnp.float32) for a in (values, vectors, both, np.ones(6)))))
     assert is_distribution(np.stack([one, other]))
     assert np.abs(one - other).max() <= 300 * size + 1e-3
-
-
-def test_skill_in_what_archetypes_share_is_shrunk_less():
-    """Three archetypes follow one component that has skill; five noisy ones do not: the shared direction is believed sooner."""
-    random = np.random.default_rng(2)
-    shared = random.normal(size=(30, 150))
-    returns = (0.08 * shared + random.normal(size=(30, 150))).astype(np.float32)
-    own = random.normal(size=(8, 30, 150))
-    loads = np.array([0.9] * 3 + [0.0] * 5)[:, None, None]
-    scores = (loads * shared + np.sqrt(1 - loads**2) * own).astype(np.float32)
-    values = np.linalg.eigvalsh(np.corrcoef(scores.reshape(8, -1)))
-    priors = np.asarray(prior_variances(jnp.asarray(values, jnp.float32)))
-    np.testing.assert_allclose(priors.mean(axis=1), np.repeat(SPREAD**2, len(POWERS)), rtol=1e-5)
-    np.testing.assert_allclose(priors[1] / priors[1, 0], (values / values[0]) ** 2, rtol=1e-4)
-    assert np.asarray(weigh(scores, returns).weights)[-1, :3].sum() > 0.6
 
 
 def test_without_any_skill_the_mix_is_uniform():
