@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from massjax.engine.pairs import equal_stocks
 from massjax.engine.ranks import rank_returns
 from massjax.engine.signals import prepare_opinions
 from massjax.engine.windows import Window, kept_products
-from massjax.evaluate.found import prepare_estimator, window_length
+from massjax.evaluate.found import estimated_weights, prepare_estimator, window_length
 from massjax.evaluate.procedures import Repeated, in_sample_rank_ic, row_means
 from massjax.evaluate.repeated import Repetitions, weights_rank_ic
 from massjax.search.base import Estimator, Method, Search
@@ -25,7 +26,7 @@ from massjax.search.loop import run_search
 from massjax.timing import Timing
 
 SEEDS = 5
-"""Seeds of a random search whose RankIC is compared, that of the run among them."""
+"""Seeds of a random method whose RankIC is compared, that of the run among them."""
 SHARE = 2.0
 """Cost of all repetitions of a search, in units of the search itself."""
 TOGETHER_NUMBERS = 200_000
@@ -53,29 +54,47 @@ def refitted(
     """
     if isinstance(method, Estimator):
         weights = _estimated(repetitions, method, timing, key)
-        return Repeated(
-            weights_rank_ic(repetitions, weights, repetitions.dates, ranked_by), in_sample_rank_ic(repetitions, weights, timing)
-        )
+        rank_ic = weights_rank_ic(repetitions, weights, repetitions.dates, ranked_by)
+        seeds: tuple[float, ...] = ()
+        if method.is_random(repetitions.fit_signal):
+            seeds = _seed_means(repetitions, rank_ic, _further_seeds(repetitions, method, timing, key), ranked_by)
+        return Repeated(rank_ic, in_sample_rank_ic(repetitions, weights, timing), seeds=seeds)
     assert isinstance(method, Search)
     return _searched(repetitions, method, timing, ranked_by, key, warm_start)
 
 
 def _estimated(repetitions: Repetitions, method: Estimator, timing: Timing, key: Key[Array, ""]) -> Float[np.ndarray, "R D K"]:
     """The weights that apply on the dates of the repetitions, under each draw."""
-    scores, member = jax.device_put((repetitions.scores.astype(np.float32), repetitions.member))
-    alpha = check_alpha(repetitions.alpha)
-    prepared = prepare_estimator(method, scores, member, timing, alpha, repetitions.fit_signal, repetitions.missing, key)
-    returns = jax.device_put(repetitions.returns.astype(np.float32))
-    daily = None if repetitions.daily_returns is None else jax.device_put(repetitions.daily_returns.astype(np.float32))
+    (prepared,), returns, daily = _ready(repetitions, method, timing, [key])
     found_on = np.maximum(repetitions.dates - timing.delay, 0)
     draws, devices = repetitions.draws, device_count()
-    together = devices * max(1, min(MOST_TOGETHER, TOGETHER_NUMBERS // scores.shape[0] // scores.shape[2]))
+    archetypes, _, dates = repetitions.scores.shape
+    together = devices * max(1, min(MOST_TOGETHER, TOGETHER_NUMBERS // archetypes // dates))
     parts = []
     for start in range(0, len(draws), together):
         rows = np.minimum(np.arange(start, start + together), len(draws) - 1)
         found = _estimate_draws(method, prepared, returns, daily, draws.columns[rows], draws.stocks[rows], found_on, timing)
         parts.append(np.asarray(found))
     return np.concatenate(parts)[: len(draws)]
+
+
+def _further_seeds(repetitions: Repetitions, method: Estimator, timing: Timing, key: Key[Array, ""]) -> Float[np.ndarray, "S D K"]:
+    """The weights that apply on the dates of the repetitions with the returns as they were, of seeds other than that of the run."""
+    keys = [jax.random.fold_in(key, seed) for seed in range(1, SEEDS)]
+    prepared, returns, daily = _ready(repetitions, method, timing, keys)
+    found_on = np.maximum(repetitions.dates - timing.delay, 0)
+    return np.stack([np.asarray(estimated_weights(method, ready, returns, timing, daily))[found_on] for ready in prepared])
+
+
+def _ready(
+    repetitions: Repetitions, method: Estimator, timing: Timing, keys: Sequence[Key[Array, ""]]
+) -> tuple[Iterator[Any], Float[Array, "N T"], Float[Array, "N T"] | None]:
+    """What the estimator makes of the scores with each key, one after the other, and the returns as they were."""
+    scores, member = jax.device_put((repetitions.scores.astype(np.float32), repetitions.member))
+    given = check_alpha(repetitions.alpha), repetitions.fit_signal, repetitions.missing
+    returns = jax.device_put(repetitions.returns.astype(np.float32))
+    daily = None if repetitions.daily_returns is None else jax.device_put(repetitions.daily_returns.astype(np.float32))
+    return (prepare_estimator(method, scores, member, timing, *given, key) for key in keys), returns, daily
 
 
 @partial(jax.jit, static_argnames=("method", "timing"))
@@ -150,17 +169,23 @@ def _searched(
     place = np.clip((repetitions.dates - timing.delay - timing.first_search) // every, 0, len(fit_dates) - 1)
     weights_of = np.stack(found, axis=1)[:, place]
     rank_ic = weights_rank_ic(repetitions, weights_of[:draws], repetitions.dates, ranked_by)
-    seed_means = (float(row_means(rank_ic[:1])[0]), *_seed_means(repetitions, weights_of[draws:], ranked_by))
+    seed_means = _seed_means(repetitions, rank_ic, weights_of[draws:], ranked_by)
     return Repeated(rank_ic, row_means(np.stack(fitness, axis=1)[:draws]), every, seed_means)
 
 
-def _seed_means(repetitions: Repetitions, weights: Float[np.ndarray, "S D K"], ranked_by: SignalName) -> tuple[float, ...]:
-    """Mean RankIC, with the true returns, of the weights of further seeds; as many rows as draws, so that nothing is compiled anew."""
+def _seed_means(
+    repetitions: Repetitions, rank_ic: Float[np.ndarray, "R D"], weights: Float[np.ndarray, "S D K"], ranked_by: SignalName
+) -> tuple[float, ...]:
+    """Mean RankIC with the true returns: of the run, and of the weights of further seeds.
+
+    As many rows as draws are judged, so that nothing is compiled anew.
+    """
     draws = len(repetitions.draws)
     rows = np.resize(np.arange(len(weights)), draws)
     true = repetitions.only(np.zeros(draws, np.int64))
     daily = weights_rank_ic(true, weights[rows], repetitions.dates, ranked_by)
-    return tuple(float(mean) for mean in row_means(daily)[: min(len(weights), draws)])
+    further = row_means(daily)[: min(len(weights), draws)]
+    return tuple(float(mean) for mean in (*row_means(rank_ic[:1]), *further))
 
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing", "warm_start"))

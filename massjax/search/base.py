@@ -36,6 +36,11 @@ class Estimator(Method):
     repeat the rest with the returns shifted in time, hundreds of times over.
     """
 
+    def is_random(self, signal: SignalName) -> bool:
+        """Whether `key` has a part in the weights for this signal, so that a run tells how far its RankIC hangs on the seed."""
+        del signal
+        return False
+
     @abstractmethod
     def prepare(
         self,
