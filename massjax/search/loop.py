@@ -247,12 +247,15 @@ def check_step(settings: Search, before: Any, after: Any) -> None:
         ConfigError: naming the search, and the first part that differs.
     """
     told = f"{type(settings).__name__}.step must give a state of the shapes and types that it was given"
-    given, found = jax.eval_shape(lambda: (before, after))
-    if jax.tree.structure(given) != jax.tree.structure(found):
+    given, found = (
+        {jax.tree_util.keystr(path).removeprefix("."): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+        for state in jax.eval_shape(lambda: (before, after))
+    )
+    if list(given) != list(found):
         raise ConfigError(f"{told}: it gives a {type(after).__name__} of other parts than the {type(before).__name__} before")
-    for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(given), jax.tree.leaves(found), strict=True):
+    for place, old in given.items():
+        new = found[place]
         if (old.shape, old.dtype) != (new.shape, new.dtype):
-            place = jax.tree_util.keystr(path).removeprefix(".")
             raise ConfigError(f"{told}: `{place}` is {new.dtype}{list(new.shape)} after a step, {old.dtype}{list(old.shape)} before")
 
 
