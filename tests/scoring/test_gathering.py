@@ -13,6 +13,7 @@ from massjax.optimize import main as optimize
 from massjax.precompute import main as precompute
 from massjax.scoring import gathering
 from massjax.scoring.gathering import gather_scores
+from massjax.scoring.memory import needed_memory
 from massjax.scoring.work import prepare
 from massjax.store import ScoreStore
 from massjax.store.__main__ import main as store_command
@@ -94,9 +95,9 @@ def test_rules_alone_need_no_facts(tmp_path: Path) -> None:
 def test_scores_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rule = SMALL["agents"]["archetypes"][2]
     work = prepare(load_config(config_file(tmp_path, **CHANGES, agents={"archetypes": [rule]})))
-    need = 2 * 4 * work.panel.member.size
+    need = needed_memory(1, *work.panel.member.shape)
     monkeypatch.setattr(gathering, "free_host_bytes", lambda: need)
     assert gather_scores(work).scores.shape[0] == 1
     monkeypatch.setattr(gathering, "free_host_bytes", lambda: need - 1)
-    with pytest.raises(ConfigError, match=r"the scores of 1 archetype on 20 stocks and 22 dates take .* take fewer archetypes"):
+    with pytest.raises(ConfigError, match=r"the scores of 1 archetype on 20 stocks and 22 dates take .* take fewer dates"):
         gather_scores(work)
