@@ -80,8 +80,12 @@ def judged_signals(
     together = devices * max(1, min(-(-dates // devices), BLOCK_CELLS // max(archetypes * stocks, 1) // devices))
     for start in range(0, dates, together):
         rows = np.minimum(np.arange(start, start + together), dates - 1)
-        block = (jnp.asarray(by_date[rows], jnp.float32), jnp.asarray(member.T[rows]), jnp.asarray(weights[rows], jnp.float32))
-        for name, values in _signals(*block, jnp.float32(alpha), missing).items():
+        block = (
+            jax.device_put(np.asarray(by_date[rows], np.float32)),
+            jax.device_put(member.T[rows]),
+            jax.device_put(np.asarray(weights[rows], np.float32)),
+        )
+        for name, values in _signals(*block, np.float32(alpha), missing).items():
             signals[name][:, rows] = np.asarray(values).T
     return signals
 

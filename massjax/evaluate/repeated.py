@@ -86,12 +86,12 @@ def signal_rank_ic(repetitions: Repetitions, signal: Float[np.ndarray, "N T"]) -
     signal = np.where(repetitions.member[:, repetitions.dates], signal[:, repetitions.dates], np.nan)
     exact = len(signal) <= PAIRS_UP_TO
     values = signal if exact else average_ranks(signal)
-    returns = jnp.asarray(repetitions.returns if exact else average_ranks(repetitions.returns), jnp.float32)
+    returns = jax.device_put(np.asarray(repetitions.returns if exact else average_ranks(repetitions.returns), np.float32))
     found = []
     for rows in _blocks(repetitions, 1):
-        columns = jnp.asarray(repetitions.draws.columns[:, repetitions.dates[rows]].T)
-        today = jnp.asarray(values[:, rows].T, jnp.float32)
-        found.append(np.asarray(_signal_block(today, returns, columns, jnp.asarray(repetitions.draws.stocks), exact)).T)
+        columns = jax.device_put(repetitions.draws.columns[:, repetitions.dates[rows]].T)
+        today = jax.device_put(np.asarray(values[:, rows].T, np.float32))
+        found.append(np.asarray(_signal_block(today, returns, columns, jax.device_put(repetitions.draws.stocks), exact)).T)
     return np.concatenate(found, axis=1) if found else np.empty((len(repetitions.draws), 0))
 
 
@@ -108,17 +108,17 @@ def weights_rank_ic(
     """
     exact = len(repetitions.returns) <= PAIRS_UP_TO
     returns_ranks = np.empty((0, 0)) if exact else average_ranks(repetitions.returns)
-    returns = jnp.asarray(repetitions.returns, jnp.float32)
+    returns = jax.device_put(np.asarray(repetitions.returns, np.float32))
     found = []
     for rows in _blocks(repetitions, len(repetitions.scores), dates.size):
         chosen = dates[rows]
         block = (
-            jnp.asarray(repetitions.scores[:, :, chosen], jnp.float32),
-            jnp.asarray(repetitions.member[:, chosen]),
-            jnp.asarray(weights[:, rows].swapaxes(0, 1), jnp.float32),
-            jnp.asarray(repetitions.draws.columns[:, chosen].T),
+            jax.device_put(np.asarray(repetitions.scores[:, :, chosen], np.float32)),
+            jax.device_put(repetitions.member[:, chosen]),
+            jax.device_put(np.asarray(weights[:, rows].swapaxes(0, 1), np.float32)),
+            jax.device_put(repetitions.draws.columns[:, chosen].T),
         )
-        stocks, alpha = jnp.asarray(repetitions.draws.stocks), jnp.float32(repetitions.alpha)
+        stocks, alpha = jax.device_put(repetitions.draws.stocks), np.float32(repetitions.alpha)
         of_block = _weights_block(*block, stocks, returns, alpha, signal, repetitions.missing, exact)
         found.append(np.asarray(of_block).T if exact else _of_sorted(np.asarray(of_block), repetitions, returns_ranks, chosen))
     return np.concatenate(found, axis=1) if found else np.empty((len(repetitions.draws), 0))
@@ -136,16 +136,16 @@ def sums_rank_ic(
     """
     exact = len(repetitions.returns) <= PAIRS_UP_TO
     returns_ranks = np.empty((0, 0)) if exact else average_ranks(repetitions.returns)
-    returns = jnp.asarray(repetitions.returns, jnp.float32)
+    returns = jax.device_put(np.asarray(repetitions.returns, np.float32))
     found = []
     for rows in _blocks(repetitions, len(ranks)):
         chosen = repetitions.dates[rows]
         of_block = _sums_block(
-            jnp.asarray(np.moveaxis(ranks[:, :, rows], 2, 0), jnp.float32),
-            jnp.asarray(np.moveaxis(signs[:, :, rows], 2, 0), jnp.float32),
-            jnp.asarray(repetitions.member[:, chosen].T),
-            jnp.asarray(repetitions.draws.columns[:, chosen].T),
-            jnp.asarray(repetitions.draws.stocks),
+            jax.device_put(np.asarray(np.moveaxis(ranks[:, :, rows], 2, 0), np.float32)),
+            jax.device_put(np.asarray(np.moveaxis(signs[:, :, rows], 2, 0), np.float32)),
+            jax.device_put(repetitions.member[:, chosen].T),
+            jax.device_put(repetitions.draws.columns[:, chosen].T),
+            jax.device_put(repetitions.draws.stocks),
             returns,
             exact,
         )
@@ -167,7 +167,7 @@ def single_rank_ics(
         draws: which of them.
         missing: `zero` takes a missing value as 0.
     """
-    ranked = jnp.asarray(unit_ranks(repetitions.returns).T, jnp.float32)
+    ranked = jax.device_put(np.asarray(unit_ranks(repetitions.returns).T, np.float32))
     columns, stocks = repetitions.draws.columns[draws], repetitions.draws.stocks[draws]
     in_place = bool((stocks == np.arange(stocks.shape[1])).all())
     chosen, devices = ranked_dates(repetitions, len(values)), device_count()
@@ -178,8 +178,8 @@ def single_rank_ics(
         rows, here = chosen[places], some_dates(values, chosen[places])
         there = repetitions.member.T[rows, None]
         here = np.where(there, np.where(np.isnan(here), 0.0, here) if missing == "zero" else here, np.nan)
-        ranks = jnp.asarray(np.moveaxis(unit_ranks(np.moveaxis(here, 2, 0)), 0, 2), jnp.float32)
-        block = _single_block(ranks, ranked, jnp.asarray(columns[:, rows].T), jnp.asarray(stocks), in_place)
+        ranks = jax.device_put(np.asarray(np.moveaxis(unit_ranks(np.moveaxis(here, 2, 0)), 0, 2), np.float32))
+        block = _single_block(ranks, ranked, jax.device_put(columns[:, rows].T), jax.device_put(stocks), in_place)
         found[:, :, places] = np.transpose(np.asarray(block), (2, 1, 0))
     return found
 
