@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from massjax.machine import usable_cores
+
+THREADS_FROM = 1 << 20
+"""Numbers above which they are ranked on all cores."""
 NUMBERS_AT_ONCE = 1 << 16
 """Numbers that are ranked, or combined, at once: so many lie in a core's nearest caches."""
 
@@ -28,8 +34,16 @@ def average_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..
     """
     columns = values.reshape(len(values), math.prod(values.shape[1:]))
     ranks = np.empty(columns.shape)
-    for some in column_blocks(*columns.shape):
+
+    def rank(some: slice) -> None:
         ranks[:, some] = row_ranks(columns[:, some].T).T
+
+    if columns.size <= THREADS_FROM:
+        for some in column_blocks(*columns.shape):
+            rank(some)
+    else:
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            deque(pool.map(rank, column_blocks(*columns.shape)), maxlen=0)
     return ranks.reshape(values.shape)
 
 
