@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from massjax.engine.finite.agents import sample_agents
     from massjax.errors import MassjaxError
     from massjax.evaluate.walk_forward import WalkForward, walk_forward
-    from massjax.market import Feature, Panel, load_panel
+    from massjax.market import Feature, Panel
+    from massjax.panel_of_config import load_panel
     from massjax.scores.scores import Scores
     from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Posterior, Search, SearchResult, search_window
     from massjax.timing import Timing
@@ -40,7 +41,7 @@ _HOME = {
     "aggregate": "massjax.engine",
     "fitness": "massjax.engine",
     "load_config": "massjax.config",
-    "load_panel": "massjax.market",
+    "load_panel": "massjax.panel_of_config",
     "sample_agents": "massjax.engine",
     "search_window": "massjax.search",
     "walk_forward": "massjax.evaluate.walk_forward",

@@ -119,7 +119,7 @@ def url(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     pytest.importorskip("obstore", reason="object storage needs obstore: pip install 'massjax[s3]'")
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
-    return f"s3://scores/{uuid.uuid4().hex}/s.zarr"
+    return f"s3://scores/{uuid.uuid4().hex}/s"
 
 
 @pytest.fixture

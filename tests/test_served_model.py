@@ -13,15 +13,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from massjax.errors import ModelError
-from massjax.models.language_model import Sampling
-from massjax.models.probabilities import calibrated, choice_probabilities, expected_score
-from massjax.models.question import Prompt
-from massjax.models.settings import ScoringSettings
+from massjax.models.answer import Answer
+from massjax.models.forms import Form, Rate, Write
+from massjax.models.identity import identity_digest
+from massjax.models.probabilities import calibrated, expected_score
+from massjax.models.question import Prompt, Question
+from massjax.models.settings import ModelSettings
 from tests.test_end_to_end import model as model
 
 needs_vllm = pytest.mark.skipif(
@@ -70,46 +73,55 @@ def _up(url: str) -> bool:
         return False
 
 
+def asked(model: Any, prompts: list[Prompt], form: Form) -> list[Answer]:
+    digest = identity_digest(model.identity())
+    return model.answer([Question(digest, prompt, form) for prompt in prompts])
+
+
+def probabilities(answers: list[Answer]) -> np.ndarray:
+    return np.array([answer.probability for answer in answers], np.float32)
+
+
 def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from massjax.models.server import ServedModel
-    from massjax.models.vllm import VLLMModel
+    from massjax.models.in_process import VLLM
+    from massjax.models.remote import Server
 
     words = ("strong uptrend", "flat", "strong downtrend", "unknown", "calm", "wild")
     prompts = [Prompt("You rate stocks.", f"Momentum: {a}. Risk: {b}. Rate it from 1 to 5.") for a in words for b in words]
-    settings = ScoringSettings(model=str(model), prefill="Rating: ", dtype="float32", max_model_len=512)
-    offline = VLLMModel(settings)
+    settings = ModelSettings(model=str(model), dtype="float32", max_model_len=512)
+    five, eight = Rate(("1", "2", "3", "4", "5"), "Rating: "), Write(8)
+    offline = VLLM(settings)
     try:
-        expected = choice_probabilities(offline.ask(prompts).logprobs)
-        text = offline.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0]
+        expected = asked(offline, prompts, five)
+        (text,) = asked(offline, prompts[:1], eight)
     finally:
         offline.close()
     with served(model, tmp_path / "server.log") as url:
         endpoint = {"url": url, "key_variable": "MASSJAX_TEST_KEY", "concurrency": 16}
-        online = ScoringSettings.model_validate({**settings.model_dump(exclude={"endpoint"}), "engine": "openai", "endpoint": endpoint})
+        online = ModelSettings.model_validate({**settings.model_dump(exclude={"endpoint"}), "engine": "openai", "endpoint": endpoint})
         monkeypatch.setenv("MASSJAX_TEST_KEY", "wrong")
         with pytest.raises(ModelError, match="MASSJAX_TEST_KEY"):
-            ServedModel(online)
+            Server(online)
         monkeypatch.setenv("MASSJAX_TEST_KEY", KEY)
-        answering = ServedModel(online)
+        answering = Server(online)
         try:
-            answers = answering.ask([*prompts, Prompt("x", "long " * 600)])
-            assert set(answers.failures) == {len(prompts)}
-            found = choice_probabilities(answers.logprobs[:-1])
+            answers = asked(answering, [*prompts, Prompt("x", "long " * 600)], five)
+            assert [row for row, found in enumerate(answers) if found.failure is not None] == [len(prompts)]
             assert answering.identity()["served_model"] == "small"
-            assert answering.write(prompts[:1], [Sampling(8, 0.0, 0)]).texts[0] == text
-            assert answers.prompt_tokens[:-1].min() > 20
+            assert asked(answering, prompts[:1], eight)[0].text == text.text
+            assert min(found.prompt_tokens for found in answers[:-1]) > 20
         finally:
             answering.close()
-        chat = {**online.model_dump(), "prefill": "", "endpoint": {**endpoint, "api": "chat", "top_logprobs": 1000}}
-        answering = ServedModel(ScoringSettings.model_validate(chat))
+        chat = {**online.model_dump(), "endpoint": {**endpoint, "api": "chat", "top_logprobs": 1000, "minimum_listed_mass": 0.0}}
+        answering = Server(ModelSettings.model_validate(chat))
         try:
-            by_chat = choice_probabilities(answering.ask(prompts[:4]).logprobs)
+            by_chat = asked(answering, prompts[:4], Rate(five.choices))
         finally:
             answering.close()
-    score, reference = (expected_score(calibrated(choices.probability, None)) for choices in (found, expected))
+    score, reference = (expected_score(calibrated(probabilities(found), None)) for found in (answers[:-1], expected))
     np.testing.assert_allclose(score, reference, atol=1e-3)
-    np.testing.assert_allclose(found.mass, expected.mass, atol=2e-3)
+    np.testing.assert_allclose([found.mass for found in answers[:-1]], [found.mass for found in expected], atol=2e-3)
     assert reference.std() > 0
-    assert np.isfinite(by_chat.probability).all()
-    assert (by_chat.mass < found.mass[:4]).all()
+    assert np.isfinite(probabilities(by_chat)).all()
+    assert all(chatted.mass < found.mass for chatted, found in zip(by_chat, answers, strict=False))
     assert KEY not in (tmp_path / "server.log").read_text()

@@ -80,18 +80,22 @@ class ObjectPlace:
         """The objects under a longer prefix."""
         return ObjectPlace(self._store, f"{self.path.rstrip('/')}/{name}", f"{self._prefix}{name}/")
 
-    @contextlib.contextmanager
-    def _told(self, action: str, name: str) -> Iterator[None]:
-        """Turn an error of obstore into a `StoreError` without its text, which may quote credentials."""
-        from obstore.exceptions import BaseError
+    def _told(self, action: str, name: str) -> contextlib.AbstractContextManager[None]:
+        return told(action, f"{self}/{name}".rstrip("/"))
 
-        try:
-            yield
-        except (BaseError, OSError) as error:
-            status = re.search(r"status code: (\d{3})", str(error))
-            said = f"{type(error).__name__}{f', HTTP status {status[1]}' if status else ''}"
-            advice = _ADVICE.get(type(error).__name__) or _ADVICE.get(status[1] if status else "") or _CONNECTION
-            raise StoreError(f"{f'{self}/{name}'.rstrip('/')}: cannot {action} ({said}): {advice}") from None
+
+@contextlib.contextmanager
+def told(action: str, where: object) -> Iterator[None]:
+    """Turn an error of obstore under this block into a `StoreError` without its text, which may quote credentials."""
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        status = re.search(r"status code: (\d{3})", str(error))
+        said = f"{type(error).__name__}{f', HTTP status {status[1]}' if status else ''}"
+        advice = _ADVICE.get(type(error).__name__) or _ADVICE.get(status[1] if status else "") or _CONNECTION
+        raise StoreError(f"{where}: cannot {action} ({said}): {advice}") from None
 
 
 _DENIED = "check the credentials in the environment and the bucket's permissions"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from massjax.errors import ConfigError, DataError, did_you_mean, error_context
+from massjax.errors import ConfigError, DataError, did_you_mean
 from massjax.market.agreement import disagreements
 from massjax.market.calendar import calendar_warnings, long_gaps
 from massjax.market.coverage import lost_returns
@@ -29,56 +28,13 @@ from massjax.market.sp500 import load_sp500
 from massjax.market.tables import load_tables
 from massjax.row_words import counted
 
-if TYPE_CHECKING:
-    from massjax.config import RunConfig
 
-
-def load_panel(config: MarketSettings | RunConfig | Path | str) -> Panel:
-    """The market panel that `config` describes.
-
-    Features see all earlier data of the source, also from before `market.start`; forward returns see later data, also from
-    after `market.end`. Nothing else dated t depends on anything later than the close of t. Stocks that are never a member
-    are left out; the stocks do not depend on `market.start` and `market.end`. `market.only` takes some of them, after everything
-    that compares stocks has been computed from all.
-
-    Args:
-        config: market settings, a run configuration, or the path of its file.
+def load_panel(settings: MarketSettings) -> Panel:
+    """The market panel that market settings describe; see `massjax.load_panel`, which also takes a configuration.
 
     Raises:
-        ConfigError: the configuration file is wrong.
-        DataError: the data is missing, malformed or too short; the message names file, column, date and stock.
-
-    Returns:
-        A `Panel`. `forward_returns[h]` is the simple return from the first close one can trade at, `execution_lag` dates after the
-        decision, to the close h dates later: `p[t + lag + h] / p[t + lag] - 1`.
-
-    Example:
-        Twenty large US stocks, adjusted closes of which come with massjax's dependency skfolio. An order given at a close is filled at
-        the next (`execution_lag` 1), and the return over five days begins there:
-
-        >>> import numpy as np, massjax as mj
-        >>> from massjax.config import MarketSettings
-        >>> panel = mj.load_panel(MarketSettings(source="sp500", start="2022-01-03", end="2022-03-31", horizons=[5], execution_lag=1))
-        >>> panel
-        Panel(20 stocks × 62 dates, prices, 4 modalities)
-        >>> panel.stocks[:3], panel.modalities()
-        (('AAPL', 'AMD', 'BAC'), ('price', 'price_feature', 'risk', 'cross_industry'))
-        >>> p = panel.prices[0]
-        >>> bool(np.isclose(panel.forward_returns[5][0, 0], p[6] / p[1] - 1))
-        True
+        ConfigError, DataError: as it does.
     """
-    if isinstance(config, Path | str):
-        from massjax.config import load_config
-
-        section = load_config(config).market
-        with error_context(config):
-            return load_panel(section)
-    settings = config if isinstance(config, MarketSettings) else getattr(config, "market", None)
-    if not isinstance(settings, MarketSettings):
-        raise ConfigError(
-            f"load_panel: expected the path of a configuration file, a RunConfig or MarketSettings, not {type(config).__name__}; "
-            "make settings of a mapping with massjax.config.MarketSettings(**mapping)"
-        )
     panel = _read(settings)
     known = panel.stocks
     if settings.periods_per_year is not None:

@@ -36,17 +36,24 @@ def known_identity(settings: ModelSettings) -> dict[str, str]:
     Raises:
         ModelError: the folder that the settings name does not exist or is not whole.
     """
+    stated = stated_identity(settings)
+    if settings.engine == "fake":
+        return stated
+    if settings.engine == "openai":
+        chat = settings.endpoint is not None and settings.endpoint.api == "chat"
+        return stated if chat else {**stated, "model": _name(settings), **_files(settings, weights=False)}
+    return {**stated, **_version(), "model": _name(settings), **_files(settings, weights=True)}
+
+
+def stated_identity(settings: ModelSettings) -> dict[str, str]:
+    """What of a model's identity the settings alone tell: no file is read, and no package looked up."""
     if settings.engine == "fake":
         return {"engine": "fake", "model": NOISE, "seed": str(settings.seed)}
     if settings.engine == "openai":
         return _served(settings)
-    dtype = {} if settings.dtype == "auto" else {"dtype": settings.dtype}
     return {
         "engine": "vllm",
-        **_version(),
-        "model": _name(settings),
-        **_files(settings, weights=True),
-        **dtype,
+        **({} if settings.dtype == "auto" else {"dtype": settings.dtype}),
         "head_dtype": settings.head_dtype,
         "compile": str(settings.compile).lower(),
         "tensor_parallel_size": str(settings.tensor_parallel_size),
@@ -105,7 +112,6 @@ def _served(settings: ModelSettings) -> dict[str, str]:
     return {
         "engine": f"openai {endpoint.api}",
         "mass": LISTED.format(endpoint.top_logprobs) if chat else EXACT,
-        **({} if chat else {"model": _name(settings), **_files(settings, weights=False)}),
         **{name: value for name, value in shaped.items() if value},
     }
 

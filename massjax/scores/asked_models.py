@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from massjax.answers.log import AnswerLog
 from massjax.errors import ModelError
 from massjax.machine import Machine
 from massjax.models.dtype import resolved_dtype
-from massjax.models.identity import as_recorded, identity_digest, known_identity, matching_identity
+from massjax.models.identity import as_recorded, identity_digest, known_identity, matching_identity, stated_identity
 from massjax.models.settings import ModelSettings
 from massjax.scores.inputs import Inputs
 
@@ -52,7 +53,10 @@ def _asked(settings: ModelSettings, identities: Mapping[str, Mapping[str, str]],
     try:
         known = known_identity(settings)
     except ModelError as error:
-        known, unread = _named_only(settings), f"the answers could not be compared with the model's files: {error}"
+        known, unread = stated_identity(settings), f"the answers could not be compared with the model's files: {error}"
+        identities = {
+            digest: identity for digest, identity in identities.items() if _name_of(identity.get("model", "")) == _name_of(settings.model)
+        }
     found = matching_identity(known, identities, counts)
     if found is not None:
         return AskedModel(as_recorded(settings, identities[found]), identities[found], found, True, unread)
@@ -61,6 +65,6 @@ def _asked(settings: ModelSettings, identities: Mapping[str, Mapping[str, str]],
     return AskedModel(resolved, identity, identity_digest(identity), False, unread)
 
 
-def _named_only(settings: ModelSettings) -> dict[str, str]:
-    """What settings alone say of a model whose files are not here."""
-    return {"engine": settings.engine, "head_dtype": settings.head_dtype, "compile": str(settings.compile).lower()}
+def _name_of(model: str) -> str:
+    """The last part of a model's name, which it keeps wherever its folder is."""
+    return Path(model.partition("@")[0]).name

@@ -18,7 +18,7 @@ from massjax.agents.protocols.staged import Staged, apply_stages, form_of_stage
 from massjax.agents.settings import Stage
 from massjax.answers.log import ANSWERED, REASONS, UNKNOWN, AnswerLog
 from massjax.errors import ModelError, StoreError
-from massjax.models.failures import Reason
+from massjax.models.failures import Failure, Reason
 from massjax.models.forms import Form, Rate, Write
 from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, expected_score
 from massjax.models.question import Prompt, Question, question_keys
@@ -120,7 +120,7 @@ class Resolver:
         """Which texts an archetype lacks, and why, where they were asked for."""
         found = self.log.answers(np.frombuffer(b"".join(question.key for question in turn.open), dtype="<u8").reshape(-1, 2))
         why = next((answer.failure for answer in found if answer is not None and answer.failure is not None), None)
-        said = "" if why is None else f" ({why.reason.value}{f': {why.words}' if why.words else ''})"
+        said = "" if why is None else f" ({_said(why)})"
         lacks = f"archetype {archetype.name!r}: stage {turn.stage!r} lacks {counted(len(turn.open), 'text')}{said}"
         return f"{lacks}; run python -m massjax.precompute to ask for {'it' if len(turn.open) == 1 else 'them'}"
 
@@ -229,9 +229,14 @@ def _prior(asks: Asks, log: AnswerLog, archetype: str, choices: int) -> Float32[
         return None
     probability, _, codes = log.choices(asks.prior, choices)
     if codes[0] != ANSWERED:
-        why = "" if codes[0] == UNKNOWN else f" ({REASONS[codes[0]]})"
+        (found,) = log.answers(asks.prior)
+        why = "" if found is None or found.failure is None else f" ({_said(found.failure)})"
         raise ModelError(f"archetype {archetype!r}: the content-free prompt that calibrates its scores was not answered{why}")
     return np.maximum(probability[0].astype(np.float32), np.float32(SMALLEST_PRIOR))
+
+
+def _said(failure: Failure) -> str:
+    return f"{failure.reason.value}: {failure.words}" if failure.words else failure.reason.value
 
 
 def date_blocks(dates: int, together: int) -> Iterator[slice]:

@@ -10,6 +10,7 @@ from massjax.answers.log import AnswerLog
 from massjax.errors import ModelError, StoreError
 from massjax.machine import this_machine
 from massjax.models.forms import Rate
+from massjax.models.identity import NOT_COUNTED, stated_identity
 from massjax.models.question import question_keys
 from massjax.scores import tensor
 from massjax.scores.asked_models import asked_models
@@ -67,7 +68,18 @@ def misfit(inputs: Inputs, held: MadeFrom) -> str | None:
     """Why scores that were made from something are not those that a run wants; None where they are."""
     template = held.settings.get("prompt_template", "")
     acceptable = acceptable_templates(inputs)
-    return difference(held, inputs.made_from(template if template in acceptable else acceptable[0]))
+    why = difference(held, inputs.made_from(template if template in acceptable else acceptable[0]))
+    return why or _other_model(inputs, held)
+
+
+def _other_model(inputs: Inputs, held: MadeFrom) -> str | None:
+    """In what the settings of a model differ from those that it answered under; its files are not read."""
+    for name, settings in inputs.models().items():
+        answered = held.models.get(name, {})
+        for field, value in stated_identity(settings).items():
+            if field not in NOT_COUNTED and answered.get(field, value) != value:
+                return f"the model of {name or 'scoring'}: its {field} was {answered[field]!r}, this run has {value!r}"
+    return None
 
 
 def refuse_earlier(store: Place) -> None:

@@ -49,11 +49,11 @@ def labelled_cells(
     archetypes = tuple(table["archetype"].unique(maintain_order=True).to_list())
     stocks, dates = tuple(table["stock"].unique().sort().to_list()), table["date"].unique().sort().to_numpy().astype("datetime64[D]")
     score = np.full((len(dates), len(archetypes), len(stocks)), np.nan, np.float32)
-    rows = {name: row for row, name in enumerate(archetypes)}
+    rows, columns = ({name: place for place, name in enumerate(names)} for names in (archetypes, stocks))
     places = (
         np.searchsorted(dates, table["date"].to_numpy().astype("datetime64[D]")),
         np.array([rows[name] for name in table["archetype"].to_list()], dtype=np.intp),
-        np.searchsorted(np.array(stocks, dtype=str), table["stock"].to_numpy().astype(str)),
+        np.array([columns[name] for name in table["stock"].to_list()], dtype=np.intp),
     )
     score[places] = table["score"].to_numpy()
     return archetypes, stocks, dates, score

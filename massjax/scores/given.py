@@ -33,9 +33,12 @@ def scores_from_file(path: Path) -> Scores:
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"scores.path: {path}: cannot be read as {path.suffix or 'parquet'}: {error}") from None
     try:
-        return Scores.from_frame(frame)
+        found = Scores.from_frame(frame)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"scores.path: {path}: {error}") from None
+    if not found.archetypes:
+        raise DataError(f"scores.path: {path}: holds no score")
+    return found
 
 
 def align(found: Scores, panel: Panel, into: Float32[np.ndarray, "T K N"], rows: slice | Sequence[int]) -> tuple[str, ...]:

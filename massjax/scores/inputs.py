@@ -146,7 +146,7 @@ def prepare(config: RunConfig) -> Inputs:
     Raises:
         ConfigError, DataError: a setting or the market data is wrong.
     """
-    panel = load_panel(config)
+    panel = load_panel(config.market)
     given = None if config.scores is None else scores_from_file(config.scores.path)
     archetypes = (*_given_archetypes(given), *resolve_archetypes(config.agents, panel))
     check_features(panel, config.agents)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,9 +90,9 @@ def difference(held: MadeFrom, wanted: MadeFrom) -> str | None:
         held: what is there.
         wanted: what the run wants; of its archetypes those that a model is asked for.
     """
-    for name, value in wanted.settings.items():
-        if held.settings.get(name) != value:
-            return f"the setting {name}: they were made with {held.settings.get(name)!r}, this run has {value!r}"
+    for name, value, there in _settings(held.settings, wanted.settings):
+        if there != value:
+            return f"the setting {name}: they were made with {there!r}, this run has {value!r}"
     for name, definition in wanted.archetypes.items():
         there = held.archetypes.get(name)
         if there is None:
@@ -115,3 +115,14 @@ def difference(held: MadeFrom, wanted: MadeFrom) -> str | None:
                 f"{wanted.dates[changed.argmax()]}"
             )
     return None
+
+
+def _settings(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Each setting that a run wants, and the one that is there; of models and stages, which archetypes name, each by itself."""
+    for name, value in wanted.items():
+        there = held.get(name)
+        if isinstance(value, Mapping):
+            named = there if isinstance(there, Mapping) else {}
+            yield from ((f"{name}.{entry}", one, named.get(entry)) for entry, one in value.items())
+        else:
+            yield name, value, there

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from massjax.answers.objects import object_store
+from massjax.answers.objects import ObjectPlace, object_store, told
 from massjax.settings import is_url
 
 Place: TypeAlias = Path | str
@@ -36,10 +36,7 @@ def names_in(place: Place) -> list[str]:
     if not is_url(place):
         folder = Path(place)
         return sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
-    import obstore
-
-    found = obstore.list_with_delimiter(object_store(str(place)))
-    return sorted({str(prefix).rstrip("/").rpartition("/")[2] for prefix in found["common_prefixes"]})
+    return ObjectPlace.open(str(place)).names()
 
 
 def remove(place: Place) -> None:
@@ -50,5 +47,6 @@ def remove(place: Place) -> None:
     import obstore
 
     store = object_store(str(place))
-    for page in obstore.list(store):
-        obstore.delete(store, [one["path"] for one in page])
+    with told("delete", place):
+        for page in obstore.list(store):
+            obstore.delete(store, [one["path"] for one in page])

@@ -11,7 +11,6 @@ class ScoresSettings(Settings):
     """Somebody's own scores in place of a language model's."""
 
     path: ConfigPath = Field(
-        description="File in parquet or CSV with the columns `date`, `stock`, `archetype` and `score` (in [0, 1], higher for better "
-        "stocks), a row for each score; or the folder of a score tensor or store. All archetypes in it take part, beside the "
-        "rules of `agents`."
+        description="File in parquet or CSV with the columns `date`, `stock`, `archetype` and `score`: a row for each score, in [0, 1], "
+        "higher for better stocks; or the folder of a score tensor or store. All archetypes in it take part, beside the rules of `agents`."
     )

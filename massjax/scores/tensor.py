@@ -26,7 +26,7 @@ import zarr
 from jaxtyping import Float16, Float32, Shaped, UInt8
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from massjax.answers import durable
+from massjax.answers import durable, objects
 from massjax.errors import StoreError
 from massjax.scores.made_from import MadeFrom
 from massjax.scores.places import Place, store_at
@@ -187,7 +187,8 @@ def new_group(place: Place) -> Iterator[zarr.Group]:
         StoreError: it cannot be written.
     """
     if not isinstance(place, Path):
-        yield zarr.create_group(store_at(place), zarr_format=3, overwrite=True)
+        with objects.told("write the score tensor", place):
+            yield zarr.create_group(store_at(place), zarr_format=3, overwrite=True)
         return
     with durable.told("write the score tensor", place):
         durable.make_folder(place.parent)
@@ -203,13 +204,28 @@ def new_group(place: Place) -> Iterator[zarr.Group]:
 
 
 def _put_in_place(folder: Path, place: Path) -> None:
-    """Rename a folder to a place; where another process has just done so with a tensor of the same name, that one stays."""
-    shutil.rmtree(place, ignore_errors=True)
+    """Rename a folder to a place, unless another process has just put a sound tensor of the same name there; a damaged one gives way."""
+    for attempt in range(2):
+        try:
+            folder.rename(place)
+        except OSError as error:
+            if attempt or error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            if is_sound(place):
+                return
+            damaged = place.parent / durable.temporary_name()
+            place.rename(damaged)
+            shutil.rmtree(damaged, ignore_errors=True)
+        else:
+            return
+
+
+def is_sound(place: Place) -> bool:
+    """Whether a whole tensor is at a place, with the content that it was written with."""
     try:
-        folder.rename(place)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
+        return not verify(open_group(place))
+    except StoreError:
+        return False
 
 
 def open_group(place: Place) -> zarr.Group:
@@ -266,9 +282,10 @@ def read(group: zarr.Group, name: str, dates: slice = slice(None)) -> np.ndarray
         return np.asarray(array[dates])
     except (KeyError, FileNotFoundError):
         raise StoreError(f"{group.store_path}: was taken away meanwhile, as by precompute, which writes a new one; start again") from None
-    except (ValueError, RuntimeError, OSError) as error:
+    except Exception as error:  # zarr, its codecs and stores tell of damage by errors of many kinds
+        said = error if isinstance(error, ValueError | RuntimeError) else type(error).__name__
         raise StoreError(
-            f"{group.store_path}: {name!r} is damaged ({error}); run python -m massjax.precompute: it writes the tensor again from "
+            f"{group.store_path}: {name!r} is damaged ({said}); run python -m massjax.precompute: it writes the tensor again from "
             "the answers, and asks nothing"
         ) from None
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from massjax.agents.archetype import Archetype
-from massjax.errors import StoreError
 from massjax.progress import Tell
 from massjax.scores import tensor
 from massjax.scores.build import Resolver, date_blocks, opinions
@@ -60,7 +59,7 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
     made_from = inputs.made_from(resolver.template.sha256, identities, _answers_hash(resolver))
     place = inside(store, TENSORS, made_from.digest)
     names = [archetype.name for archetype in archetypes]
-    if not _there(place):
+    if not tensor.is_sound(place):
         with tensor.new_group(place) as group:
             writer = tensor.TensorWriter(group, panel.dates, names, panel.stocks)
             for start in range(0, len(archetypes), writer.archetypes_together):
@@ -71,14 +70,6 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
             writer.finish(made_from)
     _remove_others(store, made_from.digest)
     return _summary(resolver, Scores.open(place))
-
-
-def _there(place: Place) -> bool:
-    """Whether a sound tensor is at a place."""
-    try:
-        return not tensor.verify(tensor.open_group(place))
-    except StoreError:
-        return False
 
 
 def _summary(resolver: Resolver, scores: Scores) -> Written:

@@ -17,6 +17,7 @@ from massjax.evaluate.settings import EvaluateSettings
 from massjax.market.settings import FeaturesTable, MarketSettings
 from massjax.models.settings import ScoringSettings
 from massjax.portfolio.settings import BacktestSettings
+from massjax.scores.settings import ScoresSettings
 from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Search
 from massjax.settings import absolute, validate
 
@@ -152,7 +153,7 @@ def test_an_impossible_override_is_refused(assignment: str) -> None:
         (AGENTS + "market:", ["market: expected a mapping, found nothing"]),
         ("", ["expected a mapping of settings", "found nothing"]),
         ("name: x\n\tmarket: {}", ["not valid YAML", "never with tabs"]),
-        ("name: x", ["'agents' is missing"]),
+        ("name: x", ["agents: no archetypes: list them under agents.archetypes"]),
         ("- 1", ["expected a mapping"]),
         ("a: [", ["not valid YAML"]),
     ],
@@ -206,8 +207,9 @@ def test_settings_are_immutable_hashable_and_replaceable() -> None:
 def test_sections_stand_on_their_own() -> None:
     assert MarketSettings().source == "sp500"
     assert ScoringSettings().engine == "vllm"
+    assert AgentsSettings().archetypes == ()
     with pytest.raises(ConfigError, match="here"):
-        validate(AgentsSettings, {}, "here")
+        validate(ScoresSettings, {}, "here")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ def test_sections_stand_on_their_own() -> None:
         (lambda: BacktestSettings(quantil=0.1), "BacktestSettings: unknown key 'quantil' .did you mean 'quantile'"),
         (lambda: EvaluateSettings(backtest={"evry": 3}), "EvaluateSettings: unknown key 'backtest.evry' .did you mean 'every'"),
         (lambda: DifferentialEvolution(smallest_scale=2.0), "smallest_scale 2.0 is above largest_scale 1.0"),
-        (lambda: RunConfig(), "RunConfig: 'agents' is missing"),
+        (lambda: RunConfig(), "RunConfig: agents: no archetypes: list them"),
     ],
 )
 def test_a_fault_made_in_python_is_named_as_in_a_file(make: Callable[[], object], message: str) -> None:

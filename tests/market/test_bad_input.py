@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
+import massjax as mj
 from massjax.errors import ConfigError, DataError
 from massjax.market import load_panel
 from massjax.market.settings import FeaturesTable, MarketSettings, MembershipTable, PricesTable, ReturnsTable, StocksTable
@@ -185,7 +186,7 @@ def test_a_setting_that_does_not_fit_the_data_names_its_file(tables) -> None:
         "agents: {archetypes: [{name: a, modalities: [price]}]}\n"
     )
     with pytest.raises(ConfigError, match=r"run.yaml: market.features: 'beta_6m' is the name of a standard price feature"):
-        load_panel(file)
+        mj.load_panel(file)
 
 
 def test_a_stock_described_twice(tables) -> None:

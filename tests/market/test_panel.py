@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+import massjax as mj
 from massjax.errors import ConfigError, DataError
-from massjax.market import Feature, MarketFact, Panel, load_panel
+from massjax.market import Feature, MarketFact, Panel
 from massjax.market.panel import TEXT_SCHEMA
 
 
@@ -98,4 +99,4 @@ def test_what_is_no_whole_date_is_refused(panel: Panel, end: object) -> None:
 
 def test_a_mapping_is_no_configuration() -> None:
     with pytest.raises(ConfigError, match=r"expected the path of a configuration file, .* not dict; make settings"):
-        load_panel({"source": "sp500"})  # type: ignore[arg-type]
+        mj.load_panel({"source": "sp500"})  # type: ignore[arg-type]

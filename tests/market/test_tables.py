@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import massjax as mj
 from massjax.agents import resolve_archetypes
 from massjax.agents.settings import AgentsSettings
 from massjax.config import RunConfig
@@ -176,7 +177,7 @@ def test_a_run_configuration_and_its_file_load_alike(tables) -> None:
         "agents: {archetypes: [{name: a, modalities: [price]}]}\n"
     )
     for given in (config, path, str(path)):
-        np.testing.assert_array_equal(load_panel(given).prices, load_panel(settings).prices)
+        np.testing.assert_array_equal(mj.load_panel(given).prices, load_panel(settings).prices)
 
 
 def test_stocknet_loads_by_configuration_alone(shared_dir: Path, tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ market:
 agents: {{archetypes: [{{name: a, modalities: [posts]}}]}}
 """
     )
-    panel = load_panel(path)
+    panel = mj.load_panel(path)
     assert (len(panel.stocks), str(panel.dates[0]), str(panel.dates[-1])) == (88, "2012-09-04", "2017-09-01")
     assert panel.modalities() == ("price", "price_feature", "risk", "cross_industry", "posts")
     assert len(panel.names) == len(panel.sectors) == 88

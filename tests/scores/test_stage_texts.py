@@ -131,8 +131,7 @@ def test_stopped_between_texts_it_goes_on_without_writing_one_again(staged: dict
     with pytest.raises(KeyboardInterrupt):
         run(config, Stopping)
     resolver = opened(config)[0]
-    (strategy,) = [one for one in resolver.log.models().values()]
-    kept = strategy.answers
+    kept = len(resolver.log)
     open_texts = resolver.turn(next(one for one in resolver.inputs.asking if one.name == "advised"))
     assert (open_texts.asks, open_texts.stage) == (None, "analyst_note")
     found = run(config)

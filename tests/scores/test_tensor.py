@@ -69,7 +69,9 @@ def test_what_is_written_is_read_labelled(place: Path) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 3), st.sampled_from([0, 2]))
-def test_any_shape_written_in_any_parts(tmp_path_factory: pytest.TempPathFactory, kinds: int, stocks: int, together: int, choices: int) -> None:
+def test_any_shape_written_in_any_parts(
+    tmp_path_factory: pytest.TempPathFactory, kinds: int, stocks: int, together: int, choices: int
+) -> None:
     values = cells(kinds, (45, kinds, stocks), choices)
     cell_limit, tensor.CHUNK_CELLS = tensor.CHUNK_CELLS, together * stocks * tensor.DATES_IN_CHUNK
     try:
@@ -138,10 +140,14 @@ def test_a_damaged_chunk_is_found_on_reading(place: Path, name: str, how: str) -
         data = bytearray((place / "facts/c/0/0").read_bytes())
     chunk.write_bytes(data[: {"cut": len(data) - 3, "empty": 0}.get(how, len(data))])
     array = name.split("/")[0]
-    with pytest.raises(StoreError, match=rf"'{array}' is damaged|cannot be read|no score tensor"):
+
+    def read() -> None:
         found = Scores.open(place)
         assert found.made_from is not None
         getattr(found, array)(slice(None))
+
+    with pytest.raises(StoreError, match=rf"'{array}' is damaged|no score tensor"):
+        read()
 
 
 def test_bits_flipped_anywhere_are_found_by_reading_or_verifying(place: Path, tmp_path: Path) -> None:
@@ -157,7 +163,9 @@ def test_bits_flipped_anywhere_are_found_by_reading_or_verifying(place: Path, tm
         file.write_bytes(data)
         try:
             found = Scores.open(copy)
-            same = all(np.array_equal(getattr(found, name)(), getattr(cells(), name), equal_nan=True) for name in ("score", "mass", "status"))
+            same = all(
+                np.array_equal(getattr(found, name)(), getattr(cells(), name), equal_nan=True) for name in ("score", "mass", "status")
+            )
             made = found.made_from
             assert made is not None
             known = (found.archetypes, found.stocks, found.dates.tolist(), made.digest) == (NAMES, STOCKS, DATES.tolist(), MADE.digest)

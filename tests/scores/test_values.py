@@ -1,4 +1,4 @@
-"""Scores from answers, against a slow plain reference: expected place of the choices, calibrated, NaN with its reason where there is none."""
+"""Scores from answers, against a slow plain reference: the expected choice, calibrated; NaN with its reason where there is none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ from tests.small_store import written
 def reference(found: Run, name: str, n: int, t: int, *, calibrate: bool, least: float) -> tuple[float, Status]:
     """A score by plain arithmetic, from the questions of its cell put to the fake model once more."""
     asked = found.resolver.conversation(found.archetype(name), n, t)
-    answers = dict(zip([title for title, _ in asked], Fake(found.resolver.inputs.config.scoring).answer([q for _, q in asked]), strict=True))
+    answers = dict(
+        zip([title for title, _ in asked], Fake(found.resolver.inputs.config.scoring).answer([q for _, q in asked]), strict=True)
+    )
     answer = answers["score"]
     assert answer.probability is not None
     if answer.mass < least:
