@@ -25,7 +25,8 @@ from timing import Size
 
 import massjax as mj
 from massjax.engine.devices import spread_candidates
-from massjax.engine.evaluation import Window, in_tiles, prepare_window, window_fitness
+from massjax.engine.evaluation import in_tiles, window_fitness
+from massjax.engine.windows import Window, prepare_window
 from massjax.search import MeanRankIC
 
 SIZES = {

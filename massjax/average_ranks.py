@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from massjax.machine import usable_cores
+
+THREADS_FROM = 1 << 20
+"""Numbers above which they are ranked on all cores."""
 NUMBERS_AT_ONCE = 1 << 16
 """Numbers that are ranked, or combined, at once: so many lie in a core's nearest caches."""
 
@@ -28,8 +34,16 @@ def average_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..
     """
     columns = values.reshape(len(values), math.prod(values.shape[1:]))
     ranks = np.empty(columns.shape)
-    for some in column_blocks(*columns.shape):
+
+    def rank(some: slice) -> None:
         ranks[:, some] = row_ranks(columns[:, some].T).T
+
+    if columns.size <= THREADS_FROM:
+        for some in column_blocks(*columns.shape):
+            rank(some)
+    else:
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            deque(pool.map(rank, column_blocks(*columns.shape)), maxlen=0)
     return ranks.reshape(values.shape)
 
 
@@ -48,17 +62,29 @@ def unit_ranks(values: Float[np.ndarray, "N ..."]) -> Float[np.ndarray, "N ..."]
 def row_ranks(values: Float[np.ndarray, "M N"]) -> Float[np.ndarray, "M N"]:
     """Average rank of each value within its row, by one sort a row; what is not finite is left out of the ranking, and is NaN."""
     known = np.isfinite(values)
-    keys = np.where(known, values, np.inf)
-    order = np.argsort(keys, axis=1)
-    ordered = np.take_along_axis(keys, order, axis=1)
-    ranks = np.empty(keys.shape)
-    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(1.0, keys.shape[1] + 1), keys.shape), axis=1)
-    equal = ordered[:, 1:] == ordered[:, :-1]
-    tied = np.flatnonzero((equal & (ordered[:, 1:] < np.inf)).any(axis=1))
-    if tied.size:
-        ranks[tied[:, None], order[tied]] = _shared(equal[tied])
+    order, tied, shared = row_order(np.where(known, values, np.inf))
+    ranks = np.empty(values.shape)
+    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(1.0, values.shape[1] + 1), values.shape), axis=1)
+    ranks[tied[:, None], order[tied]] = shared
     ranks[~known] = np.nan
     return ranks
+
+
+def row_order(keys: Float[np.ndarray, "M N"]) -> tuple[Int[np.ndarray, "M N"], Int[np.ndarray, " S"], Float[np.ndarray, "S N"]]:
+    """Sort each row.
+
+    Args:
+        keys: not NaN; infinity stands for what has no rank.
+
+    Returns:
+        The place in the row of its lowest key, the second lowest and so on; which rows hold finite keys that are equal; and of these the
+        average rank of the lowest, the second lowest and so on. It is 1, 2, 3, ... in all others.
+    """
+    order = np.argsort(keys, axis=1)
+    ordered = np.take_along_axis(keys, order, axis=1)
+    equal = ordered[:, 1:] == ordered[:, :-1]
+    tied = np.flatnonzero((equal & (ordered[:, 1:] < np.inf)).any(axis=1))
+    return order, tied, _shared(equal[tied])
 
 
 def column_blocks(rows: int, columns: int) -> Iterator[slice]:

@@ -202,7 +202,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     settings, lag = config.evaluate, config.market.execution_lag
     forward_returns, returns = judged_returns(panel, lag), close_to_close(panel, lag)
     timings = [search.timing(settings, lag, panel.dates) for search in searches] or [settings.timing(lag, dates=panel.dates)]
-    first = first_evaluated(timings, panel.dates)
+    first = first_evaluated(timings, panel.dates, [search.lookback_field for search in searches])
     free, names = free_memory(), [archetype.name for archetype in archetypes]
     if LIGHTGBM in settings.controls:
         lightgbm_package()

@@ -29,6 +29,7 @@ from jaxtyping import Array, Bool, Float
 from massjax.engine import fitness, prepare_window
 from massjax.engine.devices import over_devices
 from massjax.engine.inputs import AnyArray
+from massjax.errors import ConfigError
 from massjax.search.base import Search
 from massjax.search.loop import run_search, search_window
 from massjax.search.objectives import MeanRankIC, Objective
@@ -202,8 +203,8 @@ class SearchContract:
                 "`init` and `step` run under jax.jit: shapes, branches and Python numbers cannot depend on values (jnp.where chooses "
                 f"between values); {type(error).__name__}: {_first_line(error)}"
             ) from error
-        except TypeError as error:
-            raise AssertionError(f"`step` must give a state of the shapes and types that it was given: {_first_line(error)}") from error
+        except ConfigError as error:
+            raise AssertionError(str(error)) from error
 
     def _program(self) -> str:
         """The text of the search as XLA is given it, traced anew."""

@@ -142,7 +142,15 @@ def test_leakage_is_refused_or_marked() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"evaluate": {"lookback": 500}}, r"lookback: 500 dates do not fit.*has 103 \(2022-01-03 to 2022-05-31\)"),
+        ({"evaluate": {"lookback": 500}}, r"^evaluate\.lookback: 500 dates do not fit.*has 103 \(2022-01-03 to 2022-05-31\)"),
+        (
+            {"search": [{"method": "annealing"}, {"method": "posterior", "lookback": 500}]},
+            r"^search\.1\.lookback: 500 dates do not fit: .*has 103",
+        ),
+        (
+            {"market": {"end": "2022-03-31"}, "search": [{"method": "posterior", "lookback": "auto"}]},
+            r"^search\.0\.lookback: 60 dates do not fit \(the fewest that auto begins with\): .*has 62",
+        ),
         ({"evaluate": {"horizon": 3}}, "no forward returns over 3 trading days, only over: 1, 5, 10"),
         ({"search": [{"method": "annealing"}, {"method": "anealing"}]}, r"^search\.1: .*did you mean 'annealing'"),
         ({"search": [{"method": "annealing", "chans": 3}]}, r"^search\.0: .*did you mean 'chains'"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -24,56 +24,23 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
-from massjax.engine.pairs import EqualStocks, equal_stocks, pair_covariance, pair_gains
-from massjax.engine.ranks import PAIRS_UP_TO, Returns, correlation, rank_correlation, rank_returns
-from massjax.engine.signals import (
-    PRODUCT_FROM,
-    Opinions,
-    balance,
-    prepare_opinions,
-    prepare_products,
-    product_signal,
-    ranking_signal,
-)
+from massjax.engine.pairs import pair_covariance, pair_gains
+from massjax.engine.ranks import PAIRS_UP_TO, correlation, rank_correlation
+from massjax.engine.signals import PRODUCT_FROM, balance, prepare_products, product_signal, ranking_signal
 from massjax.engine.sorting import SORTED_TILE, sorted_covariance
+from massjax.engine.windows import Window, as_rows, in_blocks, prepare_window
 from massjax.labels import check_labels
 
 CPU_TILE = 256
 """Candidates evaluated together on a CPU where pairs are compared: what is read again stays in a core's caches (`benchmarks/kernel.py`)."""
 ACCELERATOR_BYTES = 1 << 28
 """Bytes of signals held together on an accelerator, which is fastest with as many candidates at once as fit."""
-ROWS_TOGETHER = 1024
-"""Stocks times dates evaluated together on one block of dates; smaller blocks cost more overhead than work."""
 CHECKED_TOGETHER = 32
 """Candidates ranked again together by the exact method, where stocks tie by coincidence."""
 
 
 Ranking: TypeAlias = Literal["pairs", "compiled", "network"]
 """A method to rank stocks: all pairs compared, the sort that numba compiles for a CPU, or a sorting network."""
-
-
-class Window(NamedTuple):
-    """A look-back window ready for many candidates; the pytree that every search evaluates on.
-
-    Attributes:
-        opinions: the archetypes' scores.
-        returns: the forward returns of the members, ranked.
-        equal: stocks that have both, grouped where their scores are equal.
-    """
-
-    opinions: Opinions
-    returns: Returns
-    equal: EqualStocks
-
-    @property
-    def stocks(self) -> int:
-        """Number of stocks N, members or not."""
-        return self.returns.values.shape[-1]
-
-    @property
-    def dates(self) -> int:
-        """Number of dates D."""
-        return self.returns.values.shape[0]
 
 
 @in_float32
@@ -151,23 +118,6 @@ def _fitness(
     return gathered(window_fitness(prepare_window(scores, member, forward_returns, missing), weights, alpha, signal))
 
 
-def prepare_window(
-    scores: Float[Array, "K N D"], member: Bool[Array, "N D"], forward_returns: Float[Array, "N D"], missing: Missing
-) -> Window:
-    """Compute once what all candidates share: centred scores, ranked returns, and the stocks whose scores are equal.
-
-    Args:
-        scores: NaN where an archetype has none.
-        member: True where the stock is in the universe.
-        forward_returns: NaN where unknown.
-        missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
-    """
-    opinions = prepare_opinions(scores, member, missing)
-    known = jnp.where(member, forward_returns, jnp.nan).T
-    returns = rank_returns(known, opinions.present.max(axis=1) > 0)
-    return Window(opinions, returns, equal_stocks(opinions, returns.common, returns.ranks))
-
-
 def window_fitness(window: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, " P"]:
     """Mean RankIC of each candidate over a prepared window; pure, to be called under `jax.jit`.
 
@@ -223,13 +173,16 @@ def window_rank_ic(window: Window, weights: Float[Array, "P K"], alpha: Float[Ar
 def block_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B P"]:
     """RankIC of each date of a block and each candidate; NaN on dates that are skipped.
 
-    What numba compiles is for a CPU: the platform that the program is lowered for decides, not the one that lowers it.
+    The platform that the program is lowered for decides how candidates are ranked and how many at once, not the one that lowers it: what
+    numba compiles is for a CPU.
     """
-    if ranking_method(block.stocks) != "compiled":
-        return _rank_ic(block, weights, alpha, signal=signal, method=ranking_method(block.stocks))
-    here = _compiled_rank_ic if weights.shape[1] < PRODUCT_FROM else partial(_rank_ic, method="compiled")
-    elsewhere = partial(_rank_ic, signal=signal, method=portable_method(block.stocks))
-    return lax.platform_dependent(block, weights, alpha, cpu=partial(here, signal=signal), default=elsewhere)
+    here, portable = ranking_method(block.stocks), portable_method(block.stocks)
+    if here == "compiled" and weights.shape[1] < PRODUCT_FROM:
+        on_cpu = partial(_compiled_rank_ic, signal=signal)
+    else:
+        on_cpu = partial(_rank_ic, signal=signal, method=here, tile=TILES[here])
+    elsewhere = partial(_rank_ic, signal=signal, method=portable, tile=accelerator_tile(block.stocks, block.dates, portable))
+    return lax.platform_dependent(block, weights, alpha, cpu=on_cpu, default=elsewhere)
 
 
 def _compiled_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B P"]:
@@ -237,36 +190,36 @@ def _compiled_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[
 
 
 def _rank_ic(
-    block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName, method: Ranking
+    block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName, method: Ranking, tile: int
 ) -> Float[Array, "B P"]:
-    """RankIC of each date of a block and each candidate, from signals that XLA computes, ranked by the method named."""
-    rows = as_rows(block.opinions)
-    covariance, square = _covariance(block, rows, weights, alpha, signal, method)
+    """RankIC of each date of a block and each candidate, from signals that XLA computes, ranked by the method named, a tile at a time."""
+    covariance, square = _covariance(block, weights, alpha, signal, method, tile)
     daily = correlation(covariance, square, jnp.sum(block.returns.ranks**2, axis=1, keepdims=True))
 
     def exact(which: Int[Array, " C"]) -> Float[Array, "B C"]:
-        return _exact_rank_ic(block, rows, balance(weights[which]).T, alpha, signal)
+        return _exact_rank_ic(block, balance(weights[which]).T, alpha, signal)
 
     return _replace_marked(daily, jnp.isnan(covariance).any(0), exact)
 
 
 def _covariance(
-    block: Window, rows: Opinions, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName, method: Ranking
+    block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName, method: Ranking, tile: int
 ) -> tuple[Float[Array, "B P"], Float[Array, "B P"]]:
     """`sum q r` and `sum q^2` of signal and return ranks, tile by tile; the first NaN for candidates that need `_exact_rank_ic`."""
     candidates = len(weights)
-    signal_of, covariance_of = signal_method(rows, alpha, signal), RANKING[method](block)
-    tiles = in_tiles(weights, tile_size(candidates, block.stocks, block.dates, method))
+    signal_of, covariance_of = signal_method(block, alpha, signal), RANKING[method](block)
+    tiles = in_tiles(weights, max(1, min(candidates, tile)))
     covariance, square = lax.map(lambda tile: covariance_of(signal_of(balance(tile).T)), tiles)
     covariance, square = (jnp.moveaxis(values, 0, 1).reshape(block.dates, -1)[:, :candidates] for values in (covariance, square))
     return covariance, square
 
 
-def signal_method(rows: Opinions, alpha: Float[Array, ""], signal: SignalName) -> Callable[[Float[Array, "K tile"]], Array]:
+def signal_method(block: Window, alpha: Float[Array, ""], signal: SignalName) -> Callable[[Float[Array, "K tile"]], Array]:
     """How signals are computed from weights: archetype by archetype, or for many archetypes by a matrix product, NaN where not exact."""
-    if len(rows.around) < PRODUCT_FROM:
+    if block.opinions.scores.shape[1] < PRODUCT_FROM:
+        rows = as_rows(block.opinions)
         return lambda tile: ranking_signal(rows, tile, alpha, signal)
-    products = prepare_products(rows)
+    products = prepare_products(as_rows(block.opinions)) if block.products is None else block.products
     return lambda tile: product_signal(products, tile, alpha, signal)
 
 
@@ -332,37 +285,10 @@ def _replace_marked(
     return lax.while_loop(lambda state: state[1].any(), some, (daily, marked))[0]
 
 
-def _exact_rank_ic(
-    block: Window, rows: Opinions, weights: Float[Array, "K C"], alpha: Float[Array, ""], signal: SignalName
-) -> Float[Array, "B C"]:
+def _exact_rank_ic(block: Window, weights: Float[Array, "K C"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B C"]:
     """RankIC of each date and candidate by ranking signals and returns anew, with every tie and every missing signal; slower."""
-    ranking = ranking_signal(rows, weights, alpha, signal).reshape(block.stocks, block.dates, -1)
+    ranking = ranking_signal(as_rows(block.opinions), weights, alpha, signal).reshape(block.stocks, block.dates, -1)
     return lax.map(lambda date: rank_correlation(*date), (jnp.moveaxis(ranking, 1, 0), block.returns))
-
-
-def in_blocks(window: Window) -> Window:
-    """A window with its dates split into blocks along a new leading axis, of about `ROWS_TOGETHER` rows (stocks times dates) each.
-
-    The last block is padded with dates without scores and returns, which have no RankIC.
-    """
-    blocks = -(-window.dates // max(1, ROWS_TOGETHER // max(window.stocks, 1)))
-    together = -(-window.dates // blocks)
-
-    def split(values: Array) -> Array:
-        padding = jnp.zeros((blocks * together - window.dates, *values.shape[1:]), values.dtype)
-        return jnp.concatenate([values, padding]).reshape(blocks, together, *values.shape[1:])
-
-    return jax.tree.map(split, window)
-
-
-def as_rows(opinions: Opinions) -> Opinions:
-    """Opinions of a block of dates as rows, all dates of the first stock first: [B, K, N] becomes [K, N * B], [B, N] becomes [N * B]."""
-
-    def rows(values: Array) -> Array:
-        moved = jnp.moveaxis(values, 0, -1)
-        return moved.reshape(*moved.shape[:-2], -1)
-
-    return Opinions(*(values if values.ndim == 1 else rows(values) for values in opinions))
 
 
 def in_tiles(weights: Float[Array, "P K"], tile: int) -> Float[Array, "tiles tile K"]:
@@ -373,9 +299,7 @@ def in_tiles(weights: Float[Array, "P K"], tile: int) -> Float[Array, "tiles til
     return padded.reshape(tiles, tile, archetypes)
 
 
-def tile_size(candidates: int, stocks: int, dates: int, method: Ranking) -> int:
-    """Candidates evaluated together: as many as fit the caches of a CPU core or `ACCELERATOR_BYTES` of an accelerator's memory."""
+def accelerator_tile(stocks: int, dates: int, method: Ranking) -> int:
+    """Candidates of a block of dates evaluated together on an accelerator: as many as fit into `ACCELERATOR_BYTES` of its memory."""
     tile = TILES[method]
-    if jax.default_backend() != "cpu":
-        tile = max(tile, ACCELERATOR_BYTES // (4 * max(stocks, min(stocks * dates, ROWS_TOGETHER), 1)) // tile * tile)
-    return max(1, min(candidates, tile))
+    return max(tile, ACCELERATOR_BYTES // (4 * max(stocks * dates, 1)) // tile * tile)

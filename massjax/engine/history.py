@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from massjax.engine.evaluation import prepare_window, window_rank_ic
+from massjax.engine.evaluation import window_rank_ic
 from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.windows import prepare_window
 
 BLOCK_CELLS = 4_000_000
 """Archetypes times stocks times dates prepared together at most; the preparation holds some ten numbers for each."""
@@ -41,7 +42,7 @@ def history_rank_ic(
     together = min(max(1, BLOCK_CELLS // max(archetypes * stocks, 1)), dates)
     found = np.empty((np.shape(weights)[0], dates), np.float32)
     history = [np.asarray(values) for values in (scores, member, forward_returns)]
-    candidates, share = jnp.asarray(weights, jnp.float32), jnp.asarray(alpha, jnp.float32)
+    candidates, share = np.asarray(weights, np.float32), np.asarray(alpha, np.float32)
     for start in range(0, dates, together):
         rows = np.minimum(np.arange(start, start + together), dates - 1)
         block = [values[..., rows] for values in history]

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from massjax.average_ranks import column_blocks
 from massjax.evaluate.candidates import EvaluationData
+from massjax.evaluate.controls import some_dates
 from massjax.evaluate.result import Strategy
 from massjax.statistics.series import SeriesSummary, summarize
 
@@ -50,7 +52,10 @@ def each_alone(data: EvaluationData, strategies: Sequence[Strategy]) -> tuple[Al
 
 def score_coverage(scores: Float[np.ndarray, "K N T"], member: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, " K"]:
     """Share of the members, over all dates, for which each archetype has a score."""
-    return np.asarray((np.isfinite(scores) & member).sum(axis=(1, 2)) / max(int(member.sum()), 1))
+    scored = np.zeros(len(scores), np.int64)
+    for rows in column_blocks(len(scores) * len(member), member.shape[1]):
+        scored += (np.isfinite(some_dates(scores, rows)) & member.T[rows, None]).sum(axis=(0, 2))
+    return scored / max(int(member.sum()), 1)
 
 
 def _mean_weights(strategy: Strategy) -> Float[np.ndarray, " K"]:

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from massjax.evaluate.controls import single_rank_ic
 from massjax.evaluate.procedures import Procedure
 from massjax.evaluate.settings import EvaluateSettings
-from massjax.statistics.cross_sections import CrossSections, cross_sections
+from massjax.statistics.cross_sections import Ranked, rank_members
 from massjax.timing import Timing
 
 
@@ -57,9 +57,9 @@ class EvaluationData:
         return single_rank_ic(self.scores, self.member, self.ranked_returns[horizon], missing=missing)
 
     @cached_property
-    def ranked_returns(self) -> Mapping[int, CrossSections]:
+    def ranked_returns(self) -> Mapping[int, Ranked]:
         """The members' forward returns of each horizon, ranked once for everything that is correlated with them."""
-        return {horizon: cross_sections(values, self.member) for horizon, values in self.forward_returns.items()}
+        return {horizon: rank_members(values, self.member) for horizon, values in self.forward_returns.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from massjax.average_ranks import unit_ranks
+from massjax.average_ranks import column_blocks, unit_ranks
+from massjax.engine.devices import device_count
 from massjax.engine.inputs import Missing
-from massjax.statistics.cross_sections import CrossSections, cross_sections, rank_correlations
+from massjax.statistics.cross_sections import Ranked, rank_correlations_of_many, rank_members
 from massjax.statistics.series import window_means
 from massjax.timing import Timing
 
@@ -101,22 +105,22 @@ def equal_risk(daily: Float[np.ndarray, "K T"], timing: Timing) -> Control:
         >>> equal_risk(daily, mj.Timing(lookback=4, gap=0, delay=0)).weights.round(3).tolist()
         [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [0.667, 0.333]]
     """
-    return Control(inverse_noise(daily, timing).T, np.full(daily.shape[1], np.nan))
-
-
-def inverse_noise(daily: Float[np.ndarray, "... K T"], timing: Timing) -> Float[np.ndarray, "... K T"]:
-    """Weights of `equal_risk`, for any number of series along leading axes; each date sums to 1."""
     mean, square = lookback_mean(daily, timing), lookback_mean(np.square(daily, dtype=np.float64), timing)
+    return Control(inverse_noise(mean, square).T, np.full(daily.shape[1], np.nan))
+
+
+def inverse_noise(mean: Float[np.ndarray, "... K T"], square: Float[np.ndarray, "... K T"]) -> Float[np.ndarray, "... K T"]:
+    """Weights of `equal_risk` from the means, over each look-back, of a daily RankIC and of its square; each date sums to 1."""
     spread = np.sqrt(np.maximum(square - mean**2, 0.0))
     inverse = np.where(np.isfinite(spread) & (spread > LEAST_NOISE), 1.0 / np.maximum(np.nan_to_num(spread, nan=1.0), LEAST_NOISE), 0.0)
     total = inverse.sum(axis=-2, keepdims=True)
-    return np.where(total > 0, inverse / np.where(total > 0, total, 1.0), 1.0 / daily.shape[-2])
+    return np.where(total > 0, inverse / np.where(total > 0, total, 1.0), 1.0 / mean.shape[-2])
 
 
 def single_rank_ic(
-    scores: Float[np.ndarray, "K N T"],
+    scores: Float[np.ndarray, "K N T"] | Sequence[Float[np.ndarray, "N T"]],
     member: Bool[np.ndarray, "N T"],
-    forward_returns: Float[np.ndarray, "N T"] | CrossSections,
+    forward_returns: Float[np.ndarray, "N T"] | Ranked,
     *,
     missing: Missing = "renormalize",
 ) -> Float[np.ndarray, "K T"]:
@@ -128,30 +132,57 @@ def single_rank_ic(
         forward_returns: NaN = unknown; or those of the members, ranked already.
         missing: `zero` scores a stock that an archetype did not look at 0; `renormalize` leaves it out.
     """
-    returns = forward_returns if isinstance(forward_returns, CrossSections) else cross_sections(forward_returns, member)
-    filled = (np.where(np.isnan(s), 0.0, s) if missing == "zero" else s for s in scores)
-    return np.stack([rank_correlations(cross_sections(s, member), returns) for s in filled])
+    returns = forward_returns if isinstance(forward_returns, Ranked) else rank_members(forward_returns, member)
+    found = np.empty((len(scores), member.shape[1]))
+
+    def fill(rows: slice) -> None:
+        here = some_dates(scores, rows)
+        filled = np.where(np.isnan(here), 0.0, here) if missing == "zero" else here
+        found[:, rows] = rank_correlations_of_many(filled, member[:, rows].T, returns.on(rows)).T
+
+    with ThreadPoolExecutor(device_count()) as pool:
+        deque(pool.map(fill, column_blocks(len(scores) * len(member), member.shape[1])), maxlen=0)
+    return found
+
+
+def some_dates(
+    values: Float[np.ndarray, "K N T"] | Sequence[Float[np.ndarray, "N T"]], rows: slice | Int[np.ndarray, " B"]
+) -> Float[np.ndarray, "B K N"]:
+    """Some dates of scores, or of features that lie apart in memory, the dates first; a view where scores are stored so."""
+    if isinstance(values, np.ndarray):
+        return np.moveaxis(values, 2, 0)[rows]
+    return np.stack([one[:, rows].T for one in values], axis=1)
 
 
 def learned_signs(daily: Float[np.ndarray, "... T"], timing: Timing) -> Float[np.ndarray, "... T"]:
     """The sign of each feature's mean RankIC over the look-back; 0 where it has none."""
-    means = lookback_mean(daily, timing)
+    return signs_of(lookback_mean(daily, timing))
+
+
+def signs_of(means: Float[np.ndarray, "... T"]) -> Float[np.ndarray, "... T"]:
+    """The sign of each mean; 0 where there is none."""
     return np.where(np.isfinite(means), np.sign(means), 0.0)
 
 
-def feature_ranks(values: Float[np.ndarray, "F N T"], member: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, "F N T"]:
+def feature_ranks(
+    values: Float[np.ndarray, "F N T"] | Sequence[Float[np.ndarray, "N T"]], member: Bool[np.ndarray, "N T"]
+) -> Float[np.ndarray, "F N T"]:
     """Average rank of each member among those that have the feature, from -1/2 to 1/2; 0, the middle, where it has not."""
-    found = np.zeros(values.shape)
+    found = np.zeros((len(values), *member.shape))
     for row, feature in zip(found, values, strict=True):
         row[:] = np.nan_to_num(unit_ranks(np.where(member, feature, np.nan)))
     return found
 
 
 def signed_sum(
-    ranks: Float[np.ndarray, "F N T"], signs: Float[np.ndarray, "F T"], member: Bool[np.ndarray, "N T"]
+    values: Sequence[Float[np.ndarray, "N T"]], signs: Float[np.ndarray, "F T"], member: Bool[np.ndarray, "N T"]
 ) -> Float[np.ndarray, "N T"]:
-    """The sum of the features' ranks, each with its sign; NaN off-universe."""
-    return np.where(member, np.einsum("fnt,ft->nt", ranks, signs).round(9), np.nan)
+    """The sum of the ranks of F features (see `feature_ranks`), each with its sign; NaN off-universe."""
+    found = np.empty(member.shape)
+    for rows in column_blocks(*member.shape):
+        ranks = feature_ranks([feature[:, rows] for feature in values], member[:, rows])
+        found[:, rows] = np.where(member[:, rows], np.einsum("fnt,ft->nt", ranks, signs[:, rows]).round(9), np.nan)
+    return found
 
 
 def lookback_mean(daily: Float[np.ndarray, "... T"], timing: Timing) -> Float[np.ndarray, "... T"]:
@@ -159,5 +190,21 @@ def lookback_mean(daily: Float[np.ndarray, "... T"], timing: Timing) -> Float[np
 
     NaN where the window is not complete or holds nothing.
     """
-    start, end, full = timing.windows_of_applied(daily.shape[-1])
-    return np.where(full, window_means(daily, start, end), np.nan)
+    dates = np.arange(daily.shape[-1])
+    return lookback_mean_of(daily, dates, timing, dates)
+
+
+def lookback_mean_of(
+    daily: Float[np.ndarray, "... E"], dates: Int[np.ndarray, " E"], timing: Timing, applied: Int[np.ndarray, " D"]
+) -> Float[np.ndarray, "... D"]:
+    """`lookback_mean` for the weights of some dates, of a series that is there on some dates alone.
+
+    Args:
+        daily: the series; NaN = unknown.
+        dates: indices, ascending, of what is there; all others are unknown.
+        timing: which dates decide, and when.
+        applied: indices of the dates whose weights are decided.
+    """
+    start, end, full = (values[applied] for values in timing.windows_of_applied(int(applied.max(initial=-1)) + 1))
+    means = window_means(daily, np.searchsorted(dates, start), np.searchsorted(dates, end))
+    return np.where(full, means, np.nan)

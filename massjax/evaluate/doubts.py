@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
+from massjax.average_ranks import column_blocks
 from massjax.evaluate.candidates import EvaluationData
+from massjax.evaluate.controls import some_dates
 from massjax.evaluate.result import UNIFORM, Strategy
 from massjax.row_words import counted, first_few
 
@@ -40,11 +42,16 @@ def _alike(data: EvaluationData, archetypes: Sequence[str]) -> Iterator[str]:
 
 
 def _constant_scores(data: EvaluationData, archetypes: Sequence[str]) -> Iterator[str]:
-    flat = []
-    for name, scores in zip(archetypes, data.scores, strict=True):
-        scored, differs = _scored_and_differing(scores, data.member)
-        if scored.any() and (scored & ~differs).sum() >= MOSTLY * scored.sum():
-            flat.append(f"{name} ({(scored & ~differs).sum():,} of {counted(int(scored.sum()), 'date')})")
+    scored, same = np.zeros((2, len(archetypes)), np.int64)
+    for rows in column_blocks(len(archetypes) * len(data.member), data.member.shape[1]):
+        known, differs = _scored_and_differing(some_dates(data.scores, rows), data.member.T[rows, None])
+        scored += known.sum(axis=0)
+        same += (known & ~differs).sum(axis=0)
+    flat = [
+        f"{name} ({alike:,} of {counted(int(dates), 'date')})"
+        for name, alike, dates in zip(archetypes, same, scored, strict=True)
+        if dates and alike >= MOSTLY * dates
+    ]
     if flat:
         score = "scores" if len(flat) == 1 else "score"
         yield f"{counted(len(flat), 'archetype')} {score} all stocks alike on most dates, which then tell nothing: {first_few(flat, 5)}"
@@ -67,7 +74,7 @@ def _cancelling(data: EvaluationData, strategies: Sequence[Strategy]) -> Iterato
 
 def _constant_returns(data: EvaluationData) -> Iterator[str]:
     horizon = data.settings.horizon
-    known, differs = _scored_and_differing(data.forward_returns[horizon], data.member)
+    known, differs = _scored_and_differing(data.forward_returns[horizon].T, data.member.T)
     same = known & ~differs
     if same.any():
         first = int(np.argmax(same))
@@ -85,9 +92,9 @@ def _short(strategies: Sequence[Strategy]) -> Iterator[str]:
 
 
 def _scored_and_differing(
-    values: Float[np.ndarray, "N T"], member: Bool[np.ndarray, "N T"]
-) -> tuple[Bool[np.ndarray, " T"], Bool[np.ndarray, " T"]]:
-    """Whether two members or more have a value on each date, and whether two of the values differ."""
+    values: Float[np.ndarray, "*B N"], member: Bool[np.ndarray, "*#B N"]
+) -> tuple[Bool[np.ndarray, "*B"], Bool[np.ndarray, "*B"]]:
+    """Whether two members or more have a value in each row, and whether two of the values differ."""
     known = np.isfinite(values) & member
-    high, low = np.where(known, values, -np.inf).max(axis=0), np.where(known, values, np.inf).min(axis=0)
-    return known.sum(axis=0) > 1, high > low
+    high, low = np.where(known, values, -np.inf).max(axis=-1), np.where(known, values, np.inf).min(axis=-1)
+    return known.sum(axis=-1) > 1, high > low

@@ -13,9 +13,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from massjax.engine.devices import device_count, spread_items
-from massjax.engine.evaluation import prepare_window
 from massjax.engine.history import history_rank_ic
 from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.windows import Window, cut_window, prepare_window, with_products
 from massjax.errors import ConfigError
 from massjax.row_words import counted
 from massjax.search.base import Estimator, Method, Search
@@ -33,8 +33,8 @@ SHORTEST_BUCKET, BUCKET_GROWTH = 64, 1.5
 IN_SAMPLE_CELLS = 50_000_000
 """Candidates times dates times stocks up to which an estimator's fitness in sample is computed on every date; above, on some."""
 
-SUMS_TO_ONE = 1e-3
-"""How far the sum of an estimator's weights may lie from 1."""
+ROUNDING = 1e-3
+"""How far the sum of weights may lie from 1, and a mean RankIC beyond it."""
 
 
 class Found(NamedTuple):
@@ -84,6 +84,7 @@ def find_weights(
         return _estimate(history, method, timing, key, alpha, signal, missing, daily_returns, progress)
     assert isinstance(method, Search)
     found = _search_dates(_members_first(history), method, timing, key, alpha, signal, missing, warm_start, progress)
+    check_searched(method, found.weights, found.fitness, found.defined, timing.first_search)
     return _apply_from(found, history[0].shape[2], history[0].shape[0], timing)
 
 
@@ -105,13 +106,18 @@ def _estimate(
     weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
     weights[timing.first_applied :] = on_date[timing.first_search : total - timing.delay]
     start, end, full = timing.windows_of_applied(total)
-    comparable = np.asarray((jnp.isfinite(returns) & member & jnp.isfinite(scores).any(axis=0)).sum(axis=0) > 1)
-    known = np.concatenate([[0], np.cumsum(comparable)])
+    known = np.concatenate([[0], np.cumsum(np.asarray(_comparable(scores, member, returns)))])
     searched = full & (known[end] > known[start])
     fitness = in_sample_fitness(history, weights, searched, timing, alpha=alpha, signal=signal, missing=missing)
     if progress is not None:
         progress(total - timing.first_search, total - timing.first_search)
     return Found(weights, fitness, np.full((total, 0), np.nan, np.float32), searched)
+
+
+@jax.jit
+def _comparable(scores: Float[Array, "K N T"], member: Bool[Array, "N T"], forward_returns: Float[Array, "N T"]) -> Bool[Array, " T"]:
+    """Dates on which at least two members have a score and a return."""
+    return (jnp.isfinite(forward_returns) & member & jnp.isfinite(scores).any(axis=0)).sum(axis=0) > 1
 
 
 @partial(jax.jit, static_argnames=("method", "timing", "signal", "missing"))
@@ -148,18 +154,48 @@ def check_estimated(method: Estimator, weights: object, dates: int, archetypes: 
         raise ConfigError(
             f"{name}: its weights have shape {found.shape}; expected one row a date, one column an archetype: {(dates, archetypes)}"
         )
+    if found.dtype.kind not in "fiub":
+        raise ConfigError(f"{name}: its weights have dtype {found.dtype}; expected real numbers")
+    advice = "an estimator returns non-negative weights that sum to 1, equal ones where it knows nothing"
+    _check_distributions(name, found, np.arange(dates), dates, advice)
+    return found
+
+
+def check_searched(
+    method: Search, weights: Float[np.ndarray, "S K"], fitness: Float[np.ndarray, " S"], defined: Bool[np.ndarray, " S"], first: int
+) -> None:
+    """Refuse what a search of one's own found that is no weights, or no RankIC; where its value is undefined, nothing is used.
+
+    Args:
+        method: the search.
+        weights, fitness: found on each date.
+        defined: whether the value of what was found is.
+        first: index of the first date searched.
+
+    Raises:
+        ConfigError: naming the search, and the first date on which its weights are unknown, negative, or do not sum to 1, or its fitness
+            lies outside [-1, 1].
+    """
+    name, advice = type(method).__name__, "a search hands `best` what `objective.judge` returns"
+    _check_distributions(name, weights[defined], first + np.flatnonzero(defined), len(weights), advice)
+    wrong = defined & (np.abs(fitness) > 1 + ROUNDING)
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise ConfigError(f"{name}: on the date of index {first + at} its fitness is {fitness[at]}, which is no mean RankIC; {advice}")
+
+
+def _check_distributions(name: str, found: Float[np.ndarray, "S K"], indices: Int[np.ndarray, " S"], dates: int, advice: str) -> None:
     for wrong, what in (
         (~np.isfinite(found).all(axis=1), "are not finite"),
         ((found < 0).any(axis=1), "are negative"),
-        (np.abs(found.sum(axis=1, dtype=np.float64) - 1) > SUMS_TO_ONE, "do not sum to 1"),
+        (np.abs(found.sum(axis=1, dtype=np.float64) - 1) > ROUNDING, "do not sum to 1"),
     ):
         if wrong.any():
             first = int(wrong.argmax())
             raise ConfigError(
-                f"{name}: on {counted(int(wrong.sum()), 'date')} of {dates} its weights {what}, first on the date of index {first}: "
-                f"{found[first].tolist()}; an estimator returns non-negative weights that sum to 1, equal ones where it knows nothing"
+                f"{name}: on {counted(int(wrong.sum()), 'date')} of {dates} its weights {what}, first on the date of index "
+                f"{indices[first]}: {found[first].tolist()}; {advice}"
             )
-    return found
 
 
 def in_sample_fitness(
@@ -180,7 +216,7 @@ def in_sample_fitness(
         return fitness
     most = max(1, IN_SAMPLE_CELLS // (total * stocks))
     chosen = chosen[:: -(-chosen.size // most)]
-    daily = history_rank_ic(*history, weights[chosen], alpha=jnp.asarray(alpha), signal=signal, missing=missing)
+    daily = history_rank_ic(*history, weights[chosen], alpha=alpha, signal=signal, missing=missing)
     start, end, _ = timing.windows_of_applied(total)
     fitness[chosen] = np.diagonal(window_means(daily, start[chosen], end[chosen]))
     return fitness
@@ -225,13 +261,13 @@ def _search_dates(
     archetypes, _, total = history[0].shape
     first, gap = timing.first_search, timing.gap or 0
     block = -(-min(DATES_PER_CALL, total - first) // device_count()) * device_count()
-    previous = jnp.full(archetypes, 1.0 / archetypes, jnp.float32)
-    parts = []
+    previous, parts = np.full(archetypes, 1.0 / archetypes, np.float32), []
     for start in range(first, total, block):
-        today = jnp.minimum(jnp.arange(start, start + block), total - 1)
+        today = np.minimum(np.arange(start, start + block, dtype=np.int32), total - 1)
         length = window_length(timing, min(start + block, total) - 1, total)
-        previous, part = _search_block(history, settings, length, gap, key, alpha, signal, missing, warm_start, today, previous)
-        parts.append(jax.device_get(part))
+        found = _search_block(history, settings, length, gap, key, alpha, signal, missing, warm_start, today, previous)
+        previous, part = jax.device_get(found)
+        parts.append(part)
         if progress is not None:
             progress(min(start + block, total) - first, total - first)
     return _OnDate(*(np.concatenate(column)[: total - first] for column in zip(*parts, strict=True)))
@@ -263,32 +299,49 @@ def _search_block(
 ) -> tuple[Float[Array, " K"], _OnDate]:
     """One search for each date of `today`, whose indices are traced, so that every block runs the same executable.
 
-    With a warm start, or an objective that holds to the weights of the date before, each search needs the one before it, and its
-    candidates are spread over the devices; otherwise the dates are.
+    The windows slide by a date from one search to the next: all dates of a block, or of a device's share of it, are prepared once. With a
+    warm start, or an objective that holds to the weights of the date before, each search needs the one before it, and its candidates are
+    spread over the devices; otherwise the dates are.
     """
     equal = jnp.full((settings.population, previous.shape[0]), 1.0 / previous.shape[0], jnp.float32)
     in_order = warm_start or settings.uses_previous
 
+    def first_of(date: Int[Array, ""]) -> Int[Array, ""]:
+        return jnp.maximum(date - gap - length, 0)
+
+    def prepared(today: Int[Array, " C"], history: History) -> tuple[Int[Array, ""], Window]:
+        """The dates of all windows of some searches, and the index of the first of them."""
+        span = min(length + len(today) - 1, history[0].shape[2])
+        first = jnp.minimum(first_of(today[0]), history[0].shape[2] - span)
+        scores, member, returns = (lax.dynamic_slice_in_dim(values, first, span, axis=-1) for values in history)
+        return first, prepare_window(scores, member, returns, missing)
+
     def search_date(
-        previous: Float[Array, " K"], date: Int[Array, ""], history: History, key: Key[Array, ""], alpha: Float[Array, ""]
+        previous: Float[Array, " K"],
+        date: Int[Array, ""],
+        before: Int[Array, ""],
+        dates: Window,
+        key: Key[Array, ""],
+        alpha: Float[Array, ""],
     ) -> _OnDate:
-        first = jnp.maximum(date - gap - length, 0)
-        scores, member, returns = (lax.dynamic_slice_in_dim(values, first, length, axis=-1) for values in history)
-        known = first + jnp.arange(length) < date - gap
-        window = prepare_window(scores, member & known[None, :], returns, missing)
+        first = first_of(date)
+        window = with_products(cut_window(dates, first - before, first + jnp.arange(length) < date - gap))
         start = equal.at[0].set(previous) if warm_start else equal
         objective = settings.make_objective(window, alpha, signal, previous if in_order else None)
         result = run_search(objective, settings, start, jax.random.fold_in(key, date))
         return _OnDate(result.weights, result.fitness, result.chain_fitness, ~jnp.isnan(result.value))
 
-    def in_turn(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _OnDate]:
-        found = search_date(previous, date, history, key, alpha)
-        return jnp.where(found.defined, found.weights, previous), found
-
-    def apart(today: Int[Array, " B"], *data: Any) -> _OnDate:
-        return lax.map(lambda date: search_date(previous, date, *data), today)
+    def apart(today: Int[Array, " C"], history: History, *data: Any) -> _OnDate:
+        dates = prepared(today, history)
+        return lax.map(lambda date: search_date(previous, date, *dates, *data), today)
 
     if in_order:
+        dates = prepared(today, history)
+
+        def in_turn(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _OnDate]:
+            found = search_date(previous, date, *dates, key, alpha)
+            return jnp.where(found.defined, found.weights, previous), found
+
         return lax.scan(in_turn, previous, today)
     return previous, spread_items(apart, today, history, key, alpha)
 

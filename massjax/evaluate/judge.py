@@ -9,12 +9,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
+from massjax.average_ranks import column_blocks
 from massjax.engine import aggregate
+from massjax.engine.devices import device_count, spread_items
 from massjax.engine.history import BLOCK_CELLS
 from massjax.engine.inputs import SIGNALS, Missing
-from massjax.statistics.cross_sections import CrossSections, cross_sections, plain_correlations, rank_correlations
+from massjax.statistics.cross_sections import Ranked, cross_sections, plain_correlations, rank_correlations, rank_members
 
 
 class Judged(NamedTuple):
@@ -51,7 +53,7 @@ def judge_weights(
         alpha: share of the mean in the combined signal.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
     """
-    returns = {horizon: cross_sections(values, member) for horizon, values in forward_returns.items()}
+    returns = {horizon: rank_members(values, member) for horizon, values in forward_returns.items()}
     return judge_signals(judged_signals(scores, member, weights, alpha=alpha, missing=missing), member, returns)
 
 
@@ -74,17 +76,22 @@ def judged_signals(
     """
     archetypes, stocks, dates = scores.shape
     signals: dict[str, np.ndarray] = {name: np.empty((stocks, dates), np.float32) for name in SIGNALS}
-    together = max(1, min(dates, BLOCK_CELLS // max(archetypes * stocks, 1)))
+    devices, by_date = device_count(), np.moveaxis(scores, 2, 0)
+    together = devices * max(1, min(-(-dates // devices), BLOCK_CELLS // max(archetypes * stocks, 1) // devices))
     for start in range(0, dates, together):
         rows = np.minimum(np.arange(start, start + together), dates - 1)
-        block = (jnp.asarray(scores[:, :, rows], jnp.float32), jnp.asarray(member[:, rows]), jnp.asarray(weights[rows], jnp.float32))
-        for name, values in _signals(*block, jnp.float32(alpha), missing).items():
-            signals[name][:, rows] = values
+        block = (
+            jax.device_put(np.asarray(by_date[rows], np.float32)),
+            jax.device_put(member.T[rows]),
+            jax.device_put(np.asarray(weights[rows], np.float32)),
+        )
+        for name, values in _signals(*block, np.float32(alpha), missing).items():
+            signals[name][:, rows] = np.asarray(values).T
     return signals
 
 
 def judge_signals(
-    signals: Mapping[str, Float[np.ndarray, "N T"]], member: Bool[np.ndarray, "N T"], returns: Mapping[int, CrossSections]
+    signals: Mapping[str, Float[np.ndarray, "N T"]], member: Bool[np.ndarray, "N T"], returns: Mapping[int, Ranked]
 ) -> Judged:
     """RankIC and IC of signals with the forward returns of each horizon, in float64.
 
@@ -93,24 +100,32 @@ def judge_signals(
         member: True where the stock is in the universe.
         returns: of the members, by horizon.
     """
-    rank_ic: dict[str, dict[int, np.ndarray]] = {name: {} for name in signals}
-    ic: dict[str, dict[int, np.ndarray]] = {name: {} for name in signals}
-    for name, values in signals.items():
-        signal = cross_sections(values, member)
-        for horizon, followed in sorted(returns.items()):
-            rank_ic[name][horizon] = rank_correlations(signal, followed)
-            ic[name][horizon] = plain_correlations(signal, followed)
+    dates = member.shape[1]
+    rank_ic: dict[str, dict[int, np.ndarray]] = {name: {h: np.empty(dates) for h in sorted(returns)} for name in signals}
+    ic: dict[str, dict[int, np.ndarray]] = {name: {h: np.empty(dates) for h in sorted(returns)} for name in signals}
+    for rows in column_blocks(*member.shape):
+        followed = {horizon: values.on(rows) for horizon, values in returns.items()}
+        for name, values in signals.items():
+            signal = cross_sections(values[:, rows], member[:, rows])
+            for horizon, after in followed.items():
+                rank_ic[name][horizon][rows] = rank_correlations(signal, after)
+                ic[name][horizon][rows] = plain_correlations(signal, after)
     return Judged(signals, rank_ic, ic)
 
 
 @partial(jax.jit, static_argnames="missing")
 def _signals(
-    scores: Float[Array, "K N T"], member: Bool[Array, "N T"], weights: Float[Array, "T K"], alpha: Float[Array, ""], missing: Missing
-) -> dict[str, Float[Array, "N T"]]:
-    def one_date(date: tuple[Array, Array, Array]) -> dict[str, Float[Array, " N"]]:
-        score, there, weight = date
-        signal = aggregate(score[:, :, None], there[:, None], weight[None], alpha=alpha, missing=missing)  # type: ignore[arg-type]
-        return {name: values[0, :, 0] for name, values in signal._asdict().items()}
+    scores: Float[Array, "T K N"], member: Bool[Array, "T N"], weights: Float[Array, "T K"], alpha: Float[Array, ""], missing: Missing
+) -> dict[str, Float[Array, "T N"]]:
+    """Signals of a block of dates, a share of them on each device."""
 
-    by_date = jax.lax.map(one_date, (jnp.moveaxis(scores, 2, 0), member.T, weights))
-    return {name: values.T for name, values in by_date.items()}
+    def apart(items: Int[Array, " B"], *data: Array) -> dict[str, Float[Array, "B N"]]:
+        scores, member, weights, alpha = data
+
+        def one_date(item: Int[Array, ""]) -> dict[str, Float[Array, " N"]]:
+            signal = aggregate(scores[item][:, :, None], member[item][:, None], weights[item][None], alpha=alpha, missing=missing)  # type: ignore[arg-type]
+            return {name: values[0, :, 0] for name, values in signal._asdict().items()}
+
+        return jax.lax.map(one_date, items)
+
+    return spread_items(apart, jnp.arange(len(scores)), scores, member, weights, alpha)

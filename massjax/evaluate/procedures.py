@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
 from massjax.engine.inputs import SignalName
-from massjax.evaluate.controls import best_of_means, feature_ranks, inverse_noise, learned_signs, lookback_mean
+from massjax.evaluate.controls import best_of_means, feature_ranks, inverse_noise, lookback_mean_of, signs_of
 from massjax.evaluate.judge import judged_signals
-from massjax.evaluate.repeated import Repetitions, signal_rank_ic, single_rank_ics, sums_rank_ic, weights_rank_ic
+from massjax.evaluate.repeated import Repetitions, ranked_dates, signal_rank_ic, single_rank_ics, sums_rank_ic, weights_rank_ic
 from massjax.timing import Timing
 
 FIT_DATES = 4
 """Dates whose fitness in sample is repeated."""
-TOGETHER_NUMBERS = 16_000_000
+TOGETHER_NUMBERS = 2_000_000
 """Draws times archetypes times dates of whose daily correlations means are taken at once."""
 
 
@@ -48,35 +48,41 @@ def fixed(repetitions: Repetitions, signal: Float[np.ndarray, "N T"]) -> Repeate
 def fixed_weights(repetitions: Repetitions, weights: Float[np.ndarray, " K"], ranked_by: SignalName) -> Repeated:
     """Weights that are the same on every date, and that no return had a part in."""
     alpha, missing = repetitions.alpha, repetitions.missing
-    every = np.tile(weights, (repetitions.member.shape[1], 1))
-    signal = judged_signals(repetitions.scores, repetitions.member, every, alpha=alpha, missing=missing)[ranked_by]
+    dates, signal = repetitions.dates, np.full(repetitions.member.shape, np.nan, np.float32)
+    scores, every = repetitions.scores[:, :, dates], np.tile(weights, (dates.size, 1))
+    signal[:, dates] = judged_signals(scores, repetitions.member[:, dates], every, alpha=alpha, missing=missing)[ranked_by]
     return fixed(repetitions, signal)
 
 
-def raw_features_repeated(repetitions: Repetitions, values: Float[np.ndarray, "F N T"], timing: Timing) -> Repeated:
+def raw_features_repeated(repetitions: Repetitions, values: Sequence[Float[np.ndarray, "N T"]], timing: Timing) -> Repeated:
     """The sum of the features' ranks, whose signs each draw learns anew."""
+    ranked, dates = ranked_dates(repetitions, len(values)), repetitions.dates
     alone = single_rank_ics(repetitions, values, slice(None), "renormalize")
-    signs = [learned_signs(daily, timing)[:, :, repetitions.dates] for daily in _some_draws(alone)]
-    ranks = feature_ranks(values[:, :, repetitions.dates], repetitions.member[:, repetitions.dates])
+    signs = [signs_of(lookback_mean_of(daily, ranked, timing, dates)) for daily in _some_draws(alone)]
+    ranks = feature_ranks([feature[:, dates] for feature in values], repetitions.member[:, dates])
     return Repeated(sums_rank_ic(repetitions, ranks, np.concatenate(signs)), _unfitted(repetitions))
 
 
 def best_single_repeated(repetitions: Repetitions, timing: Timing) -> Repeated:
     """All weight on the best archetype of the look-back, chosen anew under each draw."""
-    rank_ic, in_sample = [], []
+    rank_ic, in_sample, ranked = [], [], ranked_dates(repetitions, len(repetitions.scores))
+    places = np.searchsorted(ranked, repetitions.dates)
     for daily in _some_draws(repetitions.alone):
-        means = lookback_mean(daily, timing)
+        means = lookback_mean_of(daily, ranked, timing, repetitions.dates)
         best, decided = best_of_means(means)
-        own = np.take_along_axis(daily, best[:, None, :], axis=1)[:, 0]
-        rank_ic.append(np.where(decided, own, np.nan)[:, repetitions.dates])
-        fitness = np.take_along_axis(means, best[:, None, :], axis=1)[:, 0]
-        in_sample.append(row_means(fitness[:, repetitions.dates]))
+        own = np.take_along_axis(daily[:, :, places], best[:, None, :], axis=1)[:, 0]
+        rank_ic.append(np.where(decided, own, np.nan))
+        in_sample.append(row_means(np.take_along_axis(means, best[:, None, :], axis=1)[:, 0]))
     return Repeated(np.concatenate(rank_ic), np.concatenate(in_sample))
 
 
 def equal_risk_repeated(repetitions: Repetitions, timing: Timing, ranked_by: SignalName) -> Repeated:
     """Weights inverse to the noise of each archetype's RankIC in the look-back, which each draw has anew."""
-    weights = [np.moveaxis(inverse_noise(daily, timing), 1, 2)[:, repetitions.dates] for daily in _some_draws(repetitions.alone)]
+    weights, ranked = [], ranked_dates(repetitions, len(repetitions.scores))
+    for daily in _some_draws(repetitions.alone):
+        both = (daily, np.square(daily, dtype=np.float64))
+        mean, square = (lookback_mean_of(series, ranked, timing, repetitions.dates) for series in both)
+        weights.append(np.moveaxis(inverse_noise(mean, square), 1, 2))
     return Repeated(weights_rank_ic(repetitions, np.concatenate(weights), repetitions.dates, ranked_by), _unfitted(repetitions))
 
 
@@ -101,7 +107,7 @@ def row_means(values: Float[np.ndarray, "R D"]) -> Float[np.ndarray, " R"]:
     return np.where(count > 0, np.where(known, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
-def _some_draws(daily: Float[np.ndarray, "R K T"]) -> Iterator[Float[np.ndarray, "S K T"]]:
+def _some_draws(daily: Float[np.ndarray, "R K E"]) -> Iterator[Float[np.ndarray, "S K E"]]:
     """Some draws at a time."""
     together = max(1, TOGETHER_NUMBERS // max(daily.shape[1] * daily.shape[2], 1))
     return (daily[start : start + together] for start in range(0, len(daily), together))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,15 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from massjax.engine.devices import device_count, spread_items
-from massjax.engine.evaluation import Window
 from massjax.engine.inputs import Missing, SignalName, check_alpha
 from massjax.engine.pairs import equal_stocks
 from massjax.engine.ranks import rank_returns
 from massjax.engine.signals import prepare_opinions
-from massjax.evaluate.found import prepare_estimator, window_length
+from massjax.engine.windows import Window, kept_products
+from massjax.evaluate.found import estimated_weights, prepare_estimator, window_length
 from massjax.evaluate.procedures import Repeated, in_sample_rank_ic, row_means
 from massjax.evaluate.repeated import Repetitions, weights_rank_ic
 from massjax.search.base import Estimator, Method, Search
@@ -25,7 +26,7 @@ from massjax.search.loop import run_search
 from massjax.timing import Timing
 
 SEEDS = 5
-"""Seeds of a random search whose RankIC is compared, that of the run among them."""
+"""Seeds of a random method whose RankIC is compared, that of the run among them."""
 SHARE = 2.0
 """Cost of all repetitions of a search, in units of the search itself."""
 TOGETHER_NUMBERS = 200_000
@@ -53,29 +54,47 @@ def refitted(
     """
     if isinstance(method, Estimator):
         weights = _estimated(repetitions, method, timing, key)
-        return Repeated(
-            weights_rank_ic(repetitions, weights, repetitions.dates, ranked_by), in_sample_rank_ic(repetitions, weights, timing)
-        )
+        rank_ic = weights_rank_ic(repetitions, weights, repetitions.dates, ranked_by)
+        seeds: tuple[float, ...] = ()
+        if method.is_random(repetitions.fit_signal):
+            seeds = _seed_means(repetitions, rank_ic, _further_seeds(repetitions, method, timing, key), ranked_by)
+        return Repeated(rank_ic, in_sample_rank_ic(repetitions, weights, timing), seeds=seeds)
     assert isinstance(method, Search)
     return _searched(repetitions, method, timing, ranked_by, key, warm_start)
 
 
 def _estimated(repetitions: Repetitions, method: Estimator, timing: Timing, key: Key[Array, ""]) -> Float[np.ndarray, "R D K"]:
     """The weights that apply on the dates of the repetitions, under each draw."""
-    scores, member = jax.device_put((repetitions.scores.astype(np.float32), repetitions.member))
-    alpha = check_alpha(repetitions.alpha)
-    prepared = prepare_estimator(method, scores, member, timing, alpha, repetitions.fit_signal, repetitions.missing, key)
-    returns = jnp.asarray(repetitions.returns, jnp.float32)
-    daily = None if repetitions.daily_returns is None else jnp.asarray(repetitions.daily_returns, jnp.float32)
-    found_on = jnp.asarray(np.maximum(repetitions.dates - timing.delay, 0))
+    (prepared,), returns, daily = _ready(repetitions, method, timing, [key])
+    found_on = np.maximum(repetitions.dates - timing.delay, 0)
     draws, devices = repetitions.draws, device_count()
-    together = devices * max(1, min(MOST_TOGETHER, TOGETHER_NUMBERS // scores.shape[0] // scores.shape[2]))
+    archetypes, _, dates = repetitions.scores.shape
+    together = devices * max(1, min(MOST_TOGETHER, TOGETHER_NUMBERS // archetypes // dates))
     parts = []
     for start in range(0, len(draws), together):
         rows = np.minimum(np.arange(start, start + together), len(draws) - 1)
-        columns, stocks = jnp.asarray(draws.columns[rows]), jnp.asarray(draws.stocks[rows])
-        parts.append(np.asarray(_estimate_draws(method, prepared, returns, daily, columns, stocks, found_on, timing)))
+        found = _estimate_draws(method, prepared, returns, daily, draws.columns[rows], draws.stocks[rows], found_on, timing)
+        parts.append(np.asarray(found))
     return np.concatenate(parts)[: len(draws)]
+
+
+def _further_seeds(repetitions: Repetitions, method: Estimator, timing: Timing, key: Key[Array, ""]) -> Float[np.ndarray, "S D K"]:
+    """The weights that apply on the dates of the repetitions with the returns as they were, of seeds other than that of the run."""
+    keys = [jax.random.fold_in(key, seed) for seed in range(1, SEEDS)]
+    prepared, returns, daily = _ready(repetitions, method, timing, keys)
+    found_on = np.maximum(repetitions.dates - timing.delay, 0)
+    return np.stack([np.asarray(estimated_weights(method, ready, returns, timing, daily))[found_on] for ready in prepared])
+
+
+def _ready(
+    repetitions: Repetitions, method: Estimator, timing: Timing, keys: Sequence[Key[Array, ""]]
+) -> tuple[Iterator[Any], Float[Array, "N T"], Float[Array, "N T"] | None]:
+    """What the estimator makes of the scores with each key, one after the other, and the returns as they were."""
+    scores, member = jax.device_put((repetitions.scores.astype(np.float32), repetitions.member))
+    given = check_alpha(repetitions.alpha), repetitions.fit_signal, repetitions.missing
+    returns = jax.device_put(repetitions.returns.astype(np.float32))
+    daily = None if repetitions.daily_returns is None else jax.device_put(repetitions.daily_returns.astype(np.float32))
+    return (prepare_estimator(method, scores, member, timing, *given, key) for key in keys), returns, daily
 
 
 @partial(jax.jit, static_argnames=("method", "timing"))
@@ -117,7 +136,8 @@ def _searched(
     seeds = np.concatenate([np.zeros(draws, np.int64), np.arange(1, SEEDS)])
     padding = -items % device_count()
     which, seeds = np.pad(which, (0, padding), mode="edge"), np.pad(seeds, (0, padding), mode="edge")
-    previous = jnp.full((len(which), archetypes), 1.0 / archetypes, jnp.float32)
+    returns, alpha = jax.device_put(repetitions.returns.astype(np.float32)), np.float32(repetitions.alpha)
+    previous = np.full((len(which), archetypes), 1.0 / archetypes, np.float32)
     found, fitness = [], []
     for date in fit_dates:
         length = window_length(timing, int(date), total)
@@ -127,37 +147,45 @@ def _searched(
         member = repetitions.member[:, window] & known[None, :]
         weights, value = _search_draws(
             method,
-            jnp.asarray(repetitions.scores[:, :, window], jnp.float32),
-            jnp.asarray(member),
-            jnp.asarray(repetitions.returns, jnp.float32),
-            jnp.asarray(repetitions.draws.columns[which][:, window]),
-            jnp.asarray(repetitions.draws.stocks[which]),
-            jnp.asarray(seeds),
+            repetitions.scores[:, :, window].astype(np.float32),
+            member,
+            returns,
+            repetitions.draws.columns[which][:, window],
+            repetitions.draws.stocks[which],
+            seeds,
             previous,
-            jax.random.fold_in(key, int(date)),
-            jnp.float32(repetitions.alpha),
+            key,
+            np.uint32(date),
+            alpha,
             repetitions.fit_signal,
             repetitions.missing,
             warm_start,
         )
-        known_value = jnp.isfinite(value)[:, None]
-        previous = jnp.where(known_value, weights, previous)
+        weights, value = np.asarray(weights), np.asarray(value)
+        known_value = np.isfinite(value)[:, None]
+        previous = np.where(known_value, weights, previous)
         found.append(np.where(known_value, weights, 1.0 / archetypes)[:items])
-        fitness.append(np.asarray(value)[:items])
+        fitness.append(value[:items])
     place = np.clip((repetitions.dates - timing.delay - timing.first_search) // every, 0, len(fit_dates) - 1)
     weights_of = np.stack(found, axis=1)[:, place]
     rank_ic = weights_rank_ic(repetitions, weights_of[:draws], repetitions.dates, ranked_by)
-    seed_means = (float(row_means(rank_ic[:1])[0]), *_seed_means(repetitions, weights_of[draws:], ranked_by))
+    seed_means = _seed_means(repetitions, rank_ic, weights_of[draws:], ranked_by)
     return Repeated(rank_ic, row_means(np.stack(fitness, axis=1)[:draws]), every, seed_means)
 
 
-def _seed_means(repetitions: Repetitions, weights: Float[np.ndarray, "S D K"], ranked_by: SignalName) -> tuple[float, ...]:
-    """Mean RankIC, with the true returns, of the weights of further seeds; as many rows as draws, so that nothing is compiled anew."""
+def _seed_means(
+    repetitions: Repetitions, rank_ic: Float[np.ndarray, "R D"], weights: Float[np.ndarray, "S D K"], ranked_by: SignalName
+) -> tuple[float, ...]:
+    """Mean RankIC with the true returns: of the run, and of the weights of further seeds.
+
+    As many rows as draws are judged, so that nothing is compiled anew.
+    """
     draws = len(repetitions.draws)
     rows = np.resize(np.arange(len(weights)), draws)
     true = repetitions.only(np.zeros(draws, np.int64))
     daily = weights_rank_ic(true, weights[rows], repetitions.dates, ranked_by)
-    return tuple(float(mean) for mean in row_means(daily)[: min(len(weights), draws)])
+    further = row_means(daily)[: min(len(weights), draws)]
+    return tuple(float(mean) for mean in (*row_means(rank_ic[:1]), *further))
 
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing", "warm_start"))
@@ -171,23 +199,25 @@ def _search_draws(
     seeds: Int[Array, " I"],
     previous: Float[Array, "I K"],
     key: Key[Array, ""],
+    date: UInt32[Array, ""],
     alpha: Float[Array, ""],
     signal: SignalName,
     missing: Missing,
     warm_start: bool,
 ) -> tuple[Float[Array, "I K"], Float[Array, " I"]]:
     """A search over one window for each draw: scores are prepared once, returns for each."""
+    key = jax.random.fold_in(key, date)
 
     def apart(items: Int[Array, " J"], *data: Any) -> tuple[Array, Array]:
         scores, member, returns, key, alpha, *of_items = data
         opinions = prepare_opinions(scores, member, missing)
-        scored = opinions.present.max(axis=1) > 0
+        scored, products = opinions.present.max(axis=1) > 0, kept_products(opinions)
 
         def one(item: Int[Array, ""]) -> tuple[Array, Array]:
             column, stock, seed, before = (values[item] for values in of_items)
             drawn = jnp.where(member, returns[stock[:, None], column[None, :]], jnp.nan).T
             ranked = rank_returns(drawn, scored)
-            window = Window(opinions, ranked, equal_stocks(opinions, ranked.common, ranked.ranks))
+            window = Window(opinions, ranked, equal_stocks(opinions, ranked.common, ranked.ranks), products)
             equal = jnp.full((settings.population, scores.shape[0]), 1.0 / scores.shape[0], jnp.float32)
             start = equal.at[0].set(before) if warm_start else equal
             mine = jax.random.wrap_key_data(

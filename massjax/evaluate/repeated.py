@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -17,11 +17,14 @@ from massjax.engine.devices import device_count, spread_items
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.ranks import PAIRS_UP_TO, correlation, rank_sums
 from massjax.engine.signals import balance, prepare_opinions, ranking_signal
+from massjax.evaluate.controls import some_dates
 from massjax.evaluate.draws import Draws
 from massjax.statistics.cross_sections import correlation_of, deviations
 
 BLOCK_NUMBERS = 8_000_000
 """Numbers of the scores, and of the returns under all draws, that one block of dates holds at most."""
+RANKED_NUMBERS = 1_000_000
+"""Scores, or features, that are ranked together for the RankIC of each alone."""
 RANKED = 80_000_000
 """Scores that are ranked for the RankIC of archetypes, or features, alone, beyond which dates are left out evenly."""
 WORK = 1e10
@@ -54,8 +57,8 @@ class Repetitions:
     missing: Missing
 
     @cached_property
-    def alone(self) -> Float[np.ndarray, "R K T"]:
-        """RankIC of each archetype alone under each draw; see `single_rank_ics`."""
+    def alone(self) -> Float[np.ndarray, "R K E"]:
+        """RankIC of each archetype alone under each draw, on the dates of `ranked_dates`; see `single_rank_ics`."""
         return single_rank_ics(self, self.scores, slice(None), self.missing)
 
     def only(self, draws: Int[np.ndarray, " S"]) -> Repetitions:
@@ -80,15 +83,15 @@ def signal_rank_ic(repetitions: Repetitions, signal: Float[np.ndarray, "N T"]) -
     Ranks are taken over the stocks that have both, up to 512 stocks. Above, each side is ranked once among its own stocks, and the
     ranks are correlated over the stocks that both have: exact where these are the same.
     """
-    signal = np.where(repetitions.member, signal, np.nan)
+    signal = np.where(repetitions.member[:, repetitions.dates], signal[:, repetitions.dates], np.nan)
     exact = len(signal) <= PAIRS_UP_TO
     values = signal if exact else average_ranks(signal)
-    returns = jnp.asarray(repetitions.returns if exact else average_ranks(repetitions.returns), jnp.float32)
+    returns = jax.device_put(np.asarray(repetitions.returns if exact else average_ranks(repetitions.returns), np.float32))
     found = []
     for rows in _blocks(repetitions, 1):
-        columns = jnp.asarray(repetitions.draws.columns[:, repetitions.dates[rows]].T)
-        today = jnp.asarray(values[:, repetitions.dates[rows]].T, jnp.float32)
-        found.append(np.asarray(_signal_block(today, returns, columns, jnp.asarray(repetitions.draws.stocks), exact)).T)
+        columns = jax.device_put(repetitions.draws.columns[:, repetitions.dates[rows]].T)
+        today = jax.device_put(np.asarray(values[:, rows].T, np.float32))
+        found.append(np.asarray(_signal_block(today, returns, columns, jax.device_put(repetitions.draws.stocks), exact)).T)
     return np.concatenate(found, axis=1) if found else np.empty((len(repetitions.draws), 0))
 
 
@@ -105,17 +108,17 @@ def weights_rank_ic(
     """
     exact = len(repetitions.returns) <= PAIRS_UP_TO
     returns_ranks = np.empty((0, 0)) if exact else average_ranks(repetitions.returns)
-    returns = jnp.asarray(repetitions.returns, jnp.float32)
+    returns = jax.device_put(np.asarray(repetitions.returns, np.float32))
     found = []
     for rows in _blocks(repetitions, len(repetitions.scores), dates.size):
         chosen = dates[rows]
         block = (
-            jnp.asarray(repetitions.scores[:, :, chosen], jnp.float32),
-            jnp.asarray(repetitions.member[:, chosen]),
-            jnp.asarray(weights[:, rows].swapaxes(0, 1), jnp.float32),
-            jnp.asarray(repetitions.draws.columns[:, chosen].T),
+            jax.device_put(np.asarray(repetitions.scores[:, :, chosen], np.float32)),
+            jax.device_put(repetitions.member[:, chosen]),
+            jax.device_put(np.asarray(weights[:, rows].swapaxes(0, 1), np.float32)),
+            jax.device_put(repetitions.draws.columns[:, chosen].T),
         )
-        stocks, alpha = jnp.asarray(repetitions.draws.stocks), jnp.float32(repetitions.alpha)
+        stocks, alpha = jax.device_put(repetitions.draws.stocks), np.float32(repetitions.alpha)
         of_block = _weights_block(*block, stocks, returns, alpha, signal, repetitions.missing, exact)
         found.append(np.asarray(of_block).T if exact else _of_sorted(np.asarray(of_block), repetitions, returns_ranks, chosen))
     return np.concatenate(found, axis=1) if found else np.empty((len(repetitions.draws), 0))
@@ -133,16 +136,16 @@ def sums_rank_ic(
     """
     exact = len(repetitions.returns) <= PAIRS_UP_TO
     returns_ranks = np.empty((0, 0)) if exact else average_ranks(repetitions.returns)
-    returns = jnp.asarray(repetitions.returns, jnp.float32)
+    returns = jax.device_put(np.asarray(repetitions.returns, np.float32))
     found = []
     for rows in _blocks(repetitions, len(ranks)):
         chosen = repetitions.dates[rows]
         of_block = _sums_block(
-            jnp.asarray(np.moveaxis(ranks[:, :, rows], 2, 0), jnp.float32),
-            jnp.asarray(np.moveaxis(signs[:, :, rows], 2, 0), jnp.float32),
-            jnp.asarray(repetitions.member[:, chosen].T),
-            jnp.asarray(repetitions.draws.columns[:, chosen].T),
-            jnp.asarray(repetitions.draws.stocks),
+            jax.device_put(np.asarray(np.moveaxis(ranks[:, :, rows], 2, 0), np.float32)),
+            jax.device_put(np.asarray(np.moveaxis(signs[:, :, rows], 2, 0), np.float32)),
+            jax.device_put(repetitions.member[:, chosen].T),
+            jax.device_put(repetitions.draws.columns[:, chosen].T),
+            jax.device_put(repetitions.draws.stocks),
             returns,
             exact,
         )
@@ -151,13 +154,12 @@ def sums_rank_ic(
 
 
 def single_rank_ics(
-    repetitions: Repetitions, values: Float[np.ndarray, "K N T"], draws: slice, missing: Missing
-) -> Float[np.ndarray, "R K T"]:
-    """RankIC of each archetype, or feature, alone on every date with the returns of some draws, in float32; NaN where undefined.
+    repetitions: Repetitions, values: Float[np.ndarray, "K N T"] | Sequence[Float[np.ndarray, "N T"]], draws: slice, missing: Missing
+) -> Float[np.ndarray, "R K E"]:
+    """RankIC of each archetype, or feature, alone with the returns of some draws, in float32; NaN where undefined.
 
     Scores and returns are ranked once, each among its own stocks, and the ranks correlated over the stocks that both have: exact where
-    these are the same, and off by the change of the ranks among the remaining stocks elsewhere. Of more scores than `RANKED` only those of
-    evenly spread dates are ranked, and those of the dates of the repetitions; on the others all is NaN.
+    these are the same, and off by the change of the ranks among the remaining stocks elsewhere. The dates are those of `ranked_dates`.
 
     Args:
         repetitions: returns, membership and draws.
@@ -165,20 +167,20 @@ def single_rank_ics(
         draws: which of them.
         missing: `zero` takes a missing value as 0.
     """
-    ranked = jnp.asarray(unit_ranks(repetitions.returns).T, jnp.float32)
+    ranked = jax.device_put(np.asarray(unit_ranks(repetitions.returns).T, np.float32))
     columns, stocks = repetitions.draws.columns[draws], repetitions.draws.stocks[draws]
     in_place = bool((stocks == np.arange(stocks.shape[1])).all())
-    found = np.full((len(columns), *values.shape[::2]), np.nan, np.float32)
     chosen, devices = ranked_dates(repetitions, len(values)), device_count()
-    together = -(-min(chosen.size, max(1, BLOCK_NUMBERS // (len(values) * values.shape[1]))) // devices) * devices
+    found = np.empty((len(columns), len(values), chosen.size), np.float32)
+    together = -(-min(chosen.size, max(1, RANKED_NUMBERS // (len(values) * len(ranked.T)))) // devices) * devices
     for start in range(0, chosen.size, together):
-        rows = chosen[np.minimum(np.arange(start, start + together), chosen.size - 1)]
-        here = np.where(repetitions.member[:, rows], values[:, :, rows], np.nan)
-        if missing == "zero":
-            here = np.where(repetitions.member[:, rows] & np.isnan(here), 0.0, here)
-        ranks = jnp.asarray(np.transpose(unit_ranks(np.moveaxis(here, 0, -1)), (1, 2, 0)), jnp.float32)
-        block = _single_block(ranks, ranked, jnp.asarray(columns[:, rows].T), jnp.asarray(stocks), in_place)
-        found[:, :, rows] = np.transpose(np.asarray(block), (2, 1, 0))
+        places = np.minimum(np.arange(start, start + together), chosen.size - 1)
+        rows, here = chosen[places], some_dates(values, chosen[places])
+        there = repetitions.member.T[rows, None]
+        here = np.where(there, np.where(np.isnan(here), 0.0, here) if missing == "zero" else here, np.nan)
+        ranks = jax.device_put(np.asarray(np.moveaxis(unit_ranks(np.moveaxis(here, 2, 0)), 0, 2), np.float32))
+        block = _single_block(ranks, ranked, jax.device_put(columns[:, rows].T), jax.device_put(stocks), in_place)
+        found[:, :, places] = np.transpose(np.asarray(block), (2, 1, 0))
     return found
 
 

@@ -10,9 +10,8 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Array, Bool, Float, Key, Shaped, UInt32
 
 from massjax.engine.inputs import check_alpha, check_inputs
 from massjax.errors import ConfigError, LeakageError, error_context
@@ -122,7 +121,7 @@ class ListedSearch:
         began = time.perf_counter()
         with self._error_context():
             timing = self.timing(settings, execution_lag, dates)
-            key = jax.random.fold_in(jax.random.key(seed), self.place)
+            key = _key_of(np.uint32(seed), np.uint32(self.place))
             found = find_weights(
                 jax.device_put(check_inputs(scores, member, forward_returns[settings.horizon])),
                 self.search,
@@ -132,7 +131,7 @@ class ListedSearch:
                 signal=settings.fit_signal or settings.signal,
                 missing=settings.missing,
                 warm_start=settings.warm_start,
-                daily_returns=None if daily_returns is None else jnp.asarray(daily_returns, jnp.float32),
+                daily_returns=None if daily_returns is None else jax.device_put(np.asarray(daily_returns, np.float32)),
                 progress=progress,
             )
         return Candidate(
@@ -153,6 +152,11 @@ class ListedSearch:
     def timing(self, settings: EvaluateSettings, execution_lag: int, dates: Shaped[np.ndarray, " T"]) -> Timing:
         """When this method looks: its own look-back, or that of the run."""
         return settings.timing(execution_lag, self.search.lookback, dates)
+
+    @property
+    def lookback_field(self) -> str:
+        """The setting that gives the look-back of this method."""
+        return "evaluate.lookback" if self.search.lookback is None else f"search.{self.place}.lookback"
 
     @property
     def about(self) -> str:
@@ -178,6 +182,12 @@ class ListedSearch:
             raise ConfigError(f"{place}: {chains} do not fit into the memory of the device; take fewer") from error
 
 
+@jax.jit
+def _key_of(seed: UInt32[Array, ""], place: UInt32[Array, ""]) -> Key[Array, ""]:
+    """The key of the search at a place of the list."""
+    return jax.random.fold_in(jax.random.key(seed), place)
+
+
 def on_permuted_scores(
     searches: Sequence[ListedSearch],
     walk: Callable[[ListedSearch, Float[np.ndarray, "K N T"]], Candidate],
@@ -201,16 +211,23 @@ def on_permuted_scores(
     return [replace(found, name=PERMUTED, label=label, kind="control", stocks=stocks, procedure=None)]
 
 
-def first_evaluated(timings: Sequence[Timing], dates: Shaped[np.ndarray, " T"]) -> int:
+def first_evaluated(timings: Sequence[Timing], dates: Shaped[np.ndarray, " T"], fields: Sequence[str] = ()) -> int:
     """Index of the first date on which the weights of every method come from a full look-back window.
 
+    Args:
+        timings: of the methods.
+        dates: labels of the dates, for the message.
+        fields: the setting that gives the look-back of each method, for the message; `evaluate.lookback` where there is none.
+
     Raises:
-        ConfigError: the panel has no such date whose decision could still be filled.
+        ConfigError: the panel has no such date whose decision could still be filled; the message names the setting.
     """
-    timing = max(timings, key=lambda timing: timing.first_applied)
+    longest, timing = max(enumerate(timings), key=lambda placed: placed[1].first_applied)
     if timing.first_applied + timing.execution_lag >= dates.size:
+        field = fields[longest] if fields else "evaluate.lookback"
+        begins = " (the fewest that auto begins with)" if timing.lookback == "auto" else ""
         raise ConfigError(
-            f"evaluate.lookback: {timing.least} dates do not fit: with a gap of {timing.gap}, a delay of {timing.delay} and an execution "
+            f"{field}: {timing.least} dates do not fit{begins}: with a gap of {timing.gap}, a delay of {timing.delay} and an execution "
             f"lag of {timing.execution_lag} the first decision needs {timing.first_applied + timing.execution_lag + 1} dates, the market "
             f"data has {dates.size} ({dates[0]} to {dates[-1]}); shorten the look-back or load more dates"
         )

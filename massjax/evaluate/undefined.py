@@ -23,7 +23,7 @@ def check_any_score(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[str
     Raises:
         DataError: naming the archetypes.
     """
-    if not np.isfinite(scores).any():
+    if not any(np.isfinite(day).any() for day in np.moveaxis(scores, 2, 0)):
         names = ", ".join(map(repr, archetypes))
         raise DataError(
             f"no archetype has a score on any date: {names}; "

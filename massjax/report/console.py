@@ -55,7 +55,7 @@ def _latest(result: RunResult) -> list[RenderableType]:
     lines = [f"{found.strategy.label} on {found.last_date}: {weights_in_words(result, found.strategy)}."]
     search = spoken_of(result)
     if search is not None and search is not found.strategy:
-        lines.append(f"{search.label}: {weights_in_words(result, search)}.")
+        lines.append(f"{search.label} would weigh: {weights_in_words(result, search)}.")
     stale = "" if found.date == found.last_date else ", the last date with scores"
     lines.append(f"Stocks on {found.date}{stale}, by the {found.ranked_by} signal:")
     ranked = [f"  {word:<6}{', '.join(stock for stock, _ in stocks)}" for word, stocks in (("best", found.best), ("worst", found.worst))]

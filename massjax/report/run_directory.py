@@ -6,10 +6,11 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import polars as pl
 import yaml
 from polars.exceptions import PolarsError
 
@@ -67,20 +68,24 @@ def write_run(result: RunResult, folder: Path) -> None:
     Raises:
         MassjaxError: the disk is full or read-only.
     """
-    frames = {
-        WEIGHTS: weights_frame(result),
-        SIGNALS: signals_frame(result),
-        RETURNS: returns_frame(result),
-        RANK_IC: rank_ic_frame(result),
-        HOLDINGS: holdings_frame(result),
-        LUCK: luck_frame(result),
+    frames: dict[str, Callable[[RunResult], pl.DataFrame]] = {
+        WEIGHTS: weights_frame,
+        SIGNALS: signals_frame,
+        RETURNS: returns_frame,
+        RANK_IC: rank_ic_frame,
+        HOLDINGS: holdings_frame,
+        LUCK: luck_frame,
     }
     report = render_report(result)
     metrics = json.dumps(metrics_document(result), indent=2, allow_nan=False) + "\n"
     with _told(folder.parent):
         (folder / CONFIG).write_text(config_text(result.config), encoding="utf-8")
-        for name, frame in frames.items():
+    for name, frame_of in frames.items():
+        frame = frame_of(result)
+        with _told(folder.parent):
             frame.write_parquet(folder / name)
+        del frame
+    with _told(folder.parent):
         (folder / METRICS).write_text(metrics, encoding="utf-8")
         (folder / REPORT).write_text(report, encoding="utf-8")
 

@@ -124,12 +124,12 @@ def signals_frame(result: RunResult) -> pl.DataFrame:
 
     `disagreement` is minus the standard deviation of the scores: higher, like the other two, where the archetypes like the stock better.
     """
-    frames = [
+    frames = (
         _long(
             result, strategy, "stock", result.panel.stocks, {name: values.T.astype(np.float32) for name, values in strategy.signals.items()}
         )
         for strategy in result.strategies
-    ]
+    )
     columns = ["date", "evaluated", "stock", "mean", "disagreement", "combined", "method"]
     return pl.concat(frame.filter(pl.col("mean").is_not_nan()).select(columns) for frame in frames)
 

@@ -1,4 +1,4 @@
-"""A score tensor too large for the memory of the machine is refused before it is read, not killed when it is half there."""
+"""A run too large for the memory of the machine is refused before its scores are read, not killed when it is half done."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ from massjax.row_words import counted
 
 COPIES = 2
 """Score tensors that a run holds at once: the scores, and as much again for the parts of them that are computed with."""
+BESIDE = 24
+"""Further float64 numbers that a run holds of each stock and date: signals and holdings of each strategy, and ranked returns."""
 FLOAT = 4
 """Bytes of a float32."""
+
+
+def needed_memory(archetypes: int, stocks: int, dates: int) -> int:
+    """Bytes that a run takes beyond the market data: `COPIES` score tensors and `BESIDE` float64 numbers of each stock and date.
+
+    Example:
+        >>> needed_memory(512, 500, 1250) / 2**30
+        2.4959...
+    """
+    return (COPIES * FLOAT * archetypes + BESIDE * 2 * FLOAT) * stocks * dates
 
 
 def check_memory(archetypes: int, stocks: int, dates: int, free: int | None) -> None:
@@ -23,14 +35,15 @@ def check_memory(archetypes: int, stocks: int, dates: int, free: int | None) -> 
     Raises:
         ConfigError: naming the sizes, what is needed and what is free.
     """
-    tensor = FLOAT * archetypes * stocks * dates
-    if free is not None and COPIES * tensor > free:
+    needed = needed_memory(archetypes, stocks, dates)
+    if free is not None and needed > free:
         sizes = f"{counted(archetypes, 'archetype')} on {stocks:,} stocks and {counted(dates, 'date')}"
-        fit = free // (COPIES * FLOAT * stocks * dates)
+        fit = max(0, free - needed_memory(0, stocks, dates)) // (COPIES * FLOAT * stocks * dates)
+        advice = f"take fewer archetypes ({fit:,} fit), fewer dates" if fit else "take fewer dates"
         raise ConfigError(
-            f"the scores of {sizes} take {_gigabytes(tensor)}, and a run needs {COPIES} times that, {_gigabytes(COPIES * tensor)} of "
-            f"memory, of which {_gigabytes(free)} are free; take fewer archetypes ({fit:,} fit), fewer dates (market.start, market.end) "
-            "or fewer stocks (market.only)"
+            f"the scores of {sizes} take {_gigabytes(FLOAT * archetypes * stocks * dates)}, and a run needs {COPIES} times that and what "
+            f"it holds of each stock and date, {_gigabytes(needed)} of memory, of which {_gigabytes(free)} are free; {advice} "
+            "(market.start, market.end) or fewer stocks (market.only)"
         )
 
 

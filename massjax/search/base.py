@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 from pydantic import Field
 
-from massjax.engine.evaluation import Window
 from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.windows import Window
 from massjax.errors import ConfigError
 from massjax.search.objectives import Objective, ObjectiveSettings, make_objective
 from massjax.settings import Settings
@@ -35,6 +35,11 @@ class Estimator(Method):
     It runs under `jax.jit`, in two pure functions: what depends on the scores alone is prepared once, because the p-values of a run
     repeat the rest with the returns shifted in time, hundreds of times over.
     """
+
+    def is_random(self, signal: SignalName) -> bool:
+        """Whether `key` has a part in the weights for this signal, so that a run tells how far its RankIC hangs on the seed."""
+        del signal
+        return False
 
     @abstractmethod
     def prepare(

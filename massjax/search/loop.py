@@ -13,7 +13,7 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key
 
 from massjax.engine.devices import gathered
-from massjax.engine.evaluation import prepare_window, window_fitness
+from massjax.engine.evaluation import window_fitness
 from massjax.engine.inputs import (
     MISSING,
     SIGNALS,
@@ -28,6 +28,7 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
+from massjax.engine.windows import prepare_window, with_products
 from massjax.errors import ConfigError, DataError
 from massjax.labels import check_labels
 from massjax.search.averaging import average_of_best
@@ -190,13 +191,19 @@ def begin(objective: Objective, settings: Search, start: Float[Array, "P K"], ke
         key: the key of the whole search, a `jax.random.key`.
 
     Raises:
-        ConfigError: the state of the search has no field `best`.
+        ConfigError: the state of the search has no field `best`, or one that holds no weights for each chain.
     """
-    state = settings.init(objective, start, jax.random.split(key)[0])
+    state, name = settings.init(objective, start, jax.random.split(key)[0]), type(settings).__name__
     if not isinstance(getattr(state, "best", None), Evaluated):
         raise ConfigError(
-            f"{type(settings).__name__}.init gives a {type(state).__name__} without a field `best`, a massjax.search.Evaluated "
+            f"{name}.init gives a {type(state).__name__} without a field `best`, a massjax.search.Evaluated "
             "(massjax.search.unevaluated(start) makes the first)"
+        )
+    shapes = jnp.shape(state.best.weights), jnp.shape(state.best.fitness)
+    if shapes != (start.shape, start.shape[:1]):
+        raise ConfigError(
+            f"{name}.init gives a `best` of weights {shapes[0]} and fitness {shapes[1]}; expected one row of weights a chain and one "
+            f"fitness: {start.shape} and {start.shape[:1]}"
         )
     zero = jnp.zeros((), jnp.int32)
     return jax.tree.map(_strongly_typed, Running(state, zero, zero, jnp.full(settings.steps + 1, jnp.nan)))
@@ -224,12 +231,32 @@ def advance(objective: Objective, settings: Search, running: Running, key: Key[A
 
     def one(running: Running) -> Running:
         state = settings.step(objective, running.state, jax.random.fold_in(steps_key, running.step))
+        check_step(settings, running.state, state)
         best = state.best.fitness[_winner(state.best.fitness)]
         before = running.history[jnp.maximum(running.step - 1, 0)]
         stalled = jnp.where((best > before) | jnp.isnan(before), 0, running.stalled + 1)
         return Running(state, running.step + 1, stalled, running.history.at[running.step].set(best))
 
     return lax.while_loop(goes_on, one, running)
+
+
+def check_step(settings: Search, before: Any, after: Any) -> None:
+    """Refuse a state that a step has given other parts, shapes or types.
+
+    Raises:
+        ConfigError: naming the search, and the first part that differs.
+    """
+    told = f"{type(settings).__name__}.step must give a state of the shapes and types that it was given"
+    given, found = (
+        {jax.tree_util.keystr(path).removeprefix("."): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+        for state in jax.eval_shape(lambda: (before, after))
+    )
+    if list(given) != list(found):
+        raise ConfigError(f"{told}: it gives a {type(after).__name__} of other parts than the {type(before).__name__} before")
+    for place, old in given.items():
+        new = found[place]
+        if (old.shape, old.dtype) != (new.shape, new.dtype):
+            raise ConfigError(f"{told}: `{place}` is {new.dtype}{list(new.shape)} after a step, {old.dtype}{list(old.shape)} before")
 
 
 def finish(objective: Objective, settings: Search, running: Running) -> SearchResult:
@@ -268,7 +295,8 @@ def _search(
     start: Float[Array, "P K"],
     previous: Float[Array, " K"],
 ) -> SearchResult:
-    return run_search(settings.make_objective(prepare_window(*arrays, missing), alpha, signal, previous), settings, start, key)
+    window = with_products(prepare_window(*arrays, missing))
+    return run_search(settings.make_objective(window, alpha, signal, previous), settings, start, key)
 
 
 @partial(jax.jit, static_argnames=("settings", "signal", "missing"))
@@ -282,7 +310,7 @@ def _begin(
     start: Float[Array, "P K"],
     previous: Float[Array, " K"],
 ) -> tuple[Objective, Running]:
-    objective = settings.make_objective(prepare_window(*arrays, missing), alpha, signal, previous)
+    objective = settings.make_objective(with_products(prepare_window(*arrays, missing)), alpha, signal, previous)
     return objective, begin(objective, settings, start, key)
 
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from massjax.engine.evaluation import Window
 from massjax.engine.inputs import SignalName
 from massjax.engine.signals import EPS, Opinions, selected_signal
+from massjax.engine.windows import Window
 from massjax.search.objectives import DailyObjective, Objective
 
 SoftCorrelation: TypeAlias = Literal["soft_rank_ic", "ic"]

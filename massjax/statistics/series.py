@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,12 @@ def window_means(daily: Float[np.ndarray, "... T"], start: Int[np.ndarray, " D"]
         [1.0, nan, 4.0]
     """
     known = np.isfinite(daily)
-    sums, counts = _running_sum(np.where(known, daily, 0.0)), _running_sum(known.astype(np.float64))
+    sums, counts = _running_sum(np.where(known, daily, 0.0)), _running_sum(known)
     total, count = sums[..., end] - sums[..., start], counts[..., end] - counts[..., start]
     return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
 
 
-def _running_sum(values: Float[np.ndarray, "... T"]) -> Float[np.ndarray, "... T+1"]:
-    return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
+def _running_sum(values: Float[np.ndarray, "... T"] | Bool[np.ndarray, "... T"]) -> Float[np.ndarray, "... T+1"]:
+    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.cumsum(values, axis=-1, dtype=np.float64, out=sums[..., 1:])
+    return sums

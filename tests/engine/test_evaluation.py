@@ -132,7 +132,7 @@ def test_tiles_do_not_change_a_bit(monkeypatch, candidates, archetypes):
     whole = window_fitness(window, weights, jnp.float32(0.5), "combined")
     for method in evaluation.TILES:
         monkeypatch.setitem(evaluation.TILES, method, 16)
-    assert evaluation.tile_size(130, 50, 5, "pairs") == 16
+    assert evaluation.accelerator_tile(50, 20, "pairs") == evaluation.ACCELERATOR_BYTES // 4000 // 16 * 16
     np.testing.assert_array_equal(window_fitness(window, weights[:candidates], jnp.float32(0.5), "combined"), whole[:candidates])
 
 

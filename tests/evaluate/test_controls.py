@@ -5,8 +5,17 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.stats import spearmanr
 
-from massjax.evaluate.controls import best_single, lookback_mean, single_rank_ic, uniform_weights
-from massjax.timing import Timing
+from massjax.evaluate.controls import (
+    best_single,
+    feature_ranks,
+    inverse_noise,
+    learned_signs,
+    lookback_mean,
+    signed_sum,
+    single_rank_ic,
+    uniform_weights,
+)
+from massjax.timing import Lookback, Timing
 
 
 def problem(seed: int, archetypes: int = 4, stocks: int = 8, dates: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -46,6 +55,29 @@ def test_the_future_changes_nothing() -> None:
     changed = returns.copy()
     changed[:, today - delay - gap :] = np.random.default_rng(9).standard_normal(changed[:, today - delay - gap :].shape)
     after = best_single(scores, member, changed, timing=Timing(lookback=lookback, gap=gap, delay=delay)).weights[: today + 1]
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("lookback", ["auto", 9])
+def test_risks_and_signs_learnt_from_the_past_do_not_see_the_future(lookback: Lookback) -> None:
+    values, member, returns = problem(2)
+    timing = Timing(lookback=lookback, gap=3, delay=1)
+    today, known = 37, 37 - 1 - 3
+    daily = single_rank_ic(values, member, returns)
+    changed = daily.copy()
+    changed[:, known:] = -9.0 * np.arange(1, 5)[:, None]
+    for learnt in (inverse_noise, learned_signs):
+        before, after = learnt(daily, timing), learnt(changed, timing)
+        np.testing.assert_array_equal(before[:, : today + 1], after[:, : today + 1])
+        assert (before[:, today + 1 :] != after[:, today + 1 :]).any()
+
+
+def test_the_rank_sum_of_features_on_a_date_is_of_that_date() -> None:
+    values, member, _ = problem(3)
+    today, signs = 20, np.sign(np.random.default_rng(4).normal(size=(4, 40)))
+    later, others = values.copy(), member.copy()
+    later[..., today + 1 :], others[:, today + 1 :] = 1 - later[..., today + 1 :], ~others[:, today + 1 :]
+    before, after = (signed_sum(feature_ranks(v, m), signs, m)[:, : today + 1] for v, m in ((values, member), (later, others)))
     np.testing.assert_array_equal(before, after)
 
 

@@ -41,6 +41,8 @@ def test_the_future_changes_nothing() -> None:
     before = learned_signal(features, member, returns, TIMING)[:, : today + 1]
     changed = returns.copy()
     changed[:, today - TIMING.delay - (TIMING.gap or 0) :] *= -1
+    features[..., today + 1 :] *= -1
+    member[:, today + 1 :] = ~member[:, today + 1 :]
     np.testing.assert_array_equal(learned_signal(features, member, changed, TIMING)[:, : today + 1], before)
 
 

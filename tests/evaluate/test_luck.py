@@ -21,7 +21,7 @@ from massjax.evaluate.refitted import refitted
 from massjax.evaluate.repeated import Repetitions
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.evaluate.strategies import judge
-from massjax.search import Annealing
+from massjax.search import Annealing, Posterior
 from massjax.search.base import Estimator
 from massjax.statistics.correlation import daily_rank_ic
 from massjax.timing import Timing
@@ -66,6 +66,35 @@ def test_an_estimator_is_repeated_whole_on_the_returns_of_each_draw() -> None:
         signal = np.full((N, T), np.nan)
         signal[:, repetitions.dates] = np.einsum("tk,knt->nt", weights, repetitions.scores[:, :, repetitions.dates])
         np.testing.assert_allclose(repeated.rank_ic[draw], daily_rank_ic(signal, drawn)[repetitions.dates], atol=1e-5)
+
+
+class Drawn(Follower):
+    """A toy whose weights hang on the key alone, the same on every date."""
+
+    def is_random(self, signal: Any) -> bool:
+        return True
+
+    def prepare(self, scores: Any, member: Any, timing: Timing, **given: Any) -> Any:
+        return jax.random.dirichlet(given["key"], jnp.ones(len(scores)))
+
+    def weights(self, prepared: Any, forward_returns: Any, timing: Timing, daily_returns: Any = None) -> Any:
+        return jnp.tile(prepared, (forward_returns.shape[1], 1))
+
+
+def test_an_estimator_that_draws_is_judged_with_further_seeds() -> None:
+    repetitions, key = made(3), jax.random.key(5)
+    repeated = refitted(repetitions, Drawn(), TIMING, "mean", key)
+    keys = [key, *(jax.random.fold_in(key, seed) for seed in range(1, 5))]
+    for mean, one in zip(repeated.seeds, keys, strict=True):
+        weights = np.asarray(jax.random.dirichlet(one, jnp.ones(K)))
+        daily = daily_rank_ic(np.einsum("k,knt->nt", weights, repetitions.scores), repetitions.returns)
+        assert mean == pytest.approx(float(np.nanmean(daily[repetitions.dates])), abs=1e-5)
+    assert len(set(repeated.seeds)) == 5
+    assert refitted(repetitions, Follower(), TIMING, "mean", key).seeds == ()
+
+
+def test_the_default_is_random_where_it_draws_candidates() -> None:
+    assert [Posterior().is_random(signal) for signal in ("mean", "combined", "disagreement")] == [False, True, True]
 
 
 def test_a_search_is_repeated_with_fewer_searches_and_compared_with_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from massjax.search.posterior.skill import COMMON, PERSISTENCE, PERSISTENCE_PRIOR, SPREAD
+from massjax.search.posterior.skill import COMMON, PERSISTENCE, PERSISTENCE_PRIOR, POWERS, SPREAD
 
 
 def unit_ranks(values):
@@ -20,40 +20,47 @@ def unit_ranks(values):
     return np.divide(out, norm, out=np.zeros_like(out), where=norm > 0)
 
 
-def filtered(observed, noise, direction, ahead):
+def prior_covariances(correlation):
+    """Of the skills, for each spread and power p: `C^p`, scaled to a mean variance of the spread squared."""
+    for spread in SPREAD.astype(float):
+        for power in POWERS.astype(int):
+            shape = np.linalg.matrix_power(correlation, power)
+            yield spread**2 * shape / np.trace(shape) * len(shape)
+
+
+def filtered(observed, noise, correlation, direction, ahead):
     """Posterior mean of the skills `ahead` dates after the last observation, by full matrices in the archetypes' own coordinates.
 
-    observed [T, K]; noise [T, K, K]; direction [K].
+    observed [T, K]; noise [T, K, K]; correlation [K, K]; direction [K].
     """
     archetypes = observed.shape[1]
     logs, means = [], []
-    for decay, prior in zip(PERSISTENCE.astype(float), PERSISTENCE_PRIOR.astype(float), strict=True):
-        for spread in SPREAD.astype(float):
+    for decay, chance in zip(PERSISTENCE.astype(float), PERSISTENCE_PRIOR.astype(float), strict=True):
+        for prior in prior_covariances(correlation):
             for common in COMMON.astype(float):
-                mean, variance = np.zeros(archetypes), spread**2 * np.eye(archetypes)
-                log = np.log(prior)
+                mean, variance = np.zeros(archetypes), prior
+                log = np.log(chance)
                 for seen, covariance in zip(observed, noise, strict=True):
                     total = variance + covariance
                     error = seen - common * direction - mean
                     log -= 0.5 * (error @ np.linalg.solve(total, error) + np.linalg.slogdet(total)[1])
                     gain = variance @ np.linalg.inv(total)
                     mean = decay * (mean + gain @ error)
-                    variance = decay**2 * (variance - gain @ variance) + (1 - decay**2) * spread**2 * np.eye(archetypes)
+                    variance = decay**2 * (variance - gain @ variance) + (1 - decay**2) * prior
                 logs.append(log)
                 means.append(common * direction + decay**ahead * mean)
     odds = np.exp(np.array(logs) - max(logs))
     return odds @ np.array(means) / odds.sum()
 
 
-def hierarchical_bayes(mean, covariance, direction):
-    """Posterior mean of constant skills from their sample mean: mu ~ N(m a, tau^2), x ~ N(mu, V), averaged over the grid of (m, tau)."""
-    archetypes = len(mean)
+def hierarchical_bayes(mean, covariance, correlation, direction):
+    """Posterior mean of constant skills from their sample mean x: mu ~ N(m a, P), x ~ N(mu, V), averaged over the grid of (m, P)."""
     logs, means = [], []
-    for spread in SPREAD.astype(float):
+    for prior in prior_covariances(correlation):
         for common in COMMON.astype(float):
-            total = spread**2 * np.eye(archetypes) + covariance
+            total = prior + covariance
             error = mean - common * direction
             logs.append(-0.5 * (error @ np.linalg.solve(total, error) + np.linalg.slogdet(total)[1]))
-            means.append(common * direction + spread**2 * np.linalg.solve(total, error))
+            means.append(common * direction + prior @ np.linalg.solve(total, error))
     odds = np.exp(np.array(logs) - max(logs))
     return odds @ np.array(means) / odds.sum()

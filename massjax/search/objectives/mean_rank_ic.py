@@ -9,8 +9,9 @@ import jax
 from jax import lax
 from jaxtyping import Array, Float
 
-from massjax.engine.evaluation import Window, window_fitness, window_rank_ic
+from massjax.engine.evaluation import window_fitness, window_rank_ic
 from massjax.engine.inputs import SignalName
+from massjax.engine.windows import Window
 from massjax.search.evaluated import Evaluated, normalise
 from massjax.search.objectives.reductions import mean_of_days
 

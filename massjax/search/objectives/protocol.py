@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 
 from jaxtyping import Array, Float
 
-from massjax.engine.evaluation import Window
 from massjax.engine.inputs import SignalName
+from massjax.engine.windows import Window
 from massjax.search.evaluated import Evaluated
 
 

@@ -11,8 +11,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from massjax.engine.devices import spread_candidates
-from massjax.engine.evaluation import Window, window_fitness, window_rank_ic
+from massjax.engine.evaluation import window_fitness, window_rank_ic
 from massjax.engine.inputs import SignalName
+from massjax.engine.windows import Window
 from massjax.search.evaluated import Evaluated, normalise
 from massjax.search.objectives.mean_rank_ic import MeanRankIC
 from massjax.search.objectives.penalties import divergence, moved_share

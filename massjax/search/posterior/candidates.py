@@ -11,10 +11,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int16, Key
 
-from massjax.engine.evaluation import as_rows
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.ranks import rank_sums
 from massjax.engine.signals import Opinions, balance, prepare_opinions, ranking_signal
+from massjax.engine.windows import as_rows
 
 CONCENTRATIONS = (4.0, 1.0, 0.3, 0.1)
 """Of the Dirichlet distributions that candidates are drawn from, in equal shares: from near uniform to nearly single archetypes."""

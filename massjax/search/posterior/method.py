@@ -18,7 +18,8 @@ class Posterior(Estimator):
     Each archetype's skill is its expected RankIC. Two posterior means of it, *level* from the daily rank correlations and *news* from those
     of quasi-differenced ranks, each a Kalman filter averaged over rates of decay by marginal likelihood (West and Harrison 1997, chapter
     12), are mixed by the probability, on that date, that news does better; the weights are the non-negative optimum of their mean under
-    the archetypes' correlation.
+    the archetypes' correlation. Before evidence skills are each archetype's own, or lie in what archetypes have in common (Kozak, Nagel
+    and Santosh 2020); the marginal likelihood weighs these two as well.
 
     Example:
         The first of three archetypes knows something of the returns, the others nothing:
@@ -36,6 +37,10 @@ class Posterior(Estimator):
         >>> int(weights[-1].argmax()), bool(weights[-1, 0] > 0.6)
         (0, True)
     """
+
+    def is_random(self, signal: SignalName) -> bool:
+        """Of signals that are not linear in the weights: their candidates are drawn."""
+        return signal != "mean"
 
     def prepare(
         self,

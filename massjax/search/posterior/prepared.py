@@ -11,12 +11,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Int16, Key
 
+from massjax.engine.devices import device_count, spread_items
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.ranks import rank_sums
 from massjax.search.posterior.candidates import Exact, prepare_exact
 from massjax.search.posterior.epochs import epoch_starts
 from massjax.search.posterior.linear import linear_scores
 
+DATES_TOGETHER = 16
+"""Dates that are cut out of the scores at once."""
 MEMORY = 125.0
 """Mean age, in dates, of what correlations are estimated from: older dates count less by 1/125 each."""
 SMALLEST_EIGENVALUE = 1e-4
@@ -90,9 +93,24 @@ def _prepare(scores: Array, member: Array, alpha: Array, key: Array, missing: Mi
     dates = scores.shape[2]
     starts = tuple(epoch_starts(dates).tolist())
 
-    def rank_date(date: Array) -> tuple[Array, Array, Array]:
-        values = lax.dynamic_index_in_dim(scores, date, 2, keepdims=False)
-        inside = lax.dynamic_index_in_dim(member, date, 1, keepdims=False)
+    ranks, scale, spread = _ranked_dates(scores, member, alpha, missing, signal)
+    exact = None if signal == "mean" else prepare_exact(scores, member, alpha, signal, missing, key)
+    return Prepared(ranks, scale, member.T, _correlations(ranks, scale, spread, member.sum(axis=0), lags, starts), exact)
+
+
+def _ranked_dates(scores: Array, member: Array, alpha: Array, missing: Missing, signal: SignalName) -> tuple[Array, Array, Array]:
+    """Ranks, their scale and the spread of scores on each date, a share of the dates on each device.
+
+    Scores come with their dates last, where neighbours in memory are successive dates: some are cut out at once, which reads memory in
+    its order.
+    """
+    dates, devices = scores.shape[2], device_count()
+    together = min(DATES_TOGETHER, dates)
+    blocks = -(-dates // together)
+    starts = np.minimum(np.arange(-(-blocks // devices) * devices) * together, dates - together)
+
+    def rank_date(today: tuple[Array, Array], alpha: Array) -> tuple[Array, Array, Array]:
+        values, inside = today
         if missing == "zero":
             values = jnp.where(jnp.isnan(values), 0.0, values)
         values = linear_scores(jnp.where(inside[None], values, jnp.nan), alpha, signal)
@@ -100,9 +118,20 @@ def _prepare(scores: Array, member: Array, alpha: Array, key: Array, missing: Mi
         square = jnp.sum(ranks**2, axis=1)
         return ranks.astype(jnp.int16), jnp.where(square > 0, lax.rsqrt(jnp.maximum(square, 1.0)), 0.0), spread_of(values)
 
-    ranks, scale, spread = lax.map(rank_date, jnp.arange(dates))
-    exact = None if signal == "mean" else prepare_exact(scores, member, alpha, signal, missing, key)
-    return Prepared(ranks, scale, member.T, _correlations(ranks, scale, spread, member.sum(axis=0), lags, starts), exact)
+    def rank_block(start: Array, scores: Array, member: Array, alpha: Array) -> tuple[Array, Array, Array]:
+        some = lax.dynamic_slice_in_dim(scores, start, together, axis=2), lax.dynamic_slice_in_dim(member, start, together, axis=1)
+        by_date = jnp.moveaxis(some[0], 2, 0), some[1].T
+        return lax.map(lambda today: rank_date(today, alpha), by_date)
+
+    def apart(starts: Int[Array, " B"], *data: Array) -> tuple[Array, Array, Array]:
+        return lax.map(lambda start: rank_block(start, *data), starts)
+
+    found = spread_items(apart, jnp.asarray(starts, jnp.int32), scores, member, alpha)
+    block = np.arange(dates) // together
+    rows = block * together + np.arange(dates) - starts[block]
+    joined = [values.reshape(-1, *values.shape[2:]) for values in found]
+    ranks, scale, spread = joined if len(joined[0]) == dates else (values[rows] for values in joined)
+    return ranks, scale, spread
 
 
 def spread_of(values: Float[Array, "K N"]) -> Float[Array, " K"]:

@@ -13,12 +13,20 @@ from jaxtyping import Array, Float, Int
 PERSISTENCE = np.array([1.0, 0.998, 0.995, 0.99, 0.98, 0.96, 0.92], np.float32)
 PERSISTENCE_PRIOR = np.array([0.5] + [0.5 / 6] * 6, np.float32)
 SPREAD = np.array([0.003, 0.006, 0.01, 0.02, 0.04, 0.08, 0.14], np.float32)
+POWERS = np.array([0.0, 2.0], np.float32)
+"""How the prior variance of skill along an eigenvector of the archetypes' correlation C goes with the eigenvalue.
+
+With 0 each archetype has a skill of its own, whatever it has in common with others. With 2 the weights of the best mix are alike and
+independent before: skill is `C b`, and lies in what archetypes have in common, little in small differences between them (Kozak, Nagel and
+Santosh 2020). Which of the two holds is for the marginal likelihood to say.
+"""
 COMMON = np.array([0.0, 0.01, 0.02, 0.04, 0.08, 0.16], np.float32)
 
 
 class Filter(NamedTuple):
-    """State of the filters of all decay rates and spreads [F, G], in the eigenbasis of the archetypes' correlation."""
+    """State of the filters of all decay rates [F] and prior variances [G], in the eigenbasis of the archetypes' correlation."""
 
+    prior: Float[Array, "G K"]
     variance: Float[Array, "F G K"]
     mean: Float[Array, "F G K"]
     common: Float[Array, "F G K"]
@@ -27,12 +35,23 @@ class Filter(NamedTuple):
     common_square: Float[Array, "F G"]
 
 
-def start_filter(archetypes: int) -> Filter:
-    """The prior: no deviation from the common skill, with the variance of each spread."""
-    spread = jnp.asarray(SPREAD)[None, :, None] ** 2
-    shape = (len(PERSISTENCE), len(SPREAD))
-    zeros, flat = jnp.zeros((*shape, archetypes)), jnp.zeros(shape)
-    return Filter(jnp.broadcast_to(spread, (*shape, archetypes)), zeros, zeros, flat, flat, flat)
+def prior_variances(values: Float[Array, " K"]) -> Float[Array, "G K"]:
+    """Variances of the skills along the eigenvectors with these eigenvalues, by spread and power; the spread is that of an archetype."""
+    power = values[None] ** jnp.asarray(POWERS)[:, None]
+    shape = power / power.mean(axis=1, keepdims=True)
+    return (jnp.asarray(SPREAD)[:, None, None] ** 2 * shape[None]).reshape(-1, len(values))
+
+
+def start_filter(values: Float[Array, " K"]) -> Filter:
+    """The prior: no deviation from the common skill.
+
+    Args:
+        values: eigenvalues of the archetypes' correlation.
+    """
+    prior = prior_variances(values)
+    shape = (len(PERSISTENCE), len(prior))
+    zeros, flat = jnp.zeros((*shape, len(values))), jnp.zeros(shape)
+    return Filter(prior, jnp.broadcast_to(prior, zeros.shape), zeros, zeros, flat, flat, flat)
 
 
 def update_filter(
@@ -47,11 +66,12 @@ def update_filter(
         direction: skills of a common skill of 1, in the eigenbasis.
     """
     persistence = jnp.asarray(PERSISTENCE)[:, None, None]
-    arriving = (1 - persistence**2) * jnp.asarray(SPREAD)[None, :, None] ** 2
+    arriving = (1 - persistence**2) * state.prior[None]
     total = state.variance + noise[None, None]
     error, common_error = observed[None, None] - state.mean, direction[None, None] - state.common
     gain = known * state.variance / total
     return Filter(
+        state.prior,
         persistence**2 * (1 - gain) * state.variance + arriving,
         persistence * (state.mean + gain * error),
         persistence * (state.common + gain * common_error),
@@ -81,6 +101,7 @@ def filter_epoch(
     stop: Int[Array, ""],
     gap: int,
     means: Float[Array, "T K"],
+    values: Float[Array, " K"],
     basis: Float[Array, "K K"],
 ) -> Float[Array, "T K"]:
     """`means` with rows [start, stop) filled: row t from observations before t - gap."""
@@ -94,5 +115,5 @@ def filter_epoch(
         state = lax.cond(date >= gap, lambda s: advance(jnp.maximum(date - gap, 0), s), lambda s: s, state)
         return state, means
 
-    begun = lax.fori_loop(0, jnp.maximum(start - gap, 0), advance, start_filter(observed.shape[1]))
+    begun = lax.fori_loop(0, jnp.maximum(start - gap, 0), advance, start_filter(values))
     return lax.fori_loop(start, stop, advance_and_write, (begun, means))[1]

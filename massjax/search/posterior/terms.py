@@ -50,7 +50,7 @@ def posterior_means(correlations: Correlations, daily: Daily, gap: int) -> Float
             )
             inflated = jnp.concatenate([noise[:1], noise[1:] * inflation])
             arguments = observed @ vectors, inflated, daily.known, direction, correlations.start[e], correlations.stop[e]
-            found.append(filter_epoch(*arguments, gap, means[number], vectors))
+            found.append(filter_epoch(*arguments, gap, means[number], values, vectors))
         return jnp.stack(found), None
 
     empty = jnp.zeros((2, *daily.same.shape))

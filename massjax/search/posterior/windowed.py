@@ -30,7 +30,7 @@ def windowed_means(correlations: Correlations, daily: Daily, gap: int, lookback:
         direction = uniform_direction(now.values, now.vectors, now.spread)
 
         def posterior(mean: Array, variance: Array, known: Array) -> Array:
-            return read_filter(update_filter(start_filter(archetypes), mean, variance, known, direction), direction, 0)
+            return read_filter(update_filter(start_filter(now.values), mean, variance, known, direction), direction, 0)
 
         known = (sums[:, archetypes] > 0).astype(jnp.float32)
         return jax.vmap(posterior)(sums[:, :archetypes] / days @ now.vectors, noise, known) @ now.vectors.T
