@@ -207,7 +207,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     if LIGHTGBM in settings.controls:
         lightgbm_package()
     with times.stage("reading the scores"):
-        gathered = gather_scores(inputs)
+        gathered = gather_scores(inputs, windows=all(search.reads_windows(settings) for search in searches))
         scores, store = gathered.scores, gathered.source
         fake = made_by_fake(store)
     for search in searches:

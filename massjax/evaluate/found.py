@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -23,8 +23,8 @@ from massjax.search.loop import run_search
 from massjax.statistics.series import window_means
 from massjax.timing import Timing
 
-History: TypeAlias = tuple[Float[Array, "K N T"], Bool[Array, "N T"], Float[Array, "N T"]]
-"""Scores, membership and forward returns of all dates."""
+History: TypeAlias = tuple[Float[np.ndarray, "K N T"], Bool[np.ndarray, "N T"], Float[np.ndarray, "N T"]]
+"""Scores, membership and forward returns of all dates, or of some successive ones, on the host."""
 
 DATES_PER_CALL = 8
 """Dates searched between two reports of progress."""
@@ -53,6 +53,12 @@ class Found(NamedTuple):
     searched: Bool[np.ndarray, " T"]
 
 
+def on_host(history: Iterable[Any]) -> History:
+    """Scores, membership and forward returns as arrays of numpy."""
+    scores, member, returns = (np.asarray(values) for values in history)
+    return scores, member, returns
+
+
 def find_weights(
     history: History,
     method: Method,
@@ -69,7 +75,8 @@ def find_weights(
     """Find weights on each date with what is known on it, and move them to the date they apply on.
 
     Args:
-        history: float32 scores, membership and forward returns over `timing.horizon`.
+        history: float32 scores, membership and forward returns over `timing.horizon`, on the host. A search moves the dates of a few
+            windows at once to the devices, so that scores may be a file mapped into memory; an estimator has all of them.
         method: a search or an estimator.
         timing: of the walk; its look-back is the method's.
         key: each date draws from its own.
@@ -83,7 +90,7 @@ def find_weights(
     if isinstance(method, Estimator):
         return _estimate(history, method, timing, key, alpha, signal, missing, daily_returns, progress)
     assert isinstance(method, Search)
-    found = _search_dates(_members_first(history), method, timing, key, alpha, signal, missing, warm_start, progress)
+    found = _search_dates(history, method, timing, key, alpha, signal, missing, warm_start, progress)
     check_searched(method, found.weights, found.fitness, found.defined, timing.first_search)
     return _apply_from(found, history[0].shape[2], history[0].shape[0], timing)
 
@@ -99,7 +106,7 @@ def _estimate(
     daily_returns: Float[Array, "N T"] | None,
     progress: Callable[[int, int], None] | None,
 ) -> Found:
-    scores, member, returns = history
+    scores, member, returns = jax.device_put(history)
     archetypes, _, total = scores.shape
     prepared = prepare_estimator(method, scores, member, timing, alpha, signal, missing, key)
     on_date = check_estimated(method, estimated_weights(method, prepared, returns, timing, daily_returns), total, archetypes)
@@ -222,21 +229,17 @@ def in_sample_fitness(
     return fitness
 
 
-def _members_first(history: History) -> tuple[Float[Array, "K M T"], Bool[Array, "M T"], Float[Array, "M T"]]:
-    """The members of each date moved to the first rows, and only the M rows that the largest universe of a date fills.
+def _members_first(history: History, most: int) -> tuple[Float[np.ndarray, "K M T"], Bool[np.ndarray, "M T"], Float[np.ndarray, "M T"]]:
+    """The members of each date moved to the first `most` rows, which the largest universe of a date fills; the others are left out.
 
     A row is then another stock on another date, which the fitness, computed date by date, does not see.
     """
-    scores, member, forward_returns = map(np.asarray, history)
-    most = max(int(member.sum(axis=0).max(initial=0)), 1)
+    scores, member, forward_returns = history
     if most >= member.shape[0]:
         return history
     rows = np.argsort(~member, axis=0, kind="stable")[:most]
-    packed = (
-        np.take_along_axis(scores, rows[None], axis=1),
-        *(np.take_along_axis(values, rows, axis=0) for values in (member, forward_returns)),
-    )
-    return jax.device_put(packed)
+    moved = np.take_along_axis(scores, rows[None], axis=1)
+    return moved, np.take_along_axis(member, rows, axis=0), np.take_along_axis(forward_returns, rows, axis=0)
 
 
 class _OnDate(NamedTuple):
@@ -257,15 +260,23 @@ def _search_dates(
     warm_start: bool,
     progress: Callable[[int, int], None] | None,
 ) -> _OnDate:
-    """Search on all dates that have a full window before them, the oldest first, `DATES_PER_CALL` dates in a compiled call."""
+    """Search on all dates that have a full window before them, the oldest first, `DATES_PER_CALL` dates in a compiled call.
+
+    A call is given the dates of its windows alone.
+    """
     archetypes, _, total = history[0].shape
-    first, gap = timing.first_search, timing.gap or 0
+    first, gap, most = timing.first_search, timing.gap or 0, max(int(history[1].sum(axis=0).max(initial=0)), 1)
     block = -(-min(DATES_PER_CALL, total - first) // device_count()) * device_count()
     previous, parts = np.full(archetypes, 1.0 / archetypes, np.float32), []
     for start in range(first, total, block):
         today = np.minimum(np.arange(start, start + block, dtype=np.int32), total - 1)
         length = window_length(timing, min(start + block, total) - 1, total)
-        found = _search_block(history, settings, length, gap, key, alpha, signal, missing, warm_start, today, previous)
+        span = min(length + block - 1, total)
+        begin = max(min(int(today[0]) - gap - length, total - span), 0)
+        scores, member, returns = (values[..., begin : begin + span] for values in history)
+        some = _members_first((scores, member, returns), most)
+        on_device, offset = jax.device_put(some), np.int32(begin)
+        found = _search_block(on_device, offset, settings, length, gap, key, alpha, signal, missing, warm_start, today, previous)
         previous, part = jax.device_get(found)
         parts.append(part)
         if progress is not None:
@@ -285,7 +296,8 @@ def window_length(timing: Timing, last: int, dates: int) -> int:
 
 @partial(jax.jit, static_argnames=("settings", "length", "gap", "signal", "missing", "warm_start"))
 def _search_block(
-    history: History,
+    history: tuple[Float[Array, "K M S"], Bool[Array, "M S"], Float[Array, "M S"]],
+    offset: Int[Array, ""],
     settings: Search,
     length: int,
     gap: int,
@@ -299,6 +311,8 @@ def _search_block(
 ) -> tuple[Float[Array, " K"], _OnDate]:
     """One search for each date of `today`, whose indices are traced, so that every block runs the same executable.
 
+    `history` begins at the date of index `offset`.
+
     The windows slide by a date from one search to the next: all dates of a block, or of a device's share of it, are prepared once. With a
     warm start, or an objective that holds to the weights of the date before, each search needs the one before it, and its candidates are
     spread over the devices; otherwise the dates are.
@@ -309,12 +323,12 @@ def _search_block(
     def first_of(date: Int[Array, ""]) -> Int[Array, ""]:
         return jnp.maximum(date - gap - length, 0)
 
-    def prepared(today: Int[Array, " C"], history: History) -> tuple[Int[Array, ""], Window]:
+    def prepared(today: Int[Array, " C"], history: Any, offset: Int[Array, ""]) -> tuple[Int[Array, ""], Window]:
         """The dates of all windows of some searches, and the index of the first of them."""
         span = min(length + len(today) - 1, history[0].shape[2])
-        first = jnp.minimum(first_of(today[0]), history[0].shape[2] - span)
+        first = jnp.minimum(first_of(today[0]) - offset, history[0].shape[2] - span)
         scores, member, returns = (lax.dynamic_slice_in_dim(values, first, span, axis=-1) for values in history)
-        return first, prepare_window(scores, member, returns, missing)
+        return first + offset, prepare_window(scores, member, returns, missing)
 
     def search_date(
         previous: Float[Array, " K"],
@@ -331,19 +345,19 @@ def _search_block(
         result = run_search(objective, settings, start, jax.random.fold_in(key, date))
         return _OnDate(result.weights, result.fitness, result.chain_fitness, ~jnp.isnan(result.value))
 
-    def apart(today: Int[Array, " C"], history: History, *data: Any) -> _OnDate:
-        dates = prepared(today, history)
+    def apart(today: Int[Array, " C"], history: Any, offset: Int[Array, ""], *data: Any) -> _OnDate:
+        dates = prepared(today, history, offset)
         return lax.map(lambda date: search_date(previous, date, *dates, *data), today)
 
     if in_order:
-        dates = prepared(today, history)
+        dates = prepared(today, history, offset)
 
         def in_turn(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _OnDate]:
             found = search_date(previous, date, *dates, key, alpha)
             return jnp.where(found.defined, found.weights, previous), found
 
         return lax.scan(in_turn, previous, today)
-    return previous, spread_items(apart, today, history, key, alpha)
+    return previous, spread_items(apart, today, history, offset, key, alpha)
 
 
 def _apply_from(found: _OnDate, total: int, archetypes: int, timing: Timing) -> Found:

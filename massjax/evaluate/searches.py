@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Key, Shaped, UInt32
 from massjax.engine.inputs import check_alpha, check_inputs
 from massjax.errors import ConfigError, LeakageError, error_context
 from massjax.evaluate.candidates import Candidate
-from massjax.evaluate.found import find_weights
+from massjax.evaluate.found import find_weights, on_host
 from massjax.evaluate.memory import check_memory
 from massjax.evaluate.refitted import refitted
 from massjax.evaluate.result import (
@@ -78,6 +78,11 @@ class ListedSearch:
         """As the configuration could give it, with every default."""
         return {"method": self.method, **self.search.model_dump(mode="json")}
 
+    def reads_windows(self, settings: EvaluateSettings) -> bool:
+        """Whether it reads no more of the scores at once than the dates of a few windows of a fixed length."""
+        lookback = settings.lookback if self.search.lookback is None else self.search.lookback
+        return isinstance(self.search, Search) and lookback != "auto"
+
     def check_memory(self, archetypes: int, dates: int, free: FreeMemory) -> None:
         """Refuse more chains than fit into what is free.
 
@@ -123,7 +128,7 @@ class ListedSearch:
             timing = self.timing(settings, execution_lag, dates)
             key = _key_of(np.uint32(seed), np.uint32(self.place))
             found = find_weights(
-                jax.device_put(check_inputs(scores, member, forward_returns[settings.horizon])),
+                on_host(check_inputs(scores, member, forward_returns[settings.horizon])),
                 self.search,
                 timing,
                 key=key,

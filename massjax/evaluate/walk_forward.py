@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
@@ -22,7 +21,7 @@ from massjax.engine.inputs import (
     in_float32,
 )
 from massjax.errors import ConfigError, DataError
-from massjax.evaluate.found import find_weights
+from massjax.evaluate.found import find_weights, on_host
 from massjax.evaluate.judge import judge_weights
 from massjax.labels import check_labels
 from massjax.lookalikes import check_flag
@@ -192,7 +191,7 @@ def walk_forward(
     timing.check_fits(labels)
     share = check_alpha(alpha)
     found = find_weights(
-        jax.device_put(inputs),
+        on_host(inputs),
         settings,
         timing,
         key=key,

@@ -16,7 +16,7 @@ from massjax.row_words import counted, first_few
 from massjax.scores.fitting import fitting_scores
 from massjax.scores.given import align
 from massjax.scores.inputs import Inputs
-from massjax.scores.memory import check_memory
+from massjax.scores.memory import score_array
 from massjax.scores.places import Place
 from massjax.scores.scores import Scores
 from massjax.scores.status import Status
@@ -39,8 +39,12 @@ class GatheredScores(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def gather_scores(inputs: Inputs) -> GatheredScores:
+def gather_scores(inputs: Inputs, *, windows: bool = False) -> GatheredScores:
     """Read the scores of archetypes that ask a model, compute those of rules from the market data.
+
+    Args:
+        inputs: what the run wants.
+        windows: whether only windows of the scores are read at once, so that a file may hold those that are too many for memory.
 
     Raises:
         ConfigError: some archetypes ask a model but there is no store, or the scores do not fit into memory.
@@ -51,8 +55,7 @@ def gather_scores(inputs: Inputs) -> GatheredScores:
     given = [k for k, archetype in enumerate(archetypes) if archetype.protocol == "given"]
     names = [archetypes[k].name for k in asked]
     found = fitting_scores(inputs, _store(inputs, names)) if asked else None
-    check_memory(len(archetypes), len(panel.stocks), len(panel.dates), free_host_bytes())
-    scores = np.empty((len(panel.dates), len(archetypes), len(panel.stocks)), np.float32)
+    scores = score_array(len(panel.dates), len(archetypes), len(panel.stocks), free_host_bytes(), windows=windows)
     rules = [k for k, archetype in enumerate(archetypes) if archetype.kind == "rule"]
     if rules:
         for dates, part in rule_scores_by_date(panel, [archetypes[k] for k in rules]):

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
+import numpy as np
+from jaxtyping import Float32
+
 from massjax.errors import ConfigError
 from massjax.row_words import counted
 
@@ -40,11 +46,39 @@ def check_memory(archetypes: int, stocks: int, dates: int, free: int | None) -> 
         sizes = f"{counted(archetypes, 'archetype')} on {stocks:,} stocks and {counted(dates, 'date')}"
         fit = max(0, free - needed_memory(0, stocks, dates)) // (COPIES * FLOAT * stocks * dates)
         advice = f"take fewer archetypes ({fit:,} fit), fewer dates" if fit else "take fewer dates"
+        searches = "; searches with a fixed look-back alone (such as method: annealing, lookback: 60) read windows from a file and fit"
         raise ConfigError(
             f"the scores of {sizes} take {_gigabytes(FLOAT * archetypes * stocks * dates)}, and a run needs {COPIES} times that and what "
             f"it holds of each stock and date, {_gigabytes(needed)} of memory, of which {_gigabytes(free)} are free; {advice} "
-            "(market.start, market.end) or fewer stocks (market.only)"
+            f"(market.start, market.end) or fewer stocks (market.only){searches if needed_memory(0, stocks, dates) <= free else ''}"
         )
+
+
+def score_array(dates: int, archetypes: int, stocks: int, free: int | None, *, windows: bool) -> Float32[np.ndarray, "T K N"]:
+    """Room for the scores of a run: in memory, or where that is too small, and `windows` of them are read alone, in a file mapped into it.
+
+    The file has no name and vanishes with the array; it is in the folder for temporary files (TMPDIR).
+
+    Raises:
+        ConfigError: the scores fit neither into memory nor, where they may, into that folder.
+    """
+    shape, mapped = (dates, archetypes, stocks), False
+    if windows and free is not None and needed_memory(archetypes, stocks, dates) > free:
+        check_memory(0, stocks, dates, free)
+        mapped = True
+    if not mapped:
+        check_memory(archetypes, stocks, dates, free)
+        return np.empty(shape, np.float32)
+    size = FLOAT * dates * archetypes * stocks
+    with tempfile.TemporaryFile() as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise ConfigError(
+                f"the scores take {_gigabytes(size)}, more than memory has, and {tempfile.gettempdir()} has no room for such a file "
+                f"({error.strerror}); set TMPDIR to a folder that has"
+            ) from None
+        return np.memmap(file, np.float32, "r+", shape=shape)
 
 
 def _gigabytes(count: int) -> str:
