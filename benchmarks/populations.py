@@ -11,8 +11,8 @@ import jax
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Int
-from massjax.scoring.gathering import gather_scores
-from massjax.scoring.work import prepare
+from massjax.scores.gathering import gather_scores
+from massjax.scores.inputs import prepare
 from scaling_theory import Theory, theory_of
 
 import massjax as mj
