@@ -50,8 +50,8 @@ def gather_scores(inputs: Inputs) -> GatheredScores:
     asked = [k for k, archetype in enumerate(archetypes) if archetype.asks]
     given = [k for k, archetype in enumerate(archetypes) if archetype.protocol == "given"]
     names = [archetypes[k].name for k in asked]
-    found = fitting_scores(inputs, _store(inputs, names)) if asked else None
     check_memory(len(archetypes), len(panel.stocks), len(panel.dates), free_host_bytes())
+    found = fitting_scores(inputs, _store(inputs, names)) if asked else None
     scores = np.empty((len(panel.dates), len(archetypes), len(panel.stocks)), np.float32)
     rules = [k for k, archetype in enumerate(archetypes) if archetype.kind == "rule"]
     if rules:
