@@ -11,8 +11,6 @@ import jax
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Int
-from massjax.scoring.gathering import gather_scores
-from massjax.scoring.work import prepare
 from scaling_theory import Theory, theory_of
 
 import massjax as mj
@@ -20,6 +18,8 @@ from massjax.config import RunConfig
 from massjax.engine.finite.agents import Drawn, draw_agents
 from massjax.evaluate.searches import first_evaluated
 from massjax.evaluate.settings import check_horizon
+from massjax.scores.gathering import gather_scores
+from massjax.scores.inputs import prepare
 from massjax.statistics.correlation import daily_rank_ic
 
 

@@ -54,8 +54,8 @@ def gather_scores(inputs: Inputs, *, windows: bool = False) -> GatheredScores:
     asked = [k for k, archetype in enumerate(archetypes) if archetype.asks]
     given = [k for k, archetype in enumerate(archetypes) if archetype.protocol == "given"]
     names = [archetypes[k].name for k in asked]
-    found = fitting_scores(inputs, _store(inputs, names)) if asked else None
     scores = score_array(len(panel.dates), len(archetypes), len(panel.stocks), free_host_bytes(), windows=windows)
+    found = fitting_scores(inputs, _store(inputs, names)) if asked else None
     rules = [k for k, archetype in enumerate(archetypes) if archetype.kind == "rule"]
     if rules:
         for dates, part in rule_scores_by_date(panel, [archetypes[k] for k in rules]):

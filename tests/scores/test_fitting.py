@@ -19,6 +19,7 @@ from massjax.scores.fitting import fitting_scores
 from massjax.scores.gathering import gather_scores
 from massjax.scores.inputs import prepare
 from massjax.scores.made_from import difference
+from massjax.scores.memory import needed_memory
 from massjax.scores.scores import Scores
 from tests.scores.asking import Noting, run
 from tests.small_store import written
@@ -212,9 +213,9 @@ def test_scores_that_do_not_fit_into_memory_are_refused_before_they_are_read(
 ) -> None:
     small["agents"]["archetypes"] = small["agents"]["archetypes"][2:]
     inputs = prepare(written(small, tmp_path))
-    need = 2 * 4 * inputs.panel.member.size
+    need = needed_memory(1, *inputs.panel.member.shape)
     monkeypatch.setattr(gathering, "free_host_bytes", lambda: need)
     assert gather_scores(inputs).scores.shape[0] == 1
     monkeypatch.setattr(gathering, "free_host_bytes", lambda: need - 1)
-    with pytest.raises(ConfigError, match=r"the scores of 1 archetype on 20 stocks and 12 dates take .* take fewer archetypes"):
+    with pytest.raises(ConfigError, match=r"the scores of 1 archetype on 20 stocks and 12 dates take .* take fewer dates"):
         gather_scores(inputs)
