@@ -40,6 +40,25 @@ class AnswerLog:
 
     Raises:
         StoreError: something else is there, or it cannot be read.
+
+    Example:
+        >>> import tempfile, massjax as mj
+        >>> from massjax.answers.ask import ask_open
+        >>> from massjax.models.fake import Fake
+        >>> from massjax.models.forms import Decide
+        >>> from massjax.models.identity import identity_digest
+        >>> from massjax.models.question import Prompt, Question
+        >>> from massjax.models.settings import ModelSettings
+        >>> model = Fake(ModelSettings(engine="fake"))
+        >>> prompt = Prompt("You decide.", "Sales doubled.")
+        >>> question = Question(identity_digest(model.identity()), prompt, Decide(("buy", "sell", "wait")))
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> ask_open(mj.AnswerLog(folder.name), model, [question]).answered
+        1
+        >>> log = mj.AnswerLog(folder.name)
+        >>> len(log), log.recorded(question.key).question.prompt.user
+        (1, 'Sales doubled.')
+        >>> folder.cleanup()
     """
 
     def __init__(self, where: Where, progress: Callable[[int, int], None] | None = None) -> None:
