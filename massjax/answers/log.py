@@ -43,7 +43,6 @@ class AnswerLog:
 
     Example:
         >>> import tempfile, massjax as mj
-        >>> from massjax.answers.ask import ask_open
         >>> from massjax.models.fake import Fake
         >>> from massjax.models.forms import Decide
         >>> from massjax.models.identity import identity_digest
@@ -53,7 +52,7 @@ class AnswerLog:
         >>> prompt = Prompt("You decide.", "Sales doubled.")
         >>> question = Question(identity_digest(model.identity()), prompt, Decide(("buy", "sell", "wait")))
         >>> folder = tempfile.TemporaryDirectory()
-        >>> ask_open(mj.AnswerLog(folder.name), model, [question]).answered
+        >>> mj.AnswerLog(folder.name).ask(model, [question]).answered
         1
         >>> log = mj.AnswerLog(folder.name)
         >>> len(log), log.recorded(question.key).question.prompt.user
