@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
+from massjax.answers import files
 from massjax.answers.log import AnswerLog
 from massjax.answers.merge import export, merge
 from massjax.answers.places import Place, open_place
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--replace", action="store_true", help="replace FILE where it is there already")
     joined = command("merge", _merge, "copy the answers of logs into the log NEW, in few large files")
     joined.add_argument("sources", nargs="+", metavar="OLD", help="the logs to join; they are left as they are")
-    joined.add_argument("target", metavar="NEW", help="the merged log")
+    joined.add_argument("target", metavar="NEW", help="the merged log, or the store that it is in")
     return parser
 
 
@@ -84,6 +85,14 @@ def _place(path: str) -> Place:
     """The log at a path, or the one in the store there."""
     inside = existing(path).below("answers")
     return inside if inside.exists() else open_place(path)
+
+
+def _target(path: str, *, stores: bool) -> Place:
+    """The log to merge into: the one at a path, or in the store there; of stores that are joined, in a new store."""
+    place = open_place(path)
+    inside = place.below("answers")
+    is_log = place.exists() and any(files.NAME.fullmatch(name) for name in place.names())
+    return inside if not is_log and (stores or inside.exists()) else place
 
 
 def _info(options: argparse.Namespace, console: Console) -> int:
@@ -157,15 +166,13 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
 
 def _verify_tensors(path: str, console: Console) -> bool:
     """Check the score tensors of a store, if it has any, and say what is wrong with each."""
-    from massjax.scores.places import inside, names_in
-    from massjax.scores.scores import TENSORS
+    from massjax.scores.places import inside
+    from massjax.scores.scores import TENSORS, tensor_names
     from massjax.scores.tensor import open_group, verify as wrong_in
     from massjax.settings import is_url
 
     store, sound = path if is_url(path) else Path(path), True
-    for name in names_in(inside(store, TENSORS)):
-        if name.startswith("."):
-            continue
+    for name in tensor_names(store):
         place = inside(store, TENSORS, name)
         try:
             found = wrong_in(open_group(place))
@@ -197,10 +204,13 @@ def _export(options: argparse.Namespace, console: Console) -> int:
 
 
 def _merge(options: argparse.Namespace, console: Console) -> int:
+    sources = [_place(source) for source in options.sources]
+    inside_stores = all(str(place) != str(open_place(path)) for place, path in zip(sources, options.sources, strict=True))
+    target = _target(options.target, stores=inside_stores)
     with _progress("merging") as advance:
-        done = merge([_place(source) for source in options.sources], options.target, advance)
+        done = merge(sources, target, advance)
     disagreed = f"; {done.disagreements:,} answers disagreed with another, which was kept" if done.disagreements else ""
-    _say(console, f"{options.target}: {done.copied:,} rows copied, {done.there:,} were there{disagreed}")
+    _say(console, f"{target}: {done.copied:,} rows copied, {done.there:,} were there{disagreed}")
     return 0
 
 

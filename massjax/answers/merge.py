@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from polars.io.plugins import register_io_source
 
 from massjax.answers import durable, files
 from massjax.answers.log import AnswerLog
-from massjax.answers.places import Where, open_place
+from massjax.answers.places import LocalPlace, Where, open_place
 from massjax.answers.verify import existing
 from massjax.errors import StoreError
 
@@ -47,7 +48,7 @@ def merge(sources: Sequence[Where], target: Where, progress: Callable[[int, int]
     Raises:
         StoreError: a source is damaged or no log, the target is one of them, or it cannot be written.
     """
-    if str(open_place(target)) in {str(open_place(source)) for source in sources}:
+    if _spelled(target) in map(_spelled, sources):
         raise StoreError(f"{target}: is one of the logs to merge; give another place for the merged one")
     logs = [AnswerLog(existing(source)) for source in sources]
     into = AnswerLog(target)
@@ -75,6 +76,12 @@ def merge(sources: Sequence[Where], target: Where, progress: Callable[[int, int]
         if progress is not None:
             progress(done + 1, len(logs))
     return Merged(copied, there, disagreements)
+
+
+def _spelled(where: Where) -> str:
+    """A place in one spelling: without links, and from the root of the file system."""
+    place = open_place(where)
+    return os.path.realpath(place.path) if isinstance(place, LocalPlace) else str(place).rstrip("/")
 
 
 def _disagreements(log: AnswerLog, frame: pl.DataFrame) -> int:

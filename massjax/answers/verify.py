@@ -144,19 +144,29 @@ def repair(where: Where, progress: Callable[[int, int], None] | None = None) -> 
     found = {problem.file: _read(place, problem.file) for problem in problems}
     for name, data in found.items():
         proper = None if data is None else f"{durable.digest(data)}.parquet"
-        if data is not None and proper in lost and proper != name:
+        if data is not None and proper is not None and proper != name and (proper in lost or _is_lost(place, proper, data)):
             place.put(proper, data)
             renamed.append(proper)
     for name in sorted(lost - set(renamed)):
         data = found[name]
-        if data is not None:
+        if data is None:
+            continue
+        if f"{durable.digest(data)}.parquet" not in renamed:
             place.below(DAMAGED).put(f"{durable.digest(data)}-{name}", data)
-            place.remove(name)
             aside.append(name)
+        place.remove(name)
     swept = [name for name in place.names() if durable.is_abandoned(name)]
     for name in swept:
         place.remove(name)
     return Repair(problems, tuple(sorted(renamed)), tuple(aside), tuple(swept))
+
+
+def _is_lost(place: Place, proper: str, data: bytes) -> bool:
+    """Whether these bytes are a whole file of a log that is nowhere under its own name."""
+    try:
+        return place.read(proper) is None and not wrong_keys(files.decode(proper, data))
+    except ValueError:
+        return False
 
 
 def _read(place: Place, name: str) -> bytes | None:

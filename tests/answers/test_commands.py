@@ -98,6 +98,24 @@ def test_merge_and_export(path: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["export", path, str(tmp_path / "t.parquet"), "--replace"]) == 0
 
 
+def test_stores_are_joined_into_a_store_and_logs_into_a_log(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    there = tmp_path / "there"
+    fill(AnswerLog(there / "answers"), questions(80)[60:])
+    for target in (there, tmp_path / "new store"):
+        assert main(["merge", path, str(target)]) == 0
+        assert [one.name for one in target.iterdir()] == ["answers"]
+    assert len(AnswerLog(there / "answers")) > len(AnswerLog(tmp_path / "new store" / "answers"))
+    for log in ("new log", "new log"):
+        assert main(["merge", f"{path}/answers", log]) == 0
+        assert all(one.suffix == ".parquet" for one in (tmp_path / log).iterdir())
+    (tmp_path / "link").symlink_to(path)
+    for itself in (path, f"{path}/answers", "store", "./store/answers/", "link"):
+        before = sorted(Path(path).rglob("*"))
+        assert main(["merge", path, itself]) == 2
+        assert sorted(Path(path).rglob("*")) == before
+
+
 @pytest.mark.parametrize("command", [["info"], ["show", "ab"], ["verify"], ["repair"], ["export", "t.parquet"]])
 def test_where_there_is_no_log_it_says_so(tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command[0], str(tmp_path / "absent"), *command[1:]]) == 2

@@ -139,6 +139,16 @@ def test_two_swapped_files_get_their_names_back(sound: Path, tmp_path: Path) -> 
     assert {file.name: file.read_bytes() for file in path.iterdir()} == {file.name: file.read_bytes() for file in sound.iterdir()}
 
 
+def test_a_renamed_file_gets_its_name_back_and_nothing_is_asked_again(sound: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(sound, tmp_path / "log"))
+    victim = sorted(path.glob("*.parquet"))[1]
+    victim.rename(path / f"{'0' * 32}.parquet")
+    assert len(AnswerLog(path)) < len(AnswerLog(sound))
+    done = repair(path)
+    assert (done.renamed, done.aside) == ((victim.name,), ())
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == {file.name: file.read_bytes() for file in sound.iterdir()}
+
+
 def test_a_damaged_file_is_put_aside_not_away(sound: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(sound, tmp_path / "log"))
     victim = sorted(path.glob("*.parquet"))[0]
