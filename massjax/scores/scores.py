@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -175,14 +176,17 @@ class Scores:
         return np.array([places[label] for label in labels], dtype=np.intp)
 
 
+def tensor_names(store: Place) -> list[str]:
+    """The names of the tensors of a store; what else is in their folder is somebody's own, and left alone."""
+    return [name for name in names_in(inside(store, TENSORS)) if re.fullmatch("[0-9a-f]{32}", name)]
+
+
 def tensors_in(store: Place) -> list[Place]:
     """The tensors of a store, the one that was written last at the end."""
-    folder = inside(store, TENSORS)
     found = []
-    for name in names_in(folder):
-        if not name.startswith("."):
-            place = inside(folder, name)
-            group = tensor.open_group(place)
-            kept: Any = group.attrs["massjax"]
-            found.append((str(kept.get("written", "")), str(place), place))
+    for name in tensor_names(store):
+        place = inside(store, TENSORS, name)
+        group = tensor.open_group(place)
+        kept: Any = group.attrs["massjax"]
+        found.append((str(kept.get("written", "")), str(place), place))
     return [place for _, _, place in sorted(found, key=lambda one: one[:2])]

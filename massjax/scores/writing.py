@@ -14,8 +14,8 @@ from massjax.progress import Tell
 from massjax.scores import tensor
 from massjax.scores.build import Resolver, date_blocks, opinions
 from massjax.scores.fitting import all_keys
-from massjax.scores.places import Place, inside, names_in, remove
-from massjax.scores.scores import TENSORS, Scores
+from massjax.scores.places import Place, inside, remove
+from massjax.scores.scores import TENSORS, Scores, tensor_names
 from massjax.scores.status import Status
 
 WRITING = "writing the score tensor"
@@ -123,6 +123,6 @@ def _answers_hash(resolver: Resolver) -> str:
 
 def _remove_others(store: Place, kept: str) -> None:
     """Delete the tensors that this one takes the place of: they can be written again from the answers at any time."""
-    for name in names_in(inside(store, TENSORS)):
-        if name != kept and not name.startswith("."):
+    for name in tensor_names(store):
+        if name != kept:
             remove(inside(store, TENSORS, name))

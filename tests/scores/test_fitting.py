@@ -14,7 +14,7 @@ from massjax.errors import ConfigError, StoreError
 from massjax.models.answer import Answer
 from massjax.models.question import Question
 from massjax.precompute import main as precompute
-from massjax.scores import fitting, gathering
+from massjax.scores import fitting, gathering, inputs as inputs_room
 from massjax.scores.fitting import fitting_scores
 from massjax.scores.gathering import gather_scores
 from massjax.scores.inputs import prepare
@@ -219,3 +219,34 @@ def test_scores_that_do_not_fit_into_memory_are_refused_before_they_are_read(
     monkeypatch.setattr(gathering, "free_host_bytes", lambda: need - 1)
     with pytest.raises(ConfigError, match=r"the scores of 1 archetype on 20 stocks and 12 dates take .* take fewer dates"):
         gather_scores(inputs)
+
+
+def test_what_somebody_keeps_beside_the_tensors_is_left_alone(small: dict[str, Any], tmp_path: Path) -> None:
+    config = written(small, tmp_path)
+    own = tmp_path / "store" / "scores" / "of_another_tool"
+    own.mkdir(parents=True)
+    (own / "scores.csv").write_text("date,stock,score")
+    (own.parent / "notes.txt").write_text("read me")
+    first = run(config)
+    small["scoring"]["seed"] = 1
+    second = run(written(small, tmp_path))
+    assert sorted(one.name for one in own.parent.iterdir()) == sorted(["notes.txt", "of_another_tool", Path(second.scores.place).name])
+    assert (own / "scores.csv").read_text() == "date,stock,score"
+    assert first.scores.place != second.scores.place == gathered(small, tmp_path).source["path"]
+
+
+def test_a_stock_that_is_never_in_the_universe_may_come_and_go(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = written(small, tmp_path)
+    whole = prepare(config).panel
+    fewer = whole.only(whole.stocks[1:])
+    out = replace(whole, member=whole.member & (np.arange(len(whole.stocks)) > 0)[:, None])
+    shown = []
+    for panel in (fewer, out, fewer):
+        monkeypatch.setattr(inputs_room, "load_panel", lambda _, panel=panel: panel)
+        asked = run(config).asked
+        assert not shown or asked == []
+        shown.append(gather_scores(prepare(config)).scores[:, -len(fewer.stocks) :])
+    np.testing.assert_array_equal(shown[0], shown[1])
+    np.testing.assert_array_equal(shown[0], shown[2])

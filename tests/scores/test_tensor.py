@@ -20,6 +20,8 @@ from massjax.scores.made_from import MadeFrom
 from massjax.scores.scores import Scores, tensors_in
 from massjax.scores.status import Status
 
+HASHES = ("a" * 32, "b" * 32)
+"""Names of tensors in a store."""
 SHAPE = (45, 3, 7)
 DATES = np.arange("2024-01-01", "2024-02-15", dtype="datetime64[D]")
 NAMES = ("trend", "careful", "Ünïcode \U0001f600")
@@ -211,7 +213,7 @@ def test_killed_or_failed_while_it_is_written_it_leaves_no_half_tensor(tmp_path:
         pass
 
     def failing() -> None:
-        with tensor.new_group(tmp_path / "s" / "scores" / "b") as group:
+        with tensor.new_group(tmp_path / "s" / "scores" / HASHES[1]) as group:
             tensor.TensorWriter(group, DATES, NAMES, STOCKS).write(slice(0, 3), cells())
             raise Boom
 
@@ -220,20 +222,20 @@ def test_killed_or_failed_while_it_is_written_it_leaves_no_half_tensor(tmp_path:
     assert list((tmp_path / "s" / "scores").iterdir()) == []
     child = os.fork()
     if not child:
-        with tensor.new_group(tmp_path / "s" / "scores" / "b") as group:
+        with tensor.new_group(tmp_path / "s" / "scores" / HASHES[1]) as group:
             tensor.TensorWriter(group, DATES, NAMES, STOCKS).write(slice(0, 3), cells())
             os._exit(9)
     os.waitpid(child, 0)
     (left,) = (tmp_path / "s" / "scores").iterdir()
     assert left.name.startswith(".")
     assert tensors_in(tmp_path / "s") == []
-    make(tmp_path / "s" / "scores" / "b", cells())
-    assert tensors_in(tmp_path / "s") == [tmp_path / "s" / "scores" / "b"]
-    assert [path.name for path in (tmp_path / "s" / "scores").iterdir()] == ["b"], "what a killed writer left is swept"
+    make(tmp_path / "s" / "scores" / HASHES[1], cells())
+    assert tensors_in(tmp_path / "s") == [tmp_path / "s" / "scores" / HASHES[1]]
+    assert [path.name for path in (tmp_path / "s" / "scores").iterdir()] == [HASHES[1]], "what a killed writer left is swept"
 
 
 def test_of_several_tensors_of_a_store_the_last_is_taken(tmp_path: Path) -> None:
-    for number, name in enumerate(("b", "a")):
+    for number, name in enumerate(reversed(HASHES)):
         make(tmp_path / "scores" / name, cells(number))
         document = json.loads((tmp_path / "scores" / name / "zarr.json").read_text())
         document["attributes"]["massjax"]["written"] = f"2026-01-0{number + 1}T00:00:00+00:00"
