@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from massjax.agents.settings import AgentsSettings
 from massjax.config.reading import override, read_yaml
@@ -60,6 +60,20 @@ class RunConfig(Settings):
         if self.scores is None and not agents.archetypes and agents.grid is None and agents.draw is None:
             raise ValueError("agents: no archetypes: list them under agents.archetypes, or give agents.grid or agents.draw")
         return self
+
+    @model_validator(mode="after")
+    def _tables_to_map(self) -> RunConfig:
+        if self.market.ticker_map and self.market.source == "sp500" and self.scores is None:
+            raise ValueError("market.ticker_map is for the identifiers of tables, and market.source 'sp500' reads none")
+        return self
+
+    @field_validator("models")
+    @classmethod
+    def _names_of_models(cls, models: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
+        for name in models:
+            if name.strip() in ("", "scoring"):
+                raise ValueError(f"models: an entry cannot be called {name!r}, which stands for the model of scoring; give it another name")
+        return models
 
 
 def load_config(path: Path | str | None = None, assignments: Sequence[str] = ()) -> RunConfig:

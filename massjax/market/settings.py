@@ -303,8 +303,6 @@ class MarketSettings(Settings):
             raise ValueError(
                 f"market.ticker_map: {twice!r} is there twice, because market.fold_case takes capitals and small letters alike"
             )
-        if self.ticker_map and self.source == "sp500":
-            raise ValueError("market.ticker_map is for the identifiers of tables, and market.source 'sp500' reads none")
         return self
 
     @model_validator(mode="after")
