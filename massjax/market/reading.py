@@ -30,13 +30,14 @@ NUMBER_HINTS = (
 """What else may stand for a number, and how to write it."""
 
 
-def read_columns(path: Path, setting: str, columns: Sequence[str]) -> pl.DataFrame:
+def read_columns(path: Path, setting: str, columns: Sequence[str], optional: Sequence[str] = ()) -> pl.DataFrame:
     """Some columns of a file, in the order of the file; those of a CSV file are strings, so that `000001` keeps its zeros.
 
     Args:
         path: a parquet, CSV or tab-separated file.
         setting: what names the file in the configuration, for messages.
         columns: the names of the columns.
+        optional: names of further columns, which are read where they are there.
 
     Raises:
         DataError: the file is missing or unreadable, or lacks a column.
@@ -52,6 +53,7 @@ def read_columns(path: Path, setting: str, columns: Sequence[str]) -> pl.DataFra
         plain = [plain_heading(heading) for heading in found.names()]
         refuse_twice(plain, path, setting)
         frame = frame.rename({old: new for old, new in zip(found.names(), plain, strict=True) if old != new and new})
+        columns = [*columns, *(column for column in optional if plain_heading(column) in plain)]
         wanted = [plain_heading(column) for column in columns]
         for column in wanted:
             if column not in plain:

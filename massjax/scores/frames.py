@@ -27,18 +27,19 @@ def labelled_cells(
         DataError: a column is missing or of the wrong type, a score is out of [0, 1], or two rows are about the same cell.
     """
     table = _table(frame)
-    table = table.with_columns(pl.lit(ONE).alias("archetype")) if "archetype" not in table.columns else table
-    for name in ("date", "stock", "archetype", "score"):
+    for name in ("date", "stock", "score"):
         if name not in table.columns:
             raise DataError(
-                f"the table of scores has no column {name!r}{did_you_mean(name, table.columns)}; it has: {', '.join(table.columns)}"
+                f"the table of scores has no column {name!r}{did_you_mean(name, table.columns)}; it has: {', '.join(table.columns)}; "
+                "it needs a row for each score, with the columns date, stock and score, and archetype where there are several"
             )
+    table = table.with_columns(pl.lit(ONE).alias("archetype")) if "archetype" not in table.columns else table
     table = table.select(_days(table["date"]), *(_names(table[name]) for name in ("stock", "archetype")), _numbers(table["score"]))
     table = table.filter(pl.col("score").is_not_null() & pl.col("score").is_not_nan())
     wrong = table.filter(~pl.col("score").is_between(0.0, 1.0))
     if len(wrong):
         raise DataError(
-            f"{counted(len(wrong), 'score')} outside [0, 1], the first {wrong['score'][0]:g} of {_cell(wrong.row(0, named=True))}; "
+            f"{counted(len(wrong), 'score')} outside [0, 1], the first {wrong['score'][0]!r} of {_cell(wrong.row(0, named=True))}; "
             "scale them, for example to (rank - 1) / (count - 1) on each date"
         )
     twice = table.filter(pl.struct("date", "stock", "archetype").is_duplicated())
@@ -65,13 +66,21 @@ def _table(frame: Any) -> pl.DataFrame:
             return frame
         if isinstance(frame, pl.LazyFrame):
             return frame.collect()
-        return pl.from_pandas(frame) if hasattr(frame, "iloc") else pl.DataFrame(frame)
+        return pl.from_pandas(_without_index(frame)) if hasattr(frame, "iloc") else pl.DataFrame(frame)
     except Exception as error:
         raise DataError(f"the scores are no table that polars can read: {error}") from None
 
 
+def _without_index(frame: Any) -> Any:
+    """A frame or series of pandas with the named levels of its index, such as date and stock, as columns."""
+    table = frame.to_frame() if frame.ndim == 1 else frame
+    names = [name for name in table.index.names if name is not None and name not in table.columns]
+    return table.reset_index(level=names) if names else table
+
+
 def _days(column: pl.Series) -> pl.Series:
     """Days; a time of day other than midnight, or a zone, is refused: whose day it is cannot be known."""
+    column = column.cast(pl.String) if isinstance(column.dtype, pl.Categorical | pl.Enum) else column
     if column.dtype == pl.String:
         found = column.str.strip_chars().str.to_date("%Y-%m-%d", strict=False)
         if found.null_count() > column.null_count():

@@ -21,6 +21,7 @@ from massjax.agents.settings import Stage
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Panel, load_panel
+from massjax.market.identifiers import Conventions
 from massjax.models.settings import ModelSettings
 from massjax.scores.given import scores_from_file
 from massjax.scores.made_from import MadeFrom, fact_hashes
@@ -147,7 +148,7 @@ def prepare(config: RunConfig) -> Inputs:
         ConfigError, DataError: a setting or the market data is wrong.
     """
     panel = load_panel(config.market)
-    given = None if config.scores is None else scores_from_file(config.scores.path)
+    given = None if config.scores is None else scores_from_file(config.scores.path, Conventions.of(config.market))
     archetypes = (*_given_archetypes(given), *resolve_archetypes(config.agents, panel))
     check_features(panel, config.agents)
     seen = {modality for archetype in archetypes for modality in archetype.modalities}

@@ -15,8 +15,10 @@ from hypothesis import given, settings, strategies as st
 
 from massjax.config import load_config
 from massjax.errors import ConfigError, DataError
+from massjax.market import Panel
 from massjax.optimize import main as optimize
 from massjax.scores.gathering import gather_scores
+from massjax.scores.given import align
 from massjax.scores.inputs import prepare
 from massjax.scores.scores import Scores
 from massjax.scores.status import Status
@@ -180,10 +182,10 @@ def test_what_the_scores_and_the_market_data_do_not_share_is_told(small: dict[st
     pl.DataFrame(rows, schema=["date", "stock", "score"], orient="row").write_csv(tmp_path / "mine.csv")
     scores = gather_scores(prepare(written(own(small, "mine.csv"), tmp_path)))
     assert np.isfinite(scores.scores[0]).sum() == 4
-    stocks, dates, extra = scores.warnings
-    assert stocks == "the scores given have none of 18 stocks of 20 of the market data, the first being AMD"
+    stocks, extra, dates = scores.warnings
+    assert "has no row of 18 of the 20 stocks of the universe: AMD, " in stocks
     assert dates == "the scores given have none of 10 dates of 12 of the market data, the first being 2022-06-02"
-    assert extra.startswith("the scores given have 1 stock that the market data have not, the first ZZZ")
+    assert extra.endswith("left out 2 rows of 1 stock without market data: ZZZ")
 
 
 @pytest.mark.parametrize(
@@ -191,20 +193,59 @@ def test_what_the_scores_and_the_market_data_do_not_share_is_told(small: dict[st
     [
         (
             "date,stock,score\n2022-06-01,Apple,0.5\n",
-            "no stock of the scores is one of the market data: they have Apple, the market data AAPL",
+            "has stocks such as 'Apple', but the market data has stocks such as 'AAPL'",
         ),
         ("date,stock,score\n1999-01-04,AAPL,0.5\n", "no date of the scores is one of the market data: they have 1999-01-04"),
         ("date,stock,score\n2022-06-01,AAPL,5\n", "mine.csv: 1 score outside"),
-        ("date,stock\n2022-06-01,AAPL\n", "mine.csv: the table of scores has no column 'score'"),
-        ("", "mine.csv: cannot be read as .csv"),
+        ("date,stock\n2022-06-01,AAPL\n", "mine.csv: no column 'score'"),
+        ("", "mine.csv: cannot be read: empty CSV; scores.path names it"),
         ("date,stock,archetype,score\n2022-06-01,AAPL,low-volatility,0.5\n", "has an archetype 'low-volatility', and so has agents"),
         ("date,stock,archetype,score\n2022-06-01,AAPL,  ,0.5\n", "scores.path"),
+        ("date,stock,archetype,score\n2022-06-01,AAPL,my bull!,0.5\n", "archetype 'my bull!': name: an archetype's name must be"),
+        ("date;stock;score\n2022-06-01;AAPL;0,5\n", "separated by semicolons.*decimal commas must become points"),
+        ("date,stock,score\n2022-06-01,AAPL,50%\n", "column 'score', row 1 .*write a percentage as a fraction"),
+        ("date,stock,score\n2022-06-01,AAPL,NA\n", "leave the field empty where a value is unknown"),
+        ("date,stock,score\n2022-06-01 15:00,AAPL,0.5\n", "has a time of day"),
+        ("date,stock,score\n2022-06-01T00:00Z,AAPL,0.5\n", "names a zone.*set market.timezone"),
+        ("date,stock,score\n2022-06-01,aapl,0.5\n", "market.fold_case: true takes capitals and small letters for the same"),
+        ("date,stock,score\n2022-06-01,AAPL.O,0.5\n", "map them: market.ticker_map: {AAPL.O: AAPL}"),
+        ("date,stock,score\n2022-06-01,AAPL,0.5,9\n", "row 1 has more fields than the first row has headings"),
     ],
 )
 def test_given_scores_that_cannot_be_used_are_told(small: dict[str, Any], tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "mine.csv").write_text(text)
     with pytest.raises((DataError, ConfigError), match=words):
         gather_scores(prepare(written(own(small, "mine.csv"), tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mine.csv", "\ufeffdate,stock,score\r\n2022-06-01,AAPL,0.5\r\n"),
+        ("mine.CSV", " date , stock,score\n20220601, AAPL ,0.50\n2022/6/2,AAPL,\n"),
+        ("mine.tsv", "stock\tscore\tdate\nAAPL\t0.5\t2022-06-01 00:00:00\nAAPL\tnan\t2022-06-02\n"),
+        ("mine.csv", "date,stock,score\n2022-06-01,aapl,0.5\n"),
+        ("mine.csv", "date,stock,score\n2022-06-01T04:00:00Z,Apple,0.5\n"),
+        ("mine.csv", "date,stock,archetype,score\n2022-06-01,AAPL, mine,0.5\n"),
+        ("mine.csv", "date,stock,score\n" + "".join(f"2022-06-01,S{row},{row % 2}\n" for row in range(300)) + "2022-06-01,AAPL,0.5\n"),
+    ],
+    ids=["byte order mark", "headings", "tabs", "case", "zone and map", "blanks", "whole numbers first"],
+)
+def test_text_tables_are_read_as_those_of_the_market_are(small: dict[str, Any], tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_bytes(text.encode())
+    values = own(small, name)
+    values["market"] |= {"timezone": "America/New_York", "fold_case": True, "ticker_map": {"Apple": "AAPL"}}
+    inputs = prepare(written(values, tmp_path))
+    score = gather_scores(inputs).scores[0]
+    assert score[inputs.panel.stocks.index("AAPL"), 0] == 0.5
+    assert np.isfinite(score).sum() == 1
+
+
+def test_codes_that_lost_their_zeros_are_told() -> None:
+    found = Scores.from_frame(pl.DataFrame({"date": ["2024-01-02"] * 2, "stock": ["1", "600000"], "score": [0.5, 0.25]}))
+    panel = Panel(found.dates, ("000001", "600000"), np.ones((2, 1), bool), {}, forward_returns={1: np.zeros((2, 1))})
+    with pytest.raises(DataError, match=r"has stock '1' where the market data has '000001'.*market.ticker_map: {'1': '000001'}"):
+        align(found, panel, np.empty((1, 1, 2), np.float32), slice(0, 1))
 
 
 @pytest.mark.parametrize("path", ["none.parquet", "broken.parquet", "empty"])
@@ -232,6 +273,24 @@ def test_own_scores_end_to_end(small: dict[str, Any], tmp_path: Path, capsys: py
     assert told["store"]["path"].endswith("mine.parquet")
     assert "noise" not in capsys.readouterr().out
     assert {"bull", "bear", "low-volatility"} <= set(json.dumps(told).replace('"', " ").split())
+
+
+@pytest.mark.parametrize("levels", [["date"], ["date", "stock"], ["stock", "archetype"]])
+def test_levels_of_a_pandas_index_are_columns(levels: list[str]) -> None:
+    np.testing.assert_array_equal(Scores.from_frame(FRAME.to_pandas().set_index(levels)).score(), Scores.from_frame(FRAME).score())
+
+
+def test_a_pandas_series_of_scores() -> None:
+    series = FRAME.to_pandas().set_index(["date", "stock", "archetype"])["score"]
+    np.testing.assert_array_equal(Scores.from_frame(series).score(), Scores.from_frame(FRAME).score())
+
+
+def test_what_other_tools_write_is_told_by_its_columns() -> None:
+    of_qlib = FRAME.drop("archetype").rename({"date": "datetime", "stock": "instrument"}).to_pandas().set_index(["datetime", "instrument"])
+    with pytest.raises(
+        DataError, match=r"no column 'date' \(did you mean 'datetime'\?\); it has: datetime, instrument, score; it needs a row"
+    ):
+        Scores.from_frame(of_qlib)
 
 
 def test_names_that_differ_in_a_last_zero_byte_are_two() -> None:
