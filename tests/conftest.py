@@ -42,6 +42,13 @@ def one_device() -> None:
     jax.devices()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_programs_pile_up() -> Iterator[None]:
+    """What a file's tests compiled goes with them: each program maps memory some 25 times, and Linux lets a process do so 65,530 times."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """The folder of market data and reference values that lies beside a developer's checkout."""

@@ -7,8 +7,7 @@ from scipy.stats import spearmanr
 
 from massjax.evaluate.controls import (
     best_single,
-    feature_ranks,
-    inverse_noise,
+    equal_risk,
     learned_signs,
     lookback_mean,
     signed_sum,
@@ -66,7 +65,7 @@ def test_risks_and_signs_learnt_from_the_past_do_not_see_the_future(lookback: Lo
     daily = single_rank_ic(values, member, returns)
     changed = daily.copy()
     changed[:, known:] = -9.0 * np.arange(1, 5)[:, None]
-    for learnt in (inverse_noise, learned_signs):
+    for learnt in (lambda daily, timing: equal_risk(daily, timing).weights.T, learned_signs):
         before, after = learnt(daily, timing), learnt(changed, timing)
         np.testing.assert_array_equal(before[:, : today + 1], after[:, : today + 1])
         assert (before[:, today + 1 :] != after[:, today + 1 :]).any()
@@ -77,7 +76,7 @@ def test_the_rank_sum_of_features_on_a_date_is_of_that_date() -> None:
     today, signs = 20, np.sign(np.random.default_rng(4).normal(size=(4, 40)))
     later, others = values.copy(), member.copy()
     later[..., today + 1 :], others[:, today + 1 :] = 1 - later[..., today + 1 :], ~others[:, today + 1 :]
-    before, after = (signed_sum(feature_ranks(v, m), signs, m)[:, : today + 1] for v, m in ((values, member), (later, others)))
+    before, after = (signed_sum(list(v), signs, m)[:, : today + 1] for v, m in ((values, member), (later, others)))
     np.testing.assert_array_equal(before, after)
 
 
