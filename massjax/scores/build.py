@@ -231,7 +231,10 @@ def _prior(asks: Asks, log: AnswerLog, archetype: str, choices: int) -> Float32[
     if codes[0] != ANSWERED:
         (found,) = log.answers(asks.prior)
         why = "" if found is None or found.failure is None else f" ({_said(found.failure)})"
-        raise ModelError(f"archetype {archetype!r}: the content-free prompt that calibrates its scores was not answered{why}")
+        raise ModelError(
+            f"archetype {archetype!r}: the content-free prompt that calibrates its scores was not answered{why}; where it never is, "
+            "scoring.calibrate: false does without it"
+        )
     return np.maximum(probability[0].astype(np.float32), np.float32(SMALLEST_PRIOR))
 
 
