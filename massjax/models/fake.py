@@ -19,6 +19,9 @@ from massjax.models.schema import referred
 from massjax.models.scored import scored
 from massjax.models.settings import ModelSettings
 
+DEEP = 8
+"""Steps into a value from which on it holds what a schema requires, and no more."""
+
 
 class Fake:
     """Deterministic noise in place of answers of all forms; implements `massjax.models.language_model.LanguageModel`.
@@ -61,25 +64,31 @@ class Fake:
         return scored(form, logprobs, random)._replace(prompt_tokens=tokens)
 
 
-def _noise_that_fits(schema: Any, random: np.random.Generator, root: Any = None) -> Any:
-    """A value that fits a schema, as far as its keywords bound one; nothing deeper than what is required."""
-    root = schema if root is None else root
+def _noise_that_fits(schema: Any, random: np.random.Generator, root: Any = None, depth: int = 0) -> Any:
+    """A value that fits a schema, as far as its keywords bound one; deep inside nothing but what is required."""
+    root, deep = schema if root is None else root, depth > DEEP
+
+    def inner(schema: Any) -> Any:
+        return _noise_that_fits(schema, random, root, depth + 1)
+
     if "$ref" in schema:
-        return _noise_that_fits(referred(schema["$ref"], root), random, root)
+        return inner(referred(schema["$ref"], root))
     options = schema.get("enum") or ([schema["const"]] if "const" in schema else None)
     if options:
         return options[int(random.integers(len(options)))]
     for name in ("anyOf", "oneOf"):
         if name in schema:
-            return _noise_that_fits(schema[name][int(random.integers(len(schema[name])))], random, root)
+            return inner(schema[name][0 if deep else int(random.integers(len(schema[name])))])
     kind = schema.get("type", "object" if "properties" in schema else "string")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":
         known = schema.get("properties", {})
-        names = [*known, *(name for name in schema.get("required", []) if name not in known)]
-        return {name: _noise_that_fits(known.get(name, {}), random, root) for name in names}
+        required = schema.get("required", [])
+        names = required if deep else [*known, *(name for name in required if name not in known)]
+        return {name: inner(known.get(name, {})) for name in names}
     if kind == "array":
-        return [_noise_that_fits(schema.get("items", {}), random, root) for _ in range(max(1, schema.get("minItems", 1)))]
+        least = schema.get("minItems", 0)
+        return [inner(schema.get("items", {})) for _ in range(least if deep else max(1, least))]
     if kind in ("integer", "number"):
         low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1 if "exclusiveMinimum" in schema else 0)
         high = schema.get("maximum", schema.get("exclusiveMaximum", low + 101) - 1)

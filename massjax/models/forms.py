@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from massjax.errors import ModelError
 from massjax.models.picks import LABELS
-from massjax.models.schema import check_schema
+from massjax.models.schema import check_schema, no_number
 
 MOST_CHOICES = 128
 
@@ -105,7 +105,7 @@ class Write:
             raise ModelError(f"a text of {self.max_tokens} tokens cannot be written")
         if self.schema is not None:
             try:
-                document = json.loads(self.schema)
+                document = json.loads(self.schema, parse_constant=no_number)
             except ValueError as error:
                 raise ModelError(f"the schema of a text is not JSON ({error})") from None
             check_schema(document)

@@ -56,13 +56,33 @@ def file_digests(folder: Path, *, weights: bool = True) -> dict[str, str]:
     Raises:
         ModelError: the folder holds no weights, or something that is not a file stands for one.
     """
+    kept = _kept(folder, weights=weights)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return dict(zip(kept, threads.map(_digest, kept.values()), strict=True))
+
+
+def _kept(folder: Path, *, weights: bool) -> dict[str, Path]:
     files = counted_files(folder)
     heavy = {name for name in files if any(fnmatch(name.rpartition("/")[2], pattern) for pattern in WEIGHTS)}
     if weights and not heavy:
         raise ModelError(f"{folder}: holds no weights ({', '.join(WEIGHTS)})")
-    kept = {name: file for name, file in files.items() if weights or name not in heavy}
-    with ThreadPoolExecutor(_THREADS) as threads:
-        return dict(zip(kept, threads.map(_digest, kept.values()), strict=True))
+    return {name: file for name, file in files.items() if weights or name not in heavy}
+
+
+def changed_files(folder: Path, recorded: str, since: float, *, weights: bool) -> list[str]:
+    """Names of files that are others than those recorded; only what was written or renamed since some time is read.
+
+    Args:
+        recorded: `file_digests` of an identity.
+        since: seconds of the clock; what a folder holds unchanged since before is taken for what was recorded then.
+        weights: as of `file_digests`.
+
+    Raises:
+        ModelError: the folder holds no weights, or a file cannot be read.
+    """
+    files, known = _kept(folder, weights=weights), _by_name(recorded)
+    later = {name: file for name, file in files.items() if name in known and _changed_at(file) >= since}
+    return sorted({*(files.keys() ^ known.keys()), *(name for name, file in later.items() if not _digest(file).startswith(known[name]))})
 
 
 def files_identity(digests: Mapping[str, str]) -> dict[str, str]:
@@ -74,8 +94,19 @@ def files_identity(digests: Mapping[str, str]) -> dict[str, str]:
 
 def differing_files(one: str, other: str) -> list[str]:
     """Names of files that differ between two `file_digests`, or that only one of them has."""
-    first, second = (dict(line.rsplit(" ", 1) for line in text.splitlines() if " " in line) for text in (one, other))
+    first, second = _by_name(one), _by_name(other)
     return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+
+
+def _changed_at(file: Path) -> float:
+    try:
+        return file.stat().st_ctime
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror})") from None
+
+
+def _by_name(digests: str) -> dict[str, str]:
+    return dict(line.rsplit(" ", 1) for line in digests.splitlines() if " " in line)
 
 
 def _digest(file: Path) -> str:

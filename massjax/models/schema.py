@@ -24,6 +24,15 @@ _KNOWN = _SAID | {
     *("properties", "required", "additionalProperties", "items", "minItems", "maxItems"),
     *("minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
 }
+_SHAPES: Mapping[frozenset[str], type | tuple[type, ...]] = {
+    frozenset(("properties", "$defs", "definitions")): dict,
+    frozenset(("required", "enum", "anyOf", "oneOf")): list,
+    frozenset(("minItems", "maxItems", "minLength", "maxLength")): int,
+    frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")): (int, float),
+}
+"""What stands at a keyword."""
+_BOUNDS = (("minItems", "maxItems"), ("minLength", "maxLength"), ("minimum", "maximum"))
+_NOT_EMPTY = frozenset(("enum", "anyOf", "oneOf"))
 _DEEPEST = 64
 
 
@@ -34,6 +43,8 @@ def check_schema(schema: Any) -> None:
         ModelError: naming the keyword and where it stands.
     """
     _check(schema, schema, "$", 0)
+    if _is_endless(schema, schema, frozenset()):
+        raise ModelError("the schema of a text: a $ref leads back to itself, so that nothing finite fits; let it end somewhere")
 
 
 def is_strict(schema: Any) -> bool:
@@ -54,8 +65,15 @@ def _check(schema: Any, root: Any, where: str, depth: int) -> None:
     for name in schema:
         if name not in _KNOWN:
             raise ModelError(f"the schema of a text at {where}: the keyword {name!r} is not known{did_you_mean(name, _KNOWN)}")
+    for names, expected in _SHAPES.items():
+        for name in names & schema.keys():
+            if not isinstance(schema[name], expected) or isinstance(schema[name], bool) or not (schema[name] or name not in _NOT_EMPTY):
+                raise ModelError(f"the schema of a text at {where}: {name!r} cannot be {json.dumps(schema[name])[:40]}")
+    for least, most in _BOUNDS:
+        if least in schema and most in schema and schema[least] > schema[most]:
+            raise ModelError(f"the schema of a text at {where}: nothing fits {least} {schema[least]} and {most} {schema[most]}")
     for kind in _kinds(schema):
-        if kind not in _TYPES:
+        if not isinstance(kind, str) or kind not in _TYPES:
             raise ModelError(f"the schema of a text at {where}: no JSON type is called {kind!r}{did_you_mean(str(kind), _TYPES)}")
     if "$ref" in schema:
         referred(schema["$ref"], root, where)
@@ -68,6 +86,24 @@ def _check(schema: Any, root: Any, where: str, depth: int) -> None:
     for name in ("anyOf", "oneOf"):
         for number, inner in enumerate(schema.get(name, [])):
             _check(inner, root, f"{where}.{name}[{number}]", depth + 1)
+
+
+def _is_endless(schema: Any, root: Any, passed: frozenset[str]) -> bool:
+    """Whether every value that fits would have to hold another one of the same kind, without an end."""
+    if "$ref" in schema:
+        name = str(schema["$ref"])
+        return name in passed or _is_endless(referred(name, root), root, passed | {name})
+    if "enum" in schema or "const" in schema:
+        return False
+    for name in ("anyOf", "oneOf"):
+        if name in schema:
+            return all(_is_endless(one, root, passed) for one in schema[name])
+    if _kinds(schema) == ["array"]:
+        return schema.get("minItems", 0) > 0 and isinstance(schema.get("items"), dict) and _is_endless(schema["items"], root, passed)
+    if not set(_kinds(schema)) <= {"object"}:
+        return False
+    known = schema.get("properties", {})
+    return any(_is_endless(known[name], root, passed) for name in schema.get("required", []) if name in known)
 
 
 def _kinds(schema: Mapping[str, Any]) -> list[Any]:
@@ -88,7 +124,7 @@ def referred(reference: str, root: Any, where: str = "$") -> Any:
 def misfit(text: str, schema: str) -> str | None:
     """What about a text does not fit a schema, in a few words; None where it is JSON that fits."""
     try:
-        value = json.loads(text, parse_constant=_no_number)
+        value = json.loads(text, parse_constant=no_number)
     except ValueError as error:
         return f"it is not JSON ({error})"
     except RecursionError:
@@ -97,7 +133,8 @@ def misfit(text: str, schema: str) -> str | None:
     return _misfit(value, root, root, "$", 0)
 
 
-def _no_number(name: str) -> Any:
+def no_number(name: str) -> Any:
+    """Refuse NaN and Infinity, which Python reads and JSON has not."""
     raise ValueError(f"{name} is no JSON number")
 
 

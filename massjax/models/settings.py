@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from massjax.models.spelling import without_blanks
 from massjax.settings import Settings, resolve_path
 
 OWN_FIELDS = frozenset(
@@ -256,6 +257,11 @@ class ScoringSettings(ModelSettings):
     def _distinct(cls, choices: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(choices)) != len(choices) or not all(choices):
             raise ValueError("choices must be distinct and not empty")
+        for number, choice in enumerate(choices):
+            if not choice.isprintable():
+                raise ValueError(f"{choice!r} holds a character that no answer shows; write it as plain text")
+            if not without_blanks(choice) or without_blanks(choice) in map(without_blanks, choices[:number]):
+                raise ValueError(f"{choice!r} is another one or nothing once blanks at its ends are taken off; use other choices")
         return choices
 
 

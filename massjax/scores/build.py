@@ -230,7 +230,8 @@ def _prior(asks: Asks, log: AnswerLog, archetype: str, choices: int) -> Float32[
     probability, _, codes = log.choices(asks.prior, choices)
     if codes[0] != ANSWERED:
         (found,) = log.answers(asks.prior)
-        why = "" if found is None or found.failure is None else f" ({_said(found.failure)})"
+        failure = None if found is None else found.failure
+        why = "" if failure is None else f" ({_said(failure)}); scoring.calibrate: false does without it"
         raise ModelError(f"archetype {archetype!r}: the content-free prompt that calibrates its scores was not answered{why}")
     return np.maximum(probability[0].astype(np.float32), np.float32(SMALLEST_PRIOR))
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import numpy as np
 
 from massjax.answers.log import AnswerLog
 from massjax.errors import ModelError, StoreError
 from massjax.machine import this_machine
+from massjax.models.fingerprint import model_folder
 from massjax.models.forms import Rate
 from massjax.models.identity import NOT_COUNTED, stated_identity
+from massjax.models.model_files import changed_files
 from massjax.models.question import question_keys
+from massjax.row_words import first_few
 from massjax.scores import tensor
 from massjax.scores.asked_models import asked_models
 from massjax.scores.build import Asks, Resolver, opinions
@@ -55,7 +59,7 @@ def fitting_scores(inputs: Inputs, store: Place) -> Scores:
     for place in reversed(tensors_in(store)):
         found = Scores.open(place)
         assert found.made_from is not None
-        why = misfit(inputs, found.made_from)
+        why = misfit(inputs, found.made_from) or _other_files(inputs, found.made_from, found.written)
         if why is None:
             return found
         first = first or why
@@ -79,6 +83,22 @@ def _other_model(inputs: Inputs, held: MadeFrom) -> str | None:
         for field, value in stated_identity(settings).items():
             if field not in NOT_COUNTED and answered.get(field, value) != value:
                 return f"the model of {name or 'scoring'}: its {field} was {answered[field]!r}, this run has {value!r}"
+    return None
+
+
+def _other_files(inputs: Inputs, held: MadeFrom, written: datetime) -> str | None:
+    """Which files of a model have changed since its answers were written down, as far as its folder is here."""
+    for name, settings in inputs.models().items():
+        recorded = held.models.get(name, {}).get("file_digests")
+        if not recorded or not settings.model:
+            continue
+        try:
+            folder = model_folder(settings.model, settings.revision, fetch=False)
+            changed = changed_files(folder, recorded, written.timestamp(), weights=settings.engine == "vllm")
+        except ModelError:
+            continue
+        if changed:
+            return f"the model of {name or 'scoring'}: other files than those that answered: {first_few(changed, 3)}"
     return None
 
 

@@ -62,13 +62,12 @@ def gather_scores(inputs: Inputs, *, windows: bool = False) -> GatheredScores:
             scores[dates, _run_of(rules)] = part
     source: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
-    if inputs.given is not None:
-        source, warnings = (
-            {"path": str(inputs.config.scores.path) if inputs.config.scores else ""},
-            align(inputs.given, panel, scores, _run_of(given)),
-        )
+    if inputs.given is not None and inputs.config.scores is not None:
+        source = {**source_facts(inputs.given), "path": str(inputs.config.scores.path)}
+        warnings = align(inputs.given, panel, scores, _run_of(given))
     if found is not None:
-        source, warnings = source_facts(found), (*warnings, *copy_scores(found, panel, names, scores, _run_of(asked)))
+        source = {**source_facts(found), **({"given": source} if source else {})}
+        warnings = (*warnings, *copy_scores(found, panel, names, scores, _run_of(asked)))
     return GatheredScores(np.moveaxis(scores, 0, 2), source, warnings)
 
 

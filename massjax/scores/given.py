@@ -83,5 +83,5 @@ def _unlike(found: Scores, score: Float32[np.ndarray, "T K N"], panel: Panel) ->
     """What is to be told of stocks that are on one side alone, or spelled otherwise, as of any table of the market."""
     counts = np.isfinite(score).sum(axis=(0, 1))
     rows = pl.Series(np.repeat(np.array(found.stocks, dtype=object), counts).tolist(), dtype=pl.String)
-    members = [str(stock) for stock, member in zip(panel.stocks, panel.member.any(axis=1), strict=True) if member]
+    members = [panel.stocks[n] for n in np.flatnonzero(panel.member.any(axis=1))]
     return misaligned(rows, panel.stocks, members, Path(found.place or SETTING), names_others=True)

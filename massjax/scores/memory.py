@@ -70,15 +70,15 @@ def score_array(dates: int, archetypes: int, stocks: int, free: int | None, *, w
         check_memory(archetypes, stocks, dates, free)
         return np.empty(shape, np.float32)
     size = FLOAT * dates * archetypes * stocks
-    with tempfile.TemporaryFile() as file:
-        try:
+    try:
+        with tempfile.TemporaryFile() as file:
             os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            raise ConfigError(
-                f"the scores take {_gigabytes(size)}, more than memory has, and {tempfile.gettempdir()} has no room for such a file "
-                f"({error.strerror}); set TMPDIR to a folder that has"
-            ) from None
-        return np.memmap(file, np.float32, "r+", shape=shape)
+            return np.memmap(file, np.float32, "r+", shape=shape)
+    except OSError as error:
+        raise ConfigError(
+            f"the scores take {_gigabytes(size)}, more than memory has, and {tempfile.tempdir or 'the folder for temporary files'} has no "
+            f"room for such a file ({error.strerror}); set TMPDIR to a folder that has"
+        ) from None
 
 
 def _gigabytes(count: int) -> str:

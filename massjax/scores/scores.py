@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,15 @@ class Scores:
     def made_from(self) -> MadeFrom | None:
         """What they were made from; None for a frame's."""
         return self._made_from if self._group is None else tensor.made_from(self._group)
+
+    @cached_property
+    def written(self) -> datetime:
+        """When they were written; the beginning of all clocks where that is not known."""
+        kept: Any = {} if self._group is None else self._group.attrs["massjax"]
+        try:
+            return datetime.fromisoformat(str(kept.get("written", "")))
+        except ValueError:
+            return datetime.fromtimestamp(0, UTC)
 
     def score(self, dates: slice = slice(None)) -> Float32[np.ndarray, "T K N"]:
         """Scores of some dates, date-major: expected choices in [0, 1]; NaN where there is none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def conversation_of(config: RunConfig, archetype: str, stock: str, date: str) ->
     if stock not in panel.stocks:
         raise ConfigError(f"--stock {stock}: the market data have no such stock{did_you_mean(stock, panel.stocks)}")
     try:
-        day = np.datetime64(date, "D")
+        day = np.datetime64(datetime.strptime(date, "%Y-%m-%d").date(), "D")
     except ValueError:
         raise ConfigError(f"--date {date}: expected a day such as {panel.dates[0]}") from None
     if day not in panel.dates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 from massjax.models.fake import Fake
 from massjax.models.forms import Decide, Form, Pick, Rate, Write
@@ -70,3 +71,17 @@ def test_answers_are_of_the_seed() -> None:
     first, second = (Fake(ModelSettings(engine="fake", seed=seed)) for seed in (0, 1))
     assert identity_digest(first.identity()) != identity_digest(second.identity())
     assert first.answer(questions(first))[0] != second.answer(questions(second))[0]
+
+
+TREE = {"type": "object", "properties": {"word": {"type": "string"}, "left": {"$ref": "#/$defs/tree"}, "more": {"type": "array"}}}
+TREE["properties"]["more"]["items"] = {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/tree"}]}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("required", [["word"], ["word", "more"]])
+def test_schemas_that_hold_themselves_come_to_an_end(required: list[str]) -> None:
+    schema = json.dumps({"$ref": "#/$defs/tree", "$defs": {"tree": {**TREE, "required": required}}})
+    model = Fake(ModelSettings(engine="fake"))
+    digest = identity_digest(model.identity())
+    for answer in model.answer([Question(digest, Prompt("s", f"user {n}"), Write(20, schema=schema)) for n in range(20)]):
+        assert answer.text is not None
+        assert misfit(answer.text, schema) is None

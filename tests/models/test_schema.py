@@ -70,6 +70,15 @@ def test_what_is_no_json_is_told(text: str) -> None:
         ({"properties": {"a": {"pattern": "x"}}}, r"at \$.a: the keyword 'pattern' is not known"),
         ({"items": {"type": "text"}}, r"at \$.items: no JSON type is called 'text'"),
         ({"$ref": "#/$defs/none"}, "names nothing"),
+        ({"properties": []}, r"at \$: 'properties' cannot be \[\]"),
+        ({"type": {"a": 1}}, r"at \$: no JSON type is called {'a': 1}"),
+        ({"required": "text"}, "'required' cannot be \"text\""),
+        ({"anyOf": []}, r"'anyOf' cannot be \[\]"),
+        ({"items": {"minLength": "3"}}, r"at \$.items: 'minLength' cannot be \"3\""),
+        ({"minimum": 5, "maximum": 1}, "nothing fits minimum 5 and maximum 1"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "leads back to itself"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"properties": {"a": {"$ref": "#/$defs/a"}}, "required": ["a"]}}}, "leads back to itself"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/a"}}}}, "leads back to itself"),
     ],
 )
 def test_a_schema_that_could_not_be_checked_is_refused(schema: Any, words: str) -> None:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from massjax.errors import ConfigError, StoreError
+from massjax.models import identity
 from massjax.models.answer import Answer
+from massjax.models.identity import known_identity
 from massjax.models.question import Question
 from massjax.precompute import main as precompute
 from massjax.scores import fitting, gathering, inputs as inputs_room
@@ -128,6 +130,39 @@ def test_another_model_is_named_without_its_files(small: dict[str, Any], tmp_pat
         StoreError, match=r"the setting models.scoring: they were made with \{'engine': 'fake', 'model': ''\}, this run has .*'other'"
     ):
         gathered(small, tmp_path)
+
+
+class Loaded(Noting):
+    """The fake model in the place of one with files."""
+
+    def identity(self) -> dict[str, str]:
+        return known_identity(self.settings)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "chat_template.jinja"])
+def test_changed_files_of_a_model_are_named_where_they_are_here(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(identity, "_version", lambda: {"version": "1"})
+    model = tmp_path / "model"
+    model.mkdir()
+    for file in ("config.json", "model.safetensors", "tokenizer.json", "README.md"):
+        (model / file).write_text("{}")
+    small["scoring"] = {"engine": "vllm", "model": str(model), "dtype": "float32"}
+    found = run(written(small, tmp_path), Loaded)
+    (model / "README.md").write_text("of no importance")
+    kept = gathered(small, tmp_path)
+    assert kept.source["path"] == found.scores.place
+    (model / name).write_text("[]")
+    with pytest.raises(StoreError, match=rf"the model of scoring: other files than those that answered: {name}\).*not answered"):
+        gathered(small, tmp_path)
+    (model / name).write_text("{}") if name in ("model.safetensors", "tokenizer.json") else (model / name).unlink()
+    np.testing.assert_array_equal(gathered(small, tmp_path).scores, kept.scores)
+    (model / name).write_text("[]")
+    again = run(written(small, tmp_path), Loaded)
+    assert len(again.asked) == len(found.asked)
+    model.rename(tmp_path / "away")
+    assert gathered(small, tmp_path).source["path"] == again.scores.place, "without the files there is nothing to compare"
 
 
 def test_settings_that_an_answer_comes_to_are_applied_to_the_answers_that_are_there(small: dict[str, Any], tmp_path: Path) -> None:

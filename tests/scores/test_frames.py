@@ -17,6 +17,7 @@ from massjax.config import load_config
 from massjax.errors import ConfigError, DataError
 from massjax.market import Panel
 from massjax.optimize import main as optimize
+from massjax.report.run import made_by_fake
 from massjax.scores.gathering import gather_scores
 from massjax.scores.given import align
 from massjax.scores.inputs import prepare
@@ -175,6 +176,7 @@ def test_given_scores_are_put_on_the_market_data_by_their_labels(small: dict[str
     np.testing.assert_array_equal(scores.scores[names.index("low-volatility")], inputs.rule_scores["low-volatility"])
     assert scores.warnings == ()
     assert str(scores.source["path"]).endswith(path)
+    assert made_by_fake(scores.source) == (form in ("tensor", "store")), "a tensor says who answered"
 
 
 def test_what_the_scores_and_the_market_data_do_not_share_is_told(small: dict[str, Any], tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_what_was_not_asked_yet_is_shown_without_an_answer(small: dict[str, Any]
         ("trend", "APPL", "2022-06-01", r"--stock APPL: .*did you mean 'AAPL'"),
         ("trend", "AAPL", "2022-06-04", r"--date 2022-06-04: is no date of the market data, which go from 2022-06-01 to 2022-06-16"),
         ("trend", "AAPL", "June", r"--date June: expected a day such as 2022-06-01"),
+        ("trend", "AAPL", "2022-06", r"--date 2022-06: expected a day such as 2022-06-01"),
     ],
 )
 def test_what_is_not_there_is_told(small: dict[str, Any], tmp_path: Path, archetype: str, stock: str, date: str, words: str) -> None:
