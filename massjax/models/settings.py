@@ -162,8 +162,8 @@ class ModelSettings(Settings):
     )
     seed: int = Field(
         0,
-        description="Seed that vLLM or the server is given. A model's score is one forward pass and does not depend on it, so it is no part of "
-        "a question's key; the numbers that `fake` makes up depend on it, and there it is.",
+        description="Seed that vLLM or the server is given. A model's score is one forward pass and does not depend on it, so it is no "
+        "part of a question's key; the numbers that `fake` makes up depend on it, and there it is.",
     )
     max_num_seqs: int | None = Field(
         None, ge=1, description="Prompts that vLLM computes at once at most; null takes 64 on a CPU and vLLM's own number on a GPU."
@@ -231,8 +231,8 @@ class ScoringSettings(ModelSettings):
         ("1", "2", "3", "4", "5"),
         min_length=2,
         max_length=32,
-        description="Answers that the model chooses among, in order from worst to best; the score is their expected place, scaled to 0 to 1. "
-        "One of several tokens is scored token by token.",
+        description="Answers that the model chooses among, in order from worst to best; the score is their expected place, scaled to "
+        "0 to 1. One of several tokens is scored token by token.",
     )
     prefill: str = Field(
         "",
