@@ -16,7 +16,7 @@ class Archetype(Settings):
 
     name: str = Field(
         description="Unique name of the archetype: 1 to 200 letters, digits, `_`, `-` or `.`. It is the label of a row of the score store "
-        "and of every table; give a changed archetype a new name, since its stored scores belong to the old one."
+        "and of every table, and no part of a prompt: a changed archetype is asked anew under the same name."
     )
     modalities: tuple[str, ...] = Field(
         (),

@@ -19,7 +19,7 @@ EXPLANATION = """# Every setting
 
 `python -m massjax.optimize --help-settings` prints this page, `--help-settings market.prices` one section of it, and
 `--help-settings lookback` the settings of that name. `--set SECTION.KEY=VALUE` overrides a setting of the file, as in
-`--set evaluate.lookback=40`. N stands for a place in a list, counted from 0 (`--set search.0.steps=200`), and NAME for a key of your own.
+`--set evaluate.lookback=40`. N stands for a place in a list, counted from 0 (`--set search.1.steps=200`), and NAME for a key of your own.
 `null` is nothing. Unknown keys are refused.
 
 Editors with YAML support complete and check a configuration that begins with `# yaml-language-server: $schema=PATH`, where PATH leads

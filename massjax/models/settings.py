@@ -89,8 +89,8 @@ class EndpointSettings(Settings):
     )
     extra: dict[str, Any] = Field(
         default_factory=dict,
-        description="Further fields of every request, such as `{chat_template_kwargs: {enable_thinking: false}}`. They are part of the "
-        "store's provenance.",
+        description="Further fields of every request, such as `{chat_template_kwargs: {enable_thinking: false}}`. They are part of "
+        "every question's key.",
     )
 
     @field_validator("extra")
@@ -148,7 +148,7 @@ class ModelSettings(Settings):
     head_dtype: Literal["float32", "model"] = Field(
         "float32",
         description="Numbers of the model's last layer, which gives the log-probabilities: `float32`, or `model` for those of `dtype`. It "
-        "is part of the store's provenance.",
+        "is part of every question's key.",
     )
     thinking: Literal["off", "prefill", "refuse"] = Field(
         "off",
@@ -158,13 +158,13 @@ class ModelSettings(Settings):
     )
     compile: bool = Field(
         False,
-        description="Let vLLM compile the model and use CUDA graphs: slower to start, faster for long runs. It is part of the store's "
-        "provenance.",
+        description="Let vLLM compile the model and use CUDA graphs: slower to start, faster for long runs. It is part of every "
+        "question's key.",
     )
     seed: int = Field(
         0,
-        description="Seed that vLLM or the server is given, part of the store's provenance. A model's score is one forward pass and does "
-        "not depend on it; the numbers that `fake` makes up do.",
+        description="Seed that vLLM or the server is given. A model's score is one forward pass and does not depend on it, so it is no "
+        "part of a question's key; the numbers that `fake` makes up depend on it, and there it is.",
     )
     max_num_seqs: int | None = Field(
         None, ge=1, description="Prompts that vLLM computes at once at most; null takes 64 on a CPU and vLLM's own number on a GPU."
@@ -195,14 +195,14 @@ class ModelSettings(Settings):
     price_per_million_tokens: float | None = Field(
         None,
         ge=0.0,
-        description="Price of a million prompt tokens, in any currency: `--plan` estimates the cost with it, and `python -m massjax."
-        "answers info` tells what was spent.",
+        description="Price of a million prompt tokens, in any currency: `--plan` estimates the cost with it; what was spent "
+        "`python -m massjax.answers info PATH --price PRICE` tells.",
     )
     prompts_per_second: float | None = Field(
         None,
         gt=0.0,
-        description="Throughput that `--plan` reckons with, in prompts a second; null takes it from the store's past runs, else from "
-        "tokens and the device.",
+        description="Throughput that `--plan` reckons with, in prompts a second; null takes it from the seconds that the "
+        "answers in the log took, and estimates nothing where there are none.",
     )
 
     @field_validator("model")
@@ -232,8 +232,8 @@ class ScoringSettings(ModelSettings):
         ("1", "2", "3", "4", "5"),
         min_length=2,
         max_length=32,
-        description="Answers that the model chooses among, in order from worst to best; each must be one token of the model. The score is "
-        "their expected place, scaled to 0 to 1.",
+        description="Answers that the model chooses among, in order from worst to best; the score is their expected place, scaled to "
+        "0 to 1. One of several tokens is scored token by token.",
     )
     prefill: str = Field(
         "",
