@@ -149,7 +149,14 @@ def prepare(config: RunConfig) -> Inputs:
     """
     panel = load_panel(config.market)
     given = None if config.scores is None else scores_from_file(config.scores.path, Conventions.of(config.market))
-    archetypes = (*_given_archetypes(given), *resolve_archetypes(config.agents, panel))
+    own = resolve_archetypes(config.agents, panel)
+    for archetype in own:
+        if archetype.protocol == "given":
+            raise ConfigError(
+                f"agents: archetype {archetype.name!r}: those whose scores are given are not listed; all that scores.path has take part, "
+                "so leave it out here"
+            )
+    archetypes = (*_given_archetypes(given), *own)
     check_features(panel, config.agents)
     seen = {modality for archetype in archetypes for modality in archetype.modalities}
     facts = facts_of(panel, config.agents, seen) if asks_a_model(archetypes) else ()

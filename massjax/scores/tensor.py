@@ -78,11 +78,12 @@ class TensorWriter:
         self._group = group
         shape = (len(dates), len(archetypes), len(stocks))
         chunk = chunk_shape(shape)
+        self._arrays: dict[str, zarr.Array[Any]] = {}
         for name, kind in TYPES.items():
             if name != "probability":
-                _create(group, name, shape, chunk, kind, AXES)
+                self._arrays[name] = _create(group, name, shape, chunk, kind, AXES)
             elif choices is not None:
-                _create(group, name, (*shape, len(choices)), (*chunk, len(choices)), kind, (*AXES, "choice"))
+                self._arrays[name] = _create(group, name, (*shape, len(choices)), (*chunk, len(choices)), kind, (*AXES, "choice"))
         days = dates.astype("datetime64[D]").astype(np.int64)
         _labels(group, "date", days, {"units": "days since 1970-01-01", "calendar": "proleptic_gregorian"})
         _labels(group, "archetype", np.array(archetypes, np.dtypes.StringDType()))
@@ -103,10 +104,8 @@ class TensorWriter:
         for name, values in cells._asdict().items():
             if values is None:
                 continue
-            array = self._group[name]
-            assert isinstance(array, zarr.Array)
             whole = np.ascontiguousarray(values, dtype=np.dtype(TYPES[name]).newbyteorder("<"))
-            array[:, archetypes] = whole
+            self._arrays[name][:, archetypes] = whole
             self._hashes[f"{name}.{archetypes.start}"] = content_hash(whole)
 
     def finish(self, made_from: MadeFrom) -> str:

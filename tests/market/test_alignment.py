@@ -261,8 +261,10 @@ def test_only_of_the_bundled_sample_and_codes_in_yaml(tmp_path: Path) -> None:
     assert settings.ticker_map == {"000001.SZ": "000001", "1": "000001", "2": "000002"}
     with pytest.raises(ConfigError, match="'BRK' is there twice"):
         settings.replace(fold_case=True, ticker_map={"brk": "a", "BRK": "b"})
+    sample = ["market.source=sp500", "market.prices=null", "market.only=null"]
     with pytest.raises(ConfigError, match=r"market.ticker_map is for the identifiers of tables"):
-        validate(MarketSettings, {"ticker_map": {"A": "B"}}, "run.yaml")
+        load_config(file, sample)
+    assert load_config(file, [*sample, "scores.path=mine.csv"]).market.ticker_map == {"000001.SZ": "000001", "1": "000001"}
 
 
 FRIDAYS = [day for day in DAYS if day.weekday() == 4]

@@ -17,10 +17,12 @@ from massjax.config import load_config
 from massjax.errors import ConfigError, DataError
 from massjax.market import Panel
 from massjax.optimize import main as optimize
+from massjax.pipeline import precompute
 from massjax.report.run import made_by_fake
 from massjax.scores.gathering import gather_scores
 from massjax.scores.given import align
 from massjax.scores.inputs import prepare
+from massjax.scores.outcome import NothingToAsk
 from massjax.scores.scores import Scores
 from massjax.scores.status import Status
 from tests.scores.asking import run
@@ -248,6 +250,23 @@ def test_codes_that_lost_their_zeros_are_told() -> None:
     panel = Panel(found.dates, ("000001", "600000"), np.ones((2, 1), bool), {}, forward_returns={1: np.zeros((2, 1))})
     with pytest.raises(DataError, match=r"has stock '1' where the market data has '000001'.*market.ticker_map: {'1': '000001'}"):
         align(found, panel, np.empty((1, 1, 2), np.float32), slice(0, 1))
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_archetypes_whose_scores_are_given_are_not_listed(small: dict[str, Any], tmp_path: Path, given: bool) -> None:
+    (tmp_path / "mine.csv").write_text("date,stock,score\n2022-06-01,AAPL,0.5\n")
+    values = own(small, "mine.csv")
+    values["agents"]["archetypes"].append({"name": "mine", "protocol": "given"})
+    with pytest.raises(ConfigError, match=r"archetype 'mine': those whose scores are given are not listed; all that scores.path has take"):
+        prepare(written(values if given else {**values, "scores": None}, tmp_path))
+
+
+def test_where_all_scores_are_given_or_of_rules_precompute_writes_those_of_rules(small: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("date,stock,score\n2022-06-01,AAPL,0.5\n")
+    config = written({**own(small, "mine.csv"), "store": "store"}, tmp_path)
+    found = precompute(config)
+    assert isinstance(found, NothingToAsk)
+    np.testing.assert_array_equal(found.written.scores.to_numpy()[0], prepare(config).rule_scores["low-volatility"].astype(np.float32))
 
 
 @pytest.mark.parametrize("path", ["none.parquet", "broken.parquet", "empty"])

@@ -87,6 +87,15 @@ def test_any_shape_written_in_any_parts(
         tensor.CHUNK_CELLS = cell_limit
 
 
+def test_chunks_in_which_nothing_is_known_are_written_too(tmp_path: Path) -> None:
+    values = tensor.Cells(np.full(SHAPE, np.nan, np.float32), np.full(SHAPE, np.nan, np.float16), np.zeros(SHAPE, np.uint8))
+    make(tmp_path / "s", values)
+    found = Scores.open(tmp_path / "s")
+    assert np.isnan(found.score()).all()
+    assert not found.status().any()
+    assert tensor.verify(tensor.open_group(tmp_path / "s")) == []
+
+
 def test_any_zarr_library_reads_it_labelled(place: Path) -> None:
     group = zarr.open_group(str(place), mode="r")
     score = group["score"]
