@@ -99,7 +99,7 @@ def precompute(
     for name, why in log.damaged:
         speaker.warn(f"{store}: {name} {why}; it is left aside, and what it answered is asked again (python -m massjax.answers repair)")
     models = asked_models(inputs, log, machine)
-    resolver, order = resolver_of(inputs, log, {name: asked.digest for name, asked in models.items()})
+    resolver, order = resolver_of(inputs, log, {name: asked.digest for name, asked in models.items()}, store)
     checks = {name: check_model(asked.settings, forms_of(inputs, name)) for name, asked in models.items()}
     found = survey(resolver, checks, speaker.tell)
     for warning in (*inputs.panel.warnings, *_knowledge_cutoff(config, inputs.panel, inputs.archetypes), *cautions(inputs, found, machine)):

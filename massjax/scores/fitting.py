@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -14,7 +14,7 @@ from massjax.models.fingerprint import model_folder
 from massjax.models.forms import Rate
 from massjax.models.identity import NOT_COUNTED, stated_identity
 from massjax.models.model_files import changed_files
-from massjax.models.question import question_keys
+from massjax.models.question import Prompt, question_keys
 from massjax.row_words import first_few
 from massjax.scores import tensor
 from massjax.scores.asked_models import asked_models
@@ -35,13 +35,32 @@ def answer_log(store: Place) -> AnswerLog:
     return AnswerLog(inside(store, ANSWERS))
 
 
-def resolver_of(inputs: Inputs, log: AnswerLog, models: Mapping[str, str]) -> tuple[Resolver, ChosenLayout]:
-    """What runs the archetypes' protocols, with the template that its prompts are rendered with, and why that one."""
+def resolver_of(inputs: Inputs, log: AnswerLog, models: Mapping[str, str], store: Place | None = None) -> tuple[Resolver, ChosenLayout]:
+    """What runs the archetypes' protocols, with the template that its prompts are rendered with, and why that one.
+
+    Args:
+        models: digests, by name.
+        store: whose tensor tells the template of prompts that cannot be found in the log, because texts of stages come before.
+    """
     scoring = inputs.config.scoring
-    digest = models[inputs.model_name(inputs.asking[0])] if inputs.asking else ""
+    digests = {models[inputs.model_name(archetype)] for archetype in inputs.asking}
     form = Rate(scoring.choices, scoring.prefill)
-    template, order = choose_template(inputs, lambda prompts: int(log.known(question_keys(digest, form, prompts)).sum()) if prompts else 0)
+
+    def answered(prompts: Sequence[Prompt]) -> int:
+        return sum(int(log.known(question_keys(digest, form, prompts)).sum()) for digest in digests) if prompts else 0
+
+    template, order = choose_template(inputs, answered, _held_template(store))
     return Resolver(inputs, template, log, models), order
+
+
+def _held_template(store: Place | None) -> str | None:
+    """Hash of the template of the store's latest tensor; None without one that can be read."""
+    try:
+        places = [] if store is None else tensors_in(store)
+        made = Scores.open(places[-1]).made_from if places else None
+    except StoreError:
+        return None
+    return None if made is None else str(made.settings.get("prompt_template", ""))
 
 
 def fitting_scores(inputs: Inputs, store: Place) -> Scores:
@@ -128,7 +147,7 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
     """
     log = answer_log(store)
     models = {name: asked.digest for name, asked in asked_models(inputs, log, this_machine()).items()}
-    resolver, _ = resolver_of(inputs, log, models)
+    resolver, _ = resolver_of(inputs, log, models, store)
     panel, scoring, asking = inputs.panel, inputs.config.scoring, inputs.asking
     shape = (len(panel.dates), len(asking), len(panel.stocks))
     cells = tensor.Cells(np.empty(shape, np.float32), np.empty(shape, np.float16), np.empty(shape, np.uint8))

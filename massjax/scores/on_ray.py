@@ -64,10 +64,10 @@ def run_on_ray(
 def part_asker(told: str) -> Job:
     """What a worker does: ask what is open of a part of the work, told by its number; a model is loaded with its first question."""
     document = json.loads(told)
-    config, store, machine = RunConfig.model_validate_json(document["config"]), document["store"], this_machine()
+    config, store, machine = RunConfig.model_validate(json.loads(document["config"])), document["store"], this_machine()
     inputs, log = prepare(config), answer_log(store)
     models = asked_models(inputs, log, machine)
-    resolver, order = resolver_of(inputs, log, {name: asked.digest for name, asked in models.items()})
+    resolver, order = resolver_of(inputs, log, {name: asked.digest for name, asked in models.items()}, store)
     kept: dict[str, Any] = {}
 
     def make(settings: Any) -> Any:

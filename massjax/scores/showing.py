@@ -45,7 +45,7 @@ def conversation_of(config: RunConfig, archetype: str, stock: str, date: str) ->
         raise ConfigError(f"--date {date}: is no date of the market data, which go from {panel.dates[0]} to {panel.dates[-1]}")
     log = answer_log(config.store)
     digests = {name: asked.digest for name, asked in asked_models(inputs, log, this_machine()).items()}
-    resolver, _ = resolver_of(inputs, log, digests)
+    resolver, _ = resolver_of(inputs, log, digests, config.store)
     n, t = panel.stocks.index(stock), int(np.searchsorted(panel.dates, day))
     found = resolver.conversation(names[archetype], n, t)
     if not any(title == "score" for title, _ in found) and not panel.member[n, t]:

@@ -39,7 +39,9 @@ class ChosenLayout:
     reason: str
 
 
-def choose_template(inputs: Inputs, answered: Callable[[Sequence[Prompt]], int]) -> tuple[PromptTemplate, ChosenLayout]:
+def choose_template(
+    inputs: Inputs, answered: Callable[[Sequence[Prompt]], int], held: str | None = None
+) -> tuple[PromptTemplate, ChosenLayout]:
     """The template, and why.
 
     Where `agents.layout` is `auto`, answers that are there decide, so that growing data never changes the template that they were given
@@ -48,6 +50,7 @@ def choose_template(inputs: Inputs, answered: Callable[[Sequence[Prompt]], int])
     Args:
         inputs: what is wanted.
         answered: how many of some prompts for scores the log answers.
+        held: hash of the template of scores that are there; it decides where the log answers none of the prompts.
     """
     settings = inputs.config.agents
     if settings.template is not None:
@@ -65,6 +68,9 @@ def choose_template(inputs: Inputs, answered: Callable[[Sequence[Prompt]], int])
     best = max(known, key=lambda layout: known[layout])
     if known[best]:
         return templates[best], ChosenLayout(best, {}, 0, "answers were given under it before")
+    for layout, template in templates.items():
+        if template.sha256 == held:
+            return template, ChosenLayout(layout, {}, 0, "the scores that are there were given under it")
     chosen = choose_layout(samples)
     return templates[chosen.layout], chosen
 
