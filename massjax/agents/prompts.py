@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import jinja2
+import jinja2.nodes
 import numpy as np
 from jaxtyping import Int
 
@@ -40,11 +41,15 @@ LONGEST_REASON = 300
 """Characters that are shown of why a template cannot be rendered."""
 
 
+_PACKAGED = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+"""Renders the templates that come with massjax, whose every step need not be counted; the texts that they show are values, never code."""
+
+
 class PromptTemplate:
     """A compiled prompt template with the blocks `system` and `user`, and a fingerprint of its text.
 
     Args:
-        path: a file, or the name of a packaged template.
+        path: a file, which is rendered under limits (`massjax.agents.sandbox`), or the name of a packaged template.
     """
 
     def __init__(self, path: Path | str | None = None) -> None:
@@ -54,11 +59,13 @@ class PromptTemplate:
         self._environment = PromptEnvironment()
         self._last: tuple[Archetype, dict[str, object]] | None = None
         try:
-            self._template = self._environment.compiled(self.source)
+            self._template = _PACKAGED.from_string(self.source) if isinstance(path, str | None) else self._environment.compiled(self.source)
         except jinja2.TemplateSyntaxError as error:
             raise ConfigError(f"{self.name}, line {error.lineno}: {error.message}") from None
         except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
             raise ConfigError(f"{self.name}: is nested too deeply, or holds a number too large, for a template ({error})") from None
+        self._of_archetype_alone = isinstance(path, str | None) and not _shows_sections(self.source)
+        self._last_system: tuple[object, str] | None = None
         missing = {"system", "user"} - set(self._template.blocks)
         if missing:
             raise ConfigError(f"{self.name}: a prompt template needs the blocks 'system' and 'user'; missing: {', '.join(sorted(missing))}")
@@ -83,7 +90,7 @@ class PromptTemplate:
         }
         self._environment.start()
         try:
-            prompt = Prompt(self._block("system", context), self._block("user", context))
+            prompt = Prompt(self._system(archetype, context), self._block("user", context))
             "".join(prompt).encode()
             return prompt
         except UnicodeEncodeError as error:
@@ -100,8 +107,21 @@ class PromptTemplate:
             self._last = (archetype, {"kind": archetype.kind, **archetype.model_dump()})
         return self._last[1]
 
+    def _system(self, archetype: Archetype, context: dict[str, object]) -> str:
+        """The system message; where it shows nothing of a stock or date, that of the last archetype is kept."""
+        key = (archetype, context["choices"], context["instruction"])
+        if not self._of_archetype_alone or self._last_system is None or self._last_system[0] != key:
+            self._last_system = (key, self._block("system", context))
+        return self._last_system[1]
+
     def _block(self, name: str, context: dict[str, object]) -> str:
         return self._environment.concat(self._template.blocks[name](self._template.new_context(context))).strip()
+
+
+def _shows_sections(source: str) -> bool:
+    """Whether the block `system` of a template shows facts about a stock."""
+    blocks = [block for block in _PACKAGED.parse(source).find_all(jinja2.nodes.Block) if block.name == "system"]
+    return any(name.name == "sections" for block in blocks for name in block.find_all(jinja2.nodes.Name))
 
 
 def _reason(error: Exception) -> str:
