@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from massjax.agents import Fact, PromptTemplate, prompts_of
 from massjax.agents.archetype import Archetype
 from massjax.agents.protocols.staged import Staged, Wanted, apply_stages
 from massjax.agents.settings import Stage
+from massjax.models.forms import Write
+from massjax.models.question import Prompt
 
 CHOICES = ("1", "2", "3")
 MEMBER = np.ones((2, 3), dtype=bool)
@@ -19,29 +23,36 @@ STAGES = (
 ADVISED = Archetype(name="advised", modalities=("price",), protocol="staged", stages=("strategy", "note"))
 
 
-def applied(archetype: Archetype, texts: dict[str, str]) -> Staged | list[Wanted]:
-    return apply_stages(archetype, STAGES, [TREND], MEMBER, CHOICES, texts)
+Texts = Mapping[tuple[Prompt, Write], str]
 
 
-def wanted(archetype: Archetype, texts: dict[str, str]) -> list[Wanted]:
+def applied(archetype: Archetype, texts: Texts) -> Staged | Wanted:
+    def known(stage: Stage, prompts: Sequence[Prompt], form: Write) -> list[str | None]:
+        return [texts.get((prompt, form)) for prompt in prompts]
+
+    return apply_stages(archetype, STAGES, [TREND], MEMBER, CHOICES, known)
+
+
+def wanted(archetype: Archetype, texts: Texts) -> Wanted:
     found = applied(archetype, texts)
-    assert isinstance(found, list)
+    assert isinstance(found, Wanted)
     return found
 
 
 def test_stages_want_their_texts_one_after_the_other_and_show_them_to_what_follows() -> None:
-    (strategy,) = wanted(ADVISED, {})
-    assert (strategy.stage, strategy.archetype) == ("strategy", "advised")
-    texts = {strategy.key: "Buy what rises.\nSell what falls."}
+    strategy = wanted(ADVISED, {})
+    assert (strategy.stage.name, len(strategy.prompts)) == ("strategy", 1)
+    texts = {(strategy.prompts[0], strategy.form): "Buy what rises.\nSell what falls."}
     notes = wanted(ADVISED, texts)
-    assert [one.stage for one in notes] == ["note", "note"], "a text for every distinct situation: up and down"
-    assert all("Your strategy: Buy what rises. Sell what falls." in one.prompt.system for one in notes)
-    half = texts | {notes[0].key: "It rises."}
-    assert wanted(ADVISED, half) == notes[1:]
-    staged = applied(ADVISED, half | {notes[1].key: "It falls."})
+    assert (notes.stage.name, len(notes.prompts)) == ("note", 2), "a text for every distinct situation: up and down"
+    assert all("Your strategy: Buy what rises. Sell what falls." in prompt.system for prompt in notes.prompts)
+    half = texts | {(notes.prompts[0], notes.form): "It rises."}
+    assert wanted(ADVISED, half).prompts == notes.prompts[1:]
+    staged = applied(ADVISED, half | {(notes.prompts[1], notes.form): "It falls."})
     assert isinstance(staged, Staged)
     assert staged.archetype.modalities == ("price", "note")
     assert [fact.label for fact in staged.facts] == ["trend", "note"]
+    assert [passed.stage.name for passed in staged.passed] == ["strategy", "note"]
     prompts = prompts_of(staged.archetype, staged.facts, MEMBER, PromptTemplate(), CHOICES)
     assert len(prompts.prompts) == 2
     assert prompts.index.tolist() == prompts_of(ADVISED, [TREND], MEMBER, PromptTemplate(), CHOICES).index.tolist()
@@ -50,8 +61,7 @@ def test_stages_want_their_texts_one_after_the_other_and_show_them_to_what_follo
 
 def test_a_replica_has_a_seed_of_its_own_above_temperature_0_alone() -> None:
     other = ADVISED.replace(replica=1)
-    (first,), (second,) = wanted(ADVISED, {}), wanted(other, {})
-    assert first.sampling.seed != second.sampling.seed
-    assert first.key != second.key
-    texts = {first.key: "Buy.", second.key: "Buy."}
-    assert {one.sampling for one in (*wanted(ADVISED, texts), *wanted(other, texts))} == {(40, 0.0, 0)}
+    first, second = wanted(ADVISED, {}), wanted(other, {})
+    assert first.form.seed != second.form.seed
+    texts = {(one.prompts[0], one.form): "Buy." for one in (first, second)}
+    assert {wanted(archetype, texts).form for archetype in (ADVISED, other)} == {Write(40)}
