@@ -112,7 +112,9 @@ def test_the_walk_forward_runs_on_accelerators(warm_start: bool) -> None:
         history, today = (scores, member, returns), jnp.arange(7, 10)
         key = jax.random.wrap_key_data(key)
         equal = jnp.full(4, 0.25)
-        return _search_block(history, search, 5, 1, key, jnp.float32(0.5), "combined", "renormalize", warm_start, today, equal)
+        return _search_block(
+            history, jnp.int32(0), search, 5, 1, key, jnp.float32(0.5), "combined", "renormalize", warm_start, today, equal
+        )
 
     assert not foreign(calls_of(block, scores, member, returns, jax.random.key_data(jax.random.key(0))))
 

@@ -101,7 +101,7 @@ def test_a_search_is_repeated_with_fewer_searches_and_compared_with_the_same(mon
     monkeypatch.setattr(refitted_module, "SHARE", 0.7)
     repetitions, method, key = made(2), Annealing(chains=4, steps=5), jax.random.key(3)
     repeated = refitted(repetitions, method, TIMING, "mean", key)
-    history = jax.device_put((repetitions.scores, repetitions.member, repetitions.returns))
+    history = tuple(map(np.asarray, (repetitions.scores, repetitions.member, repetitions.returns)))
     found = find_weights(history, method, TIMING, key=key, alpha=np.float32(0.5), signal="mean", missing="renormalize")
     every = repeated.refitted_every
     assert every > 1
