@@ -179,13 +179,13 @@ def _hold(
         if decides.any():
             target = top_quantile(signal[:, decision], member[:, decision], settings.quantile)
             decides &= target.any()
-            for one in np.flatnonzero(decides):
+            for one in np.flatnonzero(decides).tolist():
                 accounts.order(one, target)
         waiting, given = accounts.open(), decides & whole
         rebalances += bool(given.any())
         unfilled += int((waiting[given].any(axis=0) & ~now).sum())
         trades = (decides & now.any()) | (waiting & now).any(axis=1)
-        for one in np.flatnonzero(trades & (value > 0)):
+        for one in np.flatnonzero(trades & (value > 0)).tolist():
             traded, paid = accounts.trade(one, now if decides[one] else now & waiting[one], settings.cost / 2)
             turnover[date] += units[one] * traded
             cost[date] += units[one] * paid
