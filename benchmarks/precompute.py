@@ -31,8 +31,8 @@ from massjax.answers.log import AnswerLog
 from massjax.config import load_config
 from massjax.models.identity import identity_digest
 from massjax.models.in_process import VLLM
+from massjax.models.loading import Models
 from massjax.models.question import Prompt, Question
-from massjax.scores.asked_models import AskedModel
 from massjax.scores.asking import ask_everything
 from massjax.scores.build import Resolver
 from massjax.scores.fitting import answer_log, resolver_of
@@ -124,9 +124,8 @@ def precompute(model: VLLM, inputs: Inputs, digest: str, prompts: int) -> float:
     model._llm.reset_prefix_cache()
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        asked = AskedModel(inputs.config.scoring, model.identity(), digest, False)
         resolver, order = resolver_of(inputs, answer_log(Path(folder)), {"": digest})
-        resolver, tally = ask_everything(resolver, {"": asked}, lambda _: model, layout=order.layout, keep=True)
+        resolver, tally = ask_everything(resolver, Models({"": inputs.config.scoring}, lambda _: model), layout=order.layout)
         write_scores(resolver, Path(folder), {"": model.identity()})
         seconds = time.perf_counter() - began
     assert tally.answered == prompts, (tally, prompts)

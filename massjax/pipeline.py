@@ -28,12 +28,12 @@ from massjax.machine import free_memory, this_machine, usable_cores
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
 from massjax.market.returns import close_to_close
-from massjax.models.loading import language_model
+from massjax.models.loading import Models
 from massjax.models.model_check import check_model
 from massjax.progress import SILENT, Speaker, StageTimes, Tell, correcting
 from massjax.row_words import row_unit
 from massjax.scores.asked_models import AskedModel, asked_models
-from massjax.scores.asking import ASKING, Part, ask_everything
+from massjax.scores.asking import ASKING, WHOLE, Part, ask_everything
 from massjax.scores.build import Resolver, forms_of
 from massjax.scores.cautions import cautions
 from massjax.scores.fitting import answer_log, refuse_earlier, resolver_of
@@ -118,17 +118,11 @@ def precompute(
         for model in expected.models:
             if model.open and model.seconds is not None:
                 speaker.say(f"{model.open:,} questions{f' to {model.name}' if model.name else ''} take about {said_time(model)}")
-    part, progress = Part() if shard is None else Part(*shard), correcting(speaker, ASKING)
-    resolver, tally = ask_everything(
-        resolver,
-        models,
-        language_model,
-        layout=order.layout,
-        part=part,
-        total=found.open.total(),
-        tell=progress,
-        starting=starting,
-    )
+    part, progress = WHOLE if shard is None else Part(*shard), correcting(speaker, ASKING)
+    with Models({name: asked.settings for name, asked in models.items()}) as at_hand:
+        resolver, tally = ask_everything(
+            resolver, at_hand, layout=order.layout, part=part, total=found.open.total(), tell=progress, starting=starting
+        )
     return _concluded(resolver, models, store, tally, speaker, whole=shard is None)
 
 
@@ -140,17 +134,17 @@ def _concluded(
     waiting = 0 if whole else _not_asked(resolver)
     if waiting:
         return Asked(tally, None, waiting)
+    recorded = resolver.log.models()
     identities = {
-        name: resolver.log.models()[digest].identity if digest in resolver.log.models() else models[name].identity
-        for name, digest in resolver.models.items()
+        name: recorded[digest].identity if digest in recorded else models[name].identity for name, digest in resolver.models.items()
     }
     return Asked(tally, write_scores(resolver, store, identities, speaker.tell), 0)
 
 
 def _not_asked(resolver: Resolver) -> int:
     """Open questions that nobody has asked yet, those that failed aside."""
-    keys = {question.key for archetype in resolver.inputs.asking for question in resolver.turn(archetype).open}
-    return int((~resolver.log.asked(np.frombuffer(b"".join(sorted(keys)), dtype="<u8").reshape(-1, 2))).sum())
+    keys = np.concatenate([resolver.open_keys(archetype)[1] for archetype in resolver.inputs.asking])
+    return int((~resolver.log.asked(np.unique(keys, axis=0))).sum())
 
 
 def _ask_on_ray(
@@ -162,7 +156,6 @@ def _ask_on_ray(
     from massjax.scores.on_ray import run_on_ray
 
     tally = run_on_ray(inputs.config, store, workers, speaker.tell)
-    resolver.log.refresh()
     return _concluded(resolver, models, store, tally, speaker, whole=True)
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import yaml
 
-from massjax import pipeline
 from massjax.answers.log import AnswerLog
 from massjax.commands import tell_error
 from massjax.config import load_config
 from massjax.errors import StoreError
+from massjax.models.loading import Models
 from massjax.precompute import main
 from massjax.scores.gathering import gather_scores
 from massjax.scores.inputs import prepare
@@ -65,7 +65,7 @@ def test_plan_then_run_then_nothing_left(tmp_path: Path, capsys: pytest.CaptureF
     assert scores.made_from is not None
     assert scores.made_from.models[""]["engine"] == "fake"
     before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "store").rglob("*"))
-    monkeypatch.setattr(pipeline, "language_model", None)
+    monkeypatch.setattr(Models, "take", None)
     for extra in ([], ["--shard", "1/2"]):
         assert main(["--config", config, *extra]) == 0
         assert "Nothing is left to ask: all 720 scores are in" in " ".join(capsys.readouterr().out.split())

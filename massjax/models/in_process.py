@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -17,6 +16,7 @@ from massjax.models.failures import Failure, Reason
 from massjax.models.fingerprint import model_folder
 from massjax.models.forms import Write
 from massjax.models.identity import known_identity
+from massjax.models.language_model import probabilities_first
 from massjax.models.question import Question
 from massjax.models.sequences import Tokens
 from massjax.models.settings import ModelSettings
@@ -57,16 +57,7 @@ class VLLM:
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question: first all whose probabilities are read, then all texts."""
-        answers: dict[int, Answer] = {}
-        texts = [row for row, question in enumerate(questions) if isinstance(question.form, Write)]
-        others = [row for row, question in enumerate(questions) if not isinstance(question.form, Write)]
-        for rows, ask in ((others, self._by_tokens.answers), (texts, self._texts)):
-            if rows:
-                began = time.monotonic()
-                found = ask([questions[row] for row in rows])
-                share = (time.monotonic() - began) / len(rows)
-                answers |= {row: answer._replace(seconds=share) for row, answer in zip(rows, found, strict=True)}
-        return [answers[row] for row in range(len(questions))]
+        return probabilities_first(questions, self._by_tokens.answers, self._texts)
 
     def close(self) -> None:
         """Shut vLLM down and free its memory; asked again, it is loaded again."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from massjax.models.answer import Answer
+from massjax.models.forms import Write
 from massjax.models.question import Question
 
 
@@ -40,3 +42,19 @@ class LanguageModel(Protocol):
     def close(self) -> None:
         """Free the model."""
         ...
+
+
+def probabilities_first(
+    questions: Sequence[Question], read: Callable[[list[Question]], list[Answer]], write: Callable[[list[Question]], list[Answer]]
+) -> list[Answer]:
+    """Answer every question, in order, each with its share of the seconds: first all whose probabilities are read, then all texts."""
+    answers: dict[int, Answer] = {}
+    texts = [row for row, question in enumerate(questions) if isinstance(question.form, Write)]
+    others = [row for row, question in enumerate(questions) if not isinstance(question.form, Write)]
+    for rows, ask in ((others, read), (texts, write)):
+        if rows:
+            began = time.monotonic()
+            found = ask([questions[row] for row in rows])
+            share = (time.monotonic() - began) / len(rows)
+            answers |= {row: answer._replace(seconds=share) for row, answer in zip(rows, found, strict=True)}
+    return [answers[row] for row in range(len(questions))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -39,6 +39,7 @@ class Models:
 
     Args:
         settings: of each name.
+        make: makes a model of its settings.
 
     Example:
         >>> from massjax.models.settings import ModelSettings
@@ -47,8 +48,8 @@ class Models:
         (['large', 'small'], False, '1')
     """
 
-    def __init__(self, settings: Mapping[str, ModelSettings]) -> None:
-        self.settings = dict(settings)
+    def __init__(self, settings: Mapping[str, ModelSettings], make: Callable[[ModelSettings], LanguageModel] = language_model) -> None:
+        self.settings, self._make = dict(settings), make
         self._identities: dict[str, dict[str, str]] = {}
         self._at_hand: tuple[ModelSettings, LanguageModel] | None = None
 
@@ -65,7 +66,7 @@ class Models:
         if self._at_hand is not None and self._at_hand[0] == wanted:
             return self._at_hand[1]
         self.close()
-        found = language_model(wanted)
+        found = self._make(wanted)
         self._at_hand = (wanted, found)
         return found
 
@@ -80,7 +81,7 @@ class Models:
             if self._at_hand is not None and self._at_hand[0] == wanted:
                 self._identities[name] = self._at_hand[1].identity()
             else:
-                passing = language_model(wanted)
+                passing = self._make(wanted)
                 try:
                     self._identities[name] = passing.identity()
                 finally:

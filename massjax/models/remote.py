@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from massjax.models.failures import Failure, Reason
 from massjax.models.fingerprint import model_folder
 from massjax.models.forms import Pick, Write
 from massjax.models.identity import known_identity
+from massjax.models.language_model import probabilities_first
 from massjax.models.picks import generator
 from massjax.models.question import Prompt, Question
 from massjax.models.schema import is_strict
@@ -93,16 +93,7 @@ class Server:
         Raises:
             ModelError: not one of several questions was answered, or the first replies show that none will be.
         """
-        answers: dict[int, Answer] = {}
-        texts = [row for row, question in enumerate(questions) if isinstance(question.form, Write)]
-        others = [row for row, question in enumerate(questions) if not isinstance(question.form, Write)]
-        for rows, ask in ((others, self._listed if self._by_tokens is None else self._by_tokens.answers), (texts, self._texts)):
-            if rows:
-                began = time.monotonic()
-                found = ask([questions[row] for row in rows])
-                share = (time.monotonic() - began) / len(rows)
-                answers |= {row: answer._replace(seconds=share) for row, answer in zip(rows, found, strict=True)}
-        return [answers[row] for row in range(len(questions))]
+        return probabilities_first(questions, self._listed if self._by_tokens is None else self._by_tokens.answers, self._texts)
 
     def close(self) -> None:
         """Close all connections."""

@@ -250,27 +250,6 @@ def _spelled_by(entry: Likely, choices: Sequence[str]) -> int | None:
     return number
 
 
-def read_completion(body: bytes, choices: Sequence[str], ids: Sequence[Sequence[int]]) -> Scored | Failure:
-    """The choices' log-probabilities in a reply of the completions API, from all tokens of each choice (`ids`), added."""
-    reply = understood(TextReply, body)
-    if isinstance(reply, Failure):
-        return reply
-    logprobs = reply.choices[0].logprobs
-    sent = (logprobs.top_logprobs[0] if logprobs is not None and logprobs.top_logprobs else None) or {}
-    asked = {f"{TOKEN}{token}" for tokens in ids for token in tokens}
-    found: list[tuple[int | None, float]] = [(None, value) for name, value in sent.items() if name not in asked and value is not None]
-    missing: list[str] = []
-    for number, (choice, tokens) in enumerate(zip(choices, ids, strict=True)):
-        for token in tokens:
-            value = sent.get(f"{TOKEN}{token}")
-            missing += [choice] if value is None else []
-            found += [] if value is None else [(number, value)]
-    if missing:
-        what = ", ".join(dict.fromkeys(missing))
-        return Failure(Reason.NO_LOGPROBS, f"the server sent no log-probability of {what} (it needs vLLM's logprob_token_ids)")
-    return _scored(found, len(choices), reply.usage, "")
-
-
 def _scored(found: Sequence[tuple[int | None, float]], choices: int, usage: Usage, likeliest: str) -> Scored | Failure:
     values = np.array([value for _, value in found], dtype=np.float64)
     if impossible(values[None, :])[0]:
@@ -278,25 +257,6 @@ def _scored(found: Sequence[tuple[int | None, float]], choices: int, usage: Usag
         return Failure(Reason.IMPOSSIBLE, f"{worst}, of which the probabilities add up to more than 1 or are none")
     sums = log_sums([(number, value) for number, value in found if number is not None and value > SENTINEL], choices)
     return Scored(sums, usage.prompt_tokens, usage.prompt_tokens_details.cached_tokens, likeliest)
-
-
-def read_text(body: bytes, *, chat: bool) -> str | Failure:
-    """The text in a reply."""
-    reply: ChatReply | TextReply | Failure = understood(ChatReply, body) if chat else understood(TextReply, body)
-    if isinstance(reply, Failure):
-        return reply
-    answer = reply.choices[0]
-    message = Message(content=answer.text) if isinstance(answer, TextAnswer) else answer.message or Message()
-    if message.text.strip():
-        return message.text.strip()
-    refused = declined(message, answer.finish_reason)
-    if refused is not None:
-        return refused
-    if message.thoughts.strip():
-        return Failure(
-            Reason.THINKING, f"it has said nothing else within the stage's max_tokens; it began: {message.thoughts.strip()[:80]!r}"
-        )
-    return Failure(Reason.NO_TEXT)
 
 
 class Listed(NamedTuple):

@@ -35,7 +35,7 @@ def read_tokens(body: bytes, wanted: Tokens) -> Seen | Failure:
     if len(values) < len(wanted):
         first = next(token for token in wanted if token not in values)
         return Failure(Reason.NO_LOGPROBS, f"the server sent no log-probability of token {first} (it needs vLLM's logprob_token_ids)")
-    numbers = np.array(list(values.values()), dtype=np.float64)
+    numbers = np.array([value for value in sent.values() if value is not None], dtype=np.float64)
     if impossible(numbers[None, :])[0]:
         return Failure(Reason.IMPOSSIBLE, f"{numbers.max():g} and others, of which the probabilities add up to more than 1 or are none")
     return Seen(values, reply.usage.prompt_tokens, reply.usage.prompt_tokens_details.cached_tokens)

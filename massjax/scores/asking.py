@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,13 +11,12 @@ import numpy as np
 
 from massjax.agents.archetype import Archetype
 from massjax.answers.ask import Tally, ask_open
+from massjax.answers.files import keys_of
 from massjax.answers.sharding import own
 from massjax.models.identity import identity_digest
-from massjax.models.language_model import LanguageModel
+from massjax.models.loading import Models
 from massjax.models.question import Question
-from massjax.models.settings import ModelSettings
 from massjax.progress import Tell
-from massjax.scores.asked_models import AskedModel
 from massjax.scores.build import Resolver, date_blocks
 from massjax.scores.templates import PromptLayout
 
@@ -35,33 +34,28 @@ class Part:
 
 
 WHOLE = Part()
-MakeModel = Callable[[ModelSettings], LanguageModel]
 
 
 def ask_everything(
     resolver: Resolver,
-    models: Mapping[str, AskedModel],
-    make: MakeModel,
+    models: Models,
     *,
     layout: PromptLayout,
     part: Part = WHOLE,
     total: int = 0,
     tell: Tell | None = None,
-    starting: Callable[[], AbstractContextManager[None]] | None = None,
-    keep: bool = False,
+    starting: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> tuple[Resolver, Tally]:
     """Ask every model, one after the other, what is open of its archetypes, turn after turn.
 
     Args:
         resolver: of what is wanted.
-        models: by name.
-        make: makes a model of its settings.
+        models: by name; the last one asked is left at hand.
         layout: of the prompts, which decides the order of asking.
         part: of the work to be done here.
         total: questions that are known to be open, for the progress.
         tell: of the progress.
         starting: a context within which a model is made.
-        keep: leave the model as it is afterwards, for the next part of the work.
 
     Returns:
         The resolver with the models as they say that they are, and what was asked.
@@ -73,25 +67,24 @@ def ask_everything(
     tally, done, tried = Tally(), 0, set[bytes]()
     while True:
         before = len(tried)
-        for name, asked in models.items():
+        for name in models:
             if not _open(resolver, name, tried):
                 continue
-            with starting() if starting is not None else nullcontext():
-                model = make(asked.settings)
-            with nullcontext() if keep else closing(model):
-                resolver = _known_as(resolver, name, identity_digest(model.identity()))
-                for questions in pools(resolver, name, layout, tried, part):
-                    told = None if tell is None else partial(_told, tell, done, max(total, done + len(questions)))
-                    tally.include(ask_open(resolver.log, model, questions, progress=told).document())
-                    done += len(questions)
+            with starting():
+                model = models.take(name)
+            resolver = _known_as(resolver, name, identity_digest(model.identity()))
+            for questions in pools(resolver, name, layout, tried, part):
+                told = None if tell is None else partial(_told, tell, done, max(total, done + len(questions)))
+                tally.include(ask_open(resolver.log, model, questions, progress=told).document())
+                done += len(questions)
         if len(tried) == before:
             return resolver, tally
 
 
 def _open(resolver: Resolver, name: str, tried: set[bytes]) -> bool:
     """Whether a model has anything left to be asked."""
-    turns = (resolver.turn(archetype) for archetype in _of(resolver, name))
-    return any(question.key not in tried for turn in turns if turn.model == name for question in turn.open)
+    turns = (resolver.open_keys(archetype) for archetype in _of(resolver, name))
+    return any(key.tobytes() not in tried for model, keys in turns if model == name for key in keys)
 
 
 def _told(tell: Tell, before: int, total: int, done: int, _: int) -> None:
@@ -125,12 +118,13 @@ def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes
         for archetype in archetypes:
             turn = resolver.turn(archetype, None if together == dates else block)
             to_model = turn.open if turn.model == model else ()
-            open_keys = np.frombuffer(b"".join(question.key for question in to_model), dtype="<u8").reshape(-1, 2)
+            open_keys = keys_of(to_model)
             mine = own(open_keys, part.number, part.count, [archetype.name] * len(open_keys) if archetype.stages else None)
-            for question in (to_model[row] for row in np.flatnonzero(mine).tolist()):
-                if question.key not in tried:
-                    tried.add(question.key)
-                    pool.append(question)
+            for row in np.flatnonzero(mine).tolist():
+                key = open_keys[row].tobytes()
+                if key not in tried:
+                    tried.add(key)
+                    pool.append(to_model[row])
             if len(pool) >= POOL and layout == "archetype-first":
                 yield pool
                 pool = []

@@ -14,8 +14,9 @@ from jaxtyping import Float16, Float32, Int, UInt8, UInt64
 from massjax.agents import PromptTemplate
 from massjax.agents.archetype import Archetype
 from massjax.agents.protocols.single import single
-from massjax.agents.protocols.staged import Staged, apply_stages, form_of_stage
+from massjax.agents.protocols.staged import Staged, Wanted, apply_stages, form_of_stage
 from massjax.agents.settings import Stage
+from massjax.answers.files import keys_of
 from massjax.answers.log import ANSWERED, REASONS, UNKNOWN, AnswerLog
 from massjax.errors import ModelError, StoreError
 from massjax.models.failures import Failure, Reason
@@ -40,6 +41,11 @@ class Asks:
     keys: UInt64[np.ndarray, "Q 2"]
     index: Int[np.ndarray, "N T"]
     prior: UInt64[np.ndarray, "1 2"] | None
+
+    @property
+    def all_keys(self) -> UInt64[np.ndarray, "R 2"]:
+        """Of its questions, and of the one that calibrates, if there is one, at the end."""
+        return self.keys if self.prior is None else np.concatenate([self.keys, self.prior])
 
 
 class Turn(NamedTuple):
@@ -85,9 +91,9 @@ class Resolver:
             dates: of these alone; None = of all.
         """
         inputs, scoring = self.inputs if dates is None else self.inputs.on(dates), self.inputs.config.scoring
-        name, stages = self.inputs.model_name(archetype), inputs.config.agents.stages
+        name = self.inputs.model_name(archetype)
         model = self.models[name]
-        found = apply_stages(archetype, stages, inputs.facts, inputs.member, scoring.choices, partial(self._texts, archetype))
+        found = self._staged(archetype, inputs)
         if not isinstance(found, Staged):
             writer = self.inputs.model_name(archetype, found.stage)
             questions = tuple(Question(self.models[writer], prompt, found.form) for prompt in dict.fromkeys(found.prompts))
@@ -104,6 +110,17 @@ class Resolver:
             self._kept[archetype.name] = asks
         return Turn(asks, questions, None, name, prompts)
 
+    def open_keys(self, archetype: Archetype) -> tuple[str, UInt64[np.ndarray, "Q 2"]]:
+        """The name of the model that an archetype's next turn asks, and the keys of what is open of it.
+
+        Prompts are rendered only where the keys of its scores are not known yet: these do not change as the log grows.
+        """
+        if archetype.name not in self._kept:
+            turn = self.turn(archetype)
+            return turn.model, keys_of(turn.open)
+        keys = self._kept[archetype.name].all_keys
+        return self.inputs.model_name(archetype), keys[~self.log.known(keys)]
+
     def asks(self, archetype: Archetype) -> Asks:
         """What an archetype asks for its scores, on all dates.
 
@@ -118,7 +135,7 @@ class Resolver:
 
     def _lacking(self, archetype: Archetype, turn: Turn) -> str:
         """Which texts an archetype lacks, and why, where they were asked for."""
-        found = self.log.answers(np.frombuffer(b"".join(question.key for question in turn.open), dtype="<u8").reshape(-1, 2))
+        found = self.log.answers(keys_of(turn.open))
         why = next((answer.failure for answer in found if answer is not None and answer.failure is not None), None)
         said = "" if why is None else f" ({_said(why)})"
         lacks = f"archetype {archetype.name!r}: stage {turn.stage!r} lacks {counted(len(turn.open), 'text')}{said}"
@@ -133,8 +150,7 @@ class Resolver:
             date: likewise.
         """
         inputs, scoring = self.inputs.on(slice(date, date + 1)), self.inputs.config.scoring
-        stages = inputs.config.agents.stages
-        found = apply_stages(archetype, stages, inputs.facts, inputs.member, scoring.choices, partial(self._texts, archetype))
+        found = self._staged(archetype, inputs)
         if not isinstance(found, Staged):
             model = self.models[self.inputs.model_name(archetype, found.stage)]
             return [(f"stage {found.stage.name} (its texts are not there yet)", Question(model, found.prompts[0], found.form))]
@@ -151,6 +167,11 @@ class Resolver:
         if last.content_free is not None:
             asked.append(("calibration: the same without facts", Question(model, last.content_free, form)))
         return asked
+
+    def _staged(self, archetype: Archetype, inputs: Inputs) -> Staged | Wanted:
+        """An archetype after the stages whose texts are in the log, or what it lacks."""
+        stages, choices = inputs.config.agents.stages, inputs.config.scoring.choices
+        return apply_stages(archetype, stages, inputs.facts, inputs.member, choices, partial(self._texts, archetype))
 
     def _texts(self, archetype: Archetype, stage: Stage, prompts: Sequence[Prompt], form: Write) -> list[str | None]:
         keys = question_keys(self.models[self.inputs.model_name(archetype, stage)], form, prompts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from massjax.models.question import Prompt, question_keys
 from massjax.row_words import first_few
 from massjax.scores import tensor
 from massjax.scores.asked_models import asked_models
-from massjax.scores.build import Asks, Resolver, opinions
+from massjax.scores.build import Resolver, opinions
 from massjax.scores.inputs import Inputs
 from massjax.scores.made_from import MadeFrom, difference
 from massjax.scores.places import Place, inside, names_in
@@ -49,7 +50,7 @@ def resolver_of(inputs: Inputs, log: AnswerLog, models: Mapping[str, str], store
     def answered(prompts: Sequence[Prompt]) -> int:
         return sum(int(log.known(question_keys(digest, form, prompts)).sum()) for digest in digests) if prompts else 0
 
-    template, order = choose_template(inputs, answered, _held_template(store))
+    template, order = choose_template(inputs, answered, partial(_held_template, store))
     return Resolver(inputs, template, log, models), order
 
 
@@ -175,8 +176,3 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
 def _lacking(store: Place, why: str | None, what: str) -> StoreError:
     differs = "" if why is None else f"the scores there are not those of this run ({why}), and "
     return StoreError(f"{store}: {differs}{what}; run python -m massjax.precompute with this config to ask for what is missing")
-
-
-def all_keys(asks: Asks) -> np.ndarray:
-    """The keys of all questions of an archetype, [Q, 2]."""
-    return asks.keys if asks.prior is None else np.concatenate([asks.keys, asks.prior])

@@ -15,7 +15,7 @@ from massjax.answers.ask import Tally
 from massjax.answers.ray_workers import Job, share_out
 from massjax.config import RunConfig
 from massjax.machine import this_machine
-from massjax.models.loading import language_model
+from massjax.models.loading import Models
 from massjax.progress import Tell
 from massjax.scores.asked_models import asked_models
 from massjax.scores.asking import Part, ask_everything
@@ -68,18 +68,11 @@ def part_asker(told: str) -> Job:
     inputs, log = prepare(config), answer_log(store)
     models = asked_models(inputs, log, machine)
     resolver, order = resolver_of(inputs, log, {name: asked.digest for name, asked in models.items()}, store)
-    kept: dict[str, Any] = {}
-
-    def make(settings: Any) -> Any:
-        name = settings.model_dump_json()
-        if name not in kept:
-            kept.clear()
-            kept[name] = language_model(settings)
-        return kept[name]
+    at_hand = Models({name: asked.settings for name, asked in models.items()})
 
     def ask(part: int) -> dict[str, Any]:
         log.refresh()
         share = Part(part + 1, document["parts"])
-        return ask_everything(resolver, models, make, layout=order.layout, part=share, keep=len(models) == 1)[1].document()
+        return ask_everything(resolver, at_hand, layout=order.layout, part=share)[1].document()
 
     return ask

@@ -40,7 +40,7 @@ class ChosenLayout:
 
 
 def choose_template(
-    inputs: Inputs, answered: Callable[[Sequence[Prompt]], int], held: str | None = None
+    inputs: Inputs, answered: Callable[[Sequence[Prompt]], int], held: Callable[[], str | None] = lambda: None
 ) -> tuple[PromptTemplate, ChosenLayout]:
     """The template, and why.
 
@@ -50,7 +50,7 @@ def choose_template(
     Args:
         inputs: what is wanted.
         answered: how many of some prompts for scores the log answers.
-        held: hash of the template of scores that are there; it decides where the log answers none of the prompts.
+        held: gives the hash of the template of scores that are there; it decides where the log answers none of the prompts.
     """
     settings = inputs.config.agents
     if settings.template is not None:
@@ -68,8 +68,9 @@ def choose_template(
     best = max(known, key=lambda layout: known[layout])
     if known[best]:
         return templates[best], ChosenLayout(best, {}, 0, "answers were given under it before")
+    there = held()
     for layout, template in templates.items():
-        if template.sha256 == held:
+        if template.sha256 == there:
             return template, ChosenLayout(layout, {}, 0, "the scores that are there were given under it")
     chosen = choose_layout(samples)
     return templates[chosen.layout], chosen

@@ -13,7 +13,6 @@ from massjax.agents.archetype import Archetype
 from massjax.progress import Tell
 from massjax.scores import tensor
 from massjax.scores.build import Resolver, date_blocks, opinions
-from massjax.scores.fitting import all_keys
 from massjax.scores.places import Place, inside, remove
 from massjax.scores.scores import TENSORS, Scores, tensor_names
 from massjax.scores.status import Status
@@ -112,7 +111,7 @@ def _answers_hash(resolver: Resolver) -> str:
     """Hash of the keys of all questions for scores and of what came back to each, and of what rules say."""
     total, choices = hashlib.blake2b(digest_size=16), len(resolver.inputs.config.scoring.choices)
     for archetype in resolver.inputs.asking:
-        keys = all_keys(resolver.asks(archetype))
+        keys = resolver.asks(archetype).all_keys
         total.update(archetype.name.encode() + b"\0" + keys.astype("<u8").tobytes())
         for part in resolver.log.choices(keys, choices):
             total.update(np.nan_to_num(part, nan=-1.0).astype(part.dtype.newbyteorder("<")).tobytes())

@@ -112,8 +112,8 @@ def test_the_real_tokenizer_sees_no_control_token_but_the_templates(attack: str)
 
     folder = small_model()
     assert folder is not None
-    chat = Chat(folder, "Rating: ")
+    chat = Chat(folder)
     special = {entry["id"] for entry in json.loads((folder / "tokenizer.json").read_text())["added_tokens"]}
-    template = [token for token in chat.ids(Prompt("calm", "calm")) if token in special]
+    template = [token for token in chat.ids(Prompt("calm", "calm"), prefill="Rating: ") if token in special]
     for prompt in (Prompt(*prompt_about(attack)), Prompt("x", attack), Prompt(attack, "y")):
-        assert [token for token in chat.ids(prompt) if token in special] == template
+        assert [token for token in chat.ids(prompt, prefill="Rating: ") if token in special] == template

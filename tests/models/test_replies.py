@@ -14,7 +14,7 @@ pytest.importorskip("httpx", reason="httpx is not installed: pip install 'massja
 
 from massjax.errors import ModelError
 from massjax.models.failures import Failure, Reason
-from massjax.models.replies import read_completion
+from massjax.models.token_replies import read_tokens
 from tests.models.serve import answer, serving
 from tests.models.test_server import PROMPTS, asked, client_of, failed, put, raw, right
 
@@ -134,7 +134,7 @@ def test_impossible_probabilities_are_refused_for_every_prompt_alike(top: list[t
 def test_impossible_probabilities_beside_the_choices_are_refused_in_completions() -> None:
     sent = {"token_id:1": -0.5, "token_id:2": -1.2, "token_id:9": -0.1}
     body = json.dumps({"choices": [{"text": "a", "logprobs": {"top_logprobs": [sent]}}]}).encode()
-    found = read_completion(body, ("a", "b"), [[1], [2]])
+    found = read_tokens(body, (1, 2))
     assert isinstance(found, Failure)
     assert found.reason is Reason.IMPOSSIBLE
 

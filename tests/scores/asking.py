@@ -14,6 +14,7 @@ from massjax.config import RunConfig
 from massjax.machine import this_machine
 from massjax.models.answer import Answer
 from massjax.models.fake import Fake
+from massjax.models.loading import Models
 from massjax.models.question import Prompt, Question
 from massjax.models.settings import ModelSettings
 from massjax.scores.asked_models import asked_models
@@ -75,9 +76,15 @@ def opened(config: RunConfig) -> tuple[Resolver, dict[str, Any], Any]:
     return resolver, models, order
 
 
+def at_hand(models: dict[str, Any], make: Any) -> Models:
+    """The models of a configuration, made by the test."""
+    return Models({name: one.settings for name, one in models.items()}, make)
+
+
 def run(config: RunConfig, model: Any = Noting, part: Part = WHOLE) -> Run:
     """What `massjax.pipeline.precompute` does, with models of the test's own."""
     (resolver, models, order), asked = opened(config), list[Question]()
-    resolver, tally = ask_everything(resolver, models, partial(model, asked=asked), layout=order.layout, part=part)
+    with at_hand(models, partial(model, asked=asked)) as making:
+        resolver, tally = ask_everything(resolver, making, layout=order.layout, part=part)
     written = write_scores(resolver, Path(str(config.store)), {name: one.identity for name, one in models.items()})
     return Run(resolver, written, asked, tally, written.scores.score())

@@ -18,7 +18,7 @@ from massjax.scores.asking import Part, ask_everything
 from massjax.scores.fitting import fitting_scores
 from massjax.scores.inputs import prepare
 from massjax.scores.status import Status
-from tests.scores.asking import Noting, Run, opened, run
+from tests.scores.asking import Noting, Run, at_hand, opened, run
 from tests.small_store import written
 
 STRATEGY = {"name": "strategy", "scope": "archetype", "instruction": "Write your strategy in two sentences.", "temperature": 0.8}
@@ -166,7 +166,8 @@ def test_parts_ask_all_once_and_an_archetype_with_stages_stays_whole(staged: dic
     for number in range(1, count + 1):
         resolver, models, order = opened(config)
         part: list[Question] = []
-        ask_everything(resolver, models, lambda settings, part=part: Noting(settings, part), layout=order.layout, part=Part(number, count))
+        making = at_hand(models, lambda settings, part=part: Noting(settings, part))
+        ask_everything(resolver, making, layout=order.layout, part=Part(number, count))
         asked.append(part)
     assert sorted(question.key for part in asked for question in part) == sorted(question.key for question in whole.asked)
     systems = {prompt.system for prompt in whole.prompts("advised")}

@@ -22,7 +22,7 @@ from massjax.models.question import Question
 from massjax.scores.asking import ask_everything
 from massjax.scores.status import Status
 from massjax.scores.writing import write_scores
-from tests.scores.asking import Noting, Run, opened, run
+from tests.scores.asking import Noting, Run, at_hand, opened, run
 from tests.small_store import written
 
 
@@ -103,7 +103,7 @@ def test_a_stock_outside_the_universe_is_not_asked_about(small_config: RunConfig
     facts = facts_of(panel, small_config.agents, {"price", "risk"})
     resolver = replace(resolver, inputs=replace(resolver.inputs, panel=panel, facts=facts))
     asked: list[Question] = []
-    resolver, _ = ask_everything(resolver, models, lambda settings: Noting(settings, asked), layout=order.layout)
+    resolver, _ = ask_everything(resolver, at_hand(models, lambda settings: Noting(settings, asked)), layout=order.layout)
     found = write_scores(resolver, Path(str(small_config.store)), {})
     for k in (0, 1):
         np.testing.assert_array_equal(np.isfinite(found.scores.score()[:, k]), member.T)
