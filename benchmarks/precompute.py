@@ -63,7 +63,7 @@ def fresh(inputs: Inputs, log: AnswerLog, model: str) -> Resolver:
 
 def all_questions(resolver: Resolver) -> list[Question]:
     """Every question once, in the order in which precompute asks."""
-    return sharing_order([question for archetype in resolver.inputs.asking for question in resolver.turn(archetype).open])
+    return sharing_order([question for archetype in resolver.inputs.asking for question in resolver.turn(archetype).questions])
 
 
 def defaults(options: argparse.Namespace) -> None:

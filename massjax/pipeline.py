@@ -143,7 +143,7 @@ def _concluded(
 
 def _not_asked(resolver: Resolver) -> int:
     """Open questions that nobody has asked yet, those that failed aside."""
-    keys = np.concatenate([resolver.open_keys(archetype)[1] for archetype in resolver.inputs.asking])
+    keys = np.concatenate([keys for archetype in resolver.inputs.asking for _, keys in resolver.open_keys(archetype)])
     return int((~resolver.log.asked(np.unique(keys, axis=0))).sum())
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 import jinja2.nodes
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from massjax.agents.archetype import Archetype
 from massjax.agents.facts import UNKNOWN, Fact
@@ -162,19 +162,28 @@ def prompts_of(
 
     A stock about which none of the archetype's modalities knows anything on a date is not asked about.
     """
-    seen = [f for f in facts if f.modality in archetype.modalities or not f.modality]
-    askable = np.zeros(member.shape, bool)
-    for fact in seen:
-        if fact.modality:
-            askable |= fact.codes != UNKNOWN
-    askable &= member
+    seen, asked = _seen(archetype, facts), askable(archetype, facts, member)
     index = np.full(member.shape, UNKNOWN, dtype=np.int32)
-    rows, index[askable] = distinct_rows([fact.codes[askable] for fact in seen])
+    rows, index[asked] = distinct_rows([fact.codes[asked] for fact in seen])
     prompts = [
         template.render(archetype, [(f, f.texts[code]) for f, code in zip(seen, row, strict=True) if code != UNKNOWN], choices, instruction)
         for row in rows
     ]
     return ArchetypePrompts(prompts, index)
+
+
+def askable(archetype: Archetype, facts: Sequence[Fact], member: Bool[np.ndarray, "N T"]) -> Bool[np.ndarray, "N T"]:
+    """Where a member is asked about: where one of the archetype's modalities knows something."""
+    known = np.zeros(member.shape, bool)
+    for fact in _seen(archetype, facts):
+        if fact.modality:
+            known |= fact.codes != UNKNOWN
+    return known & member
+
+
+def _seen(archetype: Archetype, facts: Sequence[Fact]) -> list[Fact]:
+    """The facts of the archetype's modalities, and those of identity."""
+    return [fact for fact in facts if fact.modality in archetype.modalities or not fact.modality]
 
 
 def distinct_rows(columns: Sequence[Int[np.ndarray, " M"]]) -> tuple[Int[np.ndarray, "R F"], Int[np.ndarray, " M"]]:
@@ -219,7 +228,7 @@ def sampled_prompts(
     chosen = there[np.unique(np.linspace(0, len(there) - 1, min(cells, len(there))).round().astype(int))] if len(there) else there
     found = []
     for archetype in archetypes:
-        seen = [f for f in facts if f.modality in archetype.modalities or not f.modality]
+        seen = _seen(archetype, facts)
         for t, n in chosen:
             lines = [(f, f.texts[f.codes[n, t]]) for f in seen if f.codes[n, t] != UNKNOWN]
             if any(f.modality for f, _ in lines):

@@ -16,14 +16,14 @@ from massjax.answers.places import Place, Where, each, open_place
 from massjax.answers.speed import ModelRecord
 from massjax.errors import StoreError
 from massjax.models.answer import Answer
-from massjax.models.failures import Reason, reason_of
+from massjax.models.failures import REASONS, reason_of
 from massjax.models.identity import identity_digest
 from massjax.models.language_model import LanguageModel
 from massjax.models.question import Question
 
 ANSWERED, UNKNOWN = 0, 255
-"""Codes of `AnswerLog.choices`: there is an answer; the question is not in the log. Those between are places in `REASONS`."""
-REASONS: tuple[Reason | None, ...] = (None, *Reason)
+"""Codes of `AnswerLog.choices`: there is an answer; the question is not in the log. Those between are places in
+`massjax.models.failures.REASONS`."""
 _INDEXED = ("key", "reason", *speed.COLUMNS)
 
 

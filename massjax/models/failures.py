@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
@@ -31,6 +30,10 @@ class Reason(StrEnum):
     OTHER = "another reason"
 
 
+REASONS: tuple[Reason | None, ...] = (None, *Reason)
+"""Every reason by a small number; 0 stands for none."""
+
+
 class Failure(NamedTuple):
     """Why one prompt has no answer: the kind, which is counted, and the words of the server or model, of which one is shown."""
 
@@ -41,26 +44,12 @@ class Failure(NamedTuple):
         return f"{self.reason}: {self.words}" if self.words else str(self.reason)
 
 
-_BEFORE_THERE_WERE_KINDS = (
-    (r"the prompt has \d+ tokens|context length|too long|maximum context", Reason.TOO_LONG),
-    (r"control token", Reason.CONTROL_TOKEN),
-    (r"no answer within", Reason.TIMED_OUT),
-    (r"HTTP (408|409|425|429|5\d\d)\b|^[A-Za-z]+(Error|Timeout): ", Reason.UNAVAILABLE),
-    (r"HTTP \d+|^refused", Reason.REFUSED),
-    (r"not understood", Reason.MALFORMED),
-    (r"no log-probabilit", Reason.NO_LOGPROBS),
-    (r"no finite log-probabilities", Reason.NO_CHOICE),
-    (r"coverage", Reason.LOW_COVERAGE),
-    (r"empty text", Reason.NO_TEXT),
-)
-
-
 def reason_of(text: str) -> Reason:
-    """The kind that a stored reason belongs to: itself, or for the free text that older stores hold the kind it speaks of."""
+    """The reason of a stored text; one of a later massjax is another reason."""
     try:
         return Reason(text)
     except ValueError:
-        return next((kind for pattern, kind in _BEFORE_THERE_WERE_KINDS if re.search(pattern, text)), Reason.OTHER)
+        return Reason.OTHER
 
 
 def by_kind(counts: Mapping[str, float]) -> dict[Reason, int]:

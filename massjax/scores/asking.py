@@ -83,8 +83,8 @@ def ask_everything(
 
 def _open(resolver: Resolver, name: str, tried: set[bytes]) -> bool:
     """Whether a model has anything left to be asked."""
-    turns = (resolver.open_keys(archetype) for archetype in _of(resolver, name))
-    return any(key.tobytes() not in tried for model, keys in turns if model == name for key in keys)
+    found = (pair for archetype in _of(resolver, name) for pair in resolver.open_keys(archetype))
+    return any(key.tobytes() not in tried for model, keys in found if model == name for key in keys)
 
 
 def _told(tell: Tell, before: int, total: int, done: int, _: int) -> None:
@@ -117,7 +117,7 @@ def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes
     for block in date_blocks(dates, together):
         for archetype in archetypes:
             turn = resolver.turn(archetype, None if together == dates else block)
-            to_model = turn.open if turn.model == model else ()
+            to_model = [question for some in turn.open if some.model == model for question in some.questions]
             open_keys = keys_of(to_model)
             mine = own(open_keys, part.number, part.count, [archetype.name] * len(open_keys) if archetype.stages else None)
             for row in np.flatnonzero(mine).tolist():

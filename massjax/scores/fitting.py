@@ -16,7 +16,7 @@ from massjax.models.forms import Rate
 from massjax.models.identity import NOT_COUNTED, stated_identity
 from massjax.models.model_files import changed_files
 from massjax.models.question import Prompt, question_keys
-from massjax.row_words import first_few
+from massjax.row_words import counted, first_few
 from massjax.scores import tensor
 from massjax.scores.asked_models import asked_models
 from massjax.scores.build import Resolver, opinions
@@ -156,7 +156,7 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
         turn = resolver.turn(archetype)
         asks = turn.asks
         if asks is None:
-            raise _lacking(store, why, f"stage {turn.stage!r} of archetype {archetype.name!r} lacks {len(turn.open):,} texts")
+            raise StoreError(_said(store, why, resolver.lacking(archetype, turn)))
         try:
             found = opinions(asks, log, archetype.name, len(scoring.choices), scoring.minimum_coverage)
         except ModelError as error:
@@ -165,7 +165,9 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
         if unasked.any() and (why is not None or not (found.status == Status.SCORED).any()):
             t, n = np.argwhere(unasked.T)[0]
             about = f"about stock {panel.stocks[n]} on {panel.dates[t]}"
-            raise _lacking(store, why, f"{len(turn.open):,} questions of archetype {archetype.name!r} are not answered, the first {about}")
+            count = len(turn.questions)
+            are = f"{counted(count, 'question')} of archetype {archetype.name!r} {'is' if count == 1 else 'are'}"
+            raise _lacking(store, why, f"{are} not answered, the first {about}")
         for values, part in ((cells.score, found.score), (cells.mass, found.mass), (cells.status, found.status)):
             values[:, k] = part.T
     made_from = inputs.made_from(resolver.template.sha256)
@@ -174,5 +176,8 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
 
 
 def _lacking(store: Place, why: str | None, what: str) -> StoreError:
-    differs = "" if why is None else f"the scores there are not those of this run ({why}), and "
-    return StoreError(f"{store}: {differs}{what}; run python -m massjax.precompute with this config to ask for what is missing")
+    return StoreError(_said(store, why, f"{what}; run python -m massjax.precompute with this config to ask for what is missing"))
+
+
+def _said(store: Place, why: str | None, what: str) -> str:
+    return f"{store}: {'' if why is None else f'the scores there are not those of this run ({why}), and '}{what}"

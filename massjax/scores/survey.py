@@ -15,7 +15,7 @@ from massjax.answers.plan import Batch, Plan as Asking, plan
 from massjax.models.model_check import ModelCheck, too_long
 from massjax.models.question import Prompt, Question
 from massjax.progress import Tell
-from massjax.scores.build import Resolver, Turn
+from massjax.scores.build import Open, Resolver, Turn
 from massjax.scores.leaks import Lines
 
 
@@ -77,7 +77,7 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         tell: of the progress.
     """
     found, inputs = Survey(), resolver.inputs
-    asked: dict[str, set[Question]] = {}
+    asked: set[Question] = set()
     scored: list[UInt64[np.ndarray, "Q 2"]] = []
     alike: dict[bytes, str] = {}
     examples: dict[tuple[Prompt, str], list[str]] = {}
@@ -85,11 +85,10 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         if tell is not None:
             tell(SURVEYING, done, len(inputs.asking))
         turn = resolver.turn(archetype)
-        name = turn.model
-        before = asked.setdefault(name, set())
-        new = [question for question in dict.fromkeys(turn.open) if question not in before]
-        before.update(new)
-        _count(found, resolver, name, turn, new)
+        for some in turn.open:
+            new = [question for question in some.questions if question not in asked]
+            asked.update(new)
+            _count(found, resolver, some, turn, new)
         if inputs.config.agents.mask:
             found.lines.add(archetype.name, turn.prompts)
         if turn.asks is None:
@@ -103,18 +102,19 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         if digest in alike:
             found.same.append((alike[digest], archetype.name))
         alike.setdefault(digest, archetype.name)
-        _look_at(found, turn, archetype.name, resolver, checks.get(name), examples)
+        _look_at(found, turn, archetype.name, resolver, checks, examples)
     found.distinct = len(np.unique(np.concatenate(scored), axis=0)) if scored else 0
     found.examples = [Example(tuple(names), about, prompt) for (prompt, about), names in examples.items()]
     return found
 
 
-def _count(found: Survey, resolver: Resolver, name: str, turn: Turn, new: Sequence[Question]) -> None:
+def _count(found: Survey, resolver: Resolver, some: Open, turn: Turn, new: Sequence[Question]) -> None:
     """Count the open questions of an archetype that no archetype before it asks."""
+    name = some.model
     prior = turn.asks is not None and turn.asks.prior is not None and bool(new) and new[-1].key == turn.asks.prior.tobytes()
     found.open[name] += len(new)
     found.calibrating[name] += prior
-    found.texts[name] += len(new) if turn.asks is None else 0
+    found.texts[name] += len(new) if some.stage is not None else 0
     if new:
         model = resolver.models[name] if resolver.models[name] in resolver.log.models() else None
         batch = Batch(model, new[0].form, [question.prompt for question in new])
@@ -126,7 +126,7 @@ def _look_at(
     turn: Turn,
     archetype: str,
     resolver: Resolver,
-    check: ModelCheck | None,
+    checks: Mapping[str, ModelCheck],
     examples: dict[tuple[Prompt, str], list[str]],
 ) -> None:
     asks, panel = turn.asks, resolver.inputs.panel
@@ -136,10 +136,11 @@ def _look_at(
         t, n = cells[0]
         about = f"stock {panel.stocks[n]} on {panel.dates[t]}"
         examples.setdefault((turn.prompts[asks.index[n, t]], about), []).append(archetype)
-    if check is None:
+    name = next((some.model for some in turn.open if some.stage is None), None)
+    if name is None or name not in checks:
         return
-    settings = resolver.inputs.model_settings(turn.model)
-    long = too_long(check, settings, [question.prompt for question in turn.open])
+    open_prompts = [question.prompt for some in turn.open if some.stage is None for question in some.questions]
+    long = too_long(checks[name], resolver.inputs.model_settings(name), open_prompts)
     if long:
         found.too_long += len(long)
         rows = {row: long[prompt.digest()] for row, prompt in enumerate(turn.prompts) if prompt.digest() in long}

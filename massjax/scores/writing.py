@@ -111,8 +111,9 @@ def _answers_hash(resolver: Resolver) -> str:
     """Hash of the keys of all questions for scores and of what came back to each, and of what rules say."""
     total, choices = hashlib.blake2b(digest_size=16), len(resolver.inputs.config.scoring.choices)
     for archetype in resolver.inputs.asking:
-        keys = resolver.asks(archetype).all_keys
-        total.update(archetype.name.encode() + b"\0" + keys.astype("<u8").tobytes())
+        asks = resolver.asks(archetype)
+        keys = asks.all_keys
+        total.update(archetype.name.encode() + b"\0" + keys.astype("<u8").tobytes() + (asks.lost.tobytes() if asks.lost.any() else b""))
         for part in resolver.log.choices(keys, choices):
             total.update(np.nan_to_num(part, nan=-1.0).astype(part.dtype.newbyteorder("<")).tobytes())
     for name, scores in resolver.inputs.rule_scores.items():

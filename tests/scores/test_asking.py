@@ -205,7 +205,7 @@ def test_pools_hold_each_open_question_once_in_any_size(
     tried: set[bytes] = set()
     found = list(asking.pools(resolver, "", layout, tried, asking.WHOLE))
     questions = [question for part in found for question in part]
-    expected = {question for archetype in resolver.inputs.asking for question in resolver.turn(archetype).open}
+    expected = {question for archetype in resolver.inputs.asking for question in resolver.turn(archetype).questions}
     assert len(questions) == len(set(questions)) == len(expected)
     assert set(questions) == expected
     assert tried == {question.key for question in expected}
@@ -227,7 +227,7 @@ class Stopping(Noting):
 
 def test_a_stopped_run_keeps_every_answer(small_config: RunConfig) -> None:
     whole = opened(small_config)[0]
-    needed = {question for archetype in whole.inputs.asking for question in whole.turn(archetype).open}
+    needed = {question for archetype in whole.inputs.asking for question in whole.turn(archetype).questions}
     with pytest.raises(KeyboardInterrupt):
         run(small_config, Stopping)
     rest = run(small_config)

@@ -48,7 +48,7 @@ def test_before_and_after_a_run(small_config: RunConfig) -> None:
 def test_tokens_are_those_of_the_prompts_and_what_begins_alike_is_shared(small_config: RunConfig) -> None:
     (model,) = plan(small_config).models
     resolver, _, _ = opened(small_config)
-    prompts = {question.prompt for archetype in resolver.inputs.asking for question in resolver.turn(archetype).open}
+    prompts = {question.prompt for archetype in resolver.inputs.asking for question in resolver.turn(archetype).questions}
     expected = sum(len(prompt.system) + len(prompt.user) for prompt in prompts) / CHARACTERS_PER_TOKEN
     assert model.asking.prompt_tokens == pytest.approx(expected, abs=3)
     assert 0 < model.asking.computed_tokens < model.asking.prompt_tokens
@@ -69,7 +69,7 @@ def test_without_answers_there_is_no_basis_and_with_some_there_is_one(small: dic
     assert (model.seconds, model.asking.basis) == (None, None)
     assert said_time(model).startswith("unknown: the log has no answers of this model to prompts of this length")
     resolver, models, _ = opened(config)
-    questions = resolver.turn(resolver.inputs.asking[0]).open
+    questions = resolver.turn(resolver.inputs.asking[0]).questions
     fake = Fake(config.scoring)
     answers = [answer._replace(seconds=0.5) for answer in fake.answer(questions)]
     resolver.log.append(fake.identity(), questions, answers, str(this_machine()))

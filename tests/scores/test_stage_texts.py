@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from massjax.answers.files import keys_of
 from massjax.errors import ConfigError, StoreError
 from massjax.models.answer import Answer, unanswered
 from massjax.models.failures import Reason
@@ -75,7 +76,7 @@ def test_what_comes_after_a_stage_changes_without_it(staged: dict[str, Any], tmp
     assert len(rated(found)) == len(found.prompts("strategist")) + 1
     assert found.prompts("advised") == before
     staged["agents"]["stages"][1] = {**NOTE, "instruction": "Write a warning."}
-    with pytest.raises(StoreError, match=r"the setting stages.*stage 'analyst_note' of archetype 'advised' lacks \d+ texts"):
+    with pytest.raises(StoreError, match=r"the setting stages.*archetype 'advised': stage 'analyst_note' lacks \d+ texts"):
         fitting_scores(prepare(written(staged, tmp_path)), tmp_path / "store")
     found = run(written(staged, tmp_path))
     assert len(texts_of(found)) == len(texts_of(first)) - 1
@@ -135,27 +136,57 @@ def test_stopped_between_texts_it_goes_on_without_writing_one_again(staged: dict
     open_texts = resolver.turn(next(one for one in resolver.inputs.asking if one.name == "advised"))
     assert (open_texts.asks, open_texts.stage) == (None, "analyst_note")
     found = run(config)
-    assert set(texts_of(found)) == set(open_texts.open)
+    assert set(texts_of(found)) == set(open_texts.questions)
     assert kept + len(found.asked) == len(found.resolver.log)
 
 
-def test_a_text_that_cannot_be_had_is_told_and_asked_again_by_the_next_run(staged: dict[str, Any], tmp_path: Path) -> None:
-    class Failing(Noting):
-        questions_at_once = 1000
+class Refusing(Noting):
+    """Refuses the first of several texts, or every text."""
 
-        def answer(self, questions: Sequence[Question]) -> list[Answer]:
-            answers = super().answer(questions)
-            texts = [row for row, question in enumerate(questions) if isinstance(question.form, Write)]
-            if len(texts) > 1:
-                answers[texts[0]] = unanswered(Reason.REFUSED)
-            return answers
+    questions_at_once = 1000
+    every = False
 
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        answers = super().answer(questions)
+        texts = [row for row, question in enumerate(questions) if isinstance(question.form, Write)]
+        for row in texts if self.every else texts[: len(texts) > 1]:
+            answers[row] = unanswered(Reason.REFUSED)
+        return answers
+
+
+class RefusingAll(Refusing):
+    every = True
+
+
+def test_a_text_that_cannot_be_had_costs_its_own_cells_and_is_asked_again_by_the_next_run(staged: dict[str, Any], tmp_path: Path) -> None:
     config = written(staged, tmp_path)
-    with pytest.raises(StoreError, match=r"'advised': stage 'analyst_note' lacks 1 text \(refused by the server\); run .* to ask for it"):
-        run(config, Failing)
-    found = run(config)
-    assert len(texts_of(found)) == 1
-    assert (found.scores.status() == Status.SCORED).all()
+    found = run(config, Refusing)
+    advised, status = found.archetype("advised"), found.scores.status()
+    k = found.scores.archetypes.index("advised")
+    refused = next(question for question in texts_of(found)[1:] if not found.resolver.log.known(keys_of([question])).any())
+    lost = found.resolver.asks(advised).lost.T > 0
+    assert lost.any()
+    assert not lost.all()
+    np.testing.assert_array_equal(status[:, k] == Status.FAILED, lost)
+    assert (np.delete(status, k, axis=1) == Status.SCORED).all(), "the others are whole"
+    assert found.written.unscored == {Reason.REFUSED.value: int(lost.sum())}
+    assert len(found.prompts("advised")) == len(rated(found)) - len(found.prompts("plain")) - 2
+    assert np.isnan(fitting_scores(prepare(config), tmp_path / "store").score()[:, k][lost]).all()
+    again = run(config)
+    assert texts_of(again) == [refused]
+    assert (again.scores.status() == Status.SCORED).all()
+    assert set(rated(again)).isdisjoint(rated(found)), "what was scored is not asked again"
+    assert run(config).asked == []
+
+
+def test_an_archetype_without_its_strategy_has_no_score_and_stops_no_other(staged: dict[str, Any], tmp_path: Path) -> None:
+    found = run(written(staged, tmp_path), RefusingAll)
+    k = found.scores.archetypes.index("advised")
+    assert (found.scores.status()[:, k] == Status.FAILED).all()
+    assert (np.delete(found.scores.status(), k, axis=1) == Status.SCORED).all()
+    assert len(texts_of(found)) == 1, "no note is asked for"
+    titles = [title for title, _ in found.resolver.conversation(found.archetype("advised"), 0, 0)]
+    assert titles == ["stage strategy"]
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])

@@ -21,7 +21,7 @@ class Asking:
     Attributes:
         prompts: all different ones.
         index: which of them is asked about each stock and date; -1 where there is nothing to ask.
-        content_free: the prompt with every fact withheld, whose answer calibrates the others'; None where none does.
+        content_free: the prompt with every fact withheld, whose answer calibrates the others'; None where none does, or there are none.
     """
 
     prompts: list[Prompt]
@@ -40,4 +40,5 @@ def single(
 ) -> Asking:
     """What an archetype is asked about every member on every date, from the facts known at its close."""
     asked = prompts_of(archetype, facts, member, template, choices)
-    return Asking(asked.prompts, asked.index, content_free(archetype, facts, template, choices) if calibrate else None)
+    prior = content_free(archetype, facts, template, choices) if calibrate and asked.prompts else None
+    return Asking(asked.prompts, asked.index, prior)

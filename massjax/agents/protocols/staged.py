@@ -11,25 +11,26 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, UInt8
 
 from massjax.agents.archetype import Archetype
 from massjax.agents.facts import Fact
-from massjax.agents.prompts import STAGE, PromptTemplate, prompts_of
+from massjax.agents.prompts import STAGE, PromptTemplate, askable, prompts_of
 from massjax.agents.quoting import one_line, quote
 from massjax.agents.settings import Stage
+from massjax.models.failures import REASONS, Failure
 from massjax.models.forms import Write
 from massjax.models.question import Prompt
 
-TextsOf: TypeAlias = Callable[[Stage, Sequence[Prompt], Write], "list[str | None]"]
-"""The texts that were written for some prompts of a stage; None where one was not."""
+TextsOf: TypeAlias = Callable[[Stage, Sequence[Prompt], Write], "list[str | Failure | None]"]
+"""The texts that were written for some prompts of a stage, or why one could not be had; None where it was not asked for yet."""
 
 LONGEST_TEXT = 4000
 """Characters of a text that later prompts are shown."""
 
 
 class Wanted(NamedTuple):
-    """Texts that have to be written before an archetype can go on.
+    """Texts of a stage that are not there, those that were asked for and could not be had among them.
 
     Attributes:
         stage: that they are of.
@@ -61,17 +62,25 @@ class Passed:
 
 @dataclass(frozen=True, eq=False)
 class Staged:
-    """An archetype and its facts after all its stages: what its score's prompts are made from.
+    """An archetype and its facts after the stages that it could pass: what its score's prompts are made from.
 
     Attributes:
         archetype: with its strategies in its persona.
         facts: with its notes among them.
-        passed: its stages, in order.
+        passed: its stages that every text of was asked for, in order.
+        missing: texts that are not there, by stage.
+        stopped: whether the last of `missing` has to be asked for before the archetype can go on; otherwise all that is missing could not
+            be had, and the stocks and dates that it is about are lost.
+        lost: where a text that could not be had leaves nothing to go on with, by the place of the reason in
+            `massjax.models.failures.REASONS`; 0 elsewhere.
     """
 
     archetype: Archetype
     facts: tuple[Fact, ...]
-    passed: tuple[Passed, ...] = ()
+    passed: tuple[Passed, ...]
+    missing: tuple[Wanted, ...]
+    stopped: bool
+    lost: UInt8[np.ndarray, "N T"]
 
 
 def apply_stages(
@@ -81,8 +90,10 @@ def apply_stages(
     member: Bool[np.ndarray, "N T"],
     choices: Sequence[str],
     texts: TextsOf,
-) -> Staged | Wanted:
-    """Go through an archetype's stages with the texts that are there.
+) -> Staged:
+    """Go through an archetype's stages with the texts that are there, up to one that has texts to be asked for.
+
+    A text that was asked for and could not be had holds up nothing but the stocks and dates that it is about.
 
     Args:
         archetype: with the names of its stages; none for the protocol `single`.
@@ -91,26 +102,28 @@ def apply_stages(
         member: True where the stock is in the universe.
         choices: of the score, which a template may show.
         texts: looks up what was written.
-
-    Returns:
-        The archetype with its strategy in its persona and its notes among its facts; or, where a stage lacks texts, what it lacks.
     """
     by_name = {stage.name: stage for stage in stages}
-    seen, passed = tuple(facts), list[Passed]()
+    seen, passed, missing = tuple(facts), list[Passed](), list[Wanted]()
+    lost = np.zeros(member.shape, np.uint8)
     for name in archetype.stages:
         stage = by_name[name]
         template, form = PromptTemplate(stage.template or STAGE), form_of_stage(stage, archetype)
+        here = member & (lost == 0)
         if stage.scope == "archetype":
             prompts, index = [template.render(archetype, [], choices, stage.instruction)], None
         else:
-            asked = prompts_of(archetype, seen, member, template, choices, stage.instruction)
+            asked = prompts_of(archetype, seen, here, template, choices, stage.instruction)
             prompts, index = asked.prompts, asked.index
         found = texts(stage, prompts, form)
-        missing = tuple(prompt for prompt, text in zip(prompts, found, strict=True) if text is None)
-        if missing:
-            return Wanted(stage, missing, form)
+        if absent := tuple(prompt for prompt, text in zip(prompts, found, strict=True) if not isinstance(text, str)):
+            missing.append(Wanted(stage, absent, form))
+        if None in found:
+            return Staged(archetype, seen, tuple(passed), tuple(missing), True, lost)
         passed.append(Passed(stage, prompts, form, index))
-        written = [(text or "")[:LONGEST_TEXT] for text in found]
+        why = np.array([REASONS.index(text.reason) if isinstance(text, Failure) else 0 for text in found] + [0], np.uint8)
+        lost = np.maximum(lost, np.where(askable(archetype, seen, here), why[0], 0) if index is None else why[index])
+        written = [text[:LONGEST_TEXT] if isinstance(text, str) else "" for text in found]
         if index is None:
             strategy = f"Your {stage_title(name)}: {one_line(written[0])}"
             archetype = archetype.model_copy(update={"persona": f"{archetype.persona} {strategy}".strip()})
@@ -118,7 +131,9 @@ def apply_stages(
             note = Fact(name, stage_title(name), index, tuple(quote([text]) for text in written))
             archetype = archetype.model_copy(update={"modalities": (*archetype.modalities, name)})
             seen = (*seen, note)
-    return Staged(archetype, seen, tuple(passed))
+        if absent and not (askable(archetype, seen, member) & (lost == 0)).any():
+            break
+    return Staged(archetype, seen, tuple(passed), tuple(missing), False, lost)
 
 
 def stage_title(stage: str) -> str:
