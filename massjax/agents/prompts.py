@@ -16,6 +16,7 @@ from jaxtyping import Bool, Int
 from massjax.agents.archetype import Archetype
 from massjax.agents.facts import UNKNOWN, Fact
 from massjax.agents.sandbox import PromptEnvironment
+from massjax.agents.sandbox_filters import LONGEST_TEXT
 from massjax.errors import ConfigError
 from massjax.models.question import Prompt
 from massjax.user_files import read_small
@@ -33,6 +34,8 @@ MODALITY_TITLES = {
     "macro": "the state of the economy",
 }
 
+QUOTED = '  "'
+"""How a quoted text begins."""
 ARCHETYPE_FIRST, FACTS_FIRST, STAGE = "investor.j2", "investor_facts_first.j2", "stage.j2"
 """The packaged templates."""
 LONGEST_TEMPLATE = 2**20
@@ -101,6 +104,42 @@ class PromptTemplate:
         except Exception as error:  # the template is foreign code: whatever it raises is its fault
             raise ConfigError(f"{self.name}: cannot be rendered for archetype {archetype.name!r}: {_reason(error)}") from None
 
+    def render_rows(
+        self, archetype: Archetype, facts: Sequence[Fact], rows: Int[np.ndarray, "R F"], choices: Sequence[str], instruction: str = ""
+    ) -> list[Prompt]:
+        """The prompts for R situations, each given by which text of each of F facts is known, -1 where none is.
+
+        A packaged template shows texts as they are, and treats them in one of two ways: it is rendered once for each combination of
+        these ways, with marks in the place of texts. A template of one's own is rendered for every row.
+
+        Raises:
+            ConfigError: like `render`.
+        """
+        if not self._of_archetype_alone or not _can_be_sent(facts):
+            return [self._render_row(archetype, facts, row, choices, instruction) for row in rows.tolist()]
+        prompts = [Prompt("", "")] * len(rows)
+        ways = [np.array([*(1 + is_quoted(text) for text in fact.texts), 0])[rows[:, f]] for f, fact in enumerate(facts)]
+        shapes, which = distinct_rows(ways)
+        order = np.argsort(which, kind="stable")
+        for shape, places in zip(shapes.tolist(), np.split(order, np.flatnonzero(np.diff(which[order])) + 1), strict=True):
+            shown = [f for f, way in enumerate(shape) if way]
+            marked = [(facts[f], f"{QUOTED}{_MARK}" if shape[f] > 1 else _MARK) for f in shown]
+            system, user = self.render(archetype, marked, choices, instruction)
+            between = user.replace(f"{QUOTED}{_MARK}", _MARK).replace("%", "%%").replace(_MARK, "%s")
+            texts = [map(facts[f].texts.__getitem__, rows[places, f].tolist()) for f in shown]
+            users = [between % row for row in zip(*texts, strict=True)]
+            if user.count(_MARK) != len(shown) or max(map(len, users), default=LONGEST_TEXT) >= LONGEST_TEXT:
+                found = [self._render_row(archetype, facts, row, choices, instruction) for row in rows[places].tolist()]
+            else:
+                found = [Prompt(system, user) for user in users]
+            for place, prompt in zip(places.tolist(), found, strict=True):
+                prompts[place] = prompt
+        return prompts
+
+    def _render_row(self, archetype: Archetype, facts: Sequence[Fact], row: list[int], choices: Sequence[str], instruction: str) -> Prompt:
+        lines = [(fact, fact.texts[code]) for fact, code in zip(facts, row, strict=True) if code != UNKNOWN]
+        return self.render(archetype, lines, choices, instruction)
+
     def _plain(self, archetype: Archetype) -> dict[str, object]:
         """An archetype as a mapping of plain values, which is all that a template is given; that of the last one is kept."""
         if self._last is None or self._last[0] is not archetype:
@@ -116,6 +155,24 @@ class PromptTemplate:
 
     def _block(self, name: str, context: dict[str, object]) -> str:
         return self._environment.concat(self._template.blocks[name](self._template.new_context(context))).strip()
+
+
+_MARK = "\ue0f0\ue0f1"
+"""Stands for a text while a packaged template is rendered: letters for private use."""
+
+
+def is_quoted(text: str) -> bool:
+    """Whether packaged templates put a text on lines of its own."""
+    return "\n" in text or text.startswith(QUOTED)
+
+
+def _can_be_sent(facts: Sequence[Fact]) -> bool:
+    """Whether no text holds half a character."""
+    try:
+        "".join(text for fact in facts for text in fact.texts).encode()
+        return True
+    except UnicodeEncodeError:
+        return False
 
 
 def _shows_sections(source: str) -> bool:
@@ -165,11 +222,7 @@ def prompts_of(
     seen, asked = _seen(archetype, facts), askable(archetype, facts, member)
     index = np.full(member.shape, UNKNOWN, dtype=np.int32)
     rows, index[asked] = distinct_rows([fact.codes[asked] for fact in seen])
-    prompts = [
-        template.render(archetype, [(f, f.texts[code]) for f, code in zip(seen, row, strict=True) if code != UNKNOWN], choices, instruction)
-        for row in rows
-    ]
-    return ArchetypePrompts(prompts, index)
+    return ArchetypePrompts(template.render_rows(archetype, seen, rows, choices, instruction), index)
 
 
 def askable(archetype: Archetype, facts: Sequence[Fact], member: Bool[np.ndarray, "N T"]) -> Bool[np.ndarray, "N T"]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from massjax.agents import masker_of
 from massjax.models.question import Prompt
 from massjax.scores.inputs import Inputs
@@ -20,31 +22,39 @@ LONGEST_LINE = 100
 WHAT = ("a name or ticker", "a year or date")
 
 
+class Numbers(dict[str, int]):
+    """Numbers from 0 on; a line that has none yet gets the next."""
+
+    def __missing__(self, line: str) -> int:
+        self[line] = number = len(self)
+        return number
+
+
 @dataclass
 class Lines:
     """The different lines of prompts, and which prompt of which archetype holds which.
 
     Attributes:
         numbers: of each line.
-        held: by archetype the lines of its prompts, one prompt after the other, and where each prompt ends.
+        held: by archetype the lines of its prompts, one prompt after the other, and where each prompt begins.
     """
 
-    numbers: dict[str, int] = field(default_factory=dict)
+    numbers: Numbers = field(default_factory=Numbers)
     held: dict[str, tuple[array[int], array[int]]] = field(default_factory=dict)
 
     def add(self, archetype: str, prompts: Iterable[Prompt]) -> None:
         """Take in all prompts of an archetype."""
-        lines, ends = array("I"), array("I")
+        lines, starts, number = array("I"), array("I"), self.numbers.__getitem__
         for prompt in prompts:
+            starts.append(len(lines))
             for message in prompt:
-                lines.extend(self.numbers.setdefault(line, len(self.numbers)) for line in message.split("\n"))
-            ends.append(len(lines))
-        self.held[archetype] = lines, ends
+                lines.extend(map(number, message.split("\n")))
+        self.held[archetype] = lines, starts
 
     @property
     def prompts(self) -> int:
         """How many prompts were taken in."""
-        return sum(len(ends) for _, ends in self.held.values())
+        return sum(len(starts) for _, starts in self.held.values())
 
 
 class Leak(NamedTuple):
@@ -70,15 +80,15 @@ def leaks(inputs: Inputs, lines: Lines) -> tuple[Leak, Leak]:
 
 
 def _leak(lines: Lines, texts: Sequence[str], found: Sequence[str]) -> Leak:
-    count, first = 0, None
-    for archetype, (held, ends) in lines.held.items():
-        start = 0
-        for end in ends:
-            telling = next((number for number in held[start:end] if found[number]), None)
-            start = end
-            if telling is not None:
-                count += 1
-                first = first or (found[telling], archetype, texts[telling])
+    count, first, tells = 0, None, np.array([bool(what) for what in found])
+    for archetype, (held, starts) in lines.held.items():
+        if not starts:
+            continue
+        telling = tells[np.frombuffer(held, np.uint32)]
+        count += int(np.logical_or.reduceat(telling, np.frombuffer(starts, np.uint32)).sum())
+        if first is None and telling.any():
+            number = held[int(telling.argmax())]
+            first = found[number], archetype, texts[number]
     return Leak(0, "", "", "") if first is None else Leak(count, *first)
 
 

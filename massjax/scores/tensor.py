@@ -122,7 +122,7 @@ class TensorWriter:
             "models": made_from.models,
         }
         content = _whole_hash(self._hashes, made_from.models)
-        written = datetime.now(UTC).isoformat(timespec="seconds")
+        written = datetime.now(UTC).isoformat(timespec="microseconds")
         kept = {"format": FORMAT, "written": written, "digest": made_from.digest, "content": content, "parts": self._hashes, **plain}
         self._group.update_attributes({"massjax": kept})
         return content

@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 
 from massjax.agents.archetype import Archetype
+from massjax.errors import StoreError
 from massjax.progress import Tell
 from massjax.scores import tensor
 from massjax.scores.build import Resolver, date_blocks, opinions
+from massjax.scores.made_from import MadeFrom, difference
 from massjax.scores.places import Place, inside, remove
 from massjax.scores.scores import TENSORS, Scores, tensor_names
 from massjax.scores.status import Status
 
 WRITING = "writing the score tensor"
+TENSORS_KEPT = 4
+"""Tensors of one store at most, each of another configuration."""
 
 
 class Written(NamedTuple):
@@ -67,7 +72,7 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
                     tell(WRITING, start, len(archetypes))
                 writer.write(slice(start, start + len(some)), _cells(resolver, some))
             writer.finish(made_from)
-    _remove_others(store, made_from.digest)
+    _remove_superseded(store, made_from.digest, made_from)
     return _summary(resolver, Scores.open(place))
 
 
@@ -121,8 +126,23 @@ def _answers_hash(resolver: Resolver) -> str:
     return total.hexdigest()
 
 
-def _remove_others(store: Place, kept: str) -> None:
-    """Delete the tensors that this one takes the place of: they can be written again from the answers at any time."""
+def _remove_superseded(store: Place, kept: str, made_from: MadeFrom) -> None:
+    """Delete the tensors of which the one just written holds everything, the damaged ones, and all but the latest `TENSORS_KEPT`.
+
+    Every tensor can be written again from the answers; those of other configurations of the same store are kept for their next run.
+    """
+    others: list[tuple[datetime, str]] = []
     for name in tensor_names(store):
-        if name != kept:
+        if name == kept:
+            continue
+        try:
+            other = Scores.open(inside(store, TENSORS, name))
+            wanted = other.made_from
+        except StoreError:
+            wanted = None
+        if wanted is None or difference(made_from, wanted) is None:
             remove(inside(store, TENSORS, name))
+        else:
+            others.append((other.written, name))
+    for _, name in sorted(others)[: max(0, len(others) + 1 - TENSORS_KEPT)]:
+        remove(inside(store, TENSORS, name))

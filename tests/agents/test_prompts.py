@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
-from massjax.agents import PromptTemplate, content_free, facts_of, prompts_of
+from massjax.agents import Fact, PromptTemplate, content_free, facts_of, prompts_of
 from massjax.agents.archetype import Archetype
-from massjax.agents.prompts import distinct_rows
+from massjax.agents.prompts import ARCHETYPE_FIRST, FACTS_FIRST, STAGE, distinct_rows
 from massjax.agents.settings import AgentsSettings
 from massjax.errors import ConfigError
 from massjax.market import Feature, Panel
@@ -122,3 +122,26 @@ def test_distinct_rows_are_those_of_numpy_also_beyond_64_bits(codes: np.ndarray)
     np.testing.assert_array_equal(rows, expected)
     np.testing.assert_array_equal(which, inverse.reshape(-1))
     assert rows.dtype == codes.dtype
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+    ["", "100 %", "%s", '  "Sells well."', "a\nb", "\ue0f0\ue0f1", "{{ x }}"]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_many_prompts_at_once_are_what_each_is_by_itself(data: st.DataObject) -> None:
+    facts = tuple(
+        Fact(modality, label, np.zeros((1, 1), np.int32), tuple(data.draw(st.lists(TEXT, min_size=1, max_size=3))))
+        for modality, label in (("", "sector"), ("price", "momentum 100 %"), ("news", "news"))
+    )
+    row = st.tuples(*(st.integers(-1, len(fact.texts) - 1) for fact in facts))
+    rows = np.array(data.draw(st.lists(row, min_size=1, max_size=9)), np.int32)
+    archetype = BOTH.replace(persona=data.draw(TEXT))
+    template = PromptTemplate(data.draw(st.sampled_from([ARCHETYPE_FIRST, FACTS_FIRST, STAGE])))
+    each = [
+        template.render(archetype, [(f, f.texts[c]) for f, c in zip(facts, row, strict=True) if c >= 0], CHOICES, "Write 50 %.")
+        for row in rows
+    ]
+    assert template.render_rows(archetype, facts, rows, CHOICES, "Write 50 %.") == each
