@@ -217,7 +217,7 @@ def precompute_command(arguments: list[str] | None) -> int:
             speaker=speaker._replace(warn=partial(warn, errors)),
             starting=partial(ending_at_once, RESUMABLE),
         )
-    return _shown(result, config, console, errors)
+    return _shown(result, config, console, errors, every_example=options.verbose)
 
 
 def precompute_parser() -> argparse.ArgumentParser:
@@ -262,7 +262,9 @@ def _with_store(named: Path | None, assignments: list[str], store: str | None) -
     raise ConfigError(f"{file}: names no store; add `store: FOLDER` or give --store")
 
 
-def _shown(result: Plan | NothingToAsk | Asked, config: RunConfig, console: Console, errors: Console) -> int:
+def _shown(
+    result: Plan | NothingToAsk | Asked, config: RunConfig, console: Console, errors: Console, *, every_example: bool = False
+) -> int:
     """Print what came of `precompute`, warnings on `errors`; the exit code."""
     from massjax.scores.outcome import Asked, NothingToAsk
     from massjax.scores.printing import conclude, nothing_to_ask, show_plan
@@ -272,4 +274,4 @@ def _shown(result: Plan | NothingToAsk | Asked, config: RunConfig, console: Cons
         return nothing_to_ask(result, place, console, errors)
     if isinstance(result, Asked):
         return conclude(result, place, console, errors)
-    return show_plan(result, place, console, errors)
+    return show_plan(result, place, console, errors, every_example=every_example)

@@ -17,7 +17,7 @@ from massjax.answers import files
 from massjax.answers.log import AnswerLog
 from massjax.answers.merge import export, merge
 from massjax.answers.places import Place, open_place
-from massjax.answers.printing import conversation, described, faults
+from massjax.answers.printing import conversation, described, faults, unanswered_question
 from massjax.answers.verify import existing, repair, verify
 from massjax.errors import MassjaxError, StoreError
 from massjax.flags import add_version
@@ -131,13 +131,12 @@ def _show_cell(options: argparse.Namespace, console: Console) -> int:
 
     config = load_config(options.config)
     config = config if options.path is None else config.replace(store=absolute(options.path))
-    for title, question, recorded in conversation_of(config, options.archetype, options.stock, options.date):
+    found = conversation_of(config, options.archetype, options.stock, options.date)
+    for title, question, recorded in found.questions:
         _say(console, title, "bold")
-        if recorded is None:
-            _say(console, f"not answered; key {question.key.hex()}")
-            continue
-        for part in conversation(recorded):
+        for part in unanswered_question(question) if recorded is None else conversation(recorded):
             console.print(part)
+    _say(console, found.outcome, "bold")
     return 0
 
 

@@ -15,6 +15,7 @@ from massjax.answers.log import AnswerLog
 from massjax.answers.verify import Problem
 from massjax.models.answer import Answer
 from massjax.models.forms import Form, Pick, Write
+from massjax.models.question import Question
 from massjax.progress import duration
 from massjax.row_words import counted
 from massjax.terminal import escaped_text, markup_text
@@ -82,6 +83,12 @@ def faults(problems: tuple[Problem, ...], notes: tuple[str, ...] = ()) -> Iterat
         yield shown(f"note: {note}")
 
 
+def unanswered_question(question: Question) -> Iterator[RenderableType]:
+    """A question that the log does not have: what the model would be shown."""
+    yield _rows(f"question {question.key.hex()}", {"asked": "not yet", "form": _form_words(question.form)})
+    yield from _messages(question)
+
+
 def conversation(recorded: Recorded) -> Iterator[RenderableType]:
     """A question and its answer: what the model was shown, and what it said, whole."""
     question, answer = recorded.question, recorded.answer
@@ -94,6 +101,19 @@ def conversation(recorded: Recorded) -> Iterator[RenderableType]:
             "form": _form_words(question.form),
         },
     )
+    yield from _messages(question)
+    if answer.text is not None:
+        yield Frame(shown(answer.text), title="text", title_align="left")
+    yield from _said(question.form, answer)
+    ended = f", ended: {answer.finish_reason}" if answer.finish_reason else ""
+    if answer.prompt_tokens or answer.written_tokens or answer.seconds:
+        took = f"{answer.prompt_tokens:,} tokens read ({answer.cached_tokens:,} cached), {answer.written_tokens:,} written"
+        yield shown(f"{took}, {answer.seconds:.3g} s{ended}")
+    else:
+        yield shown(f"tokens and seconds: not recorded{ended}")
+
+
+def _messages(question: Question) -> Iterator[RenderableType]:
     for title, text in (
         ("system", question.prompt.system),
         ("user", question.prompt.user),
@@ -101,12 +121,6 @@ def conversation(recorded: Recorded) -> Iterator[RenderableType]:
     ):
         if text:
             yield Frame(shown(text), title=title, title_align="left")
-    if answer.text is not None:
-        yield Frame(shown(answer.text), title="text", title_align="left")
-    yield from _said(question.form, answer)
-    took = f"{answer.prompt_tokens:,} tokens read ({answer.cached_tokens:,} cached), {answer.written_tokens:,} written"
-    ended = f", ended: {answer.finish_reason}" if answer.finish_reason else ""
-    yield shown(f"{took}, {answer.seconds:.3g} s{ended}")
 
 
 def _form_words(form: Form) -> str:

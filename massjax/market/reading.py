@@ -11,7 +11,7 @@ from polars.exceptions import PolarsError
 
 from massjax.errors import DataError, did_you_mean
 from massjax.market.dates import WRITTEN, market_days
-from massjax.market.headings import check_headings, missing, overlong, plain_heading, refuse_twice, undecodable
+from massjax.market.headings import PRICE_WORDS, check_headings, missing, overlong, plain_heading, refuse_twice, undecodable
 from massjax.market.identifiers import PLAIN, Conventions, spelled
 from massjax.user_files import special
 
@@ -57,7 +57,8 @@ def read_columns(path: Path, setting: str, columns: Sequence[str], optional: Seq
         wanted = [plain_heading(column) for column in columns]
         for column in wanted:
             if column not in plain:
-                raise missing(column, plain, path, setting, wide=not set(wanted[1:]) & set(plain) and _is_wide(frame))
+                alike = {name.lower() for name in wanted[1:]} & {heading.lower() for heading in plain} - PRICE_WORDS
+                raise missing(column, plain, path, setting, wide=not alike and _is_wide(frame))
         return frame.select(*dict.fromkeys(wanted)).collect().rename(dict(zip(wanted, columns, strict=True)))
     except (PolarsError, OSError) as error:
         said = str(error).splitlines()[0]

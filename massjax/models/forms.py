@@ -116,6 +116,17 @@ Form: TypeAlias = Rate | Decide | Pick | Write
 _FORMS: dict[str, Any] = {form.kind: form for form in (Rate, Decide, Pick, Write)}
 
 
+def unaskable_in_chat(form: Form) -> str | None:
+    """Why a form cannot be asked of a server's chat API, in words; None where it can."""
+    if isinstance(form, Write):
+        return None
+    if form.prefill:
+        return "the chat API takes no beginning of an answer (prefill); use api: completions"
+    if isinstance(form, Pick) and form.method == "exact":
+        return "the chat API cannot be asked for one label after another (exact picks); use api: completions"
+    return None
+
+
 def form_document(form: Form) -> dict[str, Any]:
     """A form as what JSON holds, from which `form_of` makes it again."""
     return {"kind": form.kind, **asdict(form)}

@@ -12,7 +12,7 @@ from massjax.errors import ModelError
 from massjax.models.by_tokens import plan_of
 from massjax.models.chat import Chat
 from massjax.models.fingerprint import WEIGHTS, model_folder
-from massjax.models.forms import Form, Write
+from massjax.models.forms import Form, Write, unaskable_in_chat
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
 from massjax.models.settings import ModelSettings
 
@@ -53,7 +53,8 @@ def check_model(settings: ModelSettings, forms: Sequence[Form]) -> ModelCheck:
     if settings.engine == "fake":
         return ModelCheck("none: the fake engine answers with noise")
     if settings.endpoint is not None and settings.endpoint.api == "chat":
-        return ModelCheck("not checked: the server has it, its tokenizer too")
+        unaskable = (fault for form in asked if (fault := unaskable_in_chat(form)) is not None)
+        return ModelCheck("not checked: the server has it, its tokenizer too", tuple(dict.fromkeys(unaskable)))
     try:
         folder = _folder_here(settings)
     except ModelError as error:

@@ -18,7 +18,7 @@ from massjax.models.by_tokens import ByTokens, Seen
 from massjax.models.chat import WELL_KNOWN_TOKENS, Chat, defuse
 from massjax.models.failures import Failure, Reason
 from massjax.models.fingerprint import model_folder
-from massjax.models.forms import Pick, Write
+from massjax.models.forms import Pick, Write, unaskable_in_chat
 from massjax.models.identity import known_identity
 from massjax.models.language_model import probabilities_first
 from massjax.models.picks import generator
@@ -124,11 +124,9 @@ class Server:
         bodies, readers, rows = [], [], []
         for row, (_, prompt, form) in enumerate(questions):
             assert not isinstance(form, Write)
-            fault = "takes no beginning of an answer (prefill)" if form.prefill else None
-            if isinstance(form, Pick) and form.method == "exact":
-                fault = "cannot be asked for one label after another (exact picks)"
+            fault = unaskable_in_chat(form)
             if fault is not None:
-                answers[row] = unanswered(Reason.UNASKABLE, f"the chat API {fault}; use api: completions")
+                answers[row] = unanswered(Reason.UNASKABLE, fault)
                 continue
             choices = form.labels if isinstance(form, Pick) else form.choices
             shaped = {"logprobs": True, "top_logprobs": self.endpoint.top_logprobs}

@@ -252,6 +252,12 @@ class ScoringSettings(ModelSettings):
         description="Raw probability mass on the choices, from 0 to 1, below which an answer counts as invalid and its score as missing.",
     )
 
+    keep_probabilities: bool = Field(
+        False,
+        description="Whether the score tensor also holds the probability of every choice, as answered, for uses beside the expected "
+        "choice; it grows by as many 16-bit numbers a score as there are choices.",
+    )
+
     @field_validator("choices")
     @classmethod
     def _distinct(cls, choices: tuple[str, ...]) -> tuple[str, ...]:

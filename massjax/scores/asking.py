@@ -70,6 +70,8 @@ def ask_everything(
         for name in models:
             if not _open(resolver, name, tried):
                 continue
+            if tell is not None:
+                tell(ASKING, done, max(total, done))
             with starting():
                 model = models.take(name)
             resolver = _known_as(resolver, name, identity_digest(model.identity()))

@@ -18,7 +18,7 @@ from massjax.agents.protocols.staged import Staged, Wanted, apply_stages, form_o
 from massjax.agents.settings import Stage
 from massjax.answers.files import keys_of
 from massjax.answers.log import ANSWERED, UNKNOWN, AnswerLog
-from massjax.errors import ModelError, StoreError
+from massjax.errors import StoreError
 from massjax.models.failures import REASONS, Failure, Reason
 from massjax.models.forms import Form, Rate, Write
 from massjax.models.probabilities import SMALLEST_PRIOR, calibrated, expected_score
@@ -251,24 +251,23 @@ class Opinions(NamedTuple):
     probability: Float16[np.ndarray, "N T C"] | None = None
 
 
-def opinions(asks: Asks, log: AnswerLog, archetype: str, choices: int, minimum_coverage: float, *, probabilities: bool = False) -> Opinions:
+def opinions(asks: Asks, log: AnswerLog, choices: int, minimum_coverage: float, *, probabilities: bool = False) -> Opinions:
     """Scores of an archetype from the answers to its questions.
 
     Args:
         asks: its questions.
-        log: with their answers.
-        archetype: its name, for messages.
+        log: with their answers; where the one that calibrates has none, no cell has a score, for that one's reason.
         choices: C.
         minimum_coverage: an answer with less mass than this is invalid, and has no score.
         probabilities: also give the choice probabilities of every cell.
 
-    Raises:
-        ModelError: the content-free question that calibrates the scores has no answer.
     """
     probability, mass, codes = log.choices(asks.keys, choices)
+    prior, why_none = _prior(asks, log, choices)
+    codes = np.where(codes == ANSWERED, why_none, codes)
     answered = codes == ANSWERED
     valid = answered & (mass >= minimum_coverage)
-    score = np.where(valid, expected_score(calibrated(probability, _prior(asks, log, archetype, choices))), np.nan).astype(np.float32)
+    score = np.where(valid, expected_score(calibrated(probability, prior)), np.nan).astype(np.float32)
     kinds = (Status.SCORED, Status.INVALID, Status.NOT_ASKED)
     status = np.select([valid, answered, codes == UNKNOWN], kinds, Status.FAILED).astype(np.uint8)
     counts = np.bincount(asks.index[asks.index >= 0], minlength=len(status))
@@ -289,20 +288,12 @@ def opinions(asks: Asks, log: AnswerLog, archetype: str, choices: int, minimum_c
     )
 
 
-def _prior(asks: Asks, log: AnswerLog, archetype: str, choices: int) -> Float32[np.ndarray, " C"] | None:
+def _prior(asks: Asks, log: AnswerLog, choices: int) -> tuple[Float32[np.ndarray, " C"] | None, np.uint8]:
+    """What calibrates an archetype's answers, and a code like those of `AnswerLog.choices` of whether it is there."""
     if asks.prior is None:
-        return None
+        return None, np.uint8(ANSWERED)
     probability, _, codes = log.choices(asks.prior, choices)
-    if codes[0] != ANSWERED:
-        (found,) = log.answers(asks.prior)
-        failure = None if found is None else found.failure
-        why = "" if failure is None else f" ({_said(failure)}); scoring.calibrate: false does without it"
-        raise ModelError(f"archetype {archetype!r}: the content-free prompt that calibrates its scores was not answered{why}")
-    return np.maximum(probability[0].astype(np.float32), np.float32(SMALLEST_PRIOR))
-
-
-def _said(failure: Failure) -> str:
-    return f"{failure.reason.value}: {failure.words}" if failure.words else failure.reason.value
+    return np.maximum(np.nan_to_num(probability[0].astype(np.float32), nan=1.0), np.float32(SMALLEST_PRIOR)), codes[0]
 
 
 def date_blocks(dates: int, together: int) -> Iterator[slice]:

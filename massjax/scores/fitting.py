@@ -157,10 +157,7 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
         asks = turn.asks
         if asks is None:
             raise StoreError(_said(store, why, resolver.lacking(archetype, turn)))
-        try:
-            found = opinions(asks, log, archetype.name, len(scoring.choices), scoring.minimum_coverage)
-        except ModelError as error:
-            raise _lacking(store, why, str(error)) from None
+        found = opinions(asks, log, len(scoring.choices), scoring.minimum_coverage)
         unasked = found.status == Status.NOT_ASKED
         if unasked.any() and (why is not None or not (found.status == Status.SCORED).any()):
             t, n = np.argwhere(unasked.T)[0]

@@ -66,9 +66,18 @@ def _table(frame: Any) -> pl.DataFrame:
             return frame
         if isinstance(frame, pl.LazyFrame):
             return frame.collect()
-        return pl.from_pandas(_without_index(frame)) if hasattr(frame, "iloc") else pl.DataFrame(frame)
+        return _of_pandas(_without_index(frame)) if hasattr(frame, "iloc") else pl.DataFrame(frame)
     except Exception as error:
         raise DataError(f"the scores are no table that polars can read: {error}") from None
+
+
+def _of_pandas(table: Any) -> pl.DataFrame:
+    """A frame of pandas; value by value where pyarrow, by which polars reads one, is not installed."""
+    try:
+        return pl.from_pandas(table)
+    except ModuleNotFoundError:
+        columns = {str(name): zip(column.tolist(), column.isna().tolist(), strict=True) for name, column in table.items()}
+        return pl.DataFrame({name: [None if missing else value for value, missing in values] for name, values in columns.items()})
 
 
 def _without_index(frame: Any) -> Any:

@@ -17,14 +17,19 @@ from massjax.scores.survey import Example
 from massjax.scores.writing import Written
 from massjax.terminal import escaped_text, markup_text
 
+EXAMPLES = 3
+"""Prompts that a plan shows, unless all are asked for."""
 LITTLE_MASS = 0.3
 """Mean probability mass on the choices below which the answers say little about the choices."""
 
 
-def show_plan(found: Plan, path: Path | str, console: Console, errors: Console) -> int:
-    """Print a plan: one whole prompt an archetype, the counts, and what stands in the way; the exit code."""
-    for line in (line for example in found.examples for line in (*lines_of(example), "")):
+def show_plan(found: Plan, path: Path | str, console: Console, errors: Console, *, every_example: bool = False) -> int:
+    """Print a plan: some whole prompts, or one an archetype, then the counts, and what stands in the way; the exit code."""
+    examples = found.examples if every_example else found.examples[:EXAMPLES]
+    for line in (line for example in examples for line in (*lines_of(example), "")):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if more := len(found.examples) - len(examples):
+        console.print(f"(and those of {counted(more, 'archetype')} more: --verbose prints them)\n", highlight=False, soft_wrap=True)
     console.print(found.table())
     if not found.to_ask:
         console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {markup_text(path)}.", soft_wrap=True)

@@ -127,6 +127,19 @@ class Scores:
         """Raw probability that the model put on the choices, date-major; NaN where no model answered."""
         return self._read("mass", dates)
 
+    def probability(self, dates: slice = slice(None)) -> Float16[np.ndarray, "T K N C"]:
+        """Probability of each choice as answered, date-major, in the order of `scoring.choices`; NaN where no model answered.
+
+        Raises:
+            StoreError: the tensor holds none: `scoring.keep_probabilities` was off when it was written.
+        """
+        if self._group is None or "probability" not in self._group:
+            raise StoreError(
+                f"{self.place or 'these scores'}: hold no probabilities of choices; set scoring.keep_probabilities and run "
+                "python -m massjax.precompute, which writes them from the answers and asks nothing"
+            )
+        return self._read("probability", dates)
+
     def status(self, dates: slice = slice(None)) -> UInt8[np.ndarray, "T K N"]:
         """Why each cell has a score or has none, date-major; see `massjax.scores.status.Status`."""
         return self._read("status", dates)
@@ -168,8 +181,17 @@ class Scores:
         except ImportError:
             raise StoreError("xarray is not installed: pip install xarray") from None
         axes = ("date", "archetype", "stock")
-        values = {name: (axes, getattr(self, name)()) for name in ("score", "mass", "status")}
-        labels = {"date": self.dates.astype("datetime64[ns]"), "archetype": list(self.archetypes), "stock": list(self.stocks)}
+        values: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+            name: (axes, getattr(self, name)()) for name in ("score", "mass", "status")
+        }
+        labels: dict[str, Any] = {
+            "date": self.dates.astype("datetime64[ns]"),
+            "archetype": list(self.archetypes),
+            "stock": list(self.stocks),
+        }
+        if self._group is not None and "probability" in self._group:
+            values["probability"] = ((*axes, "choice"), self.probability())
+            labels["choice"] = tensor.read(self._group, "choice").tolist()
         return xarray.Dataset(values, labels)
 
     def positions(self, axis: str, labels: Sequence[str]) -> np.ndarray:

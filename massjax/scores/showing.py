@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 
+from massjax.agents.archetype import Archetype
 from massjax.answers.files import Recorded
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, did_you_mean
 from massjax.machine import this_machine
 from massjax.models.question import Question
 from massjax.scores.asked_models import asked_models
+from massjax.scores.build import Resolver, opinions
 from massjax.scores.fitting import answer_log, resolver_of
 from massjax.scores.inputs import prepare
+from massjax.scores.status import Status
 
 
-def conversation_of(config: RunConfig, archetype: str, stock: str, date: str) -> Iterator[tuple[str, Question, Recorded | None]]:
-    """The questions that a score comes from, in the order of asking: what each is for, the question, and what the log has of it.
+class Conversation(NamedTuple):
+    """What was asked about one stock on one date.
+
+    Attributes:
+        questions: in the order of asking: what each is for, the question, and what the log has of it.
+        outcome: the score that the answers come to, or why there is none, in words.
+    """
+
+    questions: tuple[tuple[str, Question, Recorded | None], ...]
+    outcome: str
+
+
+def conversation_of(config: RunConfig, archetype: str, stock: str, date: str) -> Conversation:
+    """The questions that a score comes from, what came back to each, and what score that is.
 
     Args:
         config: of the run; it names the store.
@@ -50,5 +65,19 @@ def conversation_of(config: RunConfig, archetype: str, stock: str, date: str) ->
     found = resolver.conversation(names[archetype], n, t)
     if not any(title == "score" for title, _ in found) and not panel.member[n, t]:
         raise ConfigError(f"{stock} is not in the universe on {date}: nothing is asked about it")
-    for title, question in found:
-        yield title, question, log.recorded(question.key)
+    asked = tuple((title, question, log.recorded(question.key)) for title, question in found)
+    return Conversation(asked, _outcome(resolver, names[archetype], n, t))
+
+
+def _outcome(resolver: Resolver, archetype: Archetype, stock: int, date: int) -> str:
+    """What the answers about a stock on a date come to, in words."""
+    scoring = resolver.inputs.config.scoring
+    asks = resolver.turn(archetype, slice(date, date + 1)).asks
+    if asks is None:
+        return "score: none yet, texts are to be asked for before"
+    found = opinions(asks, resolver.log, len(scoring.choices), scoring.minimum_coverage)
+    score, status = found.score[stock, 0], Status(int(found.status[stock, 0]))
+    if np.isnan(score):
+        return f"score: none ({status.name.lower().replace('_', ' ')})"
+    how = "the expected choice, scaled to [0, 1]" + (", after calibration" if asks.prior is not None else "")
+    return f"score: {score:.4f}, {how}"

@@ -177,10 +177,13 @@ def content_hash(*parts: Any) -> str:
 
 
 @contextmanager
-def new_group(place: Place) -> Iterator[zarr.Group]:
+def new_group(place: Place, holds: str = "score") -> Iterator[zarr.Group]:
     """An empty group that appears at a place whole: a local folder is written under another name beside it, and renamed.
 
     In object storage the group is written where it is to be; without its last metadata it is no tensor.
+
+    Args:
+        place: a tensor that is there gives way, unless it is sound and holds an array of the name `holds`.
 
     Raises:
         StoreError: it cannot be written.
@@ -197,12 +200,12 @@ def new_group(place: Place) -> Iterator[zarr.Group]:
         unfinished = place.parent / durable.temporary_name()
         try:
             yield zarr.create_group(store_at(unfinished), zarr_format=3)
-            _put_in_place(unfinished, place)
+            _put_in_place(unfinished, place, holds)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _put_in_place(folder: Path, place: Path) -> None:
+def _put_in_place(folder: Path, place: Path, holds: str) -> None:
     """Rename a folder to a place, unless another process has just put a sound tensor of the same name there; a damaged one gives way."""
     for attempt in range(2):
         try:
@@ -210,7 +213,7 @@ def _put_in_place(folder: Path, place: Path) -> None:
         except OSError as error:
             if attempt or error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            if is_sound(place):
+            if is_sound(place, holds):
                 return
             damaged = place.parent / durable.temporary_name()
             place.rename(damaged)
@@ -219,10 +222,11 @@ def _put_in_place(folder: Path, place: Path) -> None:
             return
 
 
-def is_sound(place: Place) -> bool:
-    """Whether a whole tensor is at a place, with the content that it was written with."""
+def is_sound(place: Place, holds: str = "score") -> bool:
+    """Whether a whole tensor is at a place, with the content that it was written with, and an array of this name."""
     try:
-        return not verify(open_group(place))
+        group = open_group(place)
+        return holds in group and not verify(group)
     except StoreError:
         return False
 

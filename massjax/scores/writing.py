@@ -63,9 +63,11 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
     made_from = inputs.made_from(resolver.template.sha256, identities, _answers_hash(resolver))
     place = inside(store, TENSORS, made_from.digest)
     names = [archetype.name for archetype in archetypes]
-    if not tensor.is_sound(place):
-        with tensor.new_group(place) as group:
-            writer = tensor.TensorWriter(group, panel.dates, names, panel.stocks)
+    choices = inputs.config.scoring.choices if inputs.config.scoring.keep_probabilities else None
+    holds = "score" if choices is None else "probability"
+    if not tensor.is_sound(place, holds):
+        with tensor.new_group(place, holds) as group:
+            writer = tensor.TensorWriter(group, panel.dates, names, panel.stocks, choices)
             for start in range(0, len(archetypes), writer.archetypes_together):
                 some = archetypes[start : start + writer.archetypes_together]
                 if tell is not None:
@@ -89,7 +91,7 @@ def _summary(resolver: Resolver, scores: Scores) -> Written:
     if by[Status.FAILED] or by[Status.INVALID]:
         for archetype in resolver.inputs.asking:
             asks = resolver.asks(archetype)
-            unscored.update(opinions(asks, resolver.log, archetype.name, len(scoring.choices), scoring.minimum_coverage).reasons)
+            unscored.update(opinions(asks, resolver.log, len(scoring.choices), scoring.minimum_coverage).reasons)
     keys = [resolver.asks(archetype).keys for archetype in resolver.inputs.asking]
     distinct = len(np.unique(np.concatenate(keys), axis=0)) if keys else 0
     mean = mass / answered if answered else float("nan")
@@ -102,14 +104,18 @@ def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...]) -> tensor.Cell
     shape = (len(inputs.panel.dates), len(archetypes), len(inputs.panel.stocks))
     score, mass = np.empty(shape, np.float32), np.full(shape, np.nan, np.float16)
     status = np.empty(shape, np.uint8)
+    kept = np.full((*shape, len(scoring.choices)), np.nan, np.float16) if scoring.keep_probabilities else None
     for k, archetype in enumerate(archetypes):
         if archetype.kind == "rule":
             score[:, k] = inputs.rule_scores[archetype.name].T
             status[:, k] = np.where(np.isfinite(score[:, k]), Status.RULE, Status.NOT_APPLICABLE)
             continue
-        found = opinions(resolver.asks(archetype), resolver.log, archetype.name, len(scoring.choices), scoring.minimum_coverage)
+        asks = resolver.asks(archetype)
+        found = opinions(asks, resolver.log, len(scoring.choices), scoring.minimum_coverage, probabilities=kept is not None)
+        if kept is not None and found.probability is not None:
+            kept[:, k] = np.moveaxis(found.probability, 1, 0)
         score[:, k], mass[:, k], status[:, k] = found.score.T, found.mass.T, found.status.T
-    return tensor.Cells(score, mass, status)
+    return tensor.Cells(score, mass, status, kept)
 
 
 def _answers_hash(resolver: Resolver) -> str:

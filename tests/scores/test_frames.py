@@ -327,3 +327,17 @@ def load_config_of(values: dict[str, Any], folder: Path) -> Any:
 def test_pandas_rows_without_a_score_are_as_good_as_none() -> None:
     frame = pd.DataFrame({"date": ["2024-01-02", "2024-01-03"], "stock": ["A", "B"], "score": [0.5, float("nan")]})
     assert Scores.from_frame(frame).stocks == ("A",)
+
+
+@pytest.mark.parametrize("dates", ["datetime64[ns]", "str"])
+def test_a_pandas_frame_is_read_without_pyarrow(monkeypatch: pytest.MonkeyPatch, dates: str) -> None:
+    def lacking(_: Any) -> pl.DataFrame:
+        raise ModuleNotFoundError("pyarrow is required")
+
+    frame = pd.DataFrame({name: FRAME[name].to_list() for name in FRAME.columns}).astype({"date": dates, "archetype": "category"})
+    frame.loc[3] = frame.loc[0].replace({"000001": "BBB", 0.25: np.nan})
+    expected = Scores.from_frame(FRAME)
+    monkeypatch.setattr(pl, "from_pandas", lacking)
+    found = Scores.from_frame(frame)
+    np.testing.assert_array_equal(found.score(), expected.score())
+    assert (found.stocks, found.archetypes, found.dates.tolist()) == (expected.stocks, expected.archetypes, expected.dates.tolist())

@@ -17,7 +17,8 @@ from tests.small_store import written
 def test_a_score_can_be_worked_out_from_what_is_shown(small: dict[str, Any], tmp_path: Path) -> None:
     config = written(small, tmp_path)
     found = run(config)
-    shown = list(conversation_of(config, "careful", "MSFT", "2022-06-08"))
+    outcome = conversation_of(config, "careful", "MSFT", "2022-06-08")
+    shown = outcome.questions
     assert [title for title, _, _ in shown] == ["score", "calibration: the same without facts"]
     (score, prior) = (recorded.answer for _, _, recorded in shown if recorded is not None)
     assert score.probability is not None
@@ -26,11 +27,13 @@ def test_a_score_can_be_worked_out_from_what_is_shown(small: dict[str, Any], tmp
     n, t = found.scores.stocks.index("MSFT"), found.scores.dates.tolist().index(np.datetime64("2022-06-08").item())
     assert weights @ np.linspace(0, 1, 5) / weights.sum() == pytest.approx(found.score[t, 1, n], abs=1e-6)
     assert shown[0][1].prompt in found.prompts("careful")
+    assert outcome.outcome == f"score: {found.score[t, 1, n]:.4f}, the expected choice, scaled to [0, 1], after calibration"
 
 
 def test_what_was_not_asked_yet_is_shown_without_an_answer(small: dict[str, Any], tmp_path: Path) -> None:
-    shown = list(conversation_of(written(small, tmp_path), "trend", "AAPL", "2022-06-01"))
-    assert [recorded for _, _, recorded in shown] == [None, None]
+    shown = conversation_of(written(small, tmp_path), "trend", "AAPL", "2022-06-01")
+    assert [recorded for _, _, recorded in shown.questions] == [None, None]
+    assert shown.outcome == "score: none (not asked)"
     assert not (tmp_path / "store").exists()
 
 
@@ -47,4 +50,4 @@ def test_what_was_not_asked_yet_is_shown_without_an_answer(small: dict[str, Any]
 )
 def test_what_is_not_there_is_told(small: dict[str, Any], tmp_path: Path, archetype: str, stock: str, date: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        list(conversation_of(written(small, tmp_path), archetype, stock, date))
+        conversation_of(written(small, tmp_path), archetype, stock, date)

@@ -14,7 +14,6 @@ import pytest
 
 from massjax.agents import content_free, facts_of
 from massjax.config import RunConfig
-from massjax.errors import ModelError
 from massjax.models.answer import Answer, unanswered
 from massjax.models.failures import Reason
 from massjax.models.fake import Fake
@@ -129,12 +128,15 @@ def test_a_sharp_content_free_answer_still_calibrates(small_config: RunConfig) -
     assert np.isfinite(run(small_config, Sharp).scores.score()).all()
 
 
-def test_an_unanswered_content_free_question_is_an_error_not_an_uncalibrated_score(small_config: RunConfig) -> None:
+def test_an_unanswered_content_free_question_leaves_no_score_rather_than_an_uncalibrated_one(small_config: RunConfig) -> None:
     class Mute(Blank):
         said = unanswered(Reason.REFUSED)
 
-    with pytest.raises(ModelError, match=r"'trend'.*refused"):
-        run(small_config, Mute)
+    mute = run(small_config, Mute).written
+    assert not np.isfinite(mute.scores.score()[:, :2]).any()
+    assert (mute.scores.status()[:, :2] == Status.FAILED).all()
+    assert mute.unscored == {Reason.REFUSED.value: 2 * 12 * 20}
+    assert np.isfinite(mute.scores.score()[:, 2]).all(), "rules need no answer"
     found = run(small_config)
     assert len(found.asked) == 2, "of each archetype the one that calibrates, and nothing else, is asked again"
     assert np.isfinite(found.scores.score()).all()

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from massjax.errors import StoreError
 from massjax.scores.fitting import fitting_scores
 from massjax.scores.inputs import prepare
-from massjax.scores.scores import tensors_in
+from massjax.scores.scores import Scores, tensors_in
 from massjax.scores.writing import TENSORS_KEPT
 from tests.scores.asking import run
 from tests.small_store import written
@@ -48,3 +50,24 @@ def test_old_tensors_and_damaged_ones_go(small: dict[str, Any], tmp_path: Path) 
     kept = {path.name for path in (tmp_path / "store" / "scores").iterdir()}
     assert Path(places[3]).name not in kept
     assert len(kept) == TENSORS_KEPT
+
+
+def test_probabilities_of_the_choices_are_kept_on_request_and_asked_for_by_no_one_else(small: dict[str, Any], tmp_path: Path) -> None:
+    without = run(written(small, tmp_path))
+    with pytest.raises(StoreError, match=r"hold no probabilities of choices; set scoring\.keep_probabilities"):
+        without.scores.probability()
+    small["scoring"]["keep_probabilities"] = True
+    found = run(written(small, tmp_path))
+    assert found.asked == []
+    probability = Scores.open(tmp_path / "store").probability(slice(3, 5))
+    assert probability.shape == (2, 3, 20, 5)
+    for k, name in enumerate(found.scores.archetypes):
+        if name == "low-volatility":
+            assert np.isnan(probability[:, k]).all()
+            continue
+        asks = found.resolver.asks(found.archetype(name))
+        said, _, _ = found.resolver.log.choices(asks.keys, 5)
+        np.testing.assert_array_equal(probability[:, k], said.astype(np.float16)[asks.index.T[3:5]])
+    np.testing.assert_array_equal(found.score, without.score)
+    small["scoring"]["keep_probabilities"] = False
+    assert run(written(small, tmp_path)).written.scores.probability().shape == (12, 3, 20, 5), "a tensor that holds more is left"
