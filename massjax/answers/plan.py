@@ -66,34 +66,44 @@ class Plan(NamedTuple):
 
 def plan(log: AnswerLog, batches: Iterable[Batch]) -> Plan:
     """Count what of some batches is open, and what asking it would take; a prompt counts once a batch."""
-    whole = Plan()
-    speeds: dict[tuple[str, str], _Speed | None] = {}
-    per_token: dict[str, float] = {}
-    for batch in batches:
-        prompts, known = _open(log, batch)
-        whole = whole._replace(known=whole.known + known, open=whole.open + len(prompts))
-        if not prompts:
-            continue
-        ratio = CHARACTERS_PER_TOKEN
-        if batch.model is not None:
-            ratio = per_token.setdefault(batch.model, characters_per_token(log, batch.model))
-        lengths = np.array([len(system) + len(user) for system, user in prompts]) / ratio
-        same = np.array([0, *(shared(a, b) for a, b in pairwise(prompts))]) / ratio
-        written = batch.form.max_tokens if isinstance(batch.form, Write) else 1
-        speed = None
-        if batch.model is not None:
-            which = batch.model, batch.form.kind
-            speed = speeds[which] if which in speeds else speeds.setdefault(which, _speed(log, *which))
-        seconds, without = (None, len(prompts)) if speed is None else speed.of(lengths)
-        whole = whole._replace(
-            prompt_tokens=whole.prompt_tokens + round(lengths.sum()),
-            computed_tokens=whole.computed_tokens + round((lengths - same).sum()),
-            written_tokens=whole.written_tokens + written * len(prompts),
-            seconds=None if seconds is None or whole.seconds is None else whole.seconds + seconds,
-            no_basis=whole.no_basis + without,
-        )
-    found = [speed.basis for speed in speeds.values() if speed is not None]
-    return whole._replace(basis=_joined(found) if found else None)
+    return joined([_of(log, batch) for batch in batches])
+
+
+def joined(plans: Sequence[Plan]) -> Plan:
+    """Several plans as one."""
+    seconds = [plan.seconds for plan in plans if plan.open]
+    return Plan(
+        known=sum(plan.known for plan in plans),
+        open=sum(plan.open for plan in plans),
+        prompt_tokens=sum(plan.prompt_tokens for plan in plans),
+        computed_tokens=sum(plan.computed_tokens for plan in plans),
+        written_tokens=sum(plan.written_tokens for plan in plans),
+        seconds=None if None in seconds else sum(part for part in seconds if part is not None),
+        basis=_joined([plan.basis for plan in plans if plan.basis is not None]),
+        no_basis=sum(plan.no_basis for plan in plans),
+    )
+
+
+def _of(log: AnswerLog, batch: Batch) -> Plan:
+    """What asking a batch would take."""
+    prompts, known = _open(log, batch)
+    if not prompts:
+        return Plan(known=known)
+    ratio = CHARACTERS_PER_TOKEN if batch.model is None else characters_per_token(log, batch.model)
+    lengths = np.array([len(system) + len(user) for system, user in prompts]) / ratio
+    same = np.array([0, *(shared(a, b) for a, b in pairwise(prompts))]) / ratio
+    speed = None if batch.model is None else _speed(log, batch.model, batch.form.kind)
+    seconds, without = (None, len(prompts)) if speed is None else speed.of(lengths)
+    return Plan(
+        known=known,
+        open=len(prompts),
+        prompt_tokens=round(lengths.sum()),
+        computed_tokens=round((lengths - same).sum()),
+        written_tokens=len(prompts) * (batch.form.max_tokens if isinstance(batch.form, Write) else 1),
+        seconds=seconds,
+        basis=None if speed is None else speed.basis,
+        no_basis=without,
+    )
 
 
 def _open(log: AnswerLog, batch: Batch) -> tuple[list[Prompt], int]:
@@ -149,6 +159,9 @@ def characters_per_token(log: AnswerLog, model: str) -> float:
     return max(0.1, float(characters / frame["prompt_tokens"].sum()))
 
 
-def _joined(found: Sequence[Basis]) -> Basis:
-    machines = {machine for basis in found for machine in basis.machines}
-    return Basis(sum(basis.answers for basis in found), tuple(sorted(machines)), all(basis.here for basis in found))
+def _joined(found: Sequence[Basis]) -> Basis | None:
+    """Of several, each counted once."""
+    distinct = list(dict.fromkeys(found))
+    machines = {machine for basis in distinct for machine in basis.machines}
+    here = all(basis.here for basis in distinct)
+    return Basis(sum(basis.answers for basis in distinct), tuple(sorted(machines)), here) if distinct else None

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt64
 
-from massjax.answers.plan import Batch, Plan as Asking, plan
+from massjax.answers.plan import Batch, Plan as Asking, joined, plan
 from massjax.models.model_check import ModelCheck, too_long
 from massjax.models.question import Prompt, Question
 from massjax.progress import Tell
@@ -148,23 +148,3 @@ def _look_at(
         if len(first):
             t, n = first[0]
             found.long.append((int(t), int(n), archetype, rows[int(asks.index[n, t])]))
-
-
-def joined(plans: Sequence[Asking]) -> Asking:
-    """Several plans as one."""
-    known = [plan for plan in plans if plan.open]
-    if len(known) < 2:
-        return known[0] if known else Asking()
-    one, other = known
-    bases = [plan.basis for plan in known if plan.basis is not None]
-    seconds = None if one.seconds is None or other.seconds is None else one.seconds + other.seconds
-    return Asking(
-        known=one.known + other.known,
-        open=one.open + other.open,
-        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
-        computed_tokens=one.computed_tokens + other.computed_tokens,
-        written_tokens=one.written_tokens + other.written_tokens,
-        seconds=seconds,
-        basis=max(bases, key=lambda basis: basis.answers, default=None),
-        no_basis=one.no_basis + other.no_basis,
-    )
