@@ -5,9 +5,10 @@ Every fact is kept as integer codes into a vocabulary of texts, so that equal fa
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -64,7 +65,18 @@ def facts_of(panel: Panel, settings: AgentsSettings, modalities: Collection[str]
     labels = [*(feature.label for feature in features), *(_market_label(fact, settings.facts) for fact in of_market)]
     masker = _masker(panel, labels, shown) if settings.mask else None
     facts += [_texts(panel, name, texts, masker) for name, texts in shown.items() if modalities is None or name in modalities]
+    facts = _ordered(facts, settings.facts_order)
     return tuple(facts if masker is None else (replace(fact, label=masker.mask(fact.label)) for fact in facts))
+
+
+def _ordered(facts: list[Fact], order: Literal["given", "reversed", "shuffled"]) -> list[Fact]:
+    """Identity first, then the other facts in the order wanted; the shuffled one depends on their labels alone."""
+    identity, others = [fact for fact in facts if not fact.modality], [fact for fact in facts if fact.modality]
+    if order == "reversed":
+        others.reverse()
+    elif order == "shuffled":
+        others.sort(key=lambda fact: hashlib.blake2b(f"{fact.modality}\0{fact.label}".encode(), digest_size=8).digest())
+    return [*identity, *others]
 
 
 def check_features(panel: Panel, settings: AgentsSettings) -> None:

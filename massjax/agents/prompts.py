@@ -127,8 +127,8 @@ class PromptTemplate:
             system, user = self.render(archetype, marked, choices, instruction)
             between = user.replace(f"{QUOTED}{_MARK}", _MARK).replace("%", "%%").replace(_MARK, "%s")
             texts = [map(facts[f].texts.__getitem__, rows[places, f].tolist()) for f in shown]
-            users = [between % row for row in zip(*texts, strict=True)]
-            if user.count(_MARK) != len(shown) or max(map(len, users), default=LONGEST_TEXT) >= LONGEST_TEXT:
+            users = [between % row for row in zip(*texts, strict=True)] if user.count(_MARK) == len(shown) else []
+            if max(map(len, users), default=LONGEST_TEXT) >= LONGEST_TEXT:
                 found = [self._render_row(archetype, facts, row, choices, instruction) for row in rows[places].tolist()]
             else:
                 found = [Prompt(system, user) for user in users]

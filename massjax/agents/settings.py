@@ -119,6 +119,11 @@ class AgentsSettings(Settings):
         description="How prompts show a fact: `words` names its cross-sectional quantile, so that equal situations make equal prompts, "
         "which are asked once; `numbers` prints the value and makes nearly every prompt different.",
     )
+    facts_order: Literal["given", "reversed", "shuffled"] = Field(
+        "given",
+        description="In which order prompts show facts: as the market data `given` have them, `reversed`, or `shuffled` in a fixed way. "
+        "Another order asks everything anew; python -m massjax.experiment --vary order=given,reversed says what it changes.",
+    )
     mask: bool = Field(
         True,
         description="Hide tickers, company names, people and dates in prompts, texts included, because a model may remember what "

@@ -130,6 +130,7 @@ class Inputs:
             "minimum_coverage": scoring.minimum_coverage,
             "models": {name or "scoring": named(settings) for name, settings in self.models().items()},
             "stages": stages,
+            **({} if agents.facts_order == "given" else {"facts_order": agents.facts_order}),
         }
         plain: dict[str, Any] = json.loads(json.dumps(found))
         return plain

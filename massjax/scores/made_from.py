@@ -126,3 +126,4 @@ def _settings(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[tu
             yield from ((f"{name}.{entry}", one, named.get(entry)) for entry, one in value.items())
         else:
             yield name, value, there
+    yield from ((name, None, there) for name, there in held.items() if name not in wanted)

@@ -145,3 +145,12 @@ def test_many_prompts_at_once_are_what_each_is_by_itself(data: st.DataObject) ->
         for row in rows
     ]
     assert template.render_rows(archetype, facts, rows, CHOICES, "Write 50 %.") == each
+
+
+def test_facts_are_shown_in_another_order_on_request(panel: Panel) -> None:
+    archetype = Archetype(name="all", modalities=("price", "risk"))
+    found = [rendered(panel, archetype, facts_order=order) for order in ("given", "reversed", "shuffled")]
+    plain, turned, shuffled = (one.prompts[one.index[0, 0]].user for one in found)
+    assert plain.index("momentum") < plain.index("volatility")
+    assert turned.index("momentum") > turned.index("volatility")
+    assert sorted(plain.splitlines()) == sorted(turned.splitlines()) == sorted(shuffled.splitlines())

@@ -285,3 +285,14 @@ def test_a_stock_that_is_never_in_the_universe_may_come_and_go(
         shown.append(gather_scores(prepare(config)).scores[:, -len(fewer.stocks) :])
     np.testing.assert_array_equal(shown[0], shown[1])
     np.testing.assert_array_equal(shown[0], shown[2])
+
+
+def test_another_order_of_facts_is_another_run(small: dict[str, Any], tmp_path: Path) -> None:
+    run(written(small, tmp_path))
+    for order, message in (("reversed", r"the setting facts_order: they were made with None, this run has 'reversed'"), ("given", "")):
+        changed = {**small, "agents": {**small["agents"], "facts_order": order}}
+        if message:
+            with pytest.raises(StoreError, match=message):
+                fitting_scores(prepare(written(changed, tmp_path)), tmp_path / "store")
+            assert run(written(changed, tmp_path)).asked
+        assert fitting_scores(prepare(written(changed, tmp_path)), tmp_path / "store")
