@@ -18,6 +18,7 @@ from typing import Any
 
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")  # nothing that tests compile goes to, or comes from, the user's cache folder
 
+import hypothesis
 import jax
 import pytest
 
@@ -30,6 +31,8 @@ from massjax.pipeline import run  # noqa: E402
 from massjax.report.run import RunResult  # noqa: E402
 from tests import small_run as small_run_settings, small_store  # noqa: E402
 
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("untimed")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

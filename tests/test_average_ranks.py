@@ -12,7 +12,7 @@ from massjax.average_ranks import average_ranks
 VALUES = st.one_of(st.integers(-3, 3).map(float), st.sampled_from([np.nan, np.inf, -np.inf, -0.0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(hnp.arrays(np.float64, (7, 3), elements=VALUES))
 def test_average_ranks_are_those_of_pandas_with_infinities_left_out(values: np.ndarray) -> None:
     expected = pd.DataFrame(values).replace([np.inf, -np.inf], np.nan).rank().to_numpy()

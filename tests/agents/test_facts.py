@@ -28,7 +28,7 @@ def panel(values: np.ndarray, style: str = "percent", **more: object) -> Panel:
     return Panel(DATES[: values.shape[1]], stocks, member, features, **more)  # type: ignore[arg-type]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(st.none(), st.integers(-3, 3)), min_size=1, max_size=30), st.integers(2, 7))
 def test_quantiles_are_those_of_average_ranks(raw: list[int | None], count: int) -> None:
     values = np.array([np.nan if v is None else float(v) for v in raw])[:, None]

@@ -78,7 +78,7 @@ def test_a_hostile_text_stays_in_its_line(attack: str, mask: bool) -> None:
         assert token not in user
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(st.one_of(st.text(max_size=20), st.sampled_from(CONTROL), st.sampled_from(ATTACKS)), max_size=6))
 def test_whatever_is_in_a_text_no_control_token_is_left(parts: list[str]) -> None:
     line = one_line("".join(parts))

@@ -212,7 +212,7 @@ def test_forms_of_names() -> None:
 PIECES = ["Apple", "AAPL", "Tim Cook", "March 5, 2021", "2021", "贵州茅台", "rose", "x", "(NYSE: F)", "、", "-"]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from(["Apple", "AAPL", "Tim Cook", "March 5, 2021", "2021", "贵州茅台", "rose", "x", "(NYSE: F)", "、", "-"]), max_size=8

@@ -114,7 +114,7 @@ def test_a_missing_template_is_named(tmp_path: Path) -> None:
 CODES = st.sampled_from([-1, 0, 1, 2, 5, 2**31 - 2])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(hnp.arrays(np.int32, st.tuples(st.integers(0, 12), st.integers(1, 6)), elements=CODES))
 def test_distinct_rows_are_those_of_numpy_also_beyond_64_bits(codes: np.ndarray) -> None:
     rows, which = distinct_rows(list(codes.T))
@@ -129,7 +129,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampl
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_many_prompts_at_once_are_what_each_is_by_itself(data: st.DataObject) -> None:
     facts = tuple(

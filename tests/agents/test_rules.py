@@ -50,7 +50,7 @@ def slow_scores(panel: Panel, rule: dict[str, float]) -> np.ndarray:
     return scores
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(member=MEMBERS, a=VALUES, b=VALUES, weights=st.tuples(*[st.sampled_from([-2.0, -0.5, 0.0, 1.0, 3.0])] * 2).filter(any))
 def test_equals_the_slow_reference(member: np.ndarray, a: np.ndarray, b: np.ndarray, weights: tuple[float, float]) -> None:
     panel = make_panel(member, a=a, b=b)
@@ -61,7 +61,7 @@ def test_equals_the_slow_reference(member: np.ndarray, a: np.ndarray, b: np.ndar
     np.testing.assert_allclose(scores[0], slow_scores(panel, rule), atol=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(member=MEMBERS, a=VALUES)
 def test_a_negative_weight_turns_the_score_around(member: np.ndarray, a: np.ndarray) -> None:
     up, down = rule_scores(make_panel(member, a=a), [Archetype(name=f"w{w}", rule={"a": w}) for w in (1.0, -4.0)])

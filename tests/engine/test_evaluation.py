@@ -14,7 +14,7 @@ from massjax.testing import count_compilations
 from tests.engine import slow_reference as slow
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 
 
 @pytest.fixture(autouse=True, scope="module", params=["compiled", "traced"])

@@ -14,7 +14,7 @@ from massjax.engine.sorting import bitonic_sort, sorted_covariance
 from tests.engine import slow_reference as slow
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 
 
 def discrete(seed, levels, archetypes=3, stocks=14, dates=3):

@@ -64,7 +64,7 @@ def test_rank_correlation_is_spearman(method, ragged, stocks):
 
 
 @given(seed=st.integers(0, 2**32 - 1), levels=st.integers(1, 12))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_pattern_of_ties(seed, levels):
     rng = np.random.default_rng(seed)
     signal = rng.integers(0, levels, (11, 16)).astype(np.float32)

@@ -33,7 +33,7 @@ def test_signals_equal_the_reference_code_of_mass(shared_dir, name):
 
 
 @given(seed=st.integers(0, 2**32 - 1), level=st.floats(-1e3, 1e3, width=32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_deviation_is_exactly_zero_where_archetypes_agree(seed, level):
     rng = np.random.default_rng(seed)
     scores = rng.random((5, 6, 2)).astype(np.float32)
@@ -64,7 +64,7 @@ def test_one_archetype_alone_is_its_own_mean_without_disagreement():
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_ties_survive_wherever_the_stocks_are(seed):
     rng = np.random.default_rng(seed)
     place = rng.permutation(40)

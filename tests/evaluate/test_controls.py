@@ -25,7 +25,7 @@ def problem(seed: int, archetypes: int = 4, stocks: int = 8, dates: int = 40) ->
     return scores, rng.random((stocks, dates)) < 0.9, returns
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 999), st.integers(1, 12), st.integers(0, 6), st.integers(0, 2))
 def test_best_single_is_the_best_of_the_look_back_and_nothing_later(seed: int, lookback: int, gap: int, delay: int) -> None:
     scores, member, returns = problem(seed)

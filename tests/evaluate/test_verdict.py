@@ -110,7 +110,7 @@ def years(gain: float, half: float, dates: int) -> float:
     return max(0.0, dates * ((2.4865 * half / 1.96 / gain) ** 2 - 1)) / 252
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     gains=st.tuples(st.integers(-1000, 1000), st.integers(-1000, 1000)).map(lambda both: (both[0] / 1e4, both[1] / 1e4)),
     chances=st.tuples(st.floats(0, 1), st.floats(0, 1)),

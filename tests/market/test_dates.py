@@ -166,7 +166,7 @@ def test_a_year_of_no_market_is_refused(values: list[object]) -> None:
 @given(
     st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)), st.sampled_from(["America/New_York", "Asia/Shanghai", "Europe/Berlin", "UTC"])
 )
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 def test_a_string_and_a_timestamp_mean_the_same_day_or_are_refused_alike(moment: datetime, zone: str) -> None:
     moment = moment.replace(microsecond=0)
     midnight = moment.replace(hour=0, minute=0, second=0)

@@ -29,7 +29,7 @@ def original(full_tables) -> Panel:
     return load_panel(full_tables.settings())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(t=st.integers(60, 145), seed=st.integers(0, 2**32 - 1))
 def test_a_spoilt_future_changes_nothing_known_before(full_tables, original: Panel, tmp_path: Path, t: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from massjax.models.probabilities import calibrated, choice_probabilities, expected_score, impossible, log_sums
 
@@ -17,7 +17,6 @@ def possible(logprobs: list[float]) -> list[float]:
 LOGPROBS = st.lists(st.floats(-30, -0.01), min_size=2, max_size=6).map(possible)
 
 
-@settings(deadline=None)
 @given(LOGPROBS)
 def test_probabilities_are_the_renormalised_mass(logprobs: list[float]) -> None:
     found = choice_probabilities(np.array([logprobs]))
@@ -35,7 +34,6 @@ def test_missing_answers_stay_missing() -> None:
     assert np.isnan(expected_score(found.probability)[0])
 
 
-@settings(deadline=None)
 @given(LOGPROBS)
 def test_the_score_is_the_expected_choice_between_0_and_1(logprobs: list[float]) -> None:
     probability = choice_probabilities(np.array([logprobs])).probability
@@ -61,7 +59,6 @@ def test_a_server_that_writes_a_large_number_for_minus_infinity_has_not_answered
     assert np.isnan(choice_probabilities(np.array([[-9999.0, -9999.0]])).probability).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(-40, 0)), max_size=12))
 def test_a_choice_has_the_mass_of_all_its_tokens(found: list[tuple[int, float]]) -> None:
     sums = np.exp(log_sums(found, 3))

@@ -56,7 +56,7 @@ def test_quantile_counts_members_with_a_signal_and_splits_ties() -> None:
     assert not top_quantile(np.full(5, np.nan), everyone, 0.5).any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.floats(0.01, 1.0), st.integers(0, 99))
 def test_top_quantile_ignores_the_order_of_the_stocks(values: list[int], quantile: float, seed: int) -> None:
     signal, order = np.array(values, float), np.random.default_rng(seed).permutation(len(values))

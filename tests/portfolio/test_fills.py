@@ -184,7 +184,7 @@ def test_a_known_forward_return_tells_of_a_price_at_both_its_ends(lag: int) -> N
     assert not (priced(ready, lag) & ~known).any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), lag=st.integers(0, 2), horizon=st.integers(1, 3))
 def test_rank_correlation_and_portfolio_agree_on_what_can_be_filled(seed: int, lag: int, horizon: int) -> None:
     rng = np.random.default_rng(seed)
@@ -200,7 +200,7 @@ def test_rank_correlation_and_portfolio_agree_on_what_can_be_filled(seed: int, l
     assert np.isnan(daily_rank_ic(np.tile(np.arange(6.0)[:, None], 20), np.where(np.isnan(judged), NAN, 0.0))).all()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     seed=st.integers(0, 10_000), every=st.sampled_from([1, 2, 3, 4, 5, 6, 40]), lag=st.integers(0, 2), start=st.integers(0, 4),
     tranches=st.sampled_from(["overlapping", "single"]),

@@ -95,7 +95,7 @@ def test_a_holding_that_ends_is_paid_out_to_each_tranche_and_told_once() -> None
     assert (stock, last, share) == (0, 1, pytest.approx(2 / 3))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), lag=st.integers(0, 2), start=st.integers(0, 3), cost=st.sampled_from([0.0, 0.01]))
 def test_one_date_between_rebalances_is_one_tranche(seed: int, lag: int, start: int, cost: float) -> None:
     signal, returns = noise(seed, 6, 20)
@@ -107,7 +107,7 @@ def test_one_date_between_rebalances_is_one_tranche(seed: int, lag: int, start: 
     assert single.starts.size == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), every=st.integers(2, 7), lag=st.integers(0, 2), cost=st.sampled_from([0.0, 0.01]))
 def test_the_band_encloses_the_portfolio_and_no_money_is_made_or_lost(seed: int, every: int, lag: int, cost: float) -> None:
     signal, returns = noise(seed, 6, 40)

@@ -44,7 +44,7 @@ def test_numbers_are_printed_for_people(found: str, expected: str) -> None:
     assert found == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(), st.integers(0, 2))
 def test_no_number_outgrows_its_column(value: float, digits: int) -> None:
     assert len(percent(value, digits)) <= 9

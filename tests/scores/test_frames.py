@@ -42,7 +42,7 @@ names = st.text(min_size=1, max_size=5)
 cells = st.tuples(days, names, names)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(cells, st.none() | st.floats(0, 1, width=32), min_size=1, max_size=20), st.randoms())
 def test_every_row_is_found_at_its_labels(rows: dict[tuple[date, str, str], float | None], random: Any) -> None:
     order = list(rows)

@@ -24,7 +24,7 @@ LONG = "Knows every cycle of the last forty years and trusts none of them. " * 3
 text = st.text(alphabet="ab", max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(text, text), min_size=1, max_size=8))
 def test_what_is_computed_is_what_the_prompt_before_does_not_begin_with(made: list[tuple[str, str]]) -> None:
     prompts = sorted({Prompt(*pair) for pair in made})

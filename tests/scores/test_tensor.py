@@ -69,7 +69,7 @@ def test_what_is_written_is_read_labelled(place: Path) -> None:
     assert {name: values.tolist() for name, values in made.facts.items()} == {name: values.tolist() for name, values in FACTS.items()}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 3), st.sampled_from([0, 2]))
 def test_any_shape_written_in_any_parts(
     tmp_path_factory: pytest.TempPathFactory, kinds: int, stocks: int, together: int, choices: int

@@ -56,7 +56,7 @@ def test_a_state_without_a_best_is_named():
         search(Bestless(steps=1))
 
 
-@hypothesis_settings(max_examples=8, deadline=None)
+@hypothesis_settings(max_examples=8)
 @given(seed=st.integers(0, 2**31), patience=st.sampled_from([1, 2, 5]))
 def test_an_early_stop_is_what_the_whole_search_had_then(seed, patience):
     key = jax.random.key(seed)

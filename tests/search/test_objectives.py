@@ -115,7 +115,7 @@ def test_values_are_those_of_a_slow_loop(objective, signal):
     np.testing.assert_allclose(made.of_daily(made.daily(jnp.asarray(weights)), found.weights), expected, atol=2e-5)
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**31),
     dates=st.sampled_from([1, 2, 7, 30]),
@@ -142,7 +142,7 @@ def test_reductions_are_those_of_a_slow_loop(seed, dates, blocks, unknown):
         np.testing.assert_allclose(reduced(jnp.asarray(daily), members), expected, atol=1e-5, err_msg=kind)
 
 
-@hypothesis_settings(max_examples=10, deadline=None)
+@hypothesis_settings(max_examples=10)
 @given(seed=st.integers(0, 2**31), name=st.sampled_from(sorted(OBJECTIVES)), power=st.integers(-6, 6))
 def test_a_value_depends_neither_on_the_others_nor_on_the_scale(seed, name, power):
     rng = np.random.default_rng(seed)

@@ -309,7 +309,7 @@ def test_a_changing_universe_and_missing_as_zero():
     np.testing.assert_array_equal(one.weights, other.weights)
 
 
-@hypothesis_settings(max_examples=15, deadline=None)
+@hypothesis_settings(max_examples=15)
 @given(strategies.integers(0, 10_000), strategies.floats(0.0, 1e-4))
 def test_weights_move_smoothly_with_the_skills(seed, size):
     """No cliff, also where all skills turn negative: a small change of the skills is a small change of the weights."""

@@ -39,7 +39,7 @@ def test_a_shift_by_nothing_is_refused(least: int, count: int) -> None:
         circular_shifts(100, least, count)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 8), st.integers(0, 3), st.integers(0, 30))
 def test_no_shifted_return_shares_a_day_with_the_return_of_its_date(horizon: int, lag: int, spare: int) -> None:
     dates = 2 * (horizon + lag) + spare
@@ -107,7 +107,7 @@ def test_with_few_stocks_deals_do_not_pretend_to_a_small_p_value() -> None:
     assert p_value(1.0, draws).value == pytest.approx(1 / 6, abs=0.05)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 60))
 def test_p_value_is_that_of_scipys_monte_carlo_test(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)

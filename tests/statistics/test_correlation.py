@@ -21,7 +21,7 @@ def panels(with_ties: bool = True) -> st.SearchStrategy[np.ndarray]:
     return hnp.arrays(np.float64, (7, 4), elements=st.one_of(values, st.just(np.nan)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(panels(), panels(with_ties=False), hnp.arrays(bool, (7, 4)))
 def test_daily_correlations_equal_pandas(signal: np.ndarray, returns: np.ndarray, member: np.ndarray) -> None:
     rank_ic, ic = daily_rank_ic(signal, returns, member), daily_ic(signal, returns, member)

@@ -69,7 +69,7 @@ def test_an_archetype_that_says_nothing_is_no_opinion() -> None:
     assert np.isnan(rank_correlation(np.empty((2, 5, 0)))).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 12))
 def test_opinions_are_the_participation_ratio_of_the_eigenvalues(seed: int, archetypes: int) -> None:
     loadings = np.random.default_rng(seed).normal(size=(archetypes, archetypes + 2))
@@ -109,7 +109,7 @@ def test_independent_days_never_exceed_the_days() -> None:
     assert np.isnan(independent_days(np.full(50, 0.1), 1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.002, 0.03), st.floats(0.002, 0.03), st.integers(50, 2000))
 def test_power_is_that_of_statsmodels(gain: float, error: float, dates: int) -> None:
     found, theirs = power(gain, error, dates), NormalIndPower()

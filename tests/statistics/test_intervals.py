@@ -25,7 +25,7 @@ def overlapping(rng: np.random.Generator, dates: int, horizon: int) -> np.ndarra
     return np.convolve(rng.normal(size=dates + horizon - 1), np.ones(horizon), "valid")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(20, 120), st.integers(0, 15))
 def test_long_run_variance_is_that_of_statsmodels_and_arch(seed: int, dates: int, lags: int) -> None:
     daily = np.random.default_rng(seed).normal(size=dates).cumsum() * 0.1 + 1
@@ -159,7 +159,7 @@ def test_a_series_that_does_not_vary_has_no_width(interval: object) -> None:
     assert astuple(found)[:5] == (0.25, 0.25, 0.25, 0.95, 0.0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(12, 60), st.integers(1, 6), st.floats(0, 0.6))
 def test_both_intervals_are_finite_where_there_is_enough(seed: int, dates: int, horizon: int, missing: float) -> None:
     rng = np.random.default_rng(seed)

@@ -35,7 +35,7 @@ def plainly(observed: list[float], draws: list[list[float]]) -> list[float]:
     return adjusted
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(5, 40))
 def test_romano_wolf_is_the_procedure_written_with_loops(seed: int, searches: int, count: int) -> None:
     rng = np.random.default_rng(seed)

@@ -27,7 +27,7 @@ def test_summary_of_too_little_is_nan_and_says_how_little() -> None:
     assert np.isnan(few.t_statistic)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 8), st.integers(20, 60))
 def test_standard_error_is_the_larger_of_hansen_hodrick_and_newey_west(seed: int, horizon: int, dates: int) -> None:
     daily = np.random.default_rng(seed).standard_normal(dates)

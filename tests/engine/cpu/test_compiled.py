@@ -65,7 +65,7 @@ def test_a_missing_signal_is_told_and_the_others_are_not_touched():
     np.testing.assert_array_equal(np.delete(covariance[0], 2), np.delete(whole[0], 2))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 3))
 def test_dates_lie_below_each_other(seed, stocks, dates):
     rng = np.random.default_rng(seed)

@@ -113,7 +113,7 @@ def balanced_law(groups, sizes, watchlist):
     return law
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     seed=st.integers(0, 2**32 - 1),
     watchlist=st.integers(1, 16),
