@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import socket
 import subprocess
@@ -73,6 +74,14 @@ def _up(url: str) -> bool:
         return False
 
 
+VIEW = {
+    "type": "object",
+    "properties": {"view": {"enum": ["buy", "sell"]}, "days": {"enum": [1, 5, 20]}},
+    "required": ["view", "days"],
+    "additionalProperties": False,
+}
+
+
 def asked(model: Any, prompts: list[Prompt], form: Form) -> list[Answer]:
     digest = identity_digest(model.identity())
     return model.answer([Question(digest, prompt, form) for prompt in prompts])
@@ -82,6 +91,7 @@ def probabilities(answers: list[Answer]) -> np.ndarray:
     return np.array([answer.probability for answer in answers], np.float32)
 
 
+@pytest.mark.filterwarnings("ignore:max_rollback_tokens is deprecated:DeprecationWarning")
 def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from massjax.models.in_process import VLLM
     from massjax.models.remote import Server
@@ -89,11 +99,11 @@ def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tm
     words = ("strong uptrend", "flat", "strong downtrend", "unknown", "calm", "wild")
     prompts = [Prompt("You rate stocks.", f"Momentum: {a}. Risk: {b}. Rate it from 1 to 5.") for a in words for b in words]
     settings = ModelSettings(model=str(model), dtype="float32", max_model_len=512)
-    five, eight = Rate(("1", "2", "3", "4", "5"), "Rating: "), Write(8)
+    five, eight, shaped = Rate(("1", "2", "3", "4", "5"), "Rating: "), Write(8), Write(40, schema=json.dumps(VIEW))
     offline = VLLM(settings)
     try:
         expected = asked(offline, prompts, five)
-        (text,) = asked(offline, prompts[:1], eight)
+        (text,), (document,) = asked(offline, prompts[:1], eight), asked(offline, prompts[:1], shaped)
     finally:
         offline.close()
     with served(model, tmp_path / "server.log") as url:
@@ -109,6 +119,7 @@ def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tm
             assert [row for row, found in enumerate(answers) if found.failure is not None] == [len(prompts)]
             assert answering.identity()["served_model"] == "small"
             assert asked(answering, prompts[:1], eight)[0].text == text.text
+            assert asked(answering, prompts[:1], shaped)[0].text == document.text
             assert min(found.prompt_tokens for found in answers[:-1]) > 20
         finally:
             answering.close()
@@ -116,12 +127,14 @@ def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tm
         answering = Server(ModelSettings.model_validate(chat))
         try:
             by_chat = asked(answering, prompts[:4], Rate(five.choices))
+            documents = [json.loads(str(found.text)) for found in (document, *asked(answering, prompts[:2], shaped))]
         finally:
             answering.close()
     score, reference = (expected_score(calibrated(probabilities(found), None)) for found in (answers[:-1], expected))
     np.testing.assert_allclose(score, reference, atol=1e-3)
     np.testing.assert_allclose([found.mass for found in answers[:-1]], [found.mass for found in expected], atol=2e-3)
     assert reference.std() > 0
+    assert all(found.keys() == {"view", "days"} and found["view"] in ("buy", "sell") for found in documents)
     assert np.isfinite(probabilities(by_chat)).all()
     assert all(chatted.mass < found.mass for chatted, found in zip(by_chat, answers, strict=False))
     assert KEY not in (tmp_path / "server.log").read_text()
