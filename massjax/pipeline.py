@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from massjax.agents import knowledge_cutoff_warnings
 from massjax.agents.archetype import Archetype
@@ -207,7 +207,9 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         search.check_memory(len(archetypes), panel.dates.size, free)
     check_any_score(scores, names)
 
-    def walk(search: ListedSearch, scores: Float[np.ndarray, "K N T"], tell: Callable[[int, int], None] | None = None) -> Candidate:
+    def walk(
+        search: ListedSearch, stocks: Int[np.ndarray, " N"] | None = None, tell: Callable[[int, int], None] | None = None
+    ) -> Candidate:
         return search.walk(
             scores,
             panel.member,
@@ -217,13 +219,14 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             seed=config.seed,
             dates=panel.dates,
             daily_returns=returns,
+            stocks=stocks,
             progress=tell,
         )
 
     candidates = []
     for search in searches:
         with times.stage(f"searching walk-forward: {search.name}") as tell:
-            candidates.append(walk(search, scores, tell))
+            candidates.append(walk(search, tell=tell))
     evaluated = evaluated_dates(candidates, first, panel.dates.size)
     if not evaluated.any():
         raise nothing_evaluated(scores, names, panel.warnings)
@@ -245,7 +248,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         )
         compared = controls(data, fake=fake)
         if PERMUTED in settings.controls:
-            compared += on_permuted_scores(searches, walk, scores, config.seed)
+            compared += on_permuted_scores(searches, walk, len(panel.stocks), config.seed)
         if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*candidates, *compared) if found.fitness is not None):
             raise nothing_evaluated(scores, names, panel.warnings)
         benchmark = portfolio_of(data, np.where(panel.member, 0.0, np.nan), None, everyone=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-
 import numpy as np
 from jaxtyping import Float32
 
 from massjax.errors import ConfigError
+from massjax.mapped import mapped_array
 from massjax.row_words import counted
 
 COPIES = 2
@@ -54,31 +52,29 @@ def check_memory(archetypes: int, stocks: int, dates: int, free: int | None) -> 
         )
 
 
-def score_array(dates: int, archetypes: int, stocks: int, free: int | None, *, windows: bool) -> Float32[np.ndarray, "T K N"]:
+def score_array(
+    dates: int, archetypes: int, stocks: int, free: int | None, *, windows: bool, held: int = 0
+) -> Float32[np.ndarray, "T K N"]:
     """Room for the scores of a run: in memory, or where that is too small, and `windows` of them are read alone, in a file mapped into it.
 
     The file has no name and vanishes with the array; it is in the folder for temporary files (TMPDIR).
 
+    Args:
+        dates, archetypes, stocks: how many there are.
+        free: bytes of memory; None sets no limit.
+        windows: whether a file will do.
+        held: bytes that a search holds beside scores in memory, for which a file is taken too.
+
     Raises:
         ConfigError: the scores fit neither into memory nor, where they may, into that folder.
     """
-    shape, mapped = (dates, archetypes, stocks), False
-    if windows and free is not None and needed_memory(archetypes, stocks, dates) > free:
+    shape = dates, archetypes, stocks
+    needed = max(needed_memory(archetypes, stocks, dates), needed_memory(0, stocks, dates) + FLOAT * archetypes * stocks * dates + held)
+    if windows and free is not None and needed > free:
         check_memory(0, stocks, dates, free)
-        mapped = True
-    if not mapped:
-        check_memory(archetypes, stocks, dates, free)
-        return np.empty(shape, np.float32)
-    size = FLOAT * dates * archetypes * stocks
-    try:
-        with tempfile.TemporaryFile() as file:
-            os.posix_fallocate(file.fileno(), 0, size)
-            return np.memmap(file, np.float32, "r+", shape=shape)
-    except OSError as error:
-        raise ConfigError(
-            f"the scores take {_gigabytes(size)}, more than memory has, and {tempfile.tempdir or 'the folder for temporary files'} has no "
-            f"room for such a file ({error.strerror}); set TMPDIR to a folder that has"
-        ) from None
+        return mapped_array(shape, np.float32)
+    check_memory(archetypes, stocks, dates, free)
+    return np.empty(shape, np.float32)
 
 
 def _gigabytes(count: int) -> str:

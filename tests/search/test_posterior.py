@@ -121,7 +121,7 @@ def test_daily_statistics_are_products_of_unit_ranks():
     scores, returns = world()
     scores[1, 3:6, 7], scores[2, :, 9], returns[2, 11] = np.nan, 0.5, np.nan
     ready = prepare(jnp.asarray(scores), jnp.ones(returns.shape, bool), lags=2)
-    daily = daily_statistics(ready, rank_returns(ready, jnp.asarray(returns)), GAP, HORIZON)
+    daily = daily_statistics(ready, rank_returns(jnp.asarray(returns), jnp.asarray(ready.member)), GAP, HORIZON)
     ranks = np.stack([slow.unit_ranks(scores[..., t]) for t in range(DATES)])
     returned = slow.unit_ranks(returns.T)
     np.testing.assert_allclose(daily.same, np.einsum("tkn,tn->tk", ranks, returned), atol=1e-6)
