@@ -25,6 +25,7 @@ from massjax.config import RunConfig
 from massjax.errors import ConfigError
 from massjax.evaluate.settings import check_feature_signs, check_horizon
 from massjax.machine import free_memory, this_machine, usable_cores
+from massjax.mapped import is_mapped
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
 from massjax.market.returns import close_to_close
@@ -200,11 +201,13 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     if LIGHTGBM in settings.controls:
         lightgbm_package()
     with times.stage("reading the scores"):
-        gathered = gather_scores(inputs, windows=all(search.reads_windows(settings) for search in searches))
+        whole = [f"search.{search.place}, {search.method}," for search in searches if not search.reads_windows(settings)]
+        held = max((search.held_with_scores(len(archetypes), *panel.member.shape) for search in searches), default=0)
+        gathered = gather_scores(inputs, windows=not whole, whole=whole, held=held)
         scores, store = gathered.scores, gathered.source
         fake = made_by_fake(store)
     for search in searches:
-        search.check_memory(len(archetypes), panel.dates.size, free)
+        search.check_memory(len(archetypes), panel.dates.size, free, stocks=len(panel.stocks), mapped=is_mapped(scores))
     check_any_score(scores, names)
 
     def walk(

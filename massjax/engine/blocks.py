@@ -36,6 +36,11 @@ class MovedStocks:
         """Archetypes, stocks and dates, as of an array of scores."""
         return self.scores.shape
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the numbers."""
+        return self.scores.dtype
+
 
 AnyScores: TypeAlias = Float[np.ndarray, "K N T"] | MovedStocks
 """Scores of a whole history on the host."""
@@ -51,6 +56,10 @@ class _MovedByDate:
     def shape(self) -> tuple[int, ...]:
         archetypes, stocks, dates = self.moved.shape
         return dates, archetypes, stocks
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.moved.dtype
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -17,7 +17,7 @@ from massjax.engine.inputs import check_alpha, check_inputs
 from massjax.errors import ConfigError, LeakageError, error_context
 from massjax.evaluate.candidates import Candidate
 from massjax.evaluate.found import find_weights, on_host
-from massjax.evaluate.memory import check_memory
+from massjax.evaluate.memory import check_estimator, check_memory
 from massjax.evaluate.refitted import refitted
 from massjax.evaluate.result import (
     BENCHMARK,
@@ -85,15 +85,28 @@ class ListedSearch:
         lookback = settings.lookback if self.search.lookback is None else self.search.lookback
         return lookback != "auto"
 
-    def check_memory(self, archetypes: int, dates: int, free: FreeMemory) -> None:
-        """Refuse more chains than fit into what is free.
+    def held_with_scores(self, archetypes: int, stocks: int, dates: int) -> int:
+        """Bytes that an estimator holds beside scores in memory; what the chains of a search take does not hang on where scores lie."""
+        return sum(self.search.held_bytes(archetypes, stocks, dates)) if isinstance(self.search, Estimator) else 0
+
+    def check_memory(self, archetypes: int, dates: int, free: FreeMemory, *, stocks: int = 0, mapped: bool = False) -> None:
+        """Refuse more chains than fit into what is free, and an estimator that holds more.
+
+        Args:
+            archetypes: K.
+            dates: T.
+            free: before the scores were read.
+            stocks: N.
+            mapped: whether the scores lie in a file.
 
         Raises:
             ConfigError: naming the search, and the number of chains that fits.
         """
-        if isinstance(self.search, Search):
-            with self._error_context():
+        with self._error_context():
+            if isinstance(self.search, Search):
                 check_memory(self.search, archetypes, dates, free)
+            elif isinstance(self.search, Estimator):
+                check_estimator(self.search, archetypes, stocks, dates, free, mapped=mapped)
 
     def walk(
         self,

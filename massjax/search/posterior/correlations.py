@@ -12,7 +12,6 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Int16
 
-from massjax.engine.blocks import map_on_devices
 from massjax.search.posterior.epochs import epoch_starts
 
 MEMORY = 125.0
@@ -100,21 +99,16 @@ def correlations_by_block(
         lags: dates over which autocorrelations are estimated.
     """
     dates, archetypes = scale.shape
-    starts, found = epoch_starts(dates).tolist(), list[Any]()
-    sums, together = _nothing(archetypes, lags), 0
-    for rows, spread in spreads:
-        together = together or len(spread)
-        if len(found) == len(starts):
-            continue
+    starts, found, sums, together = epoch_starts(dates).tolist(), list[Any](), _nothing(archetypes, lags), 0
+    spread = np.zeros((dates, archetypes), np.float32)
+    for rows, some in spreads:
+        together, spread[rows] = together or len(some), some
         first = max(0, min(rows.start - lags, dates - together - lags))
         near = slice(first, first + together + lags)
-        places = np.minimum(np.arange(rows.start, rows.start + together), dates - 1)
-        kept = spread[np.minimum(np.arange(together), len(spread) - 1)], np.asarray(stocks[places], np.int32)
-        block = _of_block((np.int32(places - first), np.int32(places), *kept), np.asarray(ranks[near]), scale[near], lags=lags)
-        done = rows.start
+        done, block = rows.start, (spread[near], np.asarray(stocks[near], np.int32), np.asarray(ranks[near]), scale[near])
         while len(found) < len(starts) and done < rows.stop:
             stop = min(starts[len(found)] + 1, rows.stop)
-            sums = _add_dates(sums, block, np.int32(done - rows.start), np.int32(stop - rows.start))
+            sums = _add_dates(sums, np.int32(done), np.int32(stop), np.int32(first), *block, lags=lags)
             done = stop
             if done == starts[len(found)] + 1:
                 found.append(_known_now(sums))
@@ -122,19 +116,24 @@ def correlations_by_block(
 
 
 @partial(jax.jit, static_argnames="lags")
-def _of_block(dates: tuple[Array, ...], ranks: Int16[Array, "S K N"], scale: Float[Array, "S K"], *, lags: int) -> _Date:
-    """What each of some dates adds, a share of them on each device."""
+def _add_dates(
+    sums: _Sums,
+    start: Int[Array, ""],
+    stop: Int[Array, ""],
+    first: Int[Array, ""],
+    spread: Float[Array, "S K"],
+    stocks: Int[Array, " S"],
+    ranks: Int16[Array, "S K N"],
+    scale: Float[Array, "S K"],
+    lags: int,
+) -> _Sums:
+    """The sums with the dates [start, stop) added, in their order, from arrays whose first date has the index `first`."""
 
-    def one(date: tuple[Array, Array, Array, Array], ranks: Array, scale: Array) -> _Date:
-        return _of_date(*date, ranks, scale, lags)
+    def add(date: Array, sums: _Sums) -> _Sums:
+        place = date - first
+        return _added(sums, _of_date(place, date, spread[place], stocks[place], ranks, scale, lags))
 
-    return map_on_devices(one, dates, ranks, scale)
-
-
-@jax.jit
-def _add_dates(sums: _Sums, dates: _Date, start: Int[Array, ""], stop: Int[Array, ""]) -> _Sums:
-    """The sums with some dates of a block added, in their order."""
-    return lax.fori_loop(start, stop, lambda place, sums: _added(sums, _Date(*(values[place] for values in dates))), sums)
+    return lax.fori_loop(start, stop, add, sums)
 
 
 def _of_date(
