@@ -108,14 +108,14 @@ def correlations_by_block(
         done, block = rows.start, (spread[near], np.asarray(stocks[near], np.int32), np.asarray(ranks[near]), scale[near])
         while len(found) < len(starts) and done < rows.stop:
             stop = min(starts[len(found)] + 1, rows.stop)
-            sums = _add_dates(sums, np.int32(done), np.int32(stop), np.int32(first), *block, lags=lags)
+            ends = stop == starts[len(found)] + 1
+            sums, known = _add_dates(sums, np.int32(done), np.int32(stop), np.int32(first), *block, lags=lags, ends=ends)
+            found += [known] * ends
             done = stop
-            if done == starts[len(found)] + 1:
-                found.append(_known_now(sums))
     return Correlations(*_epochs(dates), *(jnp.stack(values) for values in zip(*found, strict=True)))
 
 
-@partial(jax.jit, static_argnames="lags")
+@partial(jax.jit, static_argnames=("lags", "ends"))
 def _add_dates(
     sums: _Sums,
     start: Int[Array, ""],
@@ -126,14 +126,19 @@ def _add_dates(
     ranks: Int16[Array, "S K N"],
     scale: Float[Array, "S K"],
     lags: int,
-) -> _Sums:
-    """The sums with the dates [start, stop) added, in their order, from arrays whose first date has the index `first`."""
+    ends: bool,
+) -> tuple[_Sums, tuple[Array, ...] | None]:
+    """The sums with the dates [start, stop) added, in their order, and what they say where the last of these `ends` an epoch's past.
+
+    The arrays begin with the date of index `first`. Both are one program: apart from the loop XLA would divide by other means.
+    """
 
     def add(date: Array, sums: _Sums) -> _Sums:
         place = date - first
         return _added(sums, _of_date(place, date, spread[place], stocks[place], ranks, scale, lags))
 
-    return lax.fori_loop(start, stop, add, sums)
+    sums = lax.fori_loop(start, stop, add, sums)
+    return sums, _known(sums) if ends else None
 
 
 def _of_date(
@@ -187,9 +192,6 @@ def _known(sums: _Sums) -> tuple[Array, ...]:
     floor = SMALLEST_EIGENVALUE * jnp.maximum(values[-1], 1e-3)
     deviation = jnp.sqrt(sums.variance / jnp.maximum(sums.live, 1e-6))
     return matrix, jnp.maximum(values, floor), vectors, lagged, deviation
-
-
-_known_now = jax.jit(_known)
 
 
 def _epochs(dates: int) -> tuple[Int[Array, " E"], Int[Array, " E"]]:
