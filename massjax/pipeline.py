@@ -202,8 +202,8 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         lightgbm_package()
     with times.stage("reading the scores"):
         whole = [f"search.{search.place}, {search.method}," for search in searches if not search.reads_windows(settings)]
-        held = max((search.held_with_scores(len(archetypes), *panel.member.shape) for search in searches), default=0)
-        gathered = gather_scores(inputs, windows=not whole, whole=whole, held=held)
+        held_beside = max((search.held_with_scores(len(archetypes), *panel.member.shape) for search in searches), default=0)
+        gathered = gather_scores(inputs, windows=not whole, whole=whole, held=held_beside)
         scores, store = gathered.scores, gathered.source
         fake = made_by_fake(store)
     for search in searches:
