@@ -146,7 +146,7 @@ def prepare_estimator(
     key: Key[Array, ""],
 ) -> Any:
     """What an estimator makes of the scores alone: compiled, unless it reads them by blocks."""
-    given = {"alpha": alpha, "signal": signal, "missing": missing, "key": key}
+    given = {"alpha": jnp.asarray(alpha, jnp.float32), "signal": signal, "missing": missing, "key": key}
     if method.by_blocks:
         prepare: Any = method.prepare
         return prepare(scores, member, timing, **given, room=room_beside(scores.scores if isinstance(scores, MovedStocks) else scores))
