@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from massjax.agents import knowledge_cutoff_warnings
 from massjax.agents.archetype import Archetype
@@ -25,6 +25,7 @@ from massjax.config import RunConfig
 from massjax.errors import ConfigError
 from massjax.evaluate.settings import check_feature_signs, check_horizon
 from massjax.machine import free_memory, this_machine, usable_cores
+from massjax.mapped import is_mapped
 from massjax.market import Panel
 from massjax.market.fills import ends_of_prices, fillable, judged_returns, last_prices, priced
 from massjax.market.returns import close_to_close
@@ -200,14 +201,18 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     if LIGHTGBM in settings.controls:
         lightgbm_package()
     with times.stage("reading the scores"):
-        gathered = gather_scores(inputs, windows=all(search.reads_windows(settings) for search in searches))
+        whole = [f"search.{search.place}, {search.method}," for search in searches if not search.reads_windows(settings)]
+        held_beside = max((search.held_with_scores(len(archetypes), *panel.member.shape) for search in searches), default=0)
+        gathered = gather_scores(inputs, windows=not whole, whole=whole, held=held_beside)
         scores, store = gathered.scores, gathered.source
         fake = made_by_fake(store)
     for search in searches:
-        search.check_memory(len(archetypes), panel.dates.size, free)
+        search.check_memory(len(archetypes), panel.dates.size, free, stocks=len(panel.stocks), mapped=is_mapped(scores))
     check_any_score(scores, names)
 
-    def walk(search: ListedSearch, scores: Float[np.ndarray, "K N T"], tell: Callable[[int, int], None] | None = None) -> Candidate:
+    def walk(
+        search: ListedSearch, stocks: Int[np.ndarray, " N"] | None = None, tell: Callable[[int, int], None] | None = None
+    ) -> Candidate:
         return search.walk(
             scores,
             panel.member,
@@ -217,13 +222,14 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             seed=config.seed,
             dates=panel.dates,
             daily_returns=returns,
+            stocks=stocks,
             progress=tell,
         )
 
     candidates = []
     for search in searches:
         with times.stage(f"searching walk-forward: {search.name}") as tell:
-            candidates.append(walk(search, scores, tell))
+            candidates.append(walk(search, tell=tell))
     evaluated = evaluated_dates(candidates, first, panel.dates.size)
     if not evaluated.any():
         raise nothing_evaluated(scores, names, panel.warnings)
@@ -245,7 +251,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         )
         compared = controls(data, fake=fake)
         if PERMUTED in settings.controls:
-            compared += on_permuted_scores(searches, walk, scores, config.seed)
+            compared += on_permuted_scores(searches, walk, len(panel.stocks), config.seed)
         if not any(np.isfinite(found.fitness[evaluated]).any() for found in (*candidates, *compared) if found.fitness is not None):
             raise nothing_evaluated(scores, names, panel.warnings)
         benchmark = portfolio_of(data, np.where(panel.member, 0.0, np.nan), None, everyone=True)

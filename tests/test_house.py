@@ -10,7 +10,7 @@ from graphlib import TopologicalSorter
 from tests.conftest import ROOT
 
 GROUND = {
-    *("average_ranks", "errors", "flags", "labels", "lookalikes", "machine"),
+    *("average_ranks", "errors", "flags", "labels", "lookalikes", "machine", "mapped"),
     *("progress", "row_words", "settings", "stopping", "terminal", "timing", "user_files", "version"),
 }
 """What every room stands on; of these only one another is imported."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -63,10 +63,10 @@ def spread_candidates(function: Callable[..., Float[Array, "P ..."]], weights: F
     return jax.shard_map(function, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False)(padded, *data)[: len(weights)]
 
 
-def spread_items(function: Callable[..., Tree], items: Array, *data: object) -> Tree:
+def spread_items(function: Callable[..., Tree], items: Any, *data: object) -> Tree:
     """`function(items, *data)`, a share of the items on each device; each leaf of the result has the items as its leading axis.
 
-    The number of items must be a multiple of `device_count()`.
+    The items are an array, or a tree of arrays with them along the first axis; their number must be a multiple of `device_count()`.
     """
     if device_count() == 1:
         return function(items, *data)

@@ -9,16 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from massjax.engine.blocks import BLOCK_CELLS, AnyScores, by_date
 from massjax.engine.evaluation import window_rank_ic
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.windows import prepare_window
 
-BLOCK_CELLS = 4_000_000
-"""Archetypes times stocks times dates prepared together at most; the preparation holds some ten numbers for each."""
-
 
 def history_rank_ic(
-    scores: Float[ArrayLike, "K N T"],
+    scores: AnyScores,
     member: Bool[ArrayLike, "N T"],
     forward_returns: Float[ArrayLike, "N T"],
     weights: Float[ArrayLike, "P K"],
@@ -38,15 +36,15 @@ def history_rank_ic(
         signal: which signal ranks the stocks.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
     """
-    archetypes, stocks, dates = np.shape(scores)
+    archetypes, stocks, dates = scores.shape
     together = min(max(1, BLOCK_CELLS // max(archetypes * stocks, 1)), dates)
     found = np.empty((np.shape(weights)[0], dates), np.float32)
-    history = [np.asarray(values) for values in (scores, member, forward_returns)]
+    history, known = by_date(scores), [np.asarray(values) for values in (member, forward_returns)]
     candidates, share = np.asarray(weights, np.float32), np.asarray(alpha, np.float32)
     for start in range(0, dates, together):
         rows = np.minimum(np.arange(start, start + together), dates - 1)
-        block = [values[..., rows] for values in history]
-        found[:, rows] = _block_rank_ic(block[0], block[1], block[2], candidates, share, signal, missing)
+        block = np.moveaxis(history[rows], 0, 2), *(values[..., rows] for values in known)
+        found[:, rows] = _block_rank_ic(*block, candidates, share, signal, missing)
     return found
 
 

@@ -210,10 +210,11 @@ def _floats(what: str, values: Any, axes: int, names: str, largest: float = np.i
     _check_real(what, array.dtype, names)
     array = as_float32(array)
     if not isinstance(array, jax.core.Tracer):
-        known = np.abs(np.asarray(array))
-        if known.size and np.fmax.reduce(known, axis=None) >= largest:
-            place = [int(i) for i in np.argwhere(known >= largest)[0]]
-            found = "infinite" if np.isinf(known[tuple(place)]) else f"{known[tuple(place)]:g} in size, more than {largest:g}"
+        known = np.asarray(array)
+        if known.size and max(np.fmax.reduce(known, axis=None), -np.fmin.reduce(known, axis=None)) >= largest:
+            place = [int(i) for i in np.argwhere(np.abs(known) >= largest)[0]]
+            size = abs(float(known[tuple(place)]))
+            found = "infinite" if np.isinf(size) else f"{size:g} in size, more than {largest:g}"
             raise DataError(f"{what}{place} is {found}; expected finite numbers [{names}], NaN where missing")
     return array
 

@@ -12,11 +12,13 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from massjax.engine.blocks import AnyScores, MovedStocks, by_date, map_items, together_of
 from massjax.engine.devices import device_count, spread_items
 from massjax.engine.history import history_rank_ic
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.windows import Window, cut_window, prepare_window, with_products
 from massjax.errors import ConfigError
+from massjax.mapped import room_beside
 from massjax.row_words import counted
 from massjax.search.base import Estimator, Method, Search
 from massjax.search.loop import run_search
@@ -70,13 +72,15 @@ def find_weights(
     missing: Missing,
     warm_start: bool = False,
     daily_returns: Float[Array, "N T"] | None = None,
+    stocks: Int[np.ndarray, " N"] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Found:
     """Find weights on each date with what is known on it, and move them to the date they apply on.
 
     Args:
         history: float32 scores, membership and forward returns over `timing.horizon`, on the host. A search moves the dates of a few
-            windows at once to the devices, so that scores may be a file mapped into memory; an estimator has all of them.
+            windows at once to the devices, and an estimator that reads them by blocks those of a block, so that scores may be a file
+            mapped into memory; other estimators have all of them on the device.
         method: a search or an estimator.
         timing: of the walk; its look-back is the method's.
         key: each date draws from its own.
@@ -85,10 +89,12 @@ def find_weights(
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         warm_start: start the first chain of each search from the weights last found before.
         daily_returns: from close to close, for estimators that use them.
+        stocks: the stock whose scores each stock gets, for an estimator; None = its own.
         progress: called as `progress(done, total)` with numbers of dates.
     """
     if isinstance(method, Estimator):
-        return _estimate(history, method, timing, key, alpha, signal, missing, daily_returns, progress)
+        scores = history[0] if stocks is None else MovedStocks(history[0], stocks)
+        return _estimate(scores, history[1], history[2], method, timing, key, alpha, signal, missing, daily_returns, progress)
     assert isinstance(method, Search)
     found = _search_dates(history, method, timing, key, alpha, signal, missing, warm_start, progress)
     check_searched(method, found.weights, found.fitness, found.defined, timing.first_search)
@@ -96,7 +102,9 @@ def find_weights(
 
 
 def _estimate(
-    history: History,
+    scores: AnyScores,
+    member: Bool[np.ndarray, "N T"],
+    returns: Float[np.ndarray, "N T"],
     method: Estimator,
     timing: Timing,
     key: Key[Array, ""],
@@ -106,47 +114,78 @@ def _estimate(
     daily_returns: Float[Array, "N T"] | None,
     progress: Callable[[int, int], None] | None,
 ) -> Found:
-    scores, member, returns = jax.device_put(history)
-    archetypes, _, total = scores.shape
+    archetypes, stocks, total = scores.shape
     prepared = prepare_estimator(method, scores, member, timing, alpha, signal, missing, key)
     on_date = check_estimated(method, estimated_weights(method, prepared, returns, timing, daily_returns), total, archetypes)
+    del prepared
     weights = np.full((total, archetypes), 1.0 / archetypes, np.float32)
     weights[timing.first_applied :] = on_date[timing.first_search : total - timing.delay]
     start, end, full = timing.windows_of_applied(total)
-    known = np.concatenate([[0], np.cumsum(np.asarray(_comparable(scores, member, returns)))])
+    comparable = map_items(_comparable, (by_date(scores), member.T, returns.T), together=together_of(archetypes * stocks, total))
+    known = np.concatenate([[0], np.cumsum(comparable)])
     searched = full & (known[end] > known[start])
-    fitness = in_sample_fitness(history, weights, searched, timing, alpha=alpha, signal=signal, missing=missing)
+    fitness = in_sample_fitness((scores, member, returns), weights, searched, timing, alpha=alpha, signal=signal, missing=missing)
     if progress is not None:
         progress(total - timing.first_search, total - timing.first_search)
     return Found(weights, fitness, np.full((total, 0), np.nan, np.float32), searched)
 
 
-@jax.jit
-def _comparable(scores: Float[Array, "K N T"], member: Bool[Array, "N T"], forward_returns: Float[Array, "N T"]) -> Bool[Array, " T"]:
-    """Dates on which at least two members have a score and a return."""
-    return (jnp.isfinite(forward_returns) & member & jnp.isfinite(scores).any(axis=0)).sum(axis=0) > 1
+def _comparable(scores: Float[Array, "K N"], member: Bool[Array, " N"], forward_returns: Float[Array, " N"]) -> Bool[Array, ""]:
+    """Whether at least two members have a score and a return on a date."""
+    return (jnp.isfinite(forward_returns) & member & jnp.isfinite(scores).any(axis=0)).sum() > 1
+
+
+def prepare_estimator(
+    method: Estimator,
+    scores: AnyScores,
+    member: Bool[np.ndarray, "N T"],
+    timing: Timing,
+    alpha: Float[Any, ""],
+    signal: SignalName,
+    missing: Missing,
+    key: Key[Array, ""],
+) -> Any:
+    """What an estimator makes of the scores alone: compiled, unless it reads them by blocks."""
+    given = {"alpha": jnp.asarray(alpha, jnp.float32), "signal": signal, "missing": missing, "key": key}
+    if method.by_blocks:
+        prepare: Any = method.prepare
+        return prepare(scores, member, timing, **given, room=room_beside(scores.scores if isinstance(scores, MovedStocks) else scores))
+    whole = scores.scores[:, scores.stocks] if isinstance(scores, MovedStocks) else scores
+    return _prepared(method, *jax.device_put((whole, member)), timing, **given)
 
 
 @partial(jax.jit, static_argnames=("method", "timing", "signal", "missing"))
-def prepare_estimator(
+def _prepared(
     method: Estimator,
     scores: Float[Array, "K N T"],
     member: Bool[Array, "N T"],
     timing: Timing,
+    *,
     alpha: Float[Array, ""],
     signal: SignalName,
     missing: Missing,
     key: Key[Array, ""],
 ) -> Any:
-    """What an estimator makes of the scores alone, compiled."""
     return method.prepare(scores, member, timing, alpha=alpha, signal=signal, missing=missing, key=key)
 
 
-@partial(jax.jit, static_argnames=("method", "timing"))
 def estimated_weights(
+    method: Estimator,
+    prepared: Any,
+    forward_returns: Float[np.ndarray, "N T"],
+    timing: Timing,
+    daily_returns: Float[Any, "N T"] | None,
+) -> Float[Any, "T K"]:
+    """The weights that an estimator finds on each date: compiled, unless it reads scores by blocks."""
+    if method.by_blocks:
+        return method.weights(prepared, forward_returns, timing, daily_returns)
+    return _weights(method, prepared, jax.device_put(forward_returns), timing, daily_returns)
+
+
+@partial(jax.jit, static_argnames=("method", "timing"))
+def _weights(
     method: Estimator, prepared: Any, forward_returns: Float[Array, "N T"], timing: Timing, daily_returns: Float[Array, "N T"] | None
 ) -> Float[Array, "T K"]:
-    """The weights that an estimator finds on each date, compiled."""
     return method.weights(prepared, forward_returns, timing, daily_returns)
 
 
@@ -206,7 +245,7 @@ def _check_distributions(name: str, found: Float[np.ndarray, "S K"], indices: In
 
 
 def in_sample_fitness(
-    history: History,
+    history: tuple[AnyScores, Bool[np.ndarray, "N T"], Float[np.ndarray, "N T"]],
     weights: Float[np.ndarray, "T K"],
     searched: Bool[np.ndarray, " T"],
     timing: Timing,

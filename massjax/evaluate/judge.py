@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from massjax.average_ranks import column_blocks
 from massjax.engine import aggregate
+from massjax.engine.blocks import BLOCK_CELLS, AnyScores, by_date
 from massjax.engine.devices import device_count, spread_items
-from massjax.engine.history import BLOCK_CELLS
 from massjax.engine.inputs import SIGNALS, Missing
 from massjax.statistics.cross_sections import Ranked, cross_sections, plain_correlations, rank_correlations, rank_members
 
@@ -58,7 +58,7 @@ def judge_weights(
 
 
 def judged_signals(
-    scores: Float[np.ndarray, "K N T"],
+    scores: AnyScores,
     member: Bool[np.ndarray, "N T"],
     weights: Float[np.ndarray, "T K"],
     *,
@@ -76,12 +76,12 @@ def judged_signals(
     """
     archetypes, stocks, dates = scores.shape
     signals: dict[str, np.ndarray] = {name: np.empty((stocks, dates), np.float32) for name in SIGNALS}
-    devices, by_date = device_count(), np.moveaxis(scores, 2, 0)
+    devices, history = device_count(), by_date(scores)
     together = devices * max(1, min(-(-dates // devices), BLOCK_CELLS // max(archetypes * stocks, 1) // devices))
     for start in range(0, dates, together):
         rows = np.minimum(np.arange(start, start + together), dates - 1)
         block = (
-            jax.device_put(np.asarray(by_date[rows], np.float32)),
+            jax.device_put(np.asarray(history[rows], np.float32)),
             jax.device_put(member.T[rows]),
             jax.device_put(np.asarray(weights[rows], np.float32)),
         )

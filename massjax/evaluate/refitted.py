@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from massjax.engine.pairs import equal_stocks
 from massjax.engine.ranks import rank_returns
 from massjax.engine.signals import prepare_opinions
 from massjax.engine.windows import Window, kept_products
+from massjax.evaluate.draws import Draws
 from massjax.evaluate.found import estimated_weights, prepare_estimator, window_length
 from massjax.evaluate.procedures import Repeated, in_sample_rank_ic, row_means
 from massjax.evaluate.repeated import Repetitions, weights_rank_ic
@@ -65,36 +66,61 @@ def refitted(
 
 def _estimated(repetitions: Repetitions, method: Estimator, timing: Timing, key: Key[Array, ""]) -> Float[np.ndarray, "R D K"]:
     """The weights that apply on the dates of the repetitions, under each draw."""
-    (prepared,), returns, daily = _ready(repetitions, method, timing, [key])
-    found_on = np.maximum(repetitions.dates - timing.delay, 0)
-    draws, devices = repetitions.draws, device_count()
-    archetypes, _, dates = repetitions.scores.shape
+    prepared, found_on = _ready(repetitions, method, timing, key), np.maximum(repetitions.dates - timing.delay, 0)
+    draws, devices, (archetypes, stocks, dates) = repetitions.draws, device_count(), repetitions.scores.shape
+    returns, daily = _returns(repetitions)
+    if method.by_blocks:
+        together = min(method.draws_together(archetypes, stocks, dates), -(-len(draws) // devices) * devices)
+        return np.concatenate(
+            [
+                np.asarray(method.weights_of_draws(prepared, *_drawn(draws, rows, returns, daily, timing)))[:, found_on]
+                for rows in _groups(len(draws), together)
+            ]
+        )[: len(draws)]
+    returns, daily = jax.device_put((returns, daily))
     together = devices * max(1, min(MOST_TOGETHER, TOGETHER_NUMBERS // archetypes // dates))
     parts = []
-    for start in range(0, len(draws), together):
-        rows = np.minimum(np.arange(start, start + together), len(draws) - 1)
+    for rows in _groups(len(draws), together):
         found = _estimate_draws(method, prepared, returns, daily, draws.columns[rows], draws.stocks[rows], found_on, timing)
         parts.append(np.asarray(found))
     return np.concatenate(parts)[: len(draws)]
 
 
+def _groups(draws: int, together: int) -> Iterator[Int[np.ndarray, " G"]]:
+    """Successive draws, as many at a time; the last is repeated."""
+    return (np.minimum(np.arange(start, start + together), draws - 1) for start in range(0, draws, together))
+
+
+def _drawn(
+    draws: Draws, rows: Int[np.ndarray, " G"], returns: Float[np.ndarray, "N T"], daily: Float[np.ndarray, "N T"] | None, timing: Timing
+) -> tuple[Float[np.ndarray, "G N T"], Timing, Float[np.ndarray, "G N T"] | None]:
+    """What `weights_of_draws` is given for some draws."""
+    moved = [None if values is None else np.stack([draws.returns(values, row) for row in rows]) for values in (returns, daily)]
+    assert moved[0] is not None
+    return moved[0], timing, moved[1]
+
+
 def _further_seeds(repetitions: Repetitions, method: Estimator, timing: Timing, key: Key[Array, ""]) -> Float[np.ndarray, "S D K"]:
     """The weights that apply on the dates of the repetitions with the returns as they were, of seeds other than that of the run."""
-    keys = [jax.random.fold_in(key, seed) for seed in range(1, SEEDS)]
-    prepared, returns, daily = _ready(repetitions, method, timing, keys)
-    found_on = np.maximum(repetitions.dates - timing.delay, 0)
-    return np.stack([np.asarray(estimated_weights(method, ready, returns, timing, daily))[found_on] for ready in prepared])
+    found_on, (returns, daily) = np.maximum(repetitions.dates - timing.delay, 0), _returns(repetitions)
+
+    def of_seed(seed: int) -> Float[np.ndarray, "D K"]:
+        prepared = _ready(repetitions, method, timing, jax.random.fold_in(key, seed))
+        return np.asarray(estimated_weights(method, prepared, returns, timing, daily))[found_on]
+
+    return np.stack([of_seed(seed) for seed in range(1, SEEDS)])
 
 
-def _ready(
-    repetitions: Repetitions, method: Estimator, timing: Timing, keys: Sequence[Key[Array, ""]]
-) -> tuple[Iterator[Any], Float[Array, "N T"], Float[Array, "N T"] | None]:
-    """What the estimator makes of the scores with each key, one after the other, and the returns as they were."""
-    scores, member = jax.device_put((repetitions.scores.astype(np.float32), repetitions.member))
+def _ready(repetitions: Repetitions, method: Estimator, timing: Timing, key: Key[Array, ""]) -> Any:
+    """What the estimator makes of the scores."""
     given = check_alpha(repetitions.alpha), repetitions.fit_signal, repetitions.missing
-    returns = jax.device_put(repetitions.returns.astype(np.float32))
-    daily = None if repetitions.daily_returns is None else jax.device_put(repetitions.daily_returns.astype(np.float32))
-    return (prepare_estimator(method, scores, member, timing, *given, key) for key in keys), returns, daily
+    return prepare_estimator(method, np.asarray(repetitions.scores, np.float32), repetitions.member, timing, *given, key)
+
+
+def _returns(repetitions: Repetitions) -> tuple[Float[np.ndarray, "N T"], Float[np.ndarray, "N T"] | None]:
+    """Forward and daily returns as they were, in float32."""
+    daily = None if repetitions.daily_returns is None else repetitions.daily_returns.astype(np.float32)
+    return repetitions.returns.astype(np.float32), daily
 
 
 @partial(jax.jit, static_argnames=("method", "timing"))

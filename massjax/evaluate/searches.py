@@ -11,13 +11,13 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key, Shaped, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped, UInt32
 
 from massjax.engine.inputs import check_alpha, check_inputs
 from massjax.errors import ConfigError, LeakageError, error_context
 from massjax.evaluate.candidates import Candidate
 from massjax.evaluate.found import find_weights, on_host
-from massjax.evaluate.memory import check_memory
+from massjax.evaluate.memory import check_estimator, check_memory
 from massjax.evaluate.refitted import refitted
 from massjax.evaluate.result import (
     BENCHMARK,
@@ -33,7 +33,7 @@ from massjax.evaluate.result import (
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.machine import FreeMemory
 from massjax.row_words import counted
-from massjax.search import Method, Search, settings_from_mapping
+from massjax.search import Estimator, Method, Search, settings_from_mapping
 from massjax.statistics.circular_shifts import stock_permutations
 from massjax.timing import Timing
 
@@ -79,19 +79,34 @@ class ListedSearch:
         return {"method": self.method, **self.search.model_dump(mode="json")}
 
     def reads_windows(self, settings: EvaluateSettings) -> bool:
-        """Whether it reads no more of the scores at once than the dates of a few windows of a fixed length."""
+        """Whether it reads no more of the scores at once than a block of dates, or the dates of a few windows of a fixed length."""
+        if isinstance(self.search, Estimator):
+            return self.search.by_blocks
         lookback = settings.lookback if self.search.lookback is None else self.search.lookback
-        return isinstance(self.search, Search) and lookback != "auto"
+        return lookback != "auto"
 
-    def check_memory(self, archetypes: int, dates: int, free: FreeMemory) -> None:
-        """Refuse more chains than fit into what is free.
+    def held_with_scores(self, archetypes: int, stocks: int, dates: int) -> int:
+        """Bytes that an estimator holds beside scores in memory; what the chains of a search take does not hang on where scores lie."""
+        return sum(self.search.held_bytes(archetypes, stocks, dates)) if isinstance(self.search, Estimator) else 0
+
+    def check_memory(self, archetypes: int, dates: int, free: FreeMemory, *, stocks: int = 0, mapped: bool = False) -> None:
+        """Refuse more chains than fit into what is free, and an estimator that holds more.
+
+        Args:
+            archetypes: K.
+            dates: T.
+            free: before the scores were read.
+            stocks: N.
+            mapped: whether the scores lie in a file.
 
         Raises:
             ConfigError: naming the search, and the number of chains that fits.
         """
-        if isinstance(self.search, Search):
-            with self._error_context():
+        with self._error_context():
+            if isinstance(self.search, Search):
                 check_memory(self.search, archetypes, dates, free)
+            elif isinstance(self.search, Estimator):
+                check_estimator(self.search, archetypes, stocks, dates, free, mapped=mapped)
 
     def walk(
         self,
@@ -104,6 +119,7 @@ class ListedSearch:
         seed: int,
         dates: Shaped[np.ndarray, " T"],
         daily_returns: Float[np.ndarray, "N T"] | None = None,
+        stocks: Int[np.ndarray, " N"] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Candidate:
         """Search on every date with what is known on it; the weights that were found, before they are judged.
@@ -117,6 +133,7 @@ class ListedSearch:
             seed: of the run.
             dates: labels, for messages.
             daily_returns: from close to close, for estimators; None where there are none.
+            stocks: the stock whose scores each stock gets, for estimators; None = its own.
             progress: called with the dates that are done, and with their number.
 
         Raises:
@@ -137,6 +154,7 @@ class ListedSearch:
                 missing=settings.missing,
                 warm_start=settings.warm_start,
                 daily_returns=None if daily_returns is None else jax.device_put(np.asarray(daily_returns, np.float32)),
+                stocks=stocks,
                 progress=progress,
             )
         return Candidate(
@@ -195,25 +213,25 @@ def _key_of(seed: UInt32[Array, ""], place: UInt32[Array, ""]) -> Key[Array, ""]
 
 def on_permuted_scores(
     searches: Sequence[ListedSearch],
-    walk: Callable[[ListedSearch, Float[np.ndarray, "K N T"]], Candidate],
-    scores: Float[np.ndarray, "K N T"],
+    walk: Callable[[ListedSearch, Int[np.ndarray, " N"]], Candidate],
+    stocks: int,
     seed: int,
 ) -> list[Candidate]:
     """What the first estimator of a run makes of scores that know nothing: each stock has those of another, the same one on every date.
 
     Args:
         searches: of the run; none of them an estimator, and there is no such control, for a search costs as much as the run's own.
-        walk: of a search over scores.
-        scores: of the run.
+        walk: of a search, where each stock has the scores of the one named.
+        stocks: how many there are.
         seed: of the run.
     """
     estimators = [search for search in searches if not isinstance(search.search, Search)]
     if not estimators:
         return []
-    stocks = stock_permutations(scores.shape[1], 1, seed)[0]
-    found = walk(estimators[0], scores[:, stocks])
+    moved = stock_permutations(stocks, 1, seed)[0]
+    found = walk(estimators[0], moved)
     label = f"{estimators[0].label}, scores permuted"
-    return [replace(found, name=PERMUTED, label=label, kind="control", stocks=stocks, procedure=None)]
+    return [replace(found, name=PERMUTED, label=label, kind="control", stocks=moved, procedure=None)]
 
 
 def first_evaluated(timings: Sequence[Timing], dates: Shaped[np.ndarray, " T"], fields: Sequence[str] = ()) -> int:

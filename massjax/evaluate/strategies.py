@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
+from massjax.engine.blocks import MovedStocks
 from massjax.engine.inputs import SIGNALS
 from massjax.evaluate.candidates import Candidate, EvaluationData
 from massjax.evaluate.controls import lookback_mean
@@ -43,7 +44,7 @@ def judge(data: EvaluationData, candidates: list[Candidate], benchmark: Backtest
 def _signals_and_correlations(data: EvaluationData, candidate: Candidate) -> Judged:
     if candidate.signal is not None:
         return _alike(judge_signals({"mean": candidate.signal}, data.member, data.ranked_returns))
-    scores = data.scores if candidate.stocks is None else data.scores[:, candidate.stocks]
+    scores = data.scores if candidate.stocks is None else MovedStocks(data.scores, candidate.stocks)
     settings = data.settings
     signals = judged_signals(scores, data.member, candidate.weights, alpha=settings.alpha, missing=settings.missing)
     return judge_signals(signals, data.member, data.ranked_returns)

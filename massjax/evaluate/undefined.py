@@ -39,8 +39,10 @@ def nothing_evaluated(scores: Float[np.ndarray, "K N T"], archetypes: Sequence[s
         archetypes: their names; those that never tell two stocks apart are named.
         doubts: remarks on the market data.
     """
-    low, high = np.where(np.isnan(scores), np.inf, scores).min(axis=1), np.where(np.isnan(scores), -np.inf, scores).max(axis=1)
-    flat = [repr(name) for name, differs in zip(archetypes, (low < high).any(axis=1), strict=True) if not differs]
+    differing = np.zeros(len(archetypes), bool)
+    for day in np.moveaxis(scores, 2, 0):
+        differing |= np.where(np.isnan(day), np.inf, day).min(axis=1) < np.where(np.isnan(day), -np.inf, day).max(axis=1)
+    flat = [repr(name) for name, differs in zip(archetypes, differing, strict=True) if not differs]
     return ConfigError(
         "no date can be evaluated: in no look-back window do scores and forward returns allow a rank correlation; "
         "check that the scores differ between stocks, and that returns are known on the dates that have scores"

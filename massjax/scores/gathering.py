@@ -39,12 +39,14 @@ class GatheredScores(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def gather_scores(inputs: Inputs, *, windows: bool = False) -> GatheredScores:
+def gather_scores(inputs: Inputs, *, windows: bool = False, whole: Sequence[str] = (), held: int = 0) -> GatheredScores:
     """Read the scores of archetypes that ask a model, compute those of rules from the market data.
 
     Args:
         inputs: what the run wants.
-        windows: whether only windows of the scores are read at once, so that a file may hold those that are too many for memory.
+        windows: whether only a few dates of the scores are read at once, so that a file may hold those that are too many for memory.
+        whole: the searches that read more, for the message.
+        held: bytes that a search holds beside scores in memory.
 
     Raises:
         ConfigError: some archetypes ask a model but there is no store, or the scores do not fit into memory.
@@ -54,7 +56,8 @@ def gather_scores(inputs: Inputs, *, windows: bool = False) -> GatheredScores:
     asked = [k for k, archetype in enumerate(archetypes) if archetype.asks]
     given = [k for k, archetype in enumerate(archetypes) if archetype.protocol == "given"]
     names = [archetypes[k].name for k in asked]
-    scores = score_array(len(panel.dates), len(archetypes), len(panel.stocks), free_host_bytes(), windows=windows)
+    sizes = len(panel.dates), len(archetypes), len(panel.stocks)
+    scores = score_array(*sizes, free_host_bytes(), windows=windows, whole=whole, held=held)
     found = fitting_scores(inputs, _store(inputs, names)) if asked else None
     rules = [k for k, archetype in enumerate(archetypes) if archetype.kind == "rule"]
     if rules:

@@ -7,9 +7,10 @@ To add a method, derive settings from `Search` or `Estimator` in one file and na
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 from pydantic import Field
 
@@ -29,12 +30,51 @@ class Method(Settings):
     )
 
 
+class HeldBytes(NamedTuple):
+    """Memory that an estimator takes.
+
+    Attributes:
+        like_scores: of arrays that lie in a file where the scores do.
+        beside: of all else.
+    """
+
+    like_scores: int
+    beside: int
+
+
 class Estimator(Method):
     """A method that computes weights directly from what is known on each date, without candidates that compete.
 
     It runs under `jax.jit`, in two pure functions: what depends on the scores alone is prepared once, because the p-values of a run
-    repeat the rest with the returns shifted in time, hundreds of times over.
+    repeat the rest with the returns shifted in time, hundreds of times over. The scores are then whole on the device. Where they are too
+    large for that, an estimator can read them `by_blocks`.
     """
+
+    @property
+    def by_blocks(self) -> bool:
+        """Whether it reads the scores some dates at a time.
+
+        `prepare` is then not compiled; it is given the scores on the host, which may lie in a file, and `room`, which makes arrays for
+        what is as large. `weights_of_draws` is given what it made.
+        """
+        return False
+
+    def weights_of_draws(
+        self, prepared: Any, forward_returns: Float[Any, "G N T"], timing: Timing, daily_returns: Float[Any, "G N T"] | None = None
+    ) -> Float[Any, "G T K"]:
+        """`weights` under each of some draws of the returns, where it reads `by_blocks`; override it to read them once for all."""
+        daily = [None] * len(forward_returns) if daily_returns is None else daily_returns
+        return np.stack([self.weights(prepared, returns, timing, some) for returns, some in zip(forward_returns, daily, strict=True)])
+
+    def draws_together(self, archetypes: int, stocks: int, dates: int) -> int:
+        """How many draws `weights_of_draws` is given at once."""
+        del archetypes, stocks, dates
+        return 1
+
+    def held_bytes(self, archetypes: int, stocks: int, dates: int) -> HeldBytes:
+        """What it holds beyond the scores; 0 where that is not known, so that no run is refused for it."""
+        del archetypes, stocks, dates
+        return HeldBytes(0, 0)
 
     def is_random(self, signal: SignalName) -> bool:
         """Whether `key` has a part in the weights for this signal, so that a run tells how far its RankIC hangs on the seed."""
@@ -44,8 +84,8 @@ class Estimator(Method):
     @abstractmethod
     def prepare(
         self,
-        scores: Float[Array, "K N T"],
-        member: Bool[Array, "N T"],
+        scores: Float[Any, "K N T"],
+        member: Bool[Any, "N T"],
         timing: Timing,
         *,
         alpha: Float[Array, ""],
@@ -67,8 +107,8 @@ class Estimator(Method):
 
     @abstractmethod
     def weights(
-        self, prepared: Any, forward_returns: Float[Array, "N T"], timing: Timing, daily_returns: Float[Array, "N T"] | None = None
-    ) -> Float[Array, "T K"]:
+        self, prepared: Any, forward_returns: Float[Any, "N T"], timing: Timing, daily_returns: Float[Any, "N T"] | None = None
+    ) -> Float[Any, "T K"]:
         """Weights found on each date, non-negative and summing to 1; equal before `timing.first_search`, and where nothing is known.
 
         Row t may depend only on `timing.window(t)` of the forward returns, on daily returns up to t, and on scores up to t.

@@ -6,6 +6,7 @@ import pytest
 
 from massjax.errors import ConfigError
 from massjax.evaluate.searches import listed_searches, search_names
+from massjax.evaluate.settings import EvaluateSettings
 from massjax.machine import FreeMemory
 
 
@@ -38,3 +39,22 @@ def test_an_error_names_the_place_of_the_search() -> None:
     _, large = listed_searches([{"method": "annealing"}, {"method": "annealing", "chains": 1000}])
     with pytest.raises(ConfigError, match=r"^search\.1: 1,000 chains .* take 1 chains or fewer"):
         large.check_memory(10, 10, FreeMemory(None, 700))
+
+
+def test_the_posterior_reads_blocks_whatever_its_look_back() -> None:
+    searches = listed_searches([{"method": "posterior"}, {"method": "annealing"}, {"method": "annealing", "lookback": "auto"}])
+    settings = EvaluateSettings(horizon=5, lookback=60)
+    assert [search.reads_windows(settings) for search in searches] == [True, True, False]
+
+
+def test_what_the_posterior_holds_is_compared_with_what_is_free() -> None:
+    (search,) = listed_searches([{"method": "posterior"}])
+    held = search.search.held_bytes(512, 500, 1250)
+    assert held.like_scores == 2 * (512 + 214) * 500 * 1250
+    needed = held.beside + held.like_scores + 4 * 512 * 500 * 1250
+    search.check_memory(512, 1250, FreeMemory(None, needed), stocks=500)
+    with pytest.raises(ConfigError, match=r"search\.0: Posterior over 512 archetypes, 500 stocks and 1,250 dates needs .* with"):
+        search.check_memory(512, 1250, FreeMemory(None, needed - 1), stocks=500)
+    search.check_memory(512, 1250, FreeMemory(None, held.beside), stocks=500, mapped=True)
+    with pytest.raises(ConfigError, match=r"beside scores in a file"):
+        search.check_memory(512, 1250, FreeMemory(None, held.beside - 1), stocks=500, mapped=True)

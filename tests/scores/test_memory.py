@@ -33,8 +33,9 @@ def test_no_number_of_archetypes_is_advised_where_none_fits() -> None:
         check_memory(1, 100, 1000, 1000)
 
 
-def test_scores_in_a_file_are_searched_as_those_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = small_config()
+@pytest.mark.parametrize("method", ["annealing", "posterior"])
+def test_scores_in_a_file_are_searched_as_those_in_memory(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = small_config() if method == "annealing" else small_config(search=[{"method": method, "lookback": "auto"}])
     panel = prepare(config).panel
     made = list[type]()
     found = []
@@ -65,3 +66,15 @@ def test_no_room_for_the_file_is_told(fault: str, tmp_path: Path, monkeypatch: p
     words = r"more than memory has, and .* has no room for such a file \(No s.*\); set TMPDIR to a folder that has"
     with pytest.raises(ConfigError, match=words):
         score_array(100, 1000, 100, needed_memory(0, 100, 100), windows=True)
+
+
+def test_a_search_that_needs_the_scores_whole_is_named() -> None:
+    free = needed_memory(0, 100, 100)
+    with pytest.raises(ConfigError, match=r"where no other is listed \(search\.1, annealing, needs them whole\)"):
+        score_array(100, 1000, 100, free, windows=False, whole=["search.1, annealing,"])
+
+
+def test_what_a_search_holds_beside_the_scores_counts() -> None:
+    free, tensor = needed_memory(10, 20, 30), 4 * 10 * 20 * 30
+    made = [type(score_array(30, 10, 20, free, windows=True, held=held)) for held in (0, tensor, tensor + 1)]
+    assert made == [np.ndarray, np.ndarray, np.memmap]

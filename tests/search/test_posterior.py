@@ -13,8 +13,10 @@ from hypothesis import given, settings as hypothesis_settings, strategies
 from scipy.optimize import nnls
 
 import massjax as mj
+from massjax.engine import blocks
+from massjax.engine.blocks import MovedStocks
 from massjax.search import Posterior, settings_from_mapping
-from massjax.search.posterior import prepare, weights_by_date
+from massjax.search.posterior import prepare, weights_by_date, weights_by_draw
 from massjax.search.posterior.candidates import SKILLS, candidate_mean, draw_candidates
 from massjax.search.posterior.epochs import TOGETHER, epoch_starts, map_epochs, pieces
 from massjax.search.posterior.evidence import known_before, probability_better
@@ -121,7 +123,7 @@ def test_daily_statistics_are_products_of_unit_ranks():
     scores, returns = world()
     scores[1, 3:6, 7], scores[2, :, 9], returns[2, 11] = np.nan, 0.5, np.nan
     ready = prepare(jnp.asarray(scores), jnp.ones(returns.shape, bool), lags=2)
-    daily = daily_statistics(ready, rank_returns(ready, jnp.asarray(returns)), GAP, HORIZON)
+    daily = daily_statistics(ready, rank_returns(jnp.asarray(returns), jnp.asarray(ready.member)), GAP, HORIZON)
     ranks = np.stack([slow.unit_ranks(scores[..., t]) for t in range(DATES)])
     returned = slow.unit_ranks(returns.T)
     np.testing.assert_allclose(daily.same, np.einsum("tkn,tn->tk", ranks, returned), atol=1e-6)
@@ -193,6 +195,49 @@ def test_pieces_cover_every_date_once_within_its_epoch():
         assert ((stop - first <= TOGETHER) & (stop > first)).all()
         assert (starts[epochs] <= first).all()
         assert (np.diff(starts).max(initial=0)) <= 125
+
+
+@pytest.mark.parametrize("signal", ["mean", "combined"])
+def test_dates_may_come_in_blocks_of_any_length(signal, monkeypatch):
+    """Scores are read a few dates at a time, from whatever holds them; under a caller's `jax.jit` all at once."""
+    scores, returns = world()
+    scores[1, 3:6, 7] = np.nan
+    whole = weigh(scores, returns, signal=signal)
+    monkeypatch.setattr(blocks, "BLOCK_CELLS", 7 * ARCHETYPES * STOCKS)
+    rooms = []
+    ready = prepare(
+        np.moveaxis(np.moveaxis(scores, 2, 0).copy(), 0, 2),
+        np.ones(returns.shape, bool),
+        lags=2 * HORIZON,
+        signal=signal,
+        room=lambda *size: rooms.append(size) or np.empty(*size),
+    )
+    cut = weights_by_date(ready, returns, gap=GAP, horizon=HORIZON)
+    np.testing.assert_array_equal(whole.weights, cut.weights)
+    assert rooms[0] == ((DATES, ARCHETYPES, STOCKS), np.int16)
+    assert len(rooms) == (1 if signal == "mean" else 3)
+    traced = jax.jit(lambda *arrays: weigh(*arrays, signal=signal).weights)(jnp.asarray(scores), jnp.asarray(returns))
+    np.testing.assert_allclose(cut.weights, traced, atol=1e-5)
+
+
+def test_many_draws_are_weighed_as_each_alone():
+    scores, returns = world()
+    ready = prepare(scores, np.ones(returns.shape, bool), lags=2 * HORIZON, signal="combined")
+    drawn = np.stack([np.roll(returns, step, axis=1) for step in range(3)])
+    found = weights_by_draw(ready, drawn, gap=GAP, horizon=HORIZON)
+    for weights, some in zip(found.weights, drawn, strict=True):
+        np.testing.assert_allclose(weights, weights_by_date(ready, some, gap=GAP, horizon=HORIZON).weights, atol=1e-4)
+
+
+def test_moved_stocks_are_scores_of_other_stocks():
+    scores, returns = world()
+    member, stocks = np.random.default_rng(0).random(returns.shape) < 0.8, np.random.default_rng(1).permutation(STOCKS)
+    moved, copied = (prepare(some, member, signal="combined") for some in (MovedStocks(scores, stocks), scores[:, stocks]))
+    np.testing.assert_array_equal(moved.ranks, copied.ranks)
+    np.testing.assert_array_equal(moved.exact.ranks, copied.exact.ranks)
+    np.testing.assert_array_equal(moved.correlations.vectors, copied.correlations.vectors)
+    moved, copied = (weights_by_date(ready, returns, gap=GAP, horizon=HORIZON).weights for ready in (moved, copied))
+    np.testing.assert_array_equal(moved, copied)
 
 
 def test_map_epochs_gives_every_date_the_values_of_its_epoch():

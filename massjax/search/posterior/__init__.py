@@ -2,6 +2,6 @@
 
 from massjax.search.posterior.method import Posterior
 from massjax.search.posterior.prepared import Prepared, prepare
-from massjax.search.posterior.weights import PosteriorWeights, weights_by_date
+from massjax.search.posterior.weights import PosteriorWeights, weights_by_date, weights_by_draw
 
-__all__ = ["Posterior", "PosteriorWeights", "Prepared", "prepare", "weights_by_date"]
+__all__ = ["Posterior", "PosteriorWeights", "Prepared", "prepare", "weights_by_date", "weights_by_draw"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +12,12 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int16, Key
 
+from massjax.engine.blocks import map_items, together_of
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.ranks import rank_sums
 from massjax.engine.signals import Opinions, balance, prepare_opinions, ranking_signal
 from massjax.engine.windows import as_rows
+from massjax.mapped import Room
 
 CONCENTRATIONS = (4.0, 1.0, 0.3, 0.1)
 """Of the Dirichlet distributions that candidates are drawn from, in equal shares: from near uniform to nearly single archetypes."""
@@ -33,16 +36,16 @@ class Exact:
         weights: agent distributions, uniform first.
         ranks: twice the centred rank of each stock by each candidate's signal; whole numbers.
         scale: what makes a row of `ranks` a vector of norm 1.
-        scores: as given, for the signals of other weights.
+        scores: as given, the dates first, for the signals of other weights.
         alpha: share of the mean in the combined signal.
         signal: which signal ranks the stocks.
         missing: what a missing score counts as.
     """
 
     weights: Float[Array, "P K"]
-    ranks: Int16[Array, "T P N"]
-    scale: Float[Array, "T P"]
-    scores: Float[Array, "K N T"]
+    ranks: Int16[Any, "T P N"]
+    scale: Float[Any, "T P"]
+    scores: Float[Any, "T K N"]
     alpha: Float[Array, ""]
     signal: SignalName
     missing: Missing
@@ -59,31 +62,48 @@ def draw_candidates(archetypes: int, count: int, key: Key[Array, ""]) -> Float[A
 
 
 def prepare_exact(
-    scores: Float[Array, "K N T"],
-    member: Bool[Array, "N T"],
+    history: tuple[Any, Bool[Any, "T N"]],
     alpha: Float[Array, ""],
     signal: SignalName,
     missing: Missing,
     key: Key[Array, ""],
+    room: Room,
 ) -> Exact:
-    """Rank the stocks by the signal of each candidate, on all dates."""
-    archetypes, stocks, dates = scores.shape
-    weights = draw_candidates(archetypes, int(np.clip(RANKS // (stocks * dates), FEWEST, MOST)), key)
+    """Rank the stocks by the signal of each candidate, on all dates.
 
-    def rank_date(date: Array) -> tuple[Array, Array]:
-        ranks = signal_ranks(scores, member, date, weights, alpha, signal, missing)
-        return ranks.astype(jnp.int16), inverse_norm(ranks)
+    Args:
+        history: scores [K, N] and membership of each date.
+        alpha: share of the mean in the combined signal.
+        signal: which signal ranks the stocks.
+        missing: what a missing score counts as.
+        key: randomness of the candidates.
+        room: makes the array of the ranks.
+    """
+    dates, archetypes, stocks = history[0].shape
+    weights = draw_candidates(archetypes, candidates_of(stocks, dates), key)
+    together = together_of((archetypes + len(weights)) * stocks, dates)
+    ranks, scale = map_items(rank_candidates, history, weights, alpha, options=(signal, missing), together=together, room=room)
+    return Exact(weights, ranks, scale, history[0], alpha, signal, missing)
 
-    ranks, scale = lax.map(rank_date, jnp.arange(dates))
-    return Exact(weights, ranks, scale, scores, alpha, signal, missing)
+
+def candidates_of(stocks: int, dates: int) -> int:
+    """How many candidates are judged."""
+    return int(np.clip(RANKS // (stocks * dates), FEWEST, MOST))
+
+
+def rank_candidates(
+    scores: Float[Array, "K N"], member: Bool[Array, " N"], weights: Float[Array, "P K"], alpha: Array, signal: SignalName, missing: Missing
+) -> tuple[Int16[Array, "P N"], Float[Array, " P"]]:
+    """Ranks of the stocks of one date by each candidate's signal, and their scale."""
+    ranks = signal_ranks(scores, member, weights, alpha, signal, missing)
+    return ranks.astype(jnp.int16), inverse_norm(ranks)
 
 
 def signal_ranks(
-    scores: Array, member: Array, date: Array, weights: Float[Array, "P K"], alpha: Array, signal: SignalName, missing: Missing
+    scores: Float[Array, "K N"], member: Bool[Array, " N"], weights: Float[Array, "P K"], alpha: Array, signal: SignalName, missing: Missing
 ) -> Float[Array, "P N"]:
     """Twice the centred rank of each stock of one date by the signal of each of P agent distributions; 0 where there is none."""
-    today = lax.dynamic_slice_in_dim(scores, date, 1, axis=2), lax.dynamic_slice_in_dim(member, date, 1, axis=1)
-    rows = as_rows(Opinions(*prepare_opinions(*today, missing)))
+    rows = as_rows(Opinions(*prepare_opinions(scores[:, :, None], member[:, None], missing)))
     return rank_sums(ranking_signal(rows, balance(weights).T, alpha, signal)).T
 
 
@@ -93,14 +113,9 @@ def inverse_norm(ranks: Float[Array, "P N"]) -> Float[Array, " P"]:
     return jnp.where(square > 0, lax.rsqrt(jnp.maximum(square, 1.0)), 0.0)
 
 
-def daily_rank_ic(exact: Exact, returns: Float[Array, "T N"]) -> Float[Array, "T P"]:
-    """RankIC of each candidate on each date, from ranks of returns of norm 1."""
-
-    def date(inputs: tuple[Array, Array, Array]) -> Array:
-        ranks, scale, today = inputs
-        return (ranks.astype(jnp.float32) @ today) * scale
-
-    return lax.map(date, (exact.ranks, exact.scale, returns))
+def rank_ic_of_date(ranks: Int16[Array, "P N"], scale: Float[Array, " P"], returns: Float[Array, "G N"]) -> Float[Array, "G P"]:
+    """RankIC of each candidate on one date, from ranks of returns of norm 1 under each of G draws."""
+    return (ranks.astype(jnp.float32) @ returns.T).T * scale[None]
 
 
 def candidate_mean(weights: Float[Array, "P K"], fitness: Float[Array, "T P"], variance: Float[Array, " T"]) -> Float[Array, "T K"]:
@@ -126,18 +141,18 @@ def candidate_mean(weights: Float[Array, "P K"], fitness: Float[Array, "T P"], v
     return lax.map(date, (fitness, variance))
 
 
-def compare_exactly(
-    exact: Exact,
-    member: Bool[Array, "N T"],
-    returns: Float[Array, "T N"],
-    pair: tuple[Float[Array, "T K"], Float[Array, "T K"]],
-) -> tuple[Float[Array, " T"], Float[Array, " T"]]:
-    """RankIC of the second weights of each date less that of the first, and the squared distance of their ranked signals."""
-
-    def date(inputs: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
-        number, one, other, today = inputs
-        ranks = signal_ranks(exact.scores, member, number, jnp.stack([one, other]) + 1e-9, exact.alpha, exact.signal, exact.missing)
-        unit = ranks * inverse_norm(ranks)[:, None]
-        return (unit[1] - unit[0]) @ today, ((unit[1] - unit[0]) ** 2).sum()
-
-    return lax.map(date, (jnp.arange(len(returns)), *pair, returns))
+def compare_on_date(
+    scores: Float[Array, "K N"],
+    member: Bool[Array, " N"],
+    pair: tuple[Float[Array, "G K"], Float[Array, "G K"]],
+    returns: Float[Array, "G N"],
+    alpha: Float[Array, ""],
+    signal: SignalName,
+    missing: Missing,
+) -> Float[Array, "G 2"]:
+    """RankIC, on one date, of the second weights less that of the first, and the squared distance of their ranked signals, by draw."""
+    both = jnp.stack(pair, axis=1).reshape(-1, scores.shape[0])
+    ranks = signal_ranks(scores, member, both + 1e-9, alpha, signal, missing)
+    unit = (ranks * inverse_norm(ranks)[:, None]).reshape(-1, 2, scores.shape[1])
+    apart = unit[:, 1] - unit[:, 0]
+    return jnp.stack([(apart * returns).sum(axis=1), (apart**2).sum(axis=1)], axis=1)

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
+from massjax.search.posterior.correlations import Correlations
 from massjax.search.posterior.epochs import map_epochs
 from massjax.search.posterior.optimum import best_mix
-from massjax.search.posterior.prepared import Correlations
 from massjax.search.posterior.terms import INFLATION, Daily, serial_inflation
 
 PLAUSIBLE = 0.01

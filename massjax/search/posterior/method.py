@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
+from typing import Any
+
+import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
+from massjax.engine.devices import device_count
 from massjax.engine.inputs import Missing, SignalName
-from massjax.search.base import Estimator
+from massjax.mapped import Room
+from massjax.search.base import Estimator, HeldBytes
+from massjax.search.posterior.candidates import candidates_of
+from massjax.search.posterior.draws import HELD_NUMBERS, draws_held, numbers_of_a_draw, numpy_of
+from massjax.search.posterior.epochs import epoch_starts
 from massjax.search.posterior.prepared import Prepared, prepare
-from massjax.search.posterior.weights import weights_by_date
+from massjax.search.posterior.weights import weights_by_draw
 from massjax.timing import Timing
 
 
@@ -42,31 +49,54 @@ class Posterior(Estimator):
         """Of signals that are not linear in the weights: their candidates are drawn."""
         return signal != "mean"
 
+    @property
+    def by_blocks(self) -> bool:
+        """Unless a class of one's own has other ways to prepare scores, or to weigh them."""
+        return type(self).prepare is Posterior.prepare and type(self).weights is Posterior.weights
+
     def prepare(
         self,
-        scores: Float[Array, "K N T"],
-        member: Bool[Array, "N T"],
+        scores: Float[Any, "K N T"],
+        member: Bool[Any, "N T"],
         timing: Timing,
         *,
         alpha: Float[Array, ""],
         signal: SignalName,
         missing: Missing,
         key: Key[Array, ""],
+        room: Room = np.empty,
     ) -> Prepared:
-        """Ranks and correlations of the scores."""
-        arrays = jnp.asarray(scores, jnp.float32), jnp.asarray(member)
-        return prepare(*arrays, missing, 2 * horizon_of(timing), signal, alpha, key)
+        """Ranks and correlations of the scores; a block of dates at a time is on the devices."""
+        return prepare(scores, member, missing, 2 * horizon_of(timing), signal, alpha, key, room)
 
     def weights(
-        self, prepared: Prepared, forward_returns: Float[Array, "N T"], timing: Timing, daily_returns: Float[Array, "N T"] | None = None
-    ) -> Float[Array, "T K"]:
+        self, prepared: Prepared, forward_returns: Float[Any, "N T"], timing: Timing, daily_returns: Float[Any, "N T"] | None = None
+    ) -> Float[Any, "T K"]:
         """Weights of each date from the forward returns known on it; equal before `timing.first_search`."""
+        return self.weights_of_draws(prepared, forward_returns[None], timing)[0]
+
+    def weights_of_draws(
+        self, prepared: Prepared, forward_returns: Float[Any, "G N T"], timing: Timing, daily_returns: Float[Any, "G N T"] | None = None
+    ) -> Float[Any, "G T K"]:
+        """`weights` under each draw; ranks and scores are read once for all."""
         del daily_returns
         lookback = None if timing.lookback == "auto" else timing.lookback
-        returns = jnp.asarray(forward_returns, jnp.float32)
-        found = weights_by_date(prepared, returns, gap=timing.gap or 0, horizon=horizon_of(timing), lookback=lookback).weights
-        early = jnp.arange(len(found)) < timing.first_search
-        return jnp.where(early[:, None], 1.0 / found.shape[1], found)
+        found = weights_by_draw(prepared, forward_returns, gap=timing.gap or 0, horizon=horizon_of(timing), lookback=lookback).weights
+        early = np.arange(found.shape[1]) < timing.first_search
+        return numpy_of(found).where(early[None, :, None], np.float32(1.0 / found.shape[2]), found)
+
+    def draws_together(self, archetypes: int, stocks: int, dates: int) -> int:
+        """As many as make reading the ranks cheap, and are held in a quarter of a gigabyte."""
+        return draws_held(archetypes, stocks, dates)
+
+    def held_bytes(self, archetypes: int, stocks: int, dates: int) -> HeldBytes:
+        """Ranks of scores and candidates; correlations by epoch, and what is known of some draws."""
+        cells, epochs = stocks * dates, len(epoch_starts(dates))
+        draws = max(HELD_NUMBERS, device_count() * numbers_of_a_draw(archetypes, stocks, dates))
+        return HeldBytes(
+            like_scores=2 * (archetypes + candidates_of(stocks, dates)) * cells,
+            beside=4 * (draws + 3 * epochs * archetypes**2 * device_count()),
+        )
 
 
 def horizon_of(timing: Timing) -> int:

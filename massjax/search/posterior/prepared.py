@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, Int16, Key
+from jaxtyping import Array, ArrayLike, Bool, Float, Int16, Key
 
-from massjax.engine.devices import device_count, spread_items
+from massjax.engine.blocks import blocks_of_items, by_date, is_traced, map_items, together_of
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.ranks import rank_sums
+from massjax.mapped import Room
 from massjax.search.posterior.candidates import Exact, prepare_exact
-from massjax.search.posterior.epochs import epoch_starts
+from massjax.search.posterior.correlations import Correlations, all_correlations, correlations_by_block
 from massjax.search.posterior.linear import linear_scores
-
-DATES_TOGETHER = 16
-"""Dates that are cut out of the scores at once."""
-MEMORY = 125.0
-"""Mean age, in dates, of what correlations are estimated from: older dates count less by 1/125 each."""
-SMALLEST_EIGENVALUE = 1e-4
-GUESSED_PERSISTENCE = 0.8
-"""Autocorrelation of scores at lag 1 that counts as much as one date seen."""
-
-
-class Correlations(NamedTuple):
-    """Correlations of the archetypes' ranks at the start of each of E epochs, from dates up to that start.
-
-    Attributes:
-        start, stop: first date of the epoch and the first after it.
-        matrix: mean over dates of the products of ranks of unit norm, shrunk towards its diagonal where dates are few.
-        values, vectors: eigenvalues and eigenvectors (columns) of `matrix`.
-        lagged: mean product of each archetype's ranks with its own, 0 to L dates before.
-        spread: cross-sectional standard deviation of each archetype's scores.
-    """
-
-    start: Int[Array, " E"]
-    stop: Int[Array, " E"]
-    matrix: Float[Array, "E K K"]
-    values: Float[Array, "E K"]
-    vectors: Float[Array, "E K K"]
-    lagged: Float[Array, "E L K"]
-    spread: Float[Array, "E K"]
 
 
 class Prepared(NamedTuple):
     """Scores made ready for `weights_by_date`; nothing here depends on returns, so that shifted returns share it.
+
+    All but the correlations is on the host, unless it was traced.
 
     Attributes:
         ranks: twice the centred average rank of each stock among those that the archetype has a score for, 0 elsewhere: whole numbers.
@@ -58,23 +32,26 @@ class Prepared(NamedTuple):
         exact: candidates judged exactly, where the signal is not linear in the weights.
     """
 
-    ranks: Int16[Array, "T K N"]
-    scale: Float[Array, "T K"]
-    member: Bool[Array, "T N"]
+    ranks: Int16[Any, "T K N"]
+    scale: Float[Any, "T K"]
+    member: Bool[Any, "T N"]
     correlations: Correlations
     exact: Exact | None
 
 
 def prepare(
-    scores: Float[Array, "K N T"],
-    member: Bool[Array, "N T"],
+    scores: Float[Any, "K N T"],
+    member: Bool[Any, "N T"],
     missing: Missing = "renormalize",
     lags: int = 10,
     signal: SignalName = "mean",
     alpha: Float[ArrayLike, ""] = 0.5,
     key: Key[Array, ""] | None = None,
+    room: Room = np.empty,
 ) -> Prepared:
     """Rank the scores of each date and estimate, point in time, how archetypes' ranks go together.
+
+    Scores stay on the host, and may lie in a file: a block of dates at a time is on the devices.
 
     Args:
         scores: [archetypes K, stocks N, dates T]; NaN where missing.
@@ -84,54 +61,47 @@ def prepare(
         signal: which signal the weights are for; `disagreement` and `combined` are taken to first order around uniform weights.
         alpha: share of the mean in the combined signal.
         key: randomness for the candidates of signals that are not linear in the weights.
+        room: makes the arrays that hold ranks.
     """
-    return _prepare(scores, member, jnp.asarray(alpha, jnp.float32), jax.random.key(0) if key is None else key, missing, lags, signal)
+    alpha, key = jnp.asarray(alpha, jnp.float32), jax.random.key(0) if key is None else key
+    if is_traced((scores, member, alpha, key)):
+        history: tuple[Any, Any] = by_date(jnp.asarray(scores)), jnp.asarray(member).T
+        ranks, scale, spread = map_items(rank_date, history, alpha, options=(missing, signal), together=1)
+        correlations = all_correlations(ranks, scale, spread, history[1].sum(axis=1), lags)
+    else:
+        history = by_date(np.asarray(scores) if isinstance(scores, jax.Array) else scores), np.asarray(member).T
+        ranks, scale, correlations = _ranked_by_block(history, alpha, missing, lags, signal, room)
+    exact = None if signal == "mean" else prepare_exact(history, alpha, signal, missing, key, room)
+    return Prepared(ranks, scale, history[1], correlations, exact)
 
 
-@partial(jax.jit, static_argnames=("missing", "lags", "signal"))
-def _prepare(scores: Array, member: Array, alpha: Array, key: Array, missing: Missing, lags: int, signal: SignalName) -> Prepared:
-    dates = scores.shape[2]
-    starts = tuple(epoch_starts(dates).tolist())
+def _ranked_by_block(
+    history: tuple[Any, Bool[np.ndarray, "T N"]], alpha: Array, missing: Missing, lags: int, signal: SignalName, room: Room
+) -> tuple[Int16[np.ndarray, "T K N"], Float[np.ndarray, "T K"], Correlations]:
+    dates, archetypes, stocks = history[0].shape
+    ranks, scale = room((dates, archetypes, stocks), np.int16), np.empty((dates, archetypes), np.float32)
+    found = blocks_of_items(
+        rank_date, history, alpha, options=(missing, signal), together=together_of(archetypes * max(archetypes, stocks), dates)
+    )
 
-    ranks, scale, spread = _ranked_dates(scores, member, alpha, missing, signal)
-    exact = None if signal == "mean" else prepare_exact(scores, member, alpha, signal, missing, key)
-    return Prepared(ranks, scale, member.T, _correlations(ranks, scale, spread, member.sum(axis=0), lags, starts), exact)
+    def spreads() -> Any:
+        for rows, (ranked, scaled, spread) in found:
+            ranks[rows], scale[rows] = ranked, scaled
+            yield rows, spread
+
+    return ranks, scale, correlations_by_block(ranks, scale, spreads(), history[1].sum(axis=1), lags)
 
 
-def _ranked_dates(scores: Array, member: Array, alpha: Array, missing: Missing, signal: SignalName) -> tuple[Array, Array, Array]:
-    """Ranks, their scale and the spread of scores on each date, a share of the dates on each device.
-
-    Scores come with their dates last, where neighbours in memory are successive dates: some are cut out at once, which reads memory in
-    its order.
-    """
-    dates, devices = scores.shape[2], device_count()
-    together = min(DATES_TOGETHER, dates)
-    blocks = -(-dates // together)
-    starts = np.minimum(np.arange(-(-blocks // devices) * devices) * together, dates - together)
-
-    def rank_date(today: tuple[Array, Array], alpha: Array) -> tuple[Array, Array, Array]:
-        values, inside = today
-        if missing == "zero":
-            values = jnp.where(jnp.isnan(values), 0.0, values)
-        values = linear_scores(jnp.where(inside[None], values, jnp.nan), alpha, signal)
-        ranks = rank_sums(values.T).T
-        square = jnp.sum(ranks**2, axis=1)
-        return ranks.astype(jnp.int16), jnp.where(square > 0, lax.rsqrt(jnp.maximum(square, 1.0)), 0.0), spread_of(values)
-
-    def rank_block(start: Array, scores: Array, member: Array, alpha: Array) -> tuple[Array, Array, Array]:
-        some = lax.dynamic_slice_in_dim(scores, start, together, axis=2), lax.dynamic_slice_in_dim(member, start, together, axis=1)
-        by_date = jnp.moveaxis(some[0], 2, 0), some[1].T
-        return lax.map(lambda today: rank_date(today, alpha), by_date)
-
-    def apart(starts: Int[Array, " B"], *data: Array) -> tuple[Array, Array, Array]:
-        return lax.map(lambda start: rank_block(start, *data), starts)
-
-    found = spread_items(apart, jnp.asarray(starts, jnp.int32), scores, member, alpha)
-    block = np.arange(dates) // together
-    rows = block * together + np.arange(dates) - starts[block]
-    joined = [values.reshape(-1, *values.shape[2:]) for values in found]
-    ranks, scale, spread = joined if len(joined[0]) == dates else (values[rows] for values in joined)
-    return ranks, scale, spread
+def rank_date(
+    values: Float[Array, "K N"], inside: Bool[Array, " N"], alpha: Float[Array, ""], missing: Missing, signal: SignalName
+) -> tuple[Int16[Array, "K N"], Float[Array, " K"], Float[Array, " K"]]:
+    """Ranks, their scale and the spread of the scores of one date."""
+    if missing == "zero":
+        values = jnp.where(jnp.isnan(values), 0.0, values)
+    values = linear_scores(jnp.where(inside[None], values, jnp.nan), alpha, signal)
+    ranks = rank_sums(values.T).T
+    square = jnp.sum(ranks**2, axis=1)
+    return ranks.astype(jnp.int16), jnp.where(square > 0, lax.rsqrt(jnp.maximum(square, 1.0)), 0.0), spread_of(values)
 
 
 def spread_of(values: Float[Array, "K N"]) -> Float[Array, " K"]:
@@ -140,59 +110,3 @@ def spread_of(values: Float[Array, "K N"]) -> Float[Array, " K"]:
     count = jnp.maximum(known.sum(axis=1), 1).astype(jnp.float32)
     mean = jnp.where(known, values, 0.0).sum(axis=1) / count
     return (jnp.where(known, values - mean[:, None], 0.0) ** 2).sum(axis=1) / count
-
-
-class _Sums(NamedTuple):
-    weight: Array
-    live: Array
-    stocks: Array
-    matrix: Array
-    lagged: Array
-    lagged_weight: Array
-    variance: Array
-
-
-def _correlations(ranks: Array, scale: Array, spread: Array, stocks: Array, lags: int, starts: tuple[int, ...]) -> Correlations:
-    dates, archetypes, _ = ranks.shape
-    start, stop = np.array(starts), np.array([*starts[1:], dates])
-    keep = 1.0 - 1.0 / MEMORY
-
-    def unit(date: Array) -> Array:
-        return ranks[date].astype(jnp.float32) * scale[date][:, None]
-
-    def add_date(date: Array, sums: _Sums) -> _Sums:
-        today = unit(date)
-        back = jnp.arange(lags + 1)
-        past = lax.map(lambda lag: jnp.where(lag <= date, (today * unit(jnp.maximum(date - lag, 0))).sum(axis=1), 0.0), back)
-        return _Sums(
-            keep * sums.weight + 1.0,
-            keep * sums.live + (scale[date] > 0).astype(jnp.float32),
-            keep * sums.stocks + stocks[date].astype(jnp.float32),
-            keep * sums.matrix + today @ today.T,
-            keep * sums.lagged + past,
-            keep * sums.lagged_weight + (back <= date).astype(jnp.float32),
-            keep * sums.variance + spread[date],
-        )
-
-    def epoch(carry: tuple[Array, _Sums], first: Array) -> tuple[tuple[Array, _Sums], tuple[Array, ...]]:
-        done, sums = carry
-        sums = lax.fori_loop(done, first + 1, add_date, sums)
-        guess = GUESSED_PERSISTENCE ** jnp.arange(lags + 1.0)
-        lagged = (sums.lagged + guess[:, None]) / (sums.lagged_weight + 1.0)[:, None]
-        persistence = jnp.clip(lagged[1], 0.0, 0.98).mean()
-        independent = sums.stocks * (1 - persistence**2) / (1 + persistence**2)
-        matrix = shrink_to_diagonal(sums.matrix / sums.weight, archetypes / (archetypes + independent))
-        values, vectors = jnp.linalg.eigh(matrix)
-        floor = SMALLEST_EIGENVALUE * jnp.maximum(values[-1], 1e-3)
-        deviation = jnp.sqrt(sums.variance / jnp.maximum(sums.live, 1e-6))
-        return (first + 1, sums), (matrix, jnp.maximum(values, floor), vectors, lagged, deviation)
-
-    flat, zero = jnp.zeros(archetypes), jnp.zeros(())
-    empty = _Sums(zero, flat, zero, jnp.zeros((archetypes, archetypes)), jnp.zeros((lags + 1, archetypes)), jnp.zeros(lags + 1), flat)
-    found = lax.scan(epoch, (jnp.zeros((), jnp.int32), empty), jnp.asarray(start, jnp.int32))[1]
-    return Correlations(jnp.asarray(start, jnp.int32), jnp.asarray(stop, jnp.int32), *found)
-
-
-def shrink_to_diagonal(matrix: Float[Array, "K K"], share: Float[Array, ""]) -> Float[Array, "K K"]:
-    """`(1 - share) * matrix + share * diagonal`."""
-    return (1 - share) * matrix + share * jnp.diag(jnp.diag(matrix))

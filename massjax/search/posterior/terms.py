@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from massjax.search.posterior.prepared import Correlations
+from massjax.search.posterior.correlations import Correlations
 from massjax.search.posterior.skill import filter_epoch
 
 LARGEST_PERSISTENCE = 0.98

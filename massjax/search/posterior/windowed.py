@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from massjax.search.posterior.correlations import Correlations
 from massjax.search.posterior.epochs import map_epochs
-from massjax.search.posterior.prepared import Correlations
 from massjax.search.posterior.skill import read_filter, start_filter, update_filter
 from massjax.search.posterior.terms import Daily, level_model, uniform_direction
 
