@@ -92,10 +92,8 @@ def check_decisions(what: str, values: Decisions, allowed: tuple[int, ...] = SID
 
 
 def _choices(allowed: tuple[int, ...]) -> str:
-    names = (
-        "1 (follow) or 0 (not follow)" if NOT_FOLLOW in allowed and len(allowed) == 2 else "1 (overweight), 0 (neutral), -1 (underweight)"
-    )
-    return f"{names}, or MISSING ({MISSING})"
+    names = "1 (follow), 0 (not follow)" if allowed == (FOLLOW, NOT_FOLLOW) else "1 (overweight), 0 (neutral), -1 (underweight)"
+    return f"{names} or MISSING ({MISSING})"
 
 
 def check_alike(**decisions: np.ndarray) -> None:

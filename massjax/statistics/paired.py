@@ -98,18 +98,13 @@ def sign_flip_p(sums: Int[np.ndarray, " G"], threshold: float) -> float:
     reach = int(sizes.sum())
     probability = np.zeros(2 * reach + 1)
     probability[reach] = 1.0
-    for size in np.sort(sizes).tolist():
-        probability = _either_way(probability, size)
+    for size in np.sort(sizes).tolist():  # one step up or down; the ends of the array are out of reach until the last
+        moved = np.zeros_like(probability)
+        moved[size:] = 0.5 * probability[:-size]
+        moved[:-size] += 0.5 * probability[size:]
+        probability = moved
     totals = np.abs(np.arange(-reach, reach + 1))
     return float(min(probability[totals >= threshold * (1 - ROUNDING)].sum(), 1.0))
-
-
-def _either_way(probability: Float[np.ndarray, " R"], size: int) -> Float[np.ndarray, " R"]:
-    """The distribution of a sum after one more step of a size, up or down; what would leave the array is 0."""
-    moved = np.zeros_like(probability)
-    moved[size:] += 0.5 * probability[:-size]
-    moved[:-size] += 0.5 * probability[size:]
-    return moved
 
 
 def clustered_mcnemar(differences: Float[np.ndarray, "S D"], by: By = "stock and date") -> float:
@@ -191,14 +186,14 @@ def compare_pairs(
     one, other = one.ravel(), other.ravel()
     known = (one != MISSING) & (other != MISSING)
     forward, back = known & (other > one), known & (other < one)
-    net = cells.sums(forward) - cells.sums(back)
+    net, discordant = cells.sums(forward) - cells.sums(back), cells.sums(forward | back)
     both, first_only, second_only, neither = (
         int((known & (one == yes) & (other == also)).sum()) for yes, also in ((1, 1), (1, 0), (0, 1), (0, 0))
     )
     first_rate, second_rate = (clustered_share(given == 1, known, cells, by=by, level=level, nothing=NO_PAIR) for given in (one, other))
     exact, mid = mcnemar_exact(first_only, second_only) if known.any() else (np.nan, np.nan)
     alone = spread_of(np.zeros(known.size), known, cells, by).reason
-    least = np.nan if alone else _smallest_p(net, by)
+    least = np.nan if alone else _smallest_p(discordant, by)
     return PairedComparison(
         both=both,
         first_only=first_only,
@@ -207,23 +202,23 @@ def compare_pairs(
         missing=int((~known).sum()),
         first=first_rate,
         second=second_rate,
-        difference=_difference(net, cells.sums(known), by, level, draws, seed, alone),
+        difference=_difference(net, cells.sums(known), by, level, draws, seed, alone or ("" if discordant.any() else ALIKE)),
         odds_ratio=_odds(clustered_share(forward, forward | back, cells, by=by, level=level, nothing=ALIKE)),
         p_value=np.nan if alone else clustered_mcnemar(net, by),
         p_exact=exact,
         p_mid=mid,
         smallest_p=least,
-        reason=_reason(known, alone, least, 1 - level, by),
+        reason=_reason(known, discordant, alone, least, 1 - level, by),
     )
 
 
 def _difference(
-    net: Float[np.ndarray, "S D"], pairs: Float[np.ndarray, "S D"], by: By, level: float, draws: int, seed: int, alone: str
+    net: Float[np.ndarray, "S D"], pairs: Float[np.ndarray, "S D"], by: By, level: float, draws: int, seed: int, without: str
 ) -> Estimate:
     if not pairs.any():
         return undefined(NO_PAIR, level)
-    if alone or not net.any():
-        return Estimate(float(net.sum() / pairs.sum()), np.nan, np.nan, np.nan, level, int(pairs.sum()), alone or ALIKE)
+    if without:
+        return Estimate(float(net.sum() / pairs.sum()), np.nan, np.nan, np.nan, level, int(pairs.sum()), without)
     return pigeonhole_bootstrap(net, pairs, by, level, draws, seed)
 
 
@@ -238,16 +233,13 @@ def _odds(share: Estimate) -> Estimate:
     return Estimate(odds(share.value), error, odds(share.low), odds(share.high), share.level, share.count, share.reason)
 
 
-def _reason(known: Bool[np.ndarray, " M"], alone: str, least: float, needed: float, by: By) -> str:
+def _reason(known: Bool[np.ndarray, " M"], discordant: Float[np.ndarray, "S D"], alone: str, least: float, needed: float, by: By) -> str:
     if not known.any():
         return NO_PAIR
-    if alone:
-        return alone
-    return (
-        f"pairs answered differently are of so few {by.replace(' and ', 's or ')}s that p cannot be below {least:.3g}"
-        if least > needed
-        else ""
-    )
+    if alone or not discordant.any():
+        return alone or ALIKE
+    few = f"pairs answered differently are of so few {by.replace(' and ', 's or ')}s that p cannot be below {least:.3g}"
+    return few if least > needed else ""
 
 
 def answers_of(decisions: Decisions, side: int) -> Int8[np.ndarray, "*cells"]:
@@ -264,7 +256,7 @@ def answers_of(decisions: Decisions, side: int) -> Int8[np.ndarray, "*cells"]:
     return np.where(checked == MISSING, MISSING, checked == side).astype(np.int8)
 
 
-def _smallest_p(net: Float[np.ndarray, "S D"], by: By) -> float:
-    """2 of all combinations of signs of the fewer clusters that hold a difference; 1 where there is none."""
-    held = [int((net != 0).any(axis=axis).sum()) for axis, name in ((1, "stock"), (0, "date")) if name in by]
+def _smallest_p(discordant: Float[np.ndarray, "S D"], by: By) -> float:
+    """2 of all combinations of signs of the fewer clusters that hold a discordant pair; 1 where there is none."""
+    held = [int((discordant > 0).any(axis=axis).sum()) for axis, name in ((1, "stock"), (0, "date")) if name in by]
     return min(1.0, 2.0 ** (1 - min(held)))
