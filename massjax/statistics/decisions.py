@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import ArrayLike, Float, Int, Int8, Num
+from jaxtyping import ArrayLike, Float, Int, Int8, Num, Shaped
 
 from massjax.errors import DataError
 from massjax.labels import plain
@@ -24,6 +24,8 @@ SIDES = (OVERWEIGHT, NEUTRAL, UNDERWEIGHT)
 
 Decisions: TypeAlias = Num[ArrayLike, "*cells"]
 """+1, 0, −1 or `MISSING` by [stocks, dates], or flat; of a float array NaN is missing as well."""
+Answers: TypeAlias = Shaped[ArrayLike, "*cells"]
+"""1 yes, such as *Follow*, 0 no, or `MISSING`, or booleans; of a float array NaN is missing as well."""
 Zeros: TypeAlias = Literal["neutral", "missing"]
 """What a number of exactly 0 counts as: neither up nor down, or not at all."""
 
@@ -67,7 +69,7 @@ class CrossTable:
         return float(np.trace(self.counts)) / total if total else np.nan
 
 
-def check_decisions(what: str, values: Decisions, allowed: tuple[int, ...] = SIDES) -> Int8[np.ndarray, "*cells"]:
+def check_decisions(what: str, values: Answers, allowed: tuple[int, ...] = SIDES) -> Int8[np.ndarray, "*cells"]:
     """The decisions as int8, or an error that names the first value that is none.
 
     Args:
@@ -170,7 +172,7 @@ def decision_shares(
 
 
 def approval_rate(
-    follow: Decisions,
+    follow: Answers,
     *,
     stocks: Sequence[Any] | None = None,
     dates: Sequence[Any] | None = None,

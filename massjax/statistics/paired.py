@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, Int8
 from scipy import stats
 
 from massjax.statistics.clusters import By, Estimate, cells_of, clustered_share, spread_of, undefined, variance_of_sum
-from massjax.statistics.decisions import FOLLOW, MISSING, NOT_FOLLOW, Decisions, check_alike, check_decisions
+from massjax.statistics.decisions import FOLLOW, MISSING, NOT_FOLLOW, Answers, Decisions, check_alike, check_decisions
 from massjax.statistics.intervals import DRAWS
 from massjax.statistics.pigeonhole import pigeonhole_bootstrap
 
@@ -139,8 +139,8 @@ def clustered_mcnemar(differences: Float[np.ndarray, "S D"], by: By = "stock and
 
 
 def compare_pairs(
-    first: Decisions,
-    second: Decisions,
+    first: Answers,
+    second: Answers,
     *,
     stocks: Sequence[Any] | None = None,
     dates: Sequence[Any] | None = None,
