@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import ArrayLike, Bool, Float, Int8
 
-from massjax.statistics.clusters import By, Cells, Estimate, cells_of, clustered_share, estimate, spread_of, undefined
+from massjax.statistics.clusters import By, Cells, Estimate, Labels, cells_of, clustered_share, estimate, spread_of, undefined
 from massjax.statistics.decisions import (
     MISSING,
     NEUTRAL,
@@ -73,8 +72,8 @@ def consistency(
     decisions: Decisions,
     reference: Decisions,
     *,
-    stocks: Sequence[Any] | None = None,
-    dates: Sequence[Any] | None = None,
+    stocks: Labels | None = None,
+    dates: Labels | None = None,
     by: By = "stock and date",
     horizon: int = 1,
     level: float = 0.95,
@@ -132,8 +131,8 @@ def market_consistency(
     horizon: int,
     *,
     zeros: Zeros = "neutral",
-    stocks: Sequence[Any] | None = None,
-    dates: Sequence[Any] | None = None,
+    stocks: Labels | None = None,
+    dates: Labels | None = None,
     by: By = "stock and date",
     level: float = 0.95,
 ) -> Consistency:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num, Shaped
 from scipy import stats
 
 from massjax.errors import DataError
@@ -15,6 +15,8 @@ from massjax.statistics.intervals import newey_west_lags
 
 By = Literal["stock and date", "stock", "date"]
 """What values may have in common: a stock, a date, or either."""
+Labels: TypeAlias = Sequence[Any] | Shaped[np.ndarray, " L"]
+"""A name for each row, column or value."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Cells:
         return added.reshape(self.stocks, self.dates)
 
 
-def cells_of(shape: tuple[int, ...], stocks: Sequence[Any] | None = None, dates: Sequence[Any] | None = None) -> Cells:
+def cells_of(shape: tuple[int, ...], stocks: Labels | None = None, dates: Labels | None = None) -> Cells:
     """Which stock and date the values of an array of some shape are of, in the order in which `ravel` gives them.
 
     Args:
@@ -89,7 +91,7 @@ def cells_of(shape: tuple[int, ...], stocks: Sequence[Any] | None = None, dates:
     return Cells(stock, date, stock_count, date_count)
 
 
-def _codes(name: str, labels: Sequence[Any] | None, length: int) -> tuple[Int[np.ndarray, " M"], int]:
+def _codes(name: str, labels: Labels | None, length: int) -> tuple[Int[np.ndarray, " M"], int]:
     if labels is None:
         return np.arange(length), length
     if len(labels) != length:

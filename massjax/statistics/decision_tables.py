@@ -15,7 +15,7 @@ import polars as pl
 from jaxtyping import ArrayLike, Shaped
 
 from massjax.statistics.agreement import Agreement, Consistency, consistency, market_consistency, share_weighted
-from massjax.statistics.clusters import By, Estimate
+from massjax.statistics.clusters import By, Estimate, Labels
 from massjax.statistics.decisions import Zeros, approval_rate, cross_table, decision_shares
 from massjax.statistics.paired import PairedComparison, compare_pairs
 
@@ -27,8 +27,8 @@ NAMES = ("overweight", "neutral", "underweight")
 class How(TypedDict, total=False):
     """Of which stocks and dates decisions are, and what they may have in common; as `massjax.statistics.decisions` takes it."""
 
-    stocks: Sequence[Any] | None
-    dates: Sequence[Any] | None
+    stocks: Labels | None
+    dates: Labels | None
     by: By
     level: float
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import ArrayLike, Float, Int, Int8, Num, Shaped
 
 from massjax.errors import DataError
 from massjax.labels import plain
-from massjax.statistics.clusters import By, Estimate, cells_of, clustered_share
+from massjax.statistics.clusters import By, Estimate, Labels, cells_of, clustered_share
 
 OVERWEIGHT, NEUTRAL, UNDERWEIGHT = 1, 0, -1
 """Decisions: long or bought, neither, short or sold."""
@@ -139,8 +138,8 @@ def directions(values: Float[ArrayLike, "*cells"], zeros: Zeros = "neutral") -> 
 def decision_shares(
     decisions: Decisions,
     *,
-    stocks: Sequence[Any] | None = None,
-    dates: Sequence[Any] | None = None,
+    stocks: Labels | None = None,
+    dates: Labels | None = None,
     by: By = "stock and date",
     level: float = 0.95,
 ) -> Shares:
@@ -174,8 +173,8 @@ def decision_shares(
 def approval_rate(
     follow: Answers,
     *,
-    stocks: Sequence[Any] | None = None,
-    dates: Sequence[Any] | None = None,
+    stocks: Labels | None = None,
+    dates: Labels | None = None,
     by: By = "stock and date",
     level: float = 0.95,
 ) -> Estimate:

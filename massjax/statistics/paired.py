@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 from scipy import stats
 
-from massjax.statistics.clusters import By, Estimate, cells_of, clustered_share, spread_of, undefined, variance_of_sum
+from massjax.statistics.clusters import By, Estimate, Labels, cells_of, clustered_share, spread_of, undefined, variance_of_sum
 from massjax.statistics.decisions import FOLLOW, MISSING, NOT_FOLLOW, Answers, Decisions, check_alike, check_decisions
 from massjax.statistics.intervals import DRAWS
 from massjax.statistics.pigeonhole import pigeonhole_bootstrap
@@ -142,8 +140,8 @@ def compare_pairs(
     first: Answers,
     second: Answers,
     *,
-    stocks: Sequence[Any] | None = None,
-    dates: Sequence[Any] | None = None,
+    stocks: Labels | None = None,
+    dates: Labels | None = None,
     by: By = "stock and date",
     level: float = 0.95,
     draws: int = DRAWS,
