@@ -14,6 +14,8 @@ from massjax.statistics.intervals import DRAWS
 from massjax.statistics.pigeonhole import pigeonhole_bootstrap
 
 ROUNDING = 1e-9
+BEYOND_CHANCE = 2.5
+"""Standard errors of an autocorrelation."""
 NO_PAIR = "no pair has both answers"
 ALIKE = "no pair is answered differently"
 
@@ -31,7 +33,8 @@ class PairedComparison:
         p_value: of McNemar's test made valid for pairs that share stocks and dates (`clustered_mcnemar`): the one to judge by.
         p_exact, p_mid: of McNemar's exact test and its mid-p version, as if all pairs were independent.
         smallest_p: the least that `p_value` could be with as many clusters that hold discordant pairs.
-        reason: what makes a figure NaN or the test powerless; empty where nothing does.
+        date_autocorrelation: of by how many pairs the second is ahead, less its mean, from one date to the next.
+        reason: what makes a figure NaN, the test powerless, or dates no independent clusters; empty where nothing does.
     """
 
     both: int
@@ -47,6 +50,7 @@ class PairedComparison:
     p_exact: float
     p_mid: float
     smallest_p: float
+    date_autocorrelation: float
     reason: str = ""
 
     @property
@@ -153,8 +157,9 @@ def compare_pairs(
     odds ratio is Wilson's for the share p of the discordant pairs that go to the second variant, as odds p / (1 − p)
     (`massjax.statistics.clusters.clustered_share`): bootstrap draws would never show the rarer kind of pair where there is none.
 
-    Dates are taken to be independent but for what each stock keeps. Where something that all stocks share lasts for days, give
-    the week or month of each date as its label.
+    Dates are taken to be independent but for what each stock keeps. Where something that all stocks share lasts for days, as
+    `date_autocorrelation` shows, give the week or month of each date as its label; `reason` says so where it is beyond chance
+    (2.5 standard errors of 1 / √D, D being the number of dates).
 
     Args:
         first, second: 1 yes (*Follow*), 0 no, or booleans; `MISSING` or NaN where there is no answer. [stocks, dates], or flat. Of
@@ -192,6 +197,7 @@ def compare_pairs(
     exact, mid = mcnemar_exact(first_only, second_only) if known.any() else (np.nan, np.nan)
     alone = spread_of(np.zeros(known.size), known, cells, by).reason
     least = np.nan if alone else _smallest_p(discordant, by)
+    lasting = _autocorrelation(net, cells.sums(known))
     return PairedComparison(
         both=both,
         first_only=first_only,
@@ -206,7 +212,8 @@ def compare_pairs(
         p_exact=exact,
         p_mid=mid,
         smallest_p=least,
-        reason=_reason(known, discordant, alone, least, 1 - level, by),
+        date_autocorrelation=lasting,
+        reason=_reason(known, discordant, alone, least, 1 - level, by) or _lasting_reason(lasting, net.shape[1], by),
     )
 
 
@@ -238,6 +245,23 @@ def _reason(known: Bool[np.ndarray, " M"], discordant: Float[np.ndarray, "S D"],
         return alone or ALIKE
     few = f"pairs answered differently are of so few {by.replace(' and ', 's or ')}s that p cannot be below {least:.3g}"
     return few if least > needed else ""
+
+
+def _autocorrelation(net: Float[np.ndarray, "S D"], pairs: Float[np.ndarray, "S D"]) -> float:
+    by_date, counts = net.sum(axis=0), pairs.sum(axis=0)
+    if not counts.any():
+        return np.nan
+    apart = by_date - counts * (by_date.sum() / counts.sum())
+    return float(apart[1:] @ apart[:-1] / (apart @ apart)) if (apart @ apart) > ROUNDING else np.nan
+
+
+def _lasting_reason(lasting: float, dates: int, by: By) -> str:
+    if "date" not in by or not lasting > BEYOND_CHANCE / np.sqrt(dates):
+        return ""
+    return (
+        f"what sets the variants apart lasts for days (autocorrelation {lasting:.2f} from date to date), but dates are taken to be "
+        "independent, so p and intervals are too small: give weeks or months as dates"
+    )
 
 
 def answers_of(decisions: Decisions, side: int) -> Int8[np.ndarray, "*cells"]:

@@ -206,6 +206,21 @@ def test_few_clusters_cannot_show_anything_and_say_so() -> None:
     assert compare_pairs(luck < 0.2, luck < 0.5, by="date").p_value < 1e-6
 
 
+def test_effects_that_last_for_days_are_remarked_on() -> None:
+    rng = np.random.default_rng(0)
+    lasting = np.repeat(rng.normal(size=12), 10)
+    first, second = (rng.random((30, 120)) < 0.3 + sign * 0.1 * np.sign(lasting) for sign in (-1, 1))
+    found = compare_pairs(first, second)
+    ahead = second.sum(axis=0).astype(float) - first.sum(axis=0)
+    ahead -= ahead.mean()
+    assert found.date_autocorrelation == pytest.approx((ahead[1:] * ahead[:-1]).sum() / (ahead**2).sum())
+    assert "lasts for days" in found.reason
+    blocks = compare_pairs(first, second, dates=np.arange(120) // 10)
+    assert blocks.reason == ""
+    assert blocks.p_value > found.p_value
+    assert compare_pairs(first, second, by="stock").reason == ""
+
+
 def test_one_stock_one_date_or_no_pair_are_told() -> None:
     answers = np.array([[1, 0, 1, 1, 0]])
     found = compare_pairs(answers, 1 - answers)
