@@ -123,7 +123,7 @@ def clustered_mcnemar(differences: Float[np.ndarray, "S D"], by: By = "stock and
     variants are equally often followed and no more (Canay, Romano and Shaikh 2017). Where pairs of both ways are dependent, V is larger
     than either, and the root makes up for it, as in a wild cluster bootstrap studentised by two-way errors (MacKinnon, Nielsen and Webb
     2021). Of pairs that all are of stocks and dates of their own it is McNemar's exact test. Earlier tests for clustered pairs
-    (Durkalski, Palesch, Lipsitz and Rust 2003) are the normal limit of one way of clustering.
+    (Durkalski, Palesch, Lipsitz and Rust 2003) are, for clusters of one size, the normal limit of one way of clustering.
 
     Args:
         differences: x, whole numbers.
