@@ -1,6 +1,6 @@
 """Whether tests and intervals of paired decisions hold their level where pairs share stocks and dates, and what power is left.
 
-    python benchmarks/desk_level.py --out benchmarks/results      # some ten minutes
+    OMP_NUM_THREADS=1 python benchmarks/desk_level.py --jobs 2 --out benchmarks/results      # some minutes
 
 Two variants of a head trader answer follow or not follow to the same traders' decisions. The answers come of normal latent numbers: a
 part that both variants share, and parts of a variant's own that belong to the pair, to the stock, to the date, or to a date and, fading
@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -174,10 +176,13 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=1000, help="data sets of each kind and size (default: %(default)s)")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS), help="how pairs are dependent (default: all)")
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many of the sizes, from the smallest (default: all)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder for tables, parquet and Markdown (default: none)")
     options = parser.parse_args()
-    rows = [row for size in SIZES[: options.sizes] for name in options.kinds for row in measure(name, KINDS[name], size, options.trials)]
-    rows += [row for horizon in (1, 5, 10) for row in measure_market(horizon, options.trials)]
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        tasks = [pool.submit(measure, name, KINDS[name], size, options.trials) for size in SIZES[: options.sizes] for name in options.kinds]
+        tasks += [pool.submit(measure_market, horizon, options.trials) for horizon in (1, 5, 10)]
+        rows = [row for task in tasks for row in task.result()]
     title = f"Tests and intervals of paired decisions: {options.trials} data sets of each kind"
     table = pl.DataFrame(rows, infer_schema_length=None)
     print_table(title, table)
