@@ -55,7 +55,7 @@ KINDS: Mapping[str, Kind] = {
     "by stretch of dates": Kind(stretch=0.1),
     "by stretch of dates, clustered by 10 dates": Kind(stretch=0.1, blocks=10),
 }
-SIZES = ((12, 60, 0.0), (12, 60, 0.7), (40, 120, 0.7))
+SIZES = ((12, 60, 0.7), (40, 120, 0.7))
 """Stocks, dates, and the share of pairs without an answer."""
 
 
