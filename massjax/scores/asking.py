@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -74,7 +74,7 @@ def ask_everything(
                 tell(ASKING, done, max(total, done))
             with starting():
                 model = models.take(name)
-            resolver = _known_as(resolver, name, identity_digest(model.identity()))
+            resolver = resolver.with_model(name, identity_digest(model.identity()))
             for questions in pools(resolver, name, layout, tried, part):
                 told = None if tell is None else partial(_told, tell, done, max(total, done + len(questions)))
                 tally.include(ask_open(resolver.log, model, questions, progress=told).document())
@@ -95,12 +95,6 @@ def _told(tell: Tell, before: int, total: int, done: int, _: int) -> None:
 
 def _of(resolver: Resolver, model: str) -> list[Archetype]:
     return [archetype for archetype in resolver.inputs.asking if model in resolver.inputs.model_names(archetype)]
-
-
-def _known_as(resolver: Resolver, name: str, digest: str) -> Resolver:
-    if resolver.models[name] == digest:
-        return resolver
-    return replace(resolver, models={**resolver.models, name: digest}, _kept={})
 
 
 def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes], part: Part) -> Iterator[list[Question]]:

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from massjax.agents.archetype import ALONE
 from massjax.answers.log import AnswerLog
 from massjax.errors import ModelError, StoreError
 from massjax.machine import this_machine
@@ -19,9 +20,10 @@ from massjax.models.question import Prompt, question_keys
 from massjax.row_words import counted, first_few
 from massjax.scores import tensor
 from massjax.scores.asked_models import asked_models
-from massjax.scores.build import Resolver, opinions
+from massjax.scores.build import Resolver
 from massjax.scores.inputs import Inputs
 from massjax.scores.made_from import MadeFrom, difference
+from massjax.scores.opinions import opinions
 from massjax.scores.places import Place, inside, names_in
 from massjax.scores.scores import Scores, tensors_in
 from massjax.scores.status import Status
@@ -44,7 +46,7 @@ def resolver_of(inputs: Inputs, log: AnswerLog, models: Mapping[str, str], store
         store: whose tensor tells the template of prompts that cannot be found in the log, because texts of stages come before.
     """
     scoring = inputs.config.scoring
-    digests = {models[inputs.model_name(archetype)] for archetype in inputs.asking}
+    digests = {models[inputs.model_named(archetype.model)] for archetype in inputs.asking if archetype.protocol in ALONE}
     form = Rate(scoring.choices, scoring.prefill)
 
     def answered(prompts: Sequence[Prompt]) -> int:
@@ -157,7 +159,7 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
         asks = turn.asks
         if asks is None:
             raise StoreError(_said(store, why, resolver.lacking(archetype, turn)))
-        found = opinions(asks, log, len(scoring.choices), scoring.minimum_coverage)
+        found = opinions(asks, log, scoring.minimum_coverage)
         unasked = found.status == Status.NOT_ASKED
         if unasked.any() and (why is not None or not (found.status == Status.SCORED).any()):
             t, n = np.argwhere(unasked.T)[0]

@@ -205,7 +205,7 @@ def _too_long(found: Survey, resolver: Resolver, checks: Mapping[str, ModelCheck
     t, n, name, tokens = min(found.long)
     inputs = resolver.inputs
     archetype = next(one for one in inputs.asking if one.name == name)
-    model = inputs.model_name(archetype)
+    model = inputs.model_named(archetype.model)
     limit, about = inputs.model_settings(model).max_model_len, "" if checks[model].count is not None else "about "
     where = "scoring" if model == DEFAULT_MODEL else f"models.{model}"
     are = "prompt is" if found.too_long == 1 else "prompts are"

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from massjax.agents.archetype import Archetype
+from massjax.agents.archetype import ALONE, Archetype
 from massjax.errors import StoreError
 from massjax.progress import Tell
 from massjax.scores import tensor
-from massjax.scores.build import Resolver, date_blocks, opinions
+from massjax.scores.build import Resolver, date_blocks
 from massjax.scores.made_from import MadeFrom, difference
+from massjax.scores.opinions import opinions
 from massjax.scores.places import Place, inside, remove
 from massjax.scores.scores import TENSORS, Scores, tensor_names
 from massjax.scores.status import Status
@@ -91,7 +92,7 @@ def _summary(resolver: Resolver, scores: Scores) -> Written:
     if by[Status.FAILED] or by[Status.INVALID]:
         for archetype in resolver.inputs.asking:
             asks = resolver.asks(archetype)
-            unscored.update(opinions(asks, resolver.log, len(scoring.choices), scoring.minimum_coverage).reasons)
+            unscored.update(opinions(asks, resolver.log, scoring.minimum_coverage).reasons)
     keys = [resolver.asks(archetype).keys for archetype in resolver.inputs.asking]
     distinct = len(np.unique(np.concatenate(keys), axis=0)) if keys else 0
     mean = mass / answered if answered else float("nan")
@@ -111,7 +112,7 @@ def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...]) -> tensor.Cell
             status[:, k] = np.where(np.isfinite(score[:, k]), Status.RULE, Status.NOT_APPLICABLE)
             continue
         asks = resolver.asks(archetype)
-        found = opinions(asks, resolver.log, len(scoring.choices), scoring.minimum_coverage, probabilities=kept is not None)
+        found = opinions(asks, resolver.log, scoring.minimum_coverage, probabilities=kept is not None and archetype.protocol in ALONE)
         if kept is not None and found.probability is not None:
             kept[:, k] = np.moveaxis(found.probability, 1, 0)
         score[:, k], mass[:, k], status[:, k] = found.score.T, found.mass.T, found.status.T
@@ -120,13 +121,15 @@ def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...]) -> tensor.Cell
 
 def _answers_hash(resolver: Resolver) -> str:
     """Hash of the keys of all questions for scores and of what came back to each, and of what rules say."""
-    total, choices = hashlib.blake2b(digest_size=16), len(resolver.inputs.config.scoring.choices)
+    total = hashlib.blake2b(digest_size=16)
     for archetype in resolver.inputs.asking:
         asks = resolver.asks(archetype)
-        keys = asks.all_keys
-        total.update(archetype.name.encode() + b"\0" + keys.astype("<u8").tobytes() + (asks.lost.tobytes() if asks.lost.any() else b""))
-        for part in resolver.log.choices(keys, choices):
-            total.update(np.nan_to_num(part, nan=-1.0).astype(part.dtype.newbyteorder("<")).tobytes())
+        total.update(archetype.name.encode() + b"\0")
+        for read in asks.reads:
+            keys = read.all_keys
+            total.update(keys.astype("<u8").tobytes() + (asks.lost.tobytes() if asks.lost.any() else b""))
+            for part in resolver.log.choices(keys, read.choices):
+                total.update(np.nan_to_num(part, nan=-1.0).astype(part.dtype.newbyteorder("<")).tobytes())
     for name, scores in resolver.inputs.rule_scores.items():
         total.update(name.encode() + b"\0" + np.nan_to_num(scores, nan=-1.0).astype("<f4").tobytes())
     return total.hexdigest()
