@@ -24,7 +24,7 @@ class Read:
         keys: of its Q questions.
         index: which of them is about each place of the view; -1 where none is.
         prior: key of the content-free question that its answers are calibrated by; None where they are not.
-        choices: how many an answer has.
+        choices: what can be answered.
         values: of probabilities [Q, C] the numbers that count, [Q, V].
     """
 
@@ -33,7 +33,7 @@ class Read:
     keys: UInt64[np.ndarray, "Q 2"]
     index: Int[np.ndarray, "N T"]
     prior: UInt64[np.ndarray, "1 2"] | None
-    choices: int
+    choices: tuple[str, ...]
     values: Callable[[Float[np.ndarray, "Q C"]], Float[np.ndarray, "Q V"]]
 
     @property

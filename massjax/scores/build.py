@@ -137,7 +137,7 @@ class Resolver:
         if isinstance(ask.form, Write):
             return text_replies([None if answer is None else answer.failure or answer.text for answer in self.log.answers(keys)])
         read = self._read(ask)
-        probability, mass, codes = self.log.choices(read.keys, read.choices)
+        probability, mass, codes = self.log.choices(read.keys, len(read.choices))
         prior, why_none = prior_of(read, self.log)
         codes = np.where(codes == ANSWERED, why_none, codes)
         return Replies(codes, (), calibrated(probability, prior).astype(np.float32), mass)
@@ -161,10 +161,10 @@ class Resolver:
 
     def _read(self, ask: Ask) -> Read:
         assert ask.index is not None
-        keys, count = self._keys(ask), choices_of(ask.form)
+        keys, choices = self._keys(ask), choices_of(ask.form)
         prior = None if ask.prior is None else keys[-1:]
         name = self.inputs.model_named(ask.model)
-        return Read(ask.role, name, keys if prior is None else keys[:-1], ask.index, prior, count, every_choice)
+        return Read(ask.role, name, keys if prior is None else keys[:-1], ask.index, prior, choices, every_choice)
 
     def _keys(self, ask: Ask) -> UInt64[np.ndarray, "Q 2"]:
         """Of its questions, and of the one that calibrates, if there is one, at the end."""
@@ -185,10 +185,10 @@ def _of(ask: Ask) -> str:
     return f" of {ask.title}" if ask.kind else ""
 
 
-def choices_of(form: Form) -> int:
-    """How many probabilities an answer of a form has."""
+def choices_of(form: Form) -> tuple[str, ...]:
+    """What an answer of a form gives the probabilities of."""
     assert not isinstance(form, Write)
-    return len(form.items if isinstance(form, Pick) else form.choices)
+    return form.items if isinstance(form, Pick) else form.choices
 
 
 def forms_of(inputs: Inputs, model: str) -> tuple[Form, ...]:

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from massjax.agents.archetype import ALONE
+from massjax.agents.protocols.turns import NO_DECISION
 from massjax.answers.log import AnswerLog
 from massjax.errors import ModelError, StoreError
 from massjax.machine import this_machine
@@ -153,7 +154,9 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
     resolver, _ = resolver_of(inputs, log, models, store)
     panel, scoring, asking = inputs.panel, inputs.config.scoring, inputs.asking
     shape = (len(panel.dates), len(asking), len(panel.stocks))
-    cells = tensor.Cells(np.empty(shape, np.float32), np.empty(shape, np.float16), np.empty(shape, np.uint8))
+    decides = any(chosen.decides for chosen in inputs.protocols.values())
+    decision = np.full(shape, NO_DECISION, np.int8) if decides else None
+    cells = tensor.Cells(np.empty(shape, np.float32), np.empty(shape, np.float16), np.empty(shape, np.uint8), None, decision)
     for k, archetype in enumerate(asking):
         turn = resolver.turn(archetype)
         asks = turn.asks
@@ -169,6 +172,8 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
             raise _lacking(store, why, f"{are} not answered, the first {about}")
         for values, part in ((cells.score, found.score), (cells.mass, found.mass), (cells.status, found.status)):
             values[:, k] = part.T
+        if decision is not None and found.decision is not None:
+            decision[:, k] = found.decision.T
     made_from = inputs.made_from(resolver.template.sha256)
     names = tuple(archetype.name for archetype in asking)
     return Scores(names, tuple(panel.stocks), panel.dates, str(store), None, cells, made_from)

@@ -51,7 +51,7 @@ def opinions(asks: Asks, log: AnswerLog, minimum_coverage: float, *, probabiliti
     kept, numbers, code = None, list[np.ndarray](), asks.lost.copy()
     mass = np.full(asks.lost.shape, np.inf, np.float16)
     for read in asks.reads:
-        probability, on_choices, codes = log.choices(read.keys, read.choices)
+        probability, on_choices, codes = log.choices(read.keys, len(read.choices))
         kept = at_cells(probability.astype(np.float16), read.index, np.nan) if probabilities else None
         prior, why_none = prior_of(read, log)
         codes = np.where(codes == ANSWERED, why_none, codes)
@@ -83,5 +83,5 @@ def prior_of(read: Read, log: AnswerLog) -> tuple[Float32[np.ndarray, " C"] | No
     """What calibrates the answers of a role, and a code like those of `AnswerLog.choices` of whether it is there."""
     if read.prior is None:
         return None, np.uint8(ANSWERED)
-    probability, _, codes = log.choices(read.prior, read.choices)
+    probability, _, codes = log.choices(read.prior, len(read.choices))
     return np.maximum(np.nan_to_num(probability[0].astype(np.float32), nan=1.0), np.float32(SMALLEST_PRIOR)), codes[0]

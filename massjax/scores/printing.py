@@ -21,6 +21,8 @@ EXAMPLES = 3
 """Prompts that a plan shows, unless all are asked for."""
 LITTLE_MASS = 0.3
 """Mean probability mass on the choices below which the answers say little about the choices."""
+LITTLE_DECIDED = 0.5
+"""The same for decisions of roles, up to which they are doubted."""
 
 
 def show_plan(found: Plan, path: Path | str, console: Console, errors: Console, *, every_example: bool = False) -> int:
@@ -93,6 +95,11 @@ def _warn_of_little_mass(written: Written, errors: Console) -> None:
     if written.mass < LITTLE_MASS:
         share = f"the model put only {written.mass:.0%} of its probability on the choices"
         warn(errors, f'{share}; a prefill such as "Rating: " (scoring.prefill) makes it choose')
+    for (role, choices), mass in written.roles.items():
+        if mass <= LITTLE_DECIDED:
+            share = f"role {role!r} put only {mass:.0%} of its probability on {', '.join(choices)}, so that they say little"
+            advice = f'a prefill such as "Decision: " or "My decision, in one word: " (roles: {{{role}: {{prefill: ...}}}}) makes it choose'
+            warn(errors, f"{share}; {advice}")
 
 
 def _table(tally: Tally, written: Written | None, unscored: Mapping[Reason, int], path: Path | str) -> Table:

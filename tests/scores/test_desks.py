@@ -1,0 +1,175 @@
+"""Organisations in a run: each role is asked once for all who share its question, and what changes asks just those that it changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from massjax.agents.protocols.turns import NO_DECISION
+from massjax.answers.files import keys_of
+from massjax.errors import ConfigError, StoreError
+from massjax.models.answer import Answer, unanswered
+from massjax.models.failures import Reason
+from massjax.models.question import Question
+from massjax.scores.asking import Part, ask_everything
+from massjax.scores.fitting import fitting_scores
+from massjax.scores.inputs import prepare
+from massjax.scores.showing import conversation_of
+from massjax.scores.status import Status
+from tests.scores.asking import Noting, Run, at_hand, opened, run
+from tests.small_store import written
+
+DESK = {"name": "senior", "modalities": ["price"], "protocol": "desk"}
+JUNIOR = {**DESK, "name": "junior", "roles": {"head": {"seniority": "junior"}}}
+PAIR = {"name": "pair", "modalities": ["price"], "protocol": "analyst_trader", "roles": {"trader": {"horizon": "year"}}}
+
+
+@pytest.fixture
+def desks(small: dict[str, Any]) -> dict[str, Any]:
+    small["market"]["end"] = "2022-06-07"
+    small["agents"]["archetypes"] = [DESK]
+    return small
+
+
+def role_of(question: Question) -> str:
+    """Who is asked a question, by its prompt."""
+    said = question.prompt.system.split(" at the desk")[0].split(" of ")[0]
+    if "Give the reasons" in question.prompt.user:
+        return "reasons"
+    return said.removeprefix("You are ").removeprefix("a ").removeprefix("the ")
+
+
+def roles(found: Run | Sequence[Question]) -> Counter[str]:
+    return Counter(role_of(question) for question in (found.asked if isinstance(found, Run) else found))
+
+
+def test_each_role_is_asked_once_for_all_who_share_its_question(desks: dict[str, Any], tmp_path: Path) -> None:
+    alone = run(written(desks, tmp_path))
+    situations = len({question.prompt.user for question in alone.asked if role_of(question) == "analyst"})
+    assert roles(alone) == dict.fromkeys(("analyst", "trader", "reasons", "senior head trader"), situations)
+    desks["agents"]["archetypes"] = [DESK, JUNIOR]
+    both = run(written(desks, tmp_path))
+    assert roles(both) == {"junior head trader": situations}, "one word of the head trader's prompt asks the head traders and nobody else"
+    desks["agents"]["archetypes"] = [DESK, JUNIOR, PAIR, {**JUNIOR, "name": "hasty", "horizon": "days"}]
+    more = run(written(desks, tmp_path))
+    assert roles(more) == {"trader": 2 * situations, "reasons": situations, "junior head trader": situations}
+    assert (more.scores.status() == Status.SCORED).all()
+    assert run(written(desks, tmp_path)).asked == []
+
+
+def test_the_tensor_holds_the_soft_score_and_the_hard_decision(desks: dict[str, Any], tmp_path: Path) -> None:
+    desks["agents"]["archetypes"] = [DESK, {"name": "plain", "modalities": ["price"]}]
+    config = written(desks, tmp_path)
+    found = run(config)
+    decision, score = found.scores.decision(), found.score
+    assert (str(decision.dtype), decision.shape) == ("int8", score.shape)
+    assert set(np.unique(decision[:, 0]).tolist()) <= {-1, 0, 1}
+    assert (decision[:, 1] == NO_DECISION).all(), "who only rates decides nothing"
+    n, t = found.scores.stocks.index("MSFT"), 2
+    shown = conversation_of(config, "senior", "MSFT", str(found.scores.dates[t]))
+    assert [title for title, _, _ in shown.questions] == ["role analyst", "role trader", "role trader_reasons", "role head"]
+    said = {title: recorded.answer for title, _, recorded in shown.questions if recorded is not None}
+    trader, head = (said[f"role {name}"].probability for name in ("trader", "head"))
+    assert trader is not None
+    assert head is not None
+    direction = (trader[0] - trader[2]) / sum(trader)
+    assert score[t, 0, n] == pytest.approx(0.5 + 0.5 * head[0] / sum(head) * direction, abs=1e-6)
+    hard = 0 if head[0] <= head[1] else (1, 0, -1)[int(np.argmax(trader))]
+    assert decision[t, 0, n] == hard
+    assert said["role analyst"].text is not None
+    assert said["role analyst"].text in shown.questions[1][1].prompt.user
+    assert f"decision: {('neither', 'long', 'short')[hard]}" in shown.outcome
+    np.testing.assert_array_equal(found.scores.mass()[t, 0, n], np.float16(min(said["role trader"].mass, said["role head"].mass)))
+    frame = found.scores.to_polars()
+    assert frame.filter(archetype="plain")["decision"].null_count() == len(frame) // 2
+    assert set(frame["decision"].unique().to_list()) <= {"long", "neither", "short", None}
+    again = fitting_scores(prepare(config), tmp_path / "store")
+    np.testing.assert_array_equal(again.decision(), decision)
+
+
+def test_without_decisions_a_tensor_has_no_array_of_them(small: dict[str, Any], tmp_path: Path) -> None:
+    found = run(written(small, tmp_path))
+    assert (found.scores.decision() == NO_DECISION).all()
+    assert "decision" not in found.scores.to_polars().columns
+
+
+class Refusing(Noting):
+    """Refuses the first question of one role."""
+
+    refused = "trader"
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        answers = super().answer(questions)
+        for row in [row for row, question in enumerate(questions) if role_of(question) == self.refused][:1]:
+            answers[row] = unanswered(Reason.REFUSED)
+        return answers
+
+    questions_at_once = 1000
+
+
+class RefusingAnalyst(Refusing):
+    refused = "analyst"
+
+
+@pytest.mark.parametrize("model", [Refusing, RefusingAnalyst])
+def test_an_unanswered_upstream_question_costs_its_own_cells_with_its_reason(desks: dict[str, Any], tmp_path: Path, model: Any) -> None:
+    config = written(desks, tmp_path)
+    found = run(config, model)
+    status, lost = found.scores.status()[:, 0], found.resolver.asks(found.archetype("senior")).lost.T > 0
+    assert lost.any()
+    assert not lost.all()
+    np.testing.assert_array_equal(status == Status.FAILED, lost)
+    assert np.isnan(found.score[:, 0][lost]).all()
+    assert (found.scores.decision()[:, 0][lost] == NO_DECISION).all()
+    assert found.written.unscored == {Reason.REFUSED.value: int(lost.sum())}
+    again = run(config)
+    assert not found.resolver.log.known(keys_of(again.asked)).any()
+    assert (again.scores.status() == Status.SCORED).all()
+    assert max(roles(again).values()) == 1, "the refused question, and what waited for it"
+
+
+def test_a_run_whose_roles_are_not_answered_yet_is_told_who_lacks_what(desks: dict[str, Any], tmp_path: Path) -> None:
+    run(written({**desks, "agents": {**desks["agents"], "archetypes": [{"name": "plain", "modalities": ["price"]}]}}, tmp_path))
+    with pytest.raises(StoreError, match=r"archetype 'senior': role 'analyst' lacks \d+ texts"):
+        fitting_scores(prepare(written(desks, tmp_path)), tmp_path / "store")
+
+
+def test_roles_ask_models_of_their_own_and_one_model_is_asked_to_its_end(desks: dict[str, Any], tmp_path: Path) -> None:
+    order: list[tuple[int, str]] = []
+
+    class Telling(Noting):
+        def answer(self, questions: Sequence[Question]) -> list[Answer]:
+            order.extend((self.settings.seed, role_of(question)) for question in questions)
+            return super().answer(questions)
+
+    desks["models"] = {"chief": {"engine": "fake", "seed": 7}}
+    desks["agents"]["archetypes"] = [{**DESK, "roles": {"head": {"model": "chief"}}}]
+    found = run(written(desks, tmp_path), Telling)
+    assert {role for seed, role in order if seed == 7} == {"senior head trader"}
+    seeds = [seed for seed, _ in order]
+    assert seeds == sorted(seeds), "the first model is asked all of its turns before the second takes its place"
+    assert (found.scores.status() == Status.SCORED).all()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_parts_share_the_stocks_out_and_ask_all(desks: dict[str, Any], tmp_path: Path, count: int) -> None:
+    config = written(desks, tmp_path)
+    whole = run(written({**desks, "store": str(tmp_path / "whole")}, tmp_path))
+    asked: list[Question] = []
+    for number in range(1, count + 1):
+        resolver, models, order = opened(config)
+        making = at_hand(models, lambda settings: Noting(settings, asked))
+        ask_everything(resolver, making, layout=order.layout, part=Part(number, count))
+    assert sorted(question.key for question in asked) == sorted(question.key for question in whole.asked)
+
+
+def test_an_unknown_model_of_a_role_is_told(desks: dict[str, Any], tmp_path: Path) -> None:
+    desks["models"] = {"chief": {"engine": "fake", "seed": 7}}
+    desks["agents"]["archetypes"] = [{**DESK, "roles": {"head": {"model": "cheif"}}}]
+    with pytest.raises(ConfigError, match=r"role 'head' asks the model 'cheif', which is no entry of `models` \(there: chief\).*'chief'"):
+        prepare(written(desks, tmp_path))
