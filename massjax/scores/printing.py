@@ -33,13 +33,16 @@ def show_plan(found: Plan, path: Path | str, console: Console, errors: Console, 
     if more := len(found.examples) - len(examples):
         console.print(f"(and those of {counted(more, 'archetype')} more: --verbose prints them)\n", highlight=False, soft_wrap=True)
     console.print(found.table())
+    roles = found.role_table()
+    if roles is not None:
+        console.print(roles)
     if not found.to_ask:
         console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {markup_text(path)}.", soft_wrap=True)
     if found.waiting:
         stages = ", ".join(dict.fromkeys(found.waiting.values()))
         console.print(
-            f"{counted(len(found.waiting), 'archetype')} first {'needs' if len(found.waiting) == 1 else 'need'} the texts of {stages}; "
-            "questions that follow a text are counted when all texts before them are written.",
+            f"{counted(len(found.waiting), 'archetype')} first {'needs' if len(found.waiting) == 1 else 'need'} the answers of {stages}; "
+            "how many questions follow them is estimated by role above, with made-up answers of full length in their place.",
             soft_wrap=True,
         )
     for warning in found.warnings:
@@ -50,7 +53,8 @@ def show_plan(found: Plan, path: Path | str, console: Console, errors: Console, 
 def lines_of(example: Example) -> Iterator[str]:
     """An example as lines for a terminal, which nothing in the prompt can steer."""
     many = "archetypes" if len(example.archetypes) > 1 else "archetype"
-    yield escaped_text(f"Prompt of {many} {', '.join(example.archetypes)} about {example.about}")
+    role = f" (role {example.role})" if example.role else ""
+    yield escaped_text(f"Prompt of {many} {', '.join(example.archetypes)}{role} about {example.about}")
     for title, text in (("system", example.prompt.system), ("user", example.prompt.user)):
         yield f"  {title}:"
         yield from (f"    {escaped_text(line, keep=chr(9))}" for line in text.split(chr(10)))

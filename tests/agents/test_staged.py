@@ -61,7 +61,8 @@ def test_stages_want_their_texts_one_after_the_other_and_show_them_to_what_follo
     assert wanted(ADVISED, half)[1] == notes[1:]
     found = applied(ADVISED, half | {(notes[1], form): "It falls."})
     last = finished(found)
-    assert (found.waiting, last.lost.any()) == ((), False)
+    assert not found.waiting
+    assert not last.lost.any()
     assert [ask.title for ask in found.asked] == ["stage strategy", "stage note", "score"]
     (vote,) = last.votes
     assert len(vote.ask.prompts) == 2

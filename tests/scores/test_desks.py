@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from massjax import pipeline
 from massjax.agents.protocols.turns import NO_DECISION
 from massjax.answers.files import keys_of
 from massjax.errors import ConfigError, StoreError
@@ -19,6 +21,9 @@ from massjax.models.question import Question
 from massjax.scores.asking import Part, ask_everything
 from massjax.scores.fitting import fitting_scores
 from massjax.scores.inputs import prepare
+from massjax.scores.outcome import Asked
+from massjax.scores.plan import Plan
+from massjax.scores.printing import conclude
 from massjax.scores.showing import conversation_of
 from massjax.scores.status import Status
 from tests.scores.asking import Noting, Run, at_hand, opened, run
@@ -173,3 +178,56 @@ def test_an_unknown_model_of_a_role_is_told(desks: dict[str, Any], tmp_path: Pat
     desks["agents"]["archetypes"] = [{**DESK, "roles": {"head": {"model": "cheif"}}}]
     with pytest.raises(ConfigError, match=r"role 'head' asks the model 'cheif', which is no entry of `models` \(there: chief\).*'chief'"):
         prepare(written(desks, tmp_path))
+
+
+def test_a_plan_counts_questions_tokens_and_cost_by_role_before_anything_is_asked(desks: dict[str, Any], tmp_path: Path) -> None:
+    desks["models"] = {"chief": {"engine": "fake", "seed": 7, "price_per_million_tokens": 2.0}}
+    desks["scoring"]["price_per_million_tokens"] = 1.0
+    desks["agents"]["archetypes"] = [DESK, {**JUNIOR, "roles": {"head": {"seniority": "junior", "model": "chief"}}}]
+    config = written(desks, tmp_path)
+    planned = pipeline.precompute(config, plan=True)
+    assert isinstance(planned, Plan)
+    assert not (tmp_path / "store").exists()
+    found = run(config)
+    asked = roles(found)
+    names = ("analyst", "trader", "trader_reasons", "head", "head")
+    said = ("analyst", "trader", "reasons", "senior head trader", "junior head trader")
+    assert [(role.role, role.model) for role in planned.roles] == list(zip(names, ["", "", "", "", "chief"], strict=True))
+    assert [role.open + role.later for role in planned.roles] == [asked[name] for name in said]
+    assert [role.later for role in planned.roles][:2] == [0, asked["trader"]]
+    assert planned.roles[0].written_tokens == 160 * asked["analyst"]
+    assert [one.cost for one in planned.roles] == pytest.approx(
+        [one.prompt_tokens * (2e-6 if one.model else 1e-6) for one in planned.roles]
+    )
+    table = planned.role_table()
+    assert table is not None
+    assert list(table.columns[0].cells)[-1] == "all"
+    assert [example.role for example in planned.examples] == ["analyst"], "one prompt of the role, which both share"
+    after = pipeline.precompute(config, plan=True)
+    assert isinstance(after, Plan)
+    assert sum(role.open + role.later for role in after.roles) == 0
+
+
+def test_little_mass_on_a_decision_is_told_with_the_prefill_to_try(desks: dict[str, Any], tmp_path: Path, capsys: Any) -> None:
+    class Evasive(Noting):
+        def answer(self, questions: Sequence[Question]) -> list[Answer]:
+            return [one if one.probability is None else one._replace(mass=0.12) for one in super().answer(questions)]
+
+    found = run(written(desks, tmp_path), Evasive)
+    assert found.written.roles == {
+        ("trader", ("long", "neither", "short")): pytest.approx(0.12, abs=1e-3),
+        ("head", ("Follow", "Not follow")): pytest.approx(0.12, abs=1e-3),
+    }
+    asked = Asked(found.tally, found.written, 0)
+    conclude(asked, "store", Console(), Console(stderr=True, width=1000))
+    warned = capsys.readouterr().err
+    assert "role 'trader' put only 12% of its probability on long, neither, short, so that they say little" in warned
+    assert 'a prefill such as "Decision: " or "My decision, in one word: " (roles: {head: {prefill: ...}}) makes it choose' in warned
+
+
+def test_decisions_with_too_little_mass_are_invalid(desks: dict[str, Any], tmp_path: Path) -> None:
+    desks["scoring"]["minimum_coverage"] = 0.95
+    found = run(written(desks, tmp_path))
+    assert (found.scores.status() == Status.INVALID).all()
+    assert found.written.unscored == {Reason.LOW_COVERAGE.value: found.score.size}
+    assert set(roles(found)) == {"analyst", "trader"}, "nobody is asked whether he follows what was not decided"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from massjax.agents.protocols.roles import ProtocolSettings, Role, RoleChange, changed
 from massjax.errors import did_you_mean
@@ -71,22 +71,26 @@ def merged(protocol: ProtocolSettings, known: Mapping[str, ProtocolSettings]) ->
     Raises:
         ValueError: there is none of that name, or they go round in a circle.
     """
-    seen = [protocol.name]
-    whole = protocol
-    while whole.like:
-        if whole.like not in known:
-            raise ValueError(f"protocol {protocol.name!r} is like {whole.like!r}, which is none{did_you_mean(whole.like, known)}")
-        if (whole.like in seen and whole.like != protocol.name) or whole.like == protocol.name:
-            raise ValueError(f"protocol {protocol.name!r} is like itself: {' → '.join([*seen, whole.like])}")
-        base = known[whole.like]
-        seen.append(whole.like)
+    path, given = [protocol.name], _given(protocol)
+    roles, base = list(protocol.roles), protocol
+    while base.like:
+        if base.like not in known:
+            raise ValueError(f"protocol {protocol.name!r} is like {base.like!r}, which is none{did_you_mean(base.like, known)}")
+        if base.like in path:
+            raise ValueError(f"protocol {protocol.name!r} is like itself: {' → '.join([*path, base.like])}")
+        base = known[base.like]
+        path.append(base.name)
         if base.file is not None:
-            raise ValueError(f"protocol {protocol.name!r} is like {base.name!r}, which is a file of Python and has no roles to start from")
-        own = {role.name: role for role in whole.roles}
-        roles = tuple(own.pop(role.name, role) for role in base.roles) + tuple(own.values())
-        given = {name: getattr(whole, name) for name in whole.model_fields_set if name not in ("like", "roles")}
-        whole = base.replace(**given, roles=roles, name=protocol.name, like=base.like)
-    return whole
+            raise ValueError(f"protocol {protocol.name!r} is like {base.name!r}, a file of Python, which has no roles to start from")
+        given = {**_given(base), **given}
+        own, there = {role.name: role for role in roles}, {role.name for role in base.roles}
+        roles = [own.get(role.name, role) for role in base.roles] + [role for role in roles if role.name not in there]
+    return protocol if len(path) == 1 else protocol.replace(**given, roles=tuple(roles), like="")
+
+
+def _given(protocol: ProtocolSettings) -> dict[str, Any]:
+    """What a protocol sets, but for its name, its roles and what it is like."""
+    return {name: getattr(protocol, name) for name in protocol.model_fields_set - {"name", "roles", "like"}}
 
 
 def _with_reasons(where: str, roles: Sequence[Role]) -> list[Role]:

@@ -94,6 +94,8 @@ class Role(RoleChange):
     def _fits_its_form(self) -> Role:
         if self.form == "write" and (self.choices or self.follows or self.reasons or self.calibrate or self.prefill):
             raise ValueError(f"role {self.name!r} writes, so it takes no choices, follows, prefill, reasons or calibrate")
+        if self.form == "write" and not self.instruction:
+            raise ValueError(f"role {self.name!r} writes, but is not told what: give it an instruction")
         if self.follows and self.form != "decide":
             raise ValueError(f"role {self.name!r} follows somebody, which is decided: give it form: decide")
         if self.form == "decide" and not self.follows and any(choice.lower().startswith("follow") for choice in self.choices):
