@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float
 
 from massjax.agents import STAGE, Fact, PromptTemplate, facts_of, resolve_archetypes
 from massjax.agents.archetype import ALONE, Archetype, asks_a_model
-from massjax.agents.facts import check_features
+from massjax.agents.facts import check_features, text_modalities
+from massjax.agents.items import Items, items_of
 from massjax.agents.protocols.choosing import Chosen, document_of, protocol_of, seen_modalities
 from massjax.agents.rules import rule_scores
 from massjax.agents.settings import Stage
@@ -27,7 +28,7 @@ from massjax.models.settings import ModelSettings
 from massjax.scores.given import scores_from_file
 from massjax.scores.made_from import MadeFrom, fact_hashes
 from massjax.scores.scores import Scores
-from massjax.scores.views import View
+from massjax.scores.views import ItemView, View
 from massjax.settings import validate
 
 DEFAULT_MODEL = ""
@@ -76,6 +77,17 @@ class Inputs:
         """The models that an archetype asks, in the order of asking."""
         return tuple(dict.fromkeys(self.model_named(part.model) for part in self.protocols[archetype.name].parts))
 
+    def _items(self, archetype: Archetype) -> Items:
+        """The texts that an archetype sees, one by one."""
+        seen = frozenset(seen_modalities(archetype, self.config.agents)) & frozenset(text_modalities(self.panel))
+        if seen not in self._kept_items:
+            self._kept_items[seen] = items_of(self.panel, self.config.agents, self.facts, seen)
+        return self._kept_items[seen]
+
+    @cached_property
+    def _kept_items(self) -> dict[frozenset[str], Items]:
+        return {}
+
     def model_settings(self, name: str) -> ModelSettings:
         """The settings of a model by its name."""
         return self.config.scoring if name == DEFAULT_MODEL else self.config.models[name]
@@ -92,6 +104,11 @@ class Inputs:
             dates: these successive ones alone; None = all.
             stocks: True for those that are asked about; None = all.
         """
+        settings = self.protocols[archetype.name].settings
+        if settings is not None and settings.unit == "text":
+            items = self._items(archetype).on(dates, stocks)
+            shape = (len(self.panel.stocks), len(self.panel.dates[dates or slice(None)]))
+            return ItemView(items.facts, np.ones((len(items.stock), 1), bool), items, shape, settings.aggregate)
         member = self.panel.member if stocks is None else self.panel.member & stocks[:, None]
         if dates is None:
             return View(self.facts, member)
@@ -166,7 +183,7 @@ def prepare(config: RunConfig) -> Inputs:
     seen = {modality for archetype in archetypes for modality in seen_modalities(archetype, config.agents)}
     facts = facts_of(panel, config.agents, seen) if asks_a_model(archetypes) else ()
     for archetype in archetypes:
-        _check_askable(archetype, facts, config)
+        _check_askable(archetype, facts, config, panel)
     named = Counter(archetype.name for archetype in archetypes)
     for name, count in named.items():
         if count > 1:
@@ -180,7 +197,7 @@ def _given_archetypes(given: Scores | None) -> list[Archetype]:
     return [validate(Archetype, {"name": name, "protocol": "given"}, f"scores.path: archetype {name!r}") for name in names]
 
 
-def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfig) -> None:
+def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfig, panel: Panel) -> None:
     if not archetype.asks:
         return
     for part in protocol_of(archetype, config.agents, config.scoring).parts:
@@ -196,6 +213,11 @@ def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfi
                 f"archetype {archetype.name!r} asks the model {archetype.model!r}, which is neither an entry of `models` (there: {known})"
                 f"{meant} nor scoring.model, {config.scoring.model!r}"
             )
+    protocol, texts = archetype.protocol, text_modalities(panel)
+    each_text = protocol not in ALONE and config.agents.protocol(protocol).unit == "text"
+    if each_text and not set(texts) & set(seen_modalities(archetype, config.agents)):
+        what = f"protocol {protocol!r} decides on each text, but sees no modality of texts"
+        raise ConfigError(f"archetype {archetype.name!r}: {what} (there: {', '.join(texts) or 'none'})")
     for modality in seen_modalities(archetype, config.agents):
         if not any(fact.modality == modality for fact in facts):
             raise ConfigError(
