@@ -14,7 +14,7 @@ from massjax.agents.facts import Fact
 from massjax.agents.prompts import ROLE, PromptTemplate
 from massjax.agents.protocols.desk import desk, parts_of, with_inherited
 from massjax.agents.protocols.graph import Organisation, organisation
-from massjax.agents.protocols.own_file import own_protocol
+from massjax.agents.protocols.own_file import guarded, own_protocol
 from massjax.agents.protocols.roles import ProtocolSettings
 from massjax.agents.protocols.single import SCORE
 from massjax.agents.protocols.staged import form_of_stage, staged
@@ -89,12 +89,12 @@ def _rated(archetype: Archetype, agents: AgentsSettings, scoring: ScoringSetting
 
 def _of_file(archetype: Archetype, settings: ProtocolSettings) -> Chosen:
     assert settings.file is not None
-    function = own_protocol(settings.file)
+    path, function = settings.file, own_protocol(settings.file)
+    models = tuple(dict.fromkeys((archetype.model, *settings.models)))
 
     def start(facts: Sequence[Fact], member: Bool[np.ndarray, "N T"], template: PromptTemplate) -> Steps:
-        return function(archetype, facts, member)
+        return guarded(path, function(archetype, facts, member), (None, *models))
 
-    models = dict.fromkeys((archetype.model, *settings.models))
     return Chosen(tuple(Part(settings.name, model, None) for model in models), start, True, settings)
 
 
