@@ -10,6 +10,7 @@ import polars as pl
 from jaxtyping import Bool, Int
 
 from massjax.agents.facts import UNKNOWN, Fact, text_modalities, texts_masker
+from massjax.agents.masking import Masker
 from massjax.agents.quoting import one_line, quote
 from massjax.agents.settings import AgentsSettings
 from massjax.agents.texts import shown_texts
@@ -64,14 +65,22 @@ def items_of(panel: Panel, settings: AgentsSettings, facts: Sequence[Fact], moda
     shown = pl.concat(tables).sort("id", "column")
     first = shown.group_by("id", maintain_order=True).agg(pl.col("row", "column", "text", "modality").first())
     stock, known = first["row"].to_numpy().astype(np.int64), first["column"].to_numpy().astype(np.int64)
-    others = [replace(fact, codes=fact.codes[stock, known][:, None]) for fact in facts if fact.modality not in text_modalities(panel)]
-    own = []
-    for name in first["modality"].unique(maintain_order=True).to_list():
-        vocabulary: dict[str, int] = {}
-        codes = np.full((len(first), 1), UNKNOWN, np.int32)
-        for place, row, text in first.with_row_index().filter(modality=name).select("index", "row", "text").iter_rows():
-            said = text if masker is None else masker.mask(one_line(text), panel.stocks[row])
-            codes[place] = vocabulary.setdefault(quote([said]), len(vocabulary))
-        own.append(Fact(name, name.replace("_", " "), codes, tuple(vocabulary)))
+    own = {name: _own_text(first, name, panel, masker) for name in first["modality"].unique().to_list()}
+    found = []
+    for fact in facts:
+        if fact.modality in own:
+            found.append(own[fact.modality])
+        elif fact.modality not in text_modalities(panel):
+            found.append(replace(fact, codes=fact.codes[stock, known][:, None]))
     item = np.searchsorted(first["id"].to_numpy(), shown["id"].to_numpy())
-    return Items((*others, *own), stock, known, item.astype(np.int64), shown["column"].to_numpy().astype(np.int64))
+    return Items(tuple(found), stock, known, item.astype(np.int64), shown["column"].to_numpy().astype(np.int64))
+
+
+def _own_text(first: pl.DataFrame, modality: str, panel: Panel, masker: Masker | None) -> Fact:
+    """Of each text of a modality itself, as a fact; equal ones are one."""
+    vocabulary: dict[str, int] = {}
+    codes = np.full((len(first), 1), UNKNOWN, np.int32)
+    for place, row, text in first.with_row_index().filter(modality=modality).select("index", "row", "text").iter_rows():
+        said = text if masker is None else masker.mask(one_line(text), panel.stocks[row])
+        codes[place] = vocabulary.setdefault(quote([said]), len(vocabulary))
+    return Fact(modality, modality.replace("_", " "), codes, tuple(vocabulary))

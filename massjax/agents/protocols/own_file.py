@@ -59,6 +59,7 @@ def guarded(path: Path, steps: Steps, models: Sequence[str | None]) -> Steps:
         ConfigError: it fails, yields or returns what it should not, or asks another model.
     """
     replies: tuple[Replies, ...] | None = None
+    last: Last | None = None
     while True:
         try:
             asks = next(steps) if replies is None else steps.send(replies)
@@ -70,8 +71,6 @@ def guarded(path: Path, steps: Steps, models: Sequence[str | None]) -> Steps:
             raise
         except Exception as error:
             raise ConfigError(f"{path}: the protocol failed ({type(error).__name__}: {error})") from error
-        else:
-            last = None
         if not isinstance(asks, tuple) or not all(isinstance(ask, Ask) for ask in asks):
             raise ConfigError(f"{path}: the protocol yielded {type(asks).__name__}, expected a tuple of Ask")
         for ask in asks:
