@@ -19,6 +19,7 @@ from massjax.models.question import Prompt, Question
 from massjax.progress import Tell
 from massjax.scores.asks import Open, Turn
 from massjax.scores.build import Resolver
+from massjax.scores.inputs import named
 from massjax.scores.leaks import Lines
 
 
@@ -96,7 +97,7 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         tell: of the progress.
     """
     found, inputs = Survey(), resolver.inputs
-    asked: set[Question] = set()
+    asked: set[tuple[str, Question]] = set()
     scored: list[UInt64[np.ndarray, "Q 2"]] = []
     alike: dict[bytes, str] = {}
     examples: dict[tuple[Prompt, str, str], list[str]] = {}
@@ -105,8 +106,7 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
             tell(SURVEYING, done, len(inputs.asking))
         turn = resolver.turn(archetype)
         for some in turn.open:
-            new = [question for question in some.questions if question not in asked]
-            asked.update(new)
+            new = _new(resolver, some.model, some.questions, asked)
             _count(found, resolver, some, new)
         if inputs.config.agents.mask:
             found.lines.add(archetype.name, turn.prompts)
@@ -145,16 +145,23 @@ def _count(found: Survey, resolver: Resolver, some: Open, new: Sequence[Question
         found.roles[some.ask.role, name] = there._replace(asking=joined([there.asking, asking]))
 
 
-def _count_later(found: Survey, resolver: Resolver, later: Sequence[Ask], asked: set[Question]) -> None:
+def _count_later(found: Survey, resolver: Resolver, later: Sequence[Ask], asked: set[tuple[str, Question]]) -> None:
     """Count about what follows answers that are not there yet."""
     for ask in later:
         name = resolver.inputs.model_named(ask.model)
         prompts = ask.prompts if ask.prior is None else [*ask.prompts, ask.prior]
-        new = [question for prompt in prompts if (question := Question(resolver.models[name], prompt, ask.form)) not in asked]
-        asked.update(new)
+        new = _new(resolver, name, [Question(resolver.models[name], prompt, ask.form) for prompt in prompts], asked)
         if new:
             there = found.roles.get((ask.role, name), RoleCount())
             found.roles[ask.role, name] = there._replace(later=joined([there.later, _asking(resolver, name, new)]))
+
+
+def _new(resolver: Resolver, name: str, questions: Sequence[Question], asked: set[tuple[str, Question]]) -> list[Question]:
+    """The questions that no archetype before asks; models whose files are not here are told apart by what names them."""
+    model = named(resolver.inputs.model_settings(name))["model"]
+    found = [question for question in dict.fromkeys(questions) if (model, question) not in asked]
+    asked.update((model, question) for question in found)
+    return found
 
 
 def _asking(resolver: Resolver, name: str, questions: Sequence[Question]) -> Asking:
