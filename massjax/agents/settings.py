@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from massjax.agents.archetype import ALONE, Archetype
 from massjax.agents.protocols.built_in import BUILT_IN
 from massjax.agents.protocols.graph import merged, organisation
-from massjax.agents.protocols.roles import ProtocolSettings
+from massjax.agents.protocols.roles import ProtocolSettings as ProtocolSettings, Role as Role, RoleChange as RoleChange
 from massjax.errors import did_you_mean
 from massjax.settings import ConfigPath, Settings
 

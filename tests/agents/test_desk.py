@@ -171,6 +171,17 @@ def test_traders_of_equal_standing_are_asked_at_once_and_each_by_its_own_model()
     assert "A for that of the trader 1; B for that of the trader 2; C for that of the trader 3; Neither if" in head.prompts[0].user
 
 
+def test_whoever_hears_of_a_choice_among_traders_hears_whom_it_meant() -> None:
+    chief = {"name": "chief", "form": "decide", "sees": ["head"], "follows": ["head"]}
+    archetype = Archetype(name="c", modalities=("price",), protocol="chiefs")
+
+    def second(ask: Ask, prompt: Any) -> Any:
+        return (0.1, 0.6, 0.2, 0.1) if ask.role == "head" else answered(ask, prompt)
+
+    found = asked(played(archetype, second, protocols=({"name": "chiefs", "like": "committee_head", "roles": (chief,)},)))
+    assert "The head trader decided: to follow the trader 2" in found["chief"].prompts[0].user
+
+
 def test_no_likeliest_choice_is_heard_as_undecided() -> None:
     found = asked(played(DESK, lambda ask, prompt: (0.4, 0.2, 0.4) if ask.role == "trader" else answered(ask, prompt)))
     assert all("The trader decided: undecided" in prompt.user for prompt in found["head"].prompts)

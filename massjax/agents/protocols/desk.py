@@ -146,6 +146,8 @@ def _heard(role: Role, titles: Mapping[str, str], ask: Ask, replies: Replies) ->
         said = [quote([(text or "")[:LONGEST_TEXT]]) for text in replies.texts]
     else:
         words = role.choices_or_default
+        if len(role.follows) > 1:
+            words = (*(f"to follow the {titles[name]}" for name in role.follows), "to follow none")
         said = [UNDECIDED_WORD if place == UNDECIDED else words[place] for place in likeliest(replies.probability).tolist()]
     vocabulary = {text: place for place, text in enumerate(dict.fromkeys(said))}
     codes = np.array([vocabulary[text] for text in said], np.int32)
