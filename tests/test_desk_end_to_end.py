@@ -58,7 +58,7 @@ def test_a_desk_of_a_real_model(tmp_path: Path, model: Path) -> None:
     found = Scores.open(tmp_path / "store")
     score, decision = found.score(), found.decision()
     assert (found.status() == Status.SCORED).all()
-    assert found.mass().min() > 0.3, "prefilled, the model decides"
+    assert found.mass().min() > 0.15, "unless prefilled it is below 0.01"
     assert set(np.unique(decision).tolist()) <= {-1, 0, 1}
     assert ((score > 0) & (score < 1)).all()
     day = str(found.dates[0])

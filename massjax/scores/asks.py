@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8, UInt64
 
 from massjax.agents.protocols.turns import Ask, Opinion
+from massjax.models.forms import Form, Pick, Write
 from massjax.models.question import Prompt, Question
 from massjax.scores.views import View
 
@@ -24,7 +25,7 @@ class Read:
         keys: of its Q questions.
         index: which of them is about each place of the view; -1 where none is.
         prior: key of the content-free question that its answers are calibrated by; None where they are not.
-        choices: what can be answered.
+        form: of the answers.
         values: of probabilities [Q, C] the numbers that count, [Q, V].
     """
 
@@ -33,8 +34,14 @@ class Read:
     keys: UInt64[np.ndarray, "Q 2"]
     index: Int[np.ndarray, "N T"]
     prior: UInt64[np.ndarray, "1 2"] | None
-    choices: tuple[str, ...]
+    form: Form
     values: Callable[[Float[np.ndarray, "Q C"]], Float[np.ndarray, "Q V"]]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What an answer gives the probabilities of."""
+        assert not isinstance(self.form, Write)
+        return self.form.items if isinstance(self.form, Pick) else self.form.choices
 
     @property
     def all_keys(self) -> UInt64[np.ndarray, "R 2"]:
@@ -95,11 +102,6 @@ class Open(NamedTuple):
     questions: tuple[Question, ...]
     ask: Ask
     last: bool
-
-    @property
-    def stage(self) -> str | None:
-        """The role, where something waits for its answers; None for scores."""
-        return None if self.last else self.ask.role
 
 
 class Turn(NamedTuple):

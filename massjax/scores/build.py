@@ -17,7 +17,7 @@ from massjax.agents.protocols.turns import Ask, Last, Played, Replies, play, tex
 from massjax.answers.files import keys_of
 from massjax.answers.log import ANSWERED, AnswerLog
 from massjax.errors import StoreError
-from massjax.models.forms import Form, Pick, Write
+from massjax.models.forms import Form, Write
 from massjax.models.probabilities import calibrated
 from massjax.models.question import Question, question_keys
 from massjax.row_words import counted
@@ -161,10 +161,10 @@ class Resolver:
 
     def _read(self, ask: Ask) -> Read:
         assert ask.index is not None
-        keys, choices = self._keys(ask), choices_of(ask.form)
+        keys = self._keys(ask)
         prior = None if ask.prior is None else keys[-1:]
         name = self.inputs.model_named(ask.model)
-        return Read(ask.role, name, keys if prior is None else keys[:-1], ask.index, prior, choices, every_choice)
+        return Read(ask.role, name, keys if prior is None else keys[:-1], ask.index, prior, ask.form, every_choice)
 
     def _keys(self, ask: Ask) -> UInt64[np.ndarray, "Q 2"]:
         """Of its questions, and of the one that calibrates, if there is one, at the end."""
@@ -183,12 +183,6 @@ class Resolver:
 
 def _of(ask: Ask) -> str:
     return f" of {ask.title}" if ask.kind else ""
-
-
-def choices_of(form: Form) -> tuple[str, ...]:
-    """What an answer of a form gives the probabilities of."""
-    assert not isinstance(form, Write)
-    return form.items if isinstance(form, Pick) else form.choices
 
 
 def forms_of(inputs: Inputs, model: str) -> tuple[Form, ...]:

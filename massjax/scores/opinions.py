@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float16, Float32, Int8, UInt8
 
+from massjax.agents.protocols.opinion import UNDECIDED, likeliest
 from massjax.agents.protocols.turns import NO_DECISION, at_cells
 from massjax.answers.log import ANSWERED, UNKNOWN, AnswerLog
 from massjax.models.failures import REASONS, Reason
@@ -67,6 +68,40 @@ def opinions(asks: Asks, log: AnswerLog, minimum_coverage: float, *, probabiliti
     decision = None if opinion.decision is None else np.where(good, opinion.decision, np.int8(NO_DECISION)).astype(np.int8)
     found = asks.view.at_cells(Found(score, mass, code, decision))
     return Opinions(found.score, found.mass, _status(found.code), _reasons(found.code), found.decision, kept)
+
+
+class RoleAnswers(NamedTuple):
+    """What one role said about each place of a view: a stock and date, or a text.
+
+    Attributes:
+        choices: C of them.
+        probability: of each, calibrated where the role's answers are; NaN without an answer.
+        choice: the number of the likeliest; -1 where several are, or there is no answer.
+        mass: raw probability on all choices.
+    """
+
+    choices: tuple[str, ...]
+    probability: Float32[np.ndarray, "N T C"]
+    choice: Int8[np.ndarray, "N T"]
+    mass: Float16[np.ndarray, "N T"]
+
+
+def answers_of_roles(asks: Asks, log: AnswerLog) -> dict[str, RoleAnswers]:
+    """What each role said that an archetype's scores are read from, by its name: how often a head follows, and what traders decide.
+
+    Args:
+        asks: the archetype's questions.
+        log: with their answers.
+    """
+    found = dict[str, RoleAnswers]()
+    for read in asks.reads:
+        raw, mass, codes = log.choices(read.keys, len(read.choices))
+        prior, _ = prior_of(read, log)
+        probability = calibrated(raw, prior).astype(np.float32)
+        probability[codes != ANSWERED] = np.nan
+        filled = ((probability, np.nan), (likeliest(probability).astype(np.int8), UNDECIDED), (mass.astype(np.float16), np.nan))
+        found[read.role] = RoleAnswers(read.choices, *(at_cells(values, read.index, fill) for values, fill in filled))
+    return found
 
 
 def _status(code: UInt8[np.ndarray, "N T"]) -> UInt8[np.ndarray, "N T"]:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from massjax.answers.ask import Tally
 from massjax.models.failures import Reason, by_kind
+from massjax.models.forms import Decide, Rate
 from massjax.row_words import counted
 from massjax.scores.outcome import Asked, NothingToAsk
 from massjax.scores.plan import Plan
@@ -21,6 +22,8 @@ EXAMPLES = 3
 """Prompts that a plan shows, unless all are asked for."""
 LITTLE_MASS = 0.3
 """Mean probability mass on the choices below which the answers say little about the choices."""
+PREFILLS = ("I choose: ", "The answer is: ", "My decision, in one word: ")
+"""To try where a role does not decide."""
 LITTLE_DECIDED = 0.5
 """The same for decisions of roles, up to which they are doubted."""
 
@@ -99,11 +102,12 @@ def _warn_of_little_mass(written: Written, errors: Console) -> None:
     if written.mass < LITTLE_MASS:
         share = f"the model put only {written.mass:.0%} of its probability on the choices"
         warn(errors, f'{share}; a prefill such as "Rating: " (scoring.prefill) makes it choose')
-    for (role, choices), mass in written.roles.items():
-        if mass <= LITTLE_DECIDED:
-            share = f"role {role!r} put only {mass:.0%} of its probability on {', '.join(choices)}, so that they say little"
-            advice = f'a prefill such as "Decision: " or "My decision, in one word: " (roles: {{{role}: {{prefill: ...}}}}) makes it choose'
-            warn(errors, f"{share}; {advice}")
+    for (role, form), mass in written.roles.items():
+        if mass <= LITTLE_DECIDED and isinstance(form, Rate | Decide):
+            after = f", though its answer begins {form.prefill!r}" if form.prefill else ""
+            share = f"role {role!r} put only {mass:.0%} of its probability on {', '.join(form.choices)}{after}: they say little"
+            other = " or ".join(repr(one) for one in PREFILLS if one != form.prefill)
+            warn(errors, f"{share}; a prefill such as {other} (roles: {{{role}: {{prefill: ...}}}}) may make it choose")
 
 
 def _table(tally: Tally, written: Written | None, unscored: Mapping[Reason, int], path: Path | str) -> Table:

@@ -109,7 +109,8 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
             new = _new(resolver, some.model, some.questions, asked)
             _count(found, resolver, some, new)
         if inputs.config.agents.mask:
-            found.lines.add(archetype.name, turn.prompts)
+            together = inputs.protocols[archetype.name].together
+            found.lines.add(archetype.name, [p for ask in turn.asked for p in ask.prompts] if together else turn.prompts)
         if turn.asks is None:
             found.waiting[archetype.name] = turn.stage or ""
             _count_later(found, resolver, resolver.later(archetype), asked)

@@ -13,6 +13,7 @@ import numpy as np
 from massjax.agents.archetype import ALONE, Archetype
 from massjax.agents.protocols.turns import NO_DECISION
 from massjax.errors import StoreError
+from massjax.models.forms import Decide, Form, Rate
 from massjax.progress import Tell
 from massjax.scores import tensor
 from massjax.scores.build import Resolver, date_blocks
@@ -36,7 +37,7 @@ class Written(NamedTuple):
         mass: mean probability on the choices of all answers of archetypes without roles.
         scored, rules, empty: cells with a score of a model, of a rule, and with nothing to ask.
         distinct: different questions for scores.
-        roles: mean probability on the choices of each role that decides, by its name and choices; those of archetypes without roles aside.
+        roles: mean probability on the choices of each role that decides, by its name and form; those of archetypes without roles aside.
     """
 
     scores: Scores
@@ -46,7 +47,7 @@ class Written(NamedTuple):
     rules: int
     empty: int
     distinct: int
-    roles: Mapping[tuple[str, tuple[str, ...]], float]
+    roles: Mapping[tuple[str, Form], float]
 
 
 def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapping[str, str]], tell: Tell | None = None) -> Written:
@@ -106,18 +107,19 @@ def _summary(resolver: Resolver, scores: Scores) -> Written:
     return Written(scores, unscored, mean, *cells, distinct, _mass_of_roles(resolver))
 
 
-def _mass_of_roles(resolver: Resolver) -> dict[tuple[str, tuple[str, ...]], float]:
+def _mass_of_roles(resolver: Resolver) -> dict[tuple[str, Form], float]:
     """Mean probability on its choices of each role that scores are read from, over its different questions."""
-    keys = dict[tuple[str, tuple[str, ...]], list[np.ndarray]]()
+    keys = dict[tuple[str, Form], list[np.ndarray]]()
     for archetype in resolver.inputs.asking:
         if resolver.inputs.protocols[archetype.name].together:
             for read in resolver.asks(archetype).reads:
-                keys.setdefault((read.role, read.choices), []).append(read.keys)
-    means = dict[tuple[str, tuple[str, ...]], float]()
-    for (role, choices), some in keys.items():
-        mass = resolver.log.choices(np.unique(np.concatenate(some), axis=0), len(choices))[1]
+                keys.setdefault((read.role, read.form), []).append(read.keys)
+    means = dict[tuple[str, Form], float]()
+    for (role, form), some in keys.items():
+        assert isinstance(form, Rate | Decide)
+        mass = resolver.log.choices(np.unique(np.concatenate(some), axis=0), len(form.choices))[1]
         if np.isfinite(mass).any():
-            means[role, choices] = float(np.nanmean(mass))
+            means[role, form] = float(np.nanmean(mass))
     return means
 
 

@@ -79,7 +79,7 @@ def test_each_role_is_shown_what_it_is_and_what_it_sees() -> None:
     ]
     assert "You look at the coming weeks." in found["trader"].prompts[0].system
     assert "weeks" not in found["analyst"].prompts[0].system + head.system, "only the trader inherits the horizon"
-    assert found["trader"].form == Decide(("long", "neither", "short"), "Decision: ")
+    assert found["trader"].form == Decide(("long", "neither", "short"), "I choose: ")
     assert found["head"].index is not None
     assert (found["head"].index >= 0).tolist() == [[True, True, False], [True, True, True]]
 
@@ -166,7 +166,7 @@ def test_traders_of_equal_standing_are_asked_at_once_and_each_by_its_own_model()
     found = played(Archetype(name="c", modalities=("price",), protocol="committee_head", roles=roles))
     assert [ask.model for ask in found.asked if ask.role in ("trader_1", "trader_2", "trader_3")] == ["one", "two", None]
     head = asked(found)["head"]
-    assert head.form == Decide(("A", "B", "C", "Neither"), "Decision: ")
+    assert head.form == Decide(("A", "B", "C", "Neither"), "I choose: ")
     assert "The trader 1 decided: " in head.prompts[0].user
     assert "A for that of the trader 1; B for that of the trader 2; C for that of the trader 3; Neither if" in head.prompts[0].user
 

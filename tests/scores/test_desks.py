@@ -17,10 +17,12 @@ from massjax.answers.files import keys_of
 from massjax.errors import ConfigError, StoreError
 from massjax.models.answer import Answer, unanswered
 from massjax.models.failures import Reason
+from massjax.models.forms import Decide
 from massjax.models.question import Question
 from massjax.scores.asking import Part, ask_everything
 from massjax.scores.fitting import fitting_scores
 from massjax.scores.inputs import prepare
+from massjax.scores.opinions import answers_of_roles
 from massjax.scores.outcome import Asked
 from massjax.scores.plan import Plan
 from massjax.scores.printing import conclude
@@ -95,6 +97,43 @@ def test_the_tensor_holds_the_soft_score_and_the_hard_decision(desks: dict[str, 
     assert set(frame["decision"].unique().to_list()) <= {"long", "neither", "short", None}
     again = fitting_scores(prepare(config), tmp_path / "store")
     np.testing.assert_array_equal(again.decision(), decision)
+
+
+def test_what_each_role_said_can_be_read_by_itself(desks: dict[str, Any], tmp_path: Path) -> None:
+    found = run(written(desks, tmp_path))
+    said = answers_of_roles(found.resolver.asks(found.archetype("senior")), found.resolver.log)
+    trader, head = said["trader"], said["head"]
+    assert (list(said), trader.choices, head.choices) == (["trader", "head"], ("long", "neither", "short"), ("Follow", "Not follow"))
+    np.testing.assert_allclose(trader.probability.sum(axis=-1), 1.0, atol=1e-6)
+    expected = np.where(head.choice == 0, np.array([1, 0, -1])[trader.choice], 0)
+    np.testing.assert_array_equal(found.scores.decision()[:, 0], expected.T)
+    approval = float((head.choice == 0).mean())
+    assert 0 < approval < 1
+
+
+@pytest.mark.parametrize("layout", ["archetype-first", "facts-first"])
+def test_the_order_of_asking_changes_nothing(desks: dict[str, Any], tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("massjax.scores.asking.POOL", 40)
+    whole = {question.key for question in run(written({**desks, "store": str(tmp_path / "whole")}, tmp_path)).asked}
+    desks["agents"]["layout"] = layout
+    asked = [question.key for question in run(written(desks, tmp_path)).asked]
+    assert (set(asked), len(asked)) == (whole, len(whole))
+
+
+def test_a_role_may_have_a_template_of_its_own(desks: dict[str, Any], tmp_path: Path) -> None:
+    template = tmp_path / "head.j2"
+    template.write_text(
+        "{% block system %}{{ role.title }}, {{ role.seniority }}{% endblock %}"
+        "{% block user %}{% for one in heard %}{{ one.title }} {{ one.text }}; {% endfor %}{{ choices | join('/') }}{% endblock %}"
+    )
+    desks["agents"]["archetypes"] = [{**DESK, "roles": {"head": {"template": "head.j2"}}}]
+    found = run(written(desks, tmp_path))
+    heads = [question.prompt for question in found.asked if question.prompt.system == "head trader, senior"]
+    assert heads
+    assert all("The trader decided " in prompt.user and prompt.user.endswith("Follow/Not follow") for prompt in heads)
+    template.write_text(template.read_text().replace("; ", " - "))
+    again = run(written(desks, tmp_path))
+    assert len(again.asked) == len(heads), "another template asks that role again"
 
 
 def test_without_decisions_a_tensor_has_no_array_of_them(small: dict[str, Any], tmp_path: Path) -> None:
@@ -215,14 +254,16 @@ def test_little_mass_on_a_decision_is_told_with_the_prefill_to_try(desks: dict[s
 
     found = run(written(desks, tmp_path), Evasive)
     assert found.written.roles == {
-        ("trader", ("long", "neither", "short")): pytest.approx(0.12, abs=1e-3),
-        ("head", ("Follow", "Not follow")): pytest.approx(0.12, abs=1e-3),
+        ("trader", Decide(("long", "neither", "short"), "I choose: ")): pytest.approx(0.12, abs=1e-3),
+        ("head", Decide(("Follow", "Not follow"), "I choose: ")): pytest.approx(0.12, abs=1e-3),
     }
     asked = Asked(found.tally, found.written, 0)
     conclude(asked, "store", Console(), Console(stderr=True, width=1000))
     warned = capsys.readouterr().err
-    assert "role 'trader' put only 12% of its probability on long, neither, short, so that they say little" in warned
-    assert 'a prefill such as "Decision: " or "My decision, in one word: " (roles: {head: {prefill: ...}}) makes it choose' in warned
+    assert "role 'trader' put only 12% of its probability on long, neither, short, though its answer begins 'I choose: ':" in warned
+    assert (
+        "a prefill such as 'The answer is: ' or 'My decision, in one word: ' (roles: {head: {prefill: ...}}) may make it choose" in warned
+    )
 
 
 def test_decisions_with_too_little_mass_are_invalid(desks: dict[str, Any], tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from massjax.models.forms import Decide, Form, Rate
 
 MAX_TOKENS = 120
 """Of a role's text, where it gives no other number."""
-PREFILLS = {"decide": "Decision: ", "rate": "Rating: "}
+PREFILLS = {"decide": "I choose: ", "rate": "Rating: "}
 UNDECIDED_WORD = "undecided"
 """What others hear of one for whom several choices are the likeliest."""
 LOW_COVERAGE = REASONS.index(Reason.LOW_COVERAGE)

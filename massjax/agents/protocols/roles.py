@@ -41,7 +41,7 @@ class RoleChange(Settings):
     instruction: str | None = Field(None, description="What the role is told to write or to decide; null takes a sentence of massjax.")
     prefill: str | None = Field(
         None,
-        description="Beginning of a `decide` or `rate` answer, put into the model's mouth; null takes `Decision: ` or `Rating: `. Models "
+        description="Beginning of a `decide` or `rate` answer, put into the model's mouth; null takes `I choose: ` or `Rating: `. Models "
         "that are not prefilled put little of their probability on the choices.",
     )
     reasons: str | None = Field(
