@@ -120,6 +120,25 @@ def test_the_order_of_asking_changes_nothing(desks: dict[str, Any], tmp_path: Pa
     assert (set(asked), len(asked)) == (whole, len(whole))
 
 
+def test_roles_are_calibrated_on_request_and_may_rate(desks: dict[str, Any], tmp_path: Path) -> None:
+    trader = {"name": "trader", "form": "rate", "calibrate": True, "choices": ["1", "2", "3"]}
+    head = {"name": "head", "form": "decide", "sees": ["trader"], "follows": ["trader"], "calibrate": True}
+    desks["agents"]["protocols"] = [{"name": "calm", "roles": [trader, head]}]
+    desks["agents"]["archetypes"] = [{"name": "calm", "modalities": ["price"], "protocol": "calm"}]
+    config = written(desks, tmp_path)
+    found = run(config)
+    day = str(found.scores.dates[0])
+    shown = conversation_of(config, "calm", "AAPL", day).questions
+    free = "calibration of role {}: the same without facts"
+    assert [title for title, _, _ in shown] == ["role trader", free.format("trader"), "role head", free.format("head")]
+    said = [np.array(recorded.answer.probability) for _, _, recorded in shown if recorded is not None]
+    rated, followed = (one / prior / (one / prior).sum() for one, prior in ((said[0], said[1]), (said[2], said[3])))
+    n = found.scores.stocks.index("AAPL")
+    assert found.score[0, 0, n] == pytest.approx(0.5 + 0.5 * followed[0] * (rated[2] - rated[0]), abs=2e-6)
+    assert f"The trader decided: {1 + int(rated.argmax())}" in shown[2][1].prompt.user
+    assert "N/A" in shown[3][1].prompt.user
+
+
 def test_a_role_may_have_a_template_of_its_own(desks: dict[str, Any], tmp_path: Path) -> None:
     template = tmp_path / "head.j2"
     template.write_text(
