@@ -176,8 +176,9 @@ class Resolver:
     def _open(self, ask: Ask, *, last: bool) -> Open | None:
         """What of some questions the log does not answer; None where nothing is open."""
         name, rows = self.inputs.model_named(ask.model), np.flatnonzero(~self.log.known(self._keys(ask))).tolist()
-        left = dict.fromkeys(ask.prompts[row] if row < len(ask.prompts) else ask.prior for row in rows)
-        questions = tuple(Question(self.models[name], prompt, ask.form) for prompt in left if prompt is not None)
+        prompts = ask.prompts if ask.prior is None else [*ask.prompts, ask.prior]
+        left, digest = dict.fromkeys([prompts[row] for row in rows]), self.models[name]
+        questions = tuple([Question(digest, prompt, ask.form) for prompt in left])
         return Open(name, questions, ask, last) if questions else None
 
 

@@ -97,7 +97,7 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         tell: of the progress.
     """
     found, inputs = Survey(), resolver.inputs
-    asked: set[tuple[str, Question]] = set()
+    asked: dict[str, set[Question]] = {}
     scored: list[UInt64[np.ndarray, "Q 2"]] = []
     alike: dict[bytes, str] = {}
     examples: dict[tuple[Prompt, str, str], list[str]] = {}
@@ -146,22 +146,22 @@ def _count(found: Survey, resolver: Resolver, some: Open, new: Sequence[Question
         found.roles[some.ask.role, name] = there._replace(asking=joined([there.asking, asking]))
 
 
-def _count_later(found: Survey, resolver: Resolver, later: Sequence[Ask], asked: set[tuple[str, Question]]) -> None:
+def _count_later(found: Survey, resolver: Resolver, later: Sequence[Ask], asked: dict[str, set[Question]]) -> None:
     """Count about what follows answers that are not there yet."""
     for ask in later:
         name = resolver.inputs.model_named(ask.model)
-        prompts = ask.prompts if ask.prior is None else [*ask.prompts, ask.prior]
+        prompts = dict.fromkeys(ask.prompts if ask.prior is None else [*ask.prompts, ask.prior])
         new = _new(resolver, name, [Question(resolver.models[name], prompt, ask.form) for prompt in prompts], asked)
         if new:
             there = found.roles.get((ask.role, name), RoleCount())
             found.roles[ask.role, name] = there._replace(later=joined([there.later, _asking(resolver, name, new)]))
 
 
-def _new(resolver: Resolver, name: str, questions: Sequence[Question], asked: set[tuple[str, Question]]) -> list[Question]:
-    """The questions that no archetype before asks; models whose files are not here are told apart by what names them."""
-    model = named(resolver.inputs.model_settings(name))["model"]
-    found = [question for question in dict.fromkeys(questions) if (model, question) not in asked]
-    asked.update((model, question) for question in found)
+def _new(resolver: Resolver, name: str, questions: Sequence[Question], asked: dict[str, set[Question]]) -> list[Question]:
+    """The questions, all different, that no archetype before asks; models whose files are not here are told apart by what names them."""
+    there = asked.setdefault(named(resolver.inputs.model_settings(name))["model"], set())
+    found = [question for question in questions if question not in there]
+    there.update(found)
     return found
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from massjax import pipeline
 from massjax.agents.protocols.turns import NO_DECISION
 from massjax.answers.files import keys_of
+from massjax.config import load_config
 from massjax.errors import ConfigError, StoreError
 from massjax.models.answer import Answer, unanswered
 from massjax.models.failures import Reason
@@ -28,6 +29,7 @@ from massjax.scores.plan import Plan
 from massjax.scores.printing import conclude
 from massjax.scores.showing import conversation_of
 from massjax.scores.status import Status
+from tests.conftest import ROOT
 from tests.scores.asking import Noting, Run, at_hand, opened, run
 from tests.small_store import written
 
@@ -291,3 +293,16 @@ def test_decisions_with_too_little_mass_are_invalid(desks: dict[str, Any], tmp_p
     assert (found.scores.status() == Status.INVALID).all()
     assert found.written.unscored == {Reason.LOW_COVERAGE.value: found.score.size}
     assert set(roles(found)) == {"analyst", "trader"}, "nobody is asked whether he follows what was not decided"
+
+
+def test_the_desks_of_the_repository_are_planned_by_role(tmp_path: Path) -> None:
+    found = load_config(ROOT / "configs" / "desk.yaml", ["market.end=2022-02-01", f"store={tmp_path / 'store'}"])
+    planned = pipeline.precompute(found, plan=True)
+    assert isinstance(planned, Plan)
+    counts = {(role.role, role.model): role.open + role.later for role in planned.roles}
+    situations = counts["analyst", "qwen"]
+    assert counts["score", "qwen"] == situations + 1
+    assert (counts["head", "mistral"], counts["head", "qwen"]) == (situations, 4 * situations)
+    assert counts["trader", "qwen"] == 4 * situations, "with facts or without, for a week and a year"
+    assert {name for _, name in counts} == {"qwen", "mistral"}
+    assert all(role.cost for role in planned.roles)
