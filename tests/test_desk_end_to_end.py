@@ -20,7 +20,7 @@ from tests.test_end_to_end import model as model, needs_vllm
 pytestmark = [pytest.mark.vllm, needs_vllm]
 
 DESK: dict[str, Any] = {"name": "senior", "modalities": ["price"], "protocol": "desk", "roles": {"analyst": {"max_tokens": 24}}}
-DESK["roles"]["trader"] = {"reasons": None}
+DESK["roles"]["trader"] = {"reasons": ""}
 JUNIOR: dict[str, Any] = {**DESK, "name": "junior", "roles": {**DESK["roles"], "head": {"seniority": "junior"}}}
 
 

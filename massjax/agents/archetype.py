@@ -124,7 +124,7 @@ class Archetype(Settings):
     def organisation(self) -> str:
         """Its protocol in words, with what it changes in which role, such as `desk; head: seniority junior`."""
         changes = [
-            f"{role}: {', '.join(f'{name} {getattr(change, name)}' for name in sorted(change.model_fields_set))}"
+            f"{role}: {', '.join(f'{name} {value}' for name, value in change.model_dump(exclude_none=True).items())}"
             for role, change in self.roles.items()
         ]
         return "; ".join([self.protocol.replace("_", " "), *changes])

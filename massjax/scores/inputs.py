@@ -108,7 +108,7 @@ class Inputs:
         if settings is not None and settings.unit == "text":
             items = self._items(archetype).on(dates, stocks)
             shape = (len(self.panel.stocks), len(self.panel.dates[dates or slice(None)]))
-            return ItemView(items.facts, np.ones((len(items.stock), 1), bool), items, shape, settings.aggregate)
+            return ItemView(items.facts, np.ones((len(items.stock), 1), bool), items, shape, settings.aggregate or "latest")
         member = self.panel.member if stocks is None else self.panel.member & stocks[:, None]
         if dates is None:
             return View(self.facts, member)

@@ -15,6 +15,7 @@ from massjax.errors import ConfigError
 
 ANALYST: dict[str, Any] = {"name": "analyst", "form": "write", "instruction": "Write."}
 TRADER: dict[str, Any] = {"name": "trader", "form": "decide", "sees": ["analyst"]}
+OTHER: dict[str, Any] = {"name": "other", "like": "desk", "combine": "majority"}
 X: dict[str, Any] = {"name": "x", "modalities": ("news",)}
 HEAD: dict[str, Any] = {"name": "head", "form": "decide", "sees": ["analyst", "trader"], "follows": ["trader"]}
 
@@ -65,6 +66,18 @@ def test_a_protocol_like_another_takes_its_roles_and_adds_or_replaces_some() -> 
     assert [role.name for role in whole.roles] == ["analyst", "trader", "head", "second_head"]
     assert (whole.combine, whole.unit, whole.roles[2].seniority) == ("majority", "text", "junior")
     assert organisation(whole).decides == ("head", "second_head")
+
+
+def test_what_is_written_out_in_full_is_the_same_when_it_is_read_again() -> None:
+    settings = AgentsSettings(
+        archetypes=({**X, "protocol": "mine", "roles": {"head": {"seniority": "junior"}, "trader": {"reasons": ""}}},),
+        protocols=({"name": "mine", "like": "other", "roles": ({**HEAD, "persona": "You doubt."},)}, OTHER),
+    )
+    again = AgentsSettings(**settings.model_dump())
+    whole, other = (organisation(one.protocol("mine"), one.archetypes[0].roles) for one in (settings, again))
+    assert whole == other
+    assert (whole.combine, names(whole)) == ("majority", [["analyst"], ["trader"], ["head"]])
+    assert [(role.seniority, role.persona) for role in whole.roles][-1] == ("junior", "You doubt.")
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

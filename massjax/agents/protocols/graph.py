@@ -62,7 +62,7 @@ def organisation(protocol: ProtocolSettings, changes: Mapping[str, RoleChange] |
     rounds = _rounds(where, roles)
     decides = _deciding(where, protocol.decides, roles)
     _refuse_useless(where, roles, decides)
-    return Organisation(protocol.name, rounds, decides, protocol.combine)
+    return Organisation(protocol.name, rounds, decides, protocol.combine or "mean")
 
 
 def merged(protocol: ProtocolSettings, known: Mapping[str, ProtocolSettings]) -> ProtocolSettings:
@@ -89,8 +89,8 @@ def merged(protocol: ProtocolSettings, known: Mapping[str, ProtocolSettings]) ->
 
 
 def _given(protocol: ProtocolSettings) -> dict[str, Any]:
-    """What a protocol sets, but for its name, its roles and what it is like."""
-    return {name: getattr(protocol, name) for name in protocol.model_fields_set - {"name", "roles", "like"}}
+    """What a protocol sets, of what it would have from the one that it is like."""
+    return {name: value for name in ("decides", "combine", "unit", "aggregate") if (value := getattr(protocol, name))}
 
 
 def _with_reasons(where: str, roles: Sequence[Role]) -> list[Role]:

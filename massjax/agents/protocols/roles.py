@@ -46,8 +46,8 @@ class RoleChange(Settings):
     )
     reasons: str | None = Field(
         None,
-        description="What the role is told to write after its decision, which whoever sees the role reads with it; null asks for no "
-        "reasons. They change no decision of the role itself.",
+        description="What the role is told to write after its decision, which whoever sees the role reads with it; null or nothing asks "
+        "for no reasons. They change no decision of the role itself.",
     )
     max_tokens: int | None = Field(None, ge=1, description="Longest text of the role, in tokens; null takes 120.")
     temperature: float | None = Field(None, ge=0.0, le=2.0, description="Sampling temperature of the role's texts; null takes 0.")
@@ -166,20 +166,20 @@ class ProtocolSettings(Settings):
         (),
         description="Deciding or rating roles whose opinions make the score; empty takes those that nobody sees. Several are combined.",
     )
-    combine: Literal["mean", "majority"] = Field(
-        "mean",
-        description="How several opinions become one: `mean` of their expected directions, or `majority`, the probability that more than "
-        "half of them say long less that of short, each deciding by itself.",
+    combine: Literal["mean", "majority"] | None = Field(
+        None,
+        description="How several opinions become one, `mean` of their expected directions or `majority`, the probability that more than "
+        "half of them say long less that of short, each deciding by itself; null is as in `like`, else `mean`.",
     )
-    unit: Literal["date", "text"] = Field(
-        "date",
-        description="What is decided on: a stock on a `date`, or each `text` by itself, such as a news item, whose decisions are then put "
-        "together.",
+    unit: Literal["date", "text"] | None = Field(
+        None,
+        description="What is decided on, a stock on a `date`, or each `text` by itself, such as a news item, whose decisions are then put "
+        "together; null is as in `like`, else `date`.",
     )
-    aggregate: Literal["latest", "mean", "strongest"] = Field(
-        "latest",
+    aggregate: Literal["latest", "mean", "strongest"] | None = Field(
+        None,
         description="What several texts that a stock has on a date come to: the decision on the `latest` published, the `mean`, or the "
-        "`strongest`, whose score is furthest from 0.5.",
+        "`strongest`, whose score is furthest from 0.5; null is as in `like`, else `latest`.",
     )
     file: ConfigPath | None = Field(
         None,
@@ -207,9 +207,9 @@ class ProtocolSettings(Settings):
 
 
 def changed(role: Role, change: RoleChange | None) -> Role:
-    """A role as one archetype has it."""
+    """A role as one archetype has it: what is null is as the protocol has it."""
     return role if change is None else role.replace(**_given(change))
 
 
 def _given(change: RoleChange) -> dict[str, Any]:
-    return {name: getattr(change, name) for name in change.model_fields_set}
+    return {name: value for name in type(change).model_fields if (value := getattr(change, name)) is not None}
