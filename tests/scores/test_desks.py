@@ -221,6 +221,33 @@ def test_roles_ask_models_of_their_own_and_one_model_is_asked_to_its_end(desks: 
     assert (found.scores.status() == Status.SCORED).all()
 
 
+class Stopping(Noting):
+    """Is interrupted when it has been asked a number of questions."""
+
+    questions_at_once = 4
+    after = 0
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        if len(self.asked) >= self.after:
+            raise KeyboardInterrupt
+        return super().answer(questions)
+
+
+def test_stopped_anywhere_it_goes_on_without_asking_anything_again(desks: dict[str, Any], tmp_path: Path) -> None:
+    desks["agents"]["archetypes"] = [DESK, JUNIOR]
+    whole = run(written({**desks, "store": str(tmp_path / "whole")}, tmp_path))
+    config = written(desks, tmp_path)
+    for after in (1, 9, 17):
+        stopping = type("At", (Stopping,), {"after": after})
+        with pytest.raises(KeyboardInterrupt):
+            run(config, stopping)
+    resolver = opened(config)[0]
+    kept = len(resolver.log)
+    last = run(config)
+    assert kept + len(last.asked) == len(whole.asked)
+    np.testing.assert_array_equal(last.score, whole.score)
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_parts_share_the_stocks_out_and_ask_all(desks: dict[str, Any], tmp_path: Path, count: int) -> None:
     config = written(desks, tmp_path)
