@@ -8,7 +8,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from massjax.agents.protocols.roles import NAME, RoleChange
 from massjax.settings import Settings
+
+ALONE = ("single", "staged", "given")
+"""Protocols that are no organisation of roles."""
 
 
 class Archetype(Settings):
@@ -41,10 +45,16 @@ class Archetype(Settings):
     seniority: Literal["junior", "senior", "head"] = Field(
         "senior", description="Position that the prompt gives the investor: a junior analyst, a senior investor, or the head of a team."
     )
-    protocol: Literal["single", "staged", "given"] = Field(
+    protocol: str = Field(
         "single",
         description="How the archetype comes to a score: `single` asks once, `staged` first has the texts named in `stages` written; "
-        "`given` asks nothing, its scores being those of `scores.path` under its name.",
+        "`analyst_trader`, `desk`, `committee`, `committee_majority`, `committee_head` or an entry of `agents.protocols` asks the roles "
+        "of an organisation; `given` asks nothing, its scores being those of `scores.path` under its name.",
+    )
+    roles: dict[str, RoleChange] = Field(
+        default_factory=dict,
+        description="By role of the protocol, what this archetype has otherwise, as in `{head: {seniority: junior}}`. Roles that are the "
+        "same in several archetypes are asked once.",
     )
     stages: tuple[str, ...] = Field(
         (), description="Names of entries of `agents.stages`, in the order in which they precede the score; for the protocol `staged` only."
@@ -72,6 +82,13 @@ class Archetype(Settings):
             raise ValueError("an archetype's name must be 1-200 letters, digits, '_', '-' or '.', starting with a letter or digit")
         return name
 
+    @field_validator("protocol")
+    @classmethod
+    def _name_of_protocol(cls, protocol: str) -> str:
+        if not re.fullmatch(NAME, protocol):
+            raise ValueError("a protocol's name is 1-64 letters, digits or '_', starting with a letter")
+        return protocol
+
     @model_validator(mode="after")
     def _one_kind(self) -> Archetype:
         if self.protocol == "given" and (self.modalities or self.rule is not None or self.persona or self.model or self.stages):
@@ -82,8 +99,14 @@ class Archetype(Settings):
             raise ValueError(f"archetype {self.name!r} has a rule, so it takes no modalities, persona or model")
         if self.rule is not None and not any(self.rule.values()):
             raise ValueError(f"archetype {self.name!r}: its rule gives no feature a weight other than 0")
-        if self.stages and self.protocol == "single":
-            raise ValueError(f"archetype {self.name!r}: protocol 'single' has no stages before the scoring one; set protocol: staged")
+        if self.stages and self.protocol != "staged":
+            raise ValueError(
+                f"archetype {self.name!r}: protocol {self.protocol!r} has no stages before the scoring one; set protocol: staged"
+            )
+        if self.roles and self.protocol in ALONE:
+            raise ValueError(f"archetype {self.name!r}: protocol {self.protocol!r} has no roles to change; take one that has, such as desk")
+        if self.rule is not None and self.protocol not in ALONE:
+            raise ValueError(f"archetype {self.name!r} has a rule, so no protocol of roles")
         if self.protocol == "staged" and (not self.stages or self.rule is not None):
             raise ValueError(f"archetype {self.name!r}: protocol 'staged' needs the names of its stages, and no rule")
         if len(set(self.stages)) != len(self.stages):
@@ -96,6 +119,19 @@ class Archetype(Settings):
     def kind(self) -> Literal["llm", "rule"]:
         """`rule` for a formula of features, `llm` for a language model, or for scores that are given."""
         return "llm" if self.rule is None else "rule"
+
+    @property
+    def organisation(self) -> str:
+        """Its protocol in words, with what it changes in which role, such as `desk; head: seniority junior`."""
+        changes = [
+            f"{role}: {', '.join(f'{name} {value}' for name, value in change.model_dump(exclude_none=True).items())}"
+            for role, change in self.roles.items()
+        ]
+        return "; ".join([self.protocol.replace("_", " "), *changes])
+
+    def shown(self) -> dict[str, object]:
+        """What a template is given of it, in plain values."""
+        return {"archetype": {"kind": self.kind, **self.model_dump(exclude={"roles"})}}
 
     @property
     def asks(self) -> bool:

@@ -6,7 +6,7 @@ Every fact is kept as integer codes into a vocabulary of texts, so that equal fa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -61,9 +61,8 @@ def facts_of(panel: Panel, settings: AgentsSettings, modalities: Collection[str]
     of_market = [fact for name, fact in panel.market_facts.items() if not settings.features or name in settings.features]
     facts += [as_fact(feature, panel.member) for feature in features if modalities is None or feature.modality in modalities]
     facts += [_market_wide(fact, panel, settings.facts) for fact in of_market if modalities is None or fact.modality in modalities]
-    shown = {modality: shown_texts(panel, modality, settings)[1] for modality in _text_modalities(panel)}
-    labels = [*(feature.label for feature in features), *(_market_label(fact, settings.facts) for fact in of_market)]
-    masker = _masker(panel, labels, shown) if settings.mask else None
+    shown = {modality: shown_texts(panel, modality, settings)[1] for modality in text_modalities(panel)}
+    masker = texts_masker(panel, settings, shown)
     facts += [_texts(panel, name, texts, masker) for name, texts in shown.items() if modalities is None or name in modalities]
     facts = _ordered(facts, settings.facts_order)
     return tuple(facts if masker is None else (replace(fact, label=masker.mask(fact.label)) for fact in facts))
@@ -94,11 +93,23 @@ def check_features(panel: Panel, settings: AgentsSettings) -> None:
             )
 
 
-def _text_modalities(panel: Panel) -> list[str]:
+def text_modalities(panel: Panel) -> list[str]:
+    """The modalities of its texts."""
     return [] if panel.texts is None else panel.texts["modality"].unique(maintain_order=True).to_list()
 
 
-def _masker(panel: Panel, labels: Sequence[str], shown: Mapping[str, pl.DataFrame]) -> Masker:
+def texts_masker(panel: Panel, settings: AgentsSettings, shown: Mapping[str, pl.DataFrame] | None = None) -> Masker | None:
+    """What hides names and dates in labels and texts; None where they are shown.
+
+    Args:
+        shown: the texts that prompts show, by modality, where they are known already.
+    """
+    if not settings.mask:
+        return None
+    shown = shown or {modality: shown_texts(panel, modality, settings)[1] for modality in text_modalities(panel)}
+    features = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
+    of_market = [fact for name, fact in panel.market_facts.items() if not settings.features or name in settings.features]
+    labels = [*(feature.label for feature in features), *(_market_label(fact, settings.facts) for fact in of_market)]
     texts = (one_line(text) for seen in shown.values() for text in seen["text"].unique())
     return masker_of(panel, [*labels, *(modality.replace("_", " ") for modality in shown), *texts])
 
@@ -209,7 +220,7 @@ class TextCounts(NamedTuple):
 def count_texts(panel: Panel, settings: AgentsSettings) -> TextCounts:
     """Texts known, shown and left out over all modalities of the panel, whichever an archetype sees."""
     counts = np.zeros(4, dtype=int)
-    for modality in _text_modalities(panel):
+    for modality in text_modalities(panel):
         could, shown = shown_texts(panel, modality, settings)
         others = could.join(shown, on="id", how="anti")
         copies = others.join(shown, on=["row", "column", "key"], how="semi")["id"].n_unique()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Protocol
 
 import jinja2
 import jinja2.nodes
@@ -36,8 +37,10 @@ MODALITY_TITLES = {
 
 QUOTED = '  "'
 """How a quoted text begins."""
-ARCHETYPE_FIRST, FACTS_FIRST, STAGE = "investor.j2", "investor_facts_first.j2", "stage.j2"
+ARCHETYPE_FIRST, FACTS_FIRST, STAGE, ROLE = "investor.j2", "investor_facts_first.j2", "stage.j2", "role.j2"
 """The packaged templates."""
+HEARD = "role:"
+"""Beginning of the modality of a fact that a role of a protocol said: it is what others heard, and no fact about the stock."""
 LONGEST_TEMPLATE = 2**20
 """Bytes of a template."""
 LONGEST_REASON = 300
@@ -46,6 +49,21 @@ LONGEST_REASON = 300
 
 _PACKAGED = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
 """Renders the templates that come with massjax, whose every step need not be counted; the texts that they show are values, never code."""
+
+
+class Viewer(Protocol):
+    """Whoever is asked: an archetype, or a role of its protocol."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Of the facts that are shown."""
+
+    def shown(self) -> dict[str, object]:
+        """What a template is given of it, by name, in plain values alone."""
 
 
 class PromptTemplate:
@@ -60,7 +78,7 @@ class PromptTemplate:
         self.source = _read(path or ARCHETYPE_FIRST)
         self.sha256 = hashlib.sha256(self.source.encode()).hexdigest()
         self._environment = PromptEnvironment()
-        self._last: tuple[Archetype, dict[str, object]] | None = None
+        self._last: tuple[Viewer, dict[str, object]] | None = None
         try:
             self._template = _PACKAGED.from_string(self.source) if isinstance(path, str | None) else self._environment.compiled(self.source)
         except jinja2.TemplateSyntaxError as error:
@@ -73,39 +91,44 @@ class PromptTemplate:
         if missing:
             raise ConfigError(f"{self.name}: a prompt template needs the blocks 'system' and 'user'; missing: {', '.join(sorted(missing))}")
 
-    def render(self, archetype: Archetype, lines: Sequence[tuple[Fact, str]], choices: Sequence[str], instruction: str = "") -> Prompt:
+    def render(self, viewer: Viewer, lines: Sequence[tuple[Fact, str]], choices: Sequence[str], instruction: str = "") -> Prompt:
         """The prompt for one stock and date; `lines` are the facts known, each with its text.
 
-        `instruction` is for the templates of stages: what to write.
+        `instruction` is for the templates of stages and roles: what to write, or to decide.
 
         Raises:
             ConfigError: the template uses a name that is not given to it, reaches for more than plain values, or asks for too much work.
         """
         sections: dict[str, list[dict[str, str]]] = {}
+        heard = list[dict[str, str]]()
         for fact, text in lines:
-            sections.setdefault(fact.modality, []).append({"label": fact.label, "text": text})
+            if fact.modality.startswith(HEARD):
+                heard.append({"title": fact.label, "text": text})
+            else:
+                sections.setdefault(fact.modality, []).append({"label": fact.label, "text": text})
         context: dict[str, object] = {
-            "archetype": self._plain(archetype),
-            "modalities": [modality_title(m) for m in archetype.modalities],
+            **self._plain(viewer),
+            "modalities": [modality_title(m) for m in viewer.modalities if not m.startswith(HEARD)],
             "sections": [{"title": f"About {modality_title(m)}:" if m else "The stock:", "lines": lines} for m, lines in sections.items()],
+            "heard": heard,
             "choices": list(choices),
             "instruction": instruction,
         }
         self._environment.start()
         try:
-            prompt = Prompt(self._system(archetype, context), self._block("user", context))
+            prompt = Prompt(self._system(viewer, context), self._block("user", context))
             "".join(prompt).encode()
             return prompt
         except UnicodeEncodeError as error:
             raise ConfigError(
-                f"{self.name}: cannot be rendered for archetype {archetype.name!r}: it holds half a character "
+                f"{self.name}: cannot be rendered for archetype {viewer.name!r}: it holds half a character "
                 f"({error.object[error.start]!a}, a surrogate), which no text in UTF-8 can; write the character itself"
             ) from None
         except Exception as error:  # the template is foreign code: whatever it raises is its fault
-            raise ConfigError(f"{self.name}: cannot be rendered for archetype {archetype.name!r}: {_reason(error)}") from None
+            raise ConfigError(f"{self.name}: cannot be rendered for archetype {viewer.name!r}: {_reason(error)}") from None
 
     def render_rows(
-        self, archetype: Archetype, facts: Sequence[Fact], rows: Int[np.ndarray, "R F"], choices: Sequence[str], instruction: str = ""
+        self, viewer: Viewer, facts: Sequence[Fact], rows: Int[np.ndarray, "R F"], choices: Sequence[str], instruction: str = ""
     ) -> list[Prompt]:
         """The prompts for R situations, each given by which text of each of F facts is known, -1 where none is.
 
@@ -115,40 +138,40 @@ class PromptTemplate:
         Raises:
             ConfigError: like `render`.
         """
-        if not self._of_archetype_alone or not _can_be_sent(facts):
-            return [self._render_row(archetype, facts, row, choices, instruction) for row in rows.tolist()]
+        if not len(rows) or not self._of_archetype_alone or not _can_be_sent(facts):
+            return [self._render_row(viewer, facts, row, choices, instruction) for row in rows.tolist()]
         prompts = [Prompt("", "")] * len(rows)
         ways = [np.array([*(1 + is_quoted(text) for text in fact.texts), 0])[rows[:, f]] for f, fact in enumerate(facts)]
         shapes, which = distinct_rows(ways)
         order = np.argsort(which, kind="stable")
         for shape, places in zip(shapes.tolist(), np.split(order, np.flatnonzero(np.diff(which[order])) + 1), strict=True):
-            shown = [f for f, way in enumerate(shape) if way]
+            shown = _as_shown(facts, [f for f, way in enumerate(shape) if way])
             marked = [(facts[f], f"{QUOTED}{_MARK}" if shape[f] > 1 else _MARK) for f in shown]
-            system, user = self.render(archetype, marked, choices, instruction)
+            system, user = self.render(viewer, marked, choices, instruction)
             between = user.replace(f"{QUOTED}{_MARK}", _MARK).replace("%", "%%").replace(_MARK, "%s")
             texts = [map(facts[f].texts.__getitem__, rows[places, f].tolist()) for f in shown]
             users = [between % row for row in zip(*texts, strict=True)] if user.count(_MARK) == len(shown) else []
             if max(map(len, users), default=LONGEST_TEXT) >= LONGEST_TEXT:
-                found = [self._render_row(archetype, facts, row, choices, instruction) for row in rows[places].tolist()]
+                found = [self._render_row(viewer, facts, row, choices, instruction) for row in rows[places].tolist()]
             else:
                 found = [Prompt(system, user) for user in users]
             for place, prompt in zip(places.tolist(), found, strict=True):
                 prompts[place] = prompt
         return prompts
 
-    def _render_row(self, archetype: Archetype, facts: Sequence[Fact], row: list[int], choices: Sequence[str], instruction: str) -> Prompt:
+    def _render_row(self, viewer: Viewer, facts: Sequence[Fact], row: list[int], choices: Sequence[str], instruction: str) -> Prompt:
         lines = [(fact, fact.texts[code]) for fact, code in zip(facts, row, strict=True) if code != UNKNOWN]
-        return self.render(archetype, lines, choices, instruction)
+        return self.render(viewer, lines, choices, instruction)
 
-    def _plain(self, archetype: Archetype) -> dict[str, object]:
-        """An archetype as a mapping of plain values, which is all that a template is given; that of the last one is kept."""
-        if self._last is None or self._last[0] is not archetype:
-            self._last = (archetype, {"kind": archetype.kind, **archetype.model_dump()})
+    def _plain(self, viewer: Viewer) -> dict[str, object]:
+        """What a template is given of an archetype or role, in plain values; that of the last one is kept."""
+        if self._last is None or self._last[0] is not viewer:
+            self._last = (viewer, viewer.shown())
         return self._last[1]
 
-    def _system(self, archetype: Archetype, context: dict[str, object]) -> str:
-        """The system message; where it shows nothing of a stock or date, that of the last archetype is kept."""
-        key = (archetype, context["choices"], context["instruction"])
+    def _system(self, viewer: Viewer, context: dict[str, object]) -> str:
+        """The system message; where it shows nothing of a stock or date, that of the last archetype or role is kept."""
+        key = (viewer, context["choices"], context["instruction"])
         if not self._of_archetype_alone or self._last_system is None or self._last_system[0] != key:
             self._last_system = (key, self._block("system", context))
         return self._last_system[1]
@@ -166,6 +189,12 @@ def is_quoted(text: str) -> bool:
     return "\n" in text or text.startswith(QUOTED)
 
 
+def _as_shown(facts: Sequence[Fact], known: Sequence[int]) -> list[int]:
+    """Places of facts in the order in which a prompt shows them: those of a modality together, what was heard of others last."""
+    modalities = list(dict.fromkeys(facts[f].modality for f in known))
+    return sorted(known, key=lambda f: (facts[f].modality.startswith(HEARD), modalities.index(facts[f].modality)))
+
+
 def _can_be_sent(facts: Sequence[Fact]) -> bool:
     """Whether no text holds half a character."""
     try:
@@ -178,7 +207,7 @@ def _can_be_sent(facts: Sequence[Fact]) -> bool:
 def _shows_sections(source: str) -> bool:
     """Whether the block `system` of a template shows facts about a stock."""
     blocks = [block for block in _PACKAGED.parse(source).find_all(jinja2.nodes.Block) if block.name == "system"]
-    return any(name.name == "sections" for block in blocks for name in block.find_all(jinja2.nodes.Name))
+    return any(name.name in ("sections", "heard") for block in blocks for name in block.find_all(jinja2.nodes.Name))
 
 
 def _reason(error: Exception) -> str:
@@ -208,35 +237,35 @@ class ArchetypePrompts:
 
 
 def prompts_of(
-    archetype: Archetype,
+    viewer: Viewer,
     facts: Sequence[Fact],
     member: np.ndarray,
     template: PromptTemplate,
     choices: Sequence[str],
     instruction: str = "",
 ) -> ArchetypePrompts:
-    """Render every distinct prompt of an archetype over members and dates.
+    """Render every distinct prompt of an archetype or role over members and dates.
 
     A stock about which none of the archetype's modalities knows anything on a date is not asked about.
     """
-    seen, asked = _seen(archetype, facts), askable(archetype, facts, member)
+    seen, asked = _seen(viewer, facts), askable(viewer, facts, member)
     index = np.full(member.shape, UNKNOWN, dtype=np.int32)
     rows, index[asked] = distinct_rows([fact.codes[asked] for fact in seen])
-    return ArchetypePrompts(template.render_rows(archetype, seen, rows, choices, instruction), index)
+    return ArchetypePrompts(template.render_rows(viewer, seen, rows, choices, instruction), index)
 
 
-def askable(archetype: Archetype, facts: Sequence[Fact], member: Bool[np.ndarray, "N T"]) -> Bool[np.ndarray, "N T"]:
+def askable(viewer: Viewer, facts: Sequence[Fact], member: Bool[np.ndarray, "N T"]) -> Bool[np.ndarray, "N T"]:
     """Where a member is asked about: where one of the archetype's modalities knows something."""
     known = np.zeros(member.shape, bool)
-    for fact in _seen(archetype, facts):
+    for fact in _seen(viewer, facts):
         if fact.modality:
             known |= fact.codes != UNKNOWN
     return known & member
 
 
-def _seen(archetype: Archetype, facts: Sequence[Fact]) -> list[Fact]:
+def _seen(viewer: Viewer, facts: Sequence[Fact]) -> list[Fact]:
     """The facts of the archetype's modalities, and those of identity."""
-    return [fact for fact in facts if fact.modality in archetype.modalities or not fact.modality]
+    return [fact for fact in facts if fact.modality in viewer.modalities or not fact.modality]
 
 
 def distinct_rows(columns: Sequence[Int[np.ndarray, " M"]]) -> tuple[Int[np.ndarray, "R F"], Int[np.ndarray, " M"]]:
@@ -289,7 +318,7 @@ def sampled_prompts(
     return found
 
 
-def content_free(archetype: Archetype, facts: Sequence[Fact], template: PromptTemplate, choices: Sequence[str]) -> Prompt:
+def content_free(viewer: Viewer, facts: Sequence[Fact], template: PromptTemplate, choices: Sequence[str], instruction: str = "") -> Prompt:
     """The archetype's prompt with every fact withheld, for contextual calibration (Zhao et al. 2021, arXiv 2102.09690)."""
-    seen = [f for f in facts if f.modality in archetype.modalities]
-    return template.render(archetype, [(f, "N/A") for f in seen], choices)
+    seen = [f for f in facts if f.modality in viewer.modalities]
+    return template.render(viewer, [(f, "N/A") for f in seen], choices, instruction)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from massjax.agents.archetype import Archetype
 from massjax.agents.facts import told_of
-from massjax.agents.settings import AgentsSettings, Draw, Grid
+from massjax.agents.settings import AgentsSettings, Draw, Grid, check_protocol
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Panel
 from massjax.settings import validate
@@ -23,21 +25,34 @@ def resolve_archetypes(settings: AgentsSettings, panel: Panel) -> tuple[Archetyp
     """
     archetypes = [*settings.archetypes]
     if settings.grid is not None:
-        archetypes += grid(settings.grid)
+        made = grid(settings.grid)
+        for archetype in made:
+            try:
+                check_protocol(archetype, settings)
+            except ValueError as error:
+                raise ConfigError(f"agents.grid: {error}") from None
+        archetypes += made
     if settings.draw is not None:
         archetypes += draw(settings.draw)
     _refuse_duplicates(archetypes)
     modalities = tuple(dict.fromkeys([*panel.modalities(), *(fact.modality for fact in panel.market_facts.values())]))
     for archetype in archetypes:
         _refuse_unknown(archetype.name, "modality", archetype.modalities, modalities, panel)
+        for role in archetype.roles.values():
+            _refuse_unknown(archetype.name, "modality", role.modalities or (), modalities, panel)
         _refuse_unknown(archetype.name, "feature", tuple(archetype.rule or ()), tuple(panel.features), panel)
     return tuple(archetypes)
 
 
 def grid(settings: Grid) -> list[Archetype]:
     """Every combination of the given values, `replicas` of each."""
-    combinations = product(settings.modalities, settings.risk_aversion, settings.horizon, range(settings.replicas))
-    return [_generated("agents.grid", settings.stages, *values) for values in combinations]
+    combinations = product(
+        product(*settings.vary.values()), settings.modalities, settings.risk_aversion, settings.horizon, range(settings.replicas)
+    )
+    return [
+        _generated("agents.grid", settings.stages, *values, varied=dict(zip(settings.vary, varied, strict=True)))
+        for varied, *values in combinations
+    ]
 
 
 def draw(settings: Draw) -> list[Archetype]:
@@ -64,10 +79,17 @@ def draw(settings: Draw) -> list[Archetype]:
 
 
 def _generated(
-    source: str, stages: tuple[str, ...], modalities: tuple[str, ...], risk_aversion: str, horizon: str, replica: int
+    source: str,
+    stages: tuple[str, ...],
+    modalities: tuple[str, ...],
+    risk_aversion: str,
+    horizon: str,
+    replica: int,
+    varied: Mapping[str, Any] | None = None,
 ) -> Archetype:
     view = re.sub(r"[^A-Za-z0-9_.-]", "_", "-".join(modalities)) or "nothing"
-    name = ".".join([view, f"{risk_aversion}-risk-aversion", horizon, *([f"r{replica}"] if replica else [])])
+    further = [_word(key, value) for key, value in (varied or {}).items()]
+    name = ".".join([view, f"{risk_aversion}-risk-aversion", horizon, *further, *([f"r{replica}"] if replica else [])])
     values: dict[str, object] = {
         "name": name,
         "modalities": modalities,
@@ -77,7 +99,20 @@ def _generated(
     }
     if stages:
         values |= {"protocol": "staged", "stages": stages}
-    return validate(Archetype, values, source)
+    roles: dict[str, dict[str, Any]] = {}
+    for key, value in (varied or {}).items():
+        role, dot, setting = key.partition(".")
+        if dot:
+            roles.setdefault(role, {})[setting] = value
+        else:
+            values[key] = value
+    return validate(Archetype, {**values, **({"roles": roles} if roles else {})}, source)
+
+
+def _word(key: str, value: Any) -> str:
+    """A varied value as a part of a name."""
+    text = str(value) if key == "protocol" else f"{key.replace('.', '-')}-{value}"
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text)[:40]
 
 
 def _refuse_duplicates(archetypes: list[Archetype]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from massjax.agents.archetype import Archetype
+from massjax.agents.archetype import ALONE, Archetype
+from massjax.agents.protocols.built_in import BUILT_IN
+from massjax.agents.protocols.graph import merged, organisation
+from massjax.agents.protocols.roles import ProtocolSettings as ProtocolSettings, Role as Role, RoleChange as RoleChange
 from massjax.errors import did_you_mean
 from massjax.settings import ConfigPath, Settings
 
@@ -76,6 +79,21 @@ class Grid(Settings):
         description="Names of entries of `agents.stages` that precede the score of every generated archetype; none asks for the score at "
         "once.",
     )
+    vary: dict[str, tuple[Any, ...]] = Field(
+        default_factory=dict,
+        description="Further values that are combined: of `protocol`, `model`, or of a setting of a role, as in `{protocol: [desk], "
+        "head.seniority: [junior, senior], trader.horizon: [week, year]}`.",
+    )
+
+    @field_validator("vary")
+    @classmethod
+    def _some_values(cls, vary: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        for key, values in vary.items():
+            if not re.fullmatch(r"protocol|model|[A-Za-z][A-Za-z0-9_]*\.[a-z_]+", key):
+                raise ValueError(f"{key!r}: expected protocol, model, or ROLE.SETTING such as head.seniority")
+            if not values or len({str(value) for value in values}) != len(values):
+                raise ValueError(f"{key}: needs one or more different values")
+        return vary
 
 
 class Draw(Settings):
@@ -157,6 +175,9 @@ class AgentsSettings(Settings):
     stages: tuple[Stage, ...] = Field(
         (), description="Definitions of the texts that archetypes with the protocol `staged` have written before their scores."
     )
+    protocols: tuple[ProtocolSettings, ...] = Field(
+        (), description="Organisations of your own, which archetypes name as their `protocol`: roles, and what each sees of whose answers."
+    )
 
     @model_validator(mode="after")
     def _known_stages(self) -> AgentsSettings:
@@ -170,3 +191,55 @@ class AgentsSettings(Settings):
                 if stage not in known:
                     raise ValueError(f"{name}: there is no stage {stage!r}{did_you_mean(stage, known)} in agents.stages")
         return self
+
+    @model_validator(mode="after")
+    def _known_protocols(self) -> AgentsSettings:
+        names = [protocol.name for protocol in self.protocols]
+        for name in names:
+            if name in ALONE or name in BUILT_IN:
+                raise ValueError(f"agents.protocols: {name!r} is a protocol of massjax; give yours another name, and `like: {name}`")
+            if names.count(name) > 1:
+                raise ValueError(f"agents.protocols: two protocols are named {name!r}")
+            protocol = self.protocol(name)
+            if protocol.file is None:
+                organisation(protocol)
+        for archetype in self.archetypes:
+            check_protocol(archetype, self)
+        return self
+
+    def protocol(self, name: str) -> ProtocolSettings:
+        """The protocol of a name, with all of its roles.
+
+        Raises:
+            ValueError: there is none.
+        """
+        known = {**BUILT_IN, **{protocol.name: protocol for protocol in self.protocols}}
+        if name not in known:
+            every = (*ALONE[:2], *known)
+            raise ValueError(f"there is no protocol {name!r}{did_you_mean(name, every)}; there are {', '.join(every)}")
+        return merged(known[name], known)
+
+
+def check_protocol(archetype: Archetype, settings: AgentsSettings) -> None:
+    """Refuse an archetype whose protocol is none, or cannot be asked as the archetype has it.
+
+    Raises:
+        ValueError: naming the archetype.
+    """
+    if archetype.protocol in ALONE:
+        return
+    try:
+        protocol = settings.protocol(archetype.protocol)
+        if protocol.file is not None:
+            if archetype.roles:
+                raise ValueError(f"protocol {protocol.name!r} is a file of Python and has no roles to change")
+            return
+        whole = organisation(protocol, archetype.roles)
+    except ValueError as error:
+        raise ValueError(f"archetype {archetype.name!r}: {error}") from None
+    taken = {name for role in whole.roles for name in role.inherits}
+    fields = type(archetype).model_fields
+    for name in ("persona", "horizon", "risk_aversion", "seniority"):
+        if name not in taken and getattr(archetype, name) != fields[name].default:
+            advice = f"set it of a role, under roles: {{{whole.roles[-1].name}: {{{name}: ...}}}}"
+            raise ValueError(f"archetype {archetype.name!r}: no role of protocol {archetype.protocol!r} inherits {name}; {advice}")

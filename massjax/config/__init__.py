@@ -1,7 +1,7 @@
 """Typed, validated settings, read from YAML and overridable on the command line."""
 
 from massjax.agents.archetype import Archetype
-from massjax.agents.settings import AgentsSettings, Draw, Grid, Stage
+from massjax.agents.settings import AgentsSettings, Draw, Grid, ProtocolSettings, Role, RoleChange, Stage
 from massjax.config.run import RunConfig, default_config, load_config
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.market.settings import (
@@ -33,7 +33,10 @@ __all__ = [
     "MembershipTable",
     "ModelSettings",
     "PricesTable",
+    "ProtocolSettings",
     "ReturnsTable",
+    "Role",
+    "RoleChange",
     "RunConfig",
     "ScoresSettings",
     "ScoringSettings",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from jaxtyping import Bool
 
 from massjax.agents.archetype import Archetype
 from massjax.answers.ask import Tally, ask_open
@@ -46,7 +47,7 @@ def ask_everything(
     tell: Tell | None = None,
     starting: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> tuple[Resolver, Tally]:
-    """Ask every model, one after the other, what is open of its archetypes, turn after turn.
+    """Ask every model, one after the other, what is open of its archetypes, turn after turn, before the next model takes its place.
 
     Args:
         resolver: of what is wanted.
@@ -68,17 +69,18 @@ def ask_everything(
     while True:
         before = len(tried)
         for name in models:
-            if not _open(resolver, name, tried):
-                continue
-            if tell is not None:
-                tell(ASKING, done, max(total, done))
-            with starting():
-                model = models.take(name)
-            resolver = _known_as(resolver, name, identity_digest(model.identity()))
-            for questions in pools(resolver, name, layout, tried, part):
-                told = None if tell is None else partial(_told, tell, done, max(total, done + len(questions)))
-                tally.include(ask_open(resolver.log, model, questions, progress=told).document())
-                done += len(questions)
+            given = -1
+            while given < len(tried) and _open(resolver, name, tried):
+                given = len(tried)
+                if tell is not None:
+                    tell(ASKING, done, max(total, done))
+                with starting():
+                    model = models.take(name)
+                resolver = resolver.with_model(name, identity_digest(model.identity()))
+                for questions in pools(resolver, name, layout, tried, part):
+                    told = None if tell is None else partial(_told, tell, done, max(total, done + len(questions)))
+                    tally.include(ask_open(resolver.log, model, questions, progress=told).document())
+                    done += len(questions)
         if len(tried) == before:
             return resolver, tally
 
@@ -97,12 +99,6 @@ def _of(resolver: Resolver, model: str) -> list[Archetype]:
     return [archetype for archetype in resolver.inputs.asking if model in resolver.inputs.model_names(archetype)]
 
 
-def _known_as(resolver: Resolver, name: str, digest: str) -> Resolver:
-    if resolver.models[name] == digest:
-        return resolver
-    return replace(resolver, models={**resolver.models, name: digest}, _kept={})
-
-
 def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes], part: Part) -> Iterator[list[Question]]:
     """Open questions to a model that are asked together, each once; those of one pool are asked before the next is gathered.
 
@@ -111,17 +107,20 @@ def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes
 
     Args:
         tried: keys of questions that were given out before; grows.
-        part: of the work; an archetype with stages belongs to one part whole, since its texts must not be written twice.
+        part: of the work. An archetype with stages belongs to one part whole, since its texts must not be written twice; of those whose
+            roles others may share, a part has the stocks that are its own, and asks all roles about them.
     """
     dates, archetypes = len(resolver.inputs.panel.dates), _of(resolver, model)
     together = dates if layout == "archetype-first" else max(1, POOL // max(1, len(archetypes) * len(resolver.inputs.panel.stocks)))
     pool: list[Question] = []
+    stocks = _own_stocks(resolver.inputs.panel.stocks, part)
     for block in date_blocks(dates, together):
         for archetype in archetypes:
-            turn = resolver.turn(archetype, None if together == dates else block)
+            shared = resolver.inputs.protocols[archetype.name].together
+            turn = resolver.turn(archetype, None if together == dates else block, stocks if shared else None)
             to_model = [question for some in turn.open if some.model == model for question in some.questions]
             open_keys = keys_of(to_model)
-            mine = own(open_keys, part.number, part.count, [archetype.name] * len(open_keys) if archetype.stages else None)
+            mine = np.ones(len(open_keys), bool) if shared else own(open_keys, part.number, part.count, _group(archetype, len(open_keys)))
             for row in np.flatnonzero(mine).tolist():
                 key = open_keys[row].tobytes()
                 if key not in tried:
@@ -135,3 +134,13 @@ def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes
             pool = []
     if pool:
         yield pool
+
+
+def _group(archetype: Archetype, count: int) -> list[str] | None:
+    return [archetype.name] * count if archetype.stages else None
+
+
+def _own_stocks(stocks: Sequence[str], part: Part) -> Bool[np.ndarray, " N"] | None:
+    """The stocks of a part of the work; None for the whole."""
+    none = np.zeros((len(stocks), 2), np.uint64)
+    return None if part.count == 1 else own(none, part.number, part.count, stocks)

@@ -8,6 +8,8 @@ from functools import partial
 
 import numpy as np
 
+from massjax.agents.archetype import ALONE
+from massjax.agents.protocols.turns import NO_DECISION
 from massjax.answers.log import AnswerLog
 from massjax.errors import ModelError, StoreError
 from massjax.machine import this_machine
@@ -19,9 +21,10 @@ from massjax.models.question import Prompt, question_keys
 from massjax.row_words import counted, first_few
 from massjax.scores import tensor
 from massjax.scores.asked_models import asked_models
-from massjax.scores.build import Resolver, opinions
+from massjax.scores.build import Resolver
 from massjax.scores.inputs import Inputs
 from massjax.scores.made_from import MadeFrom, difference
+from massjax.scores.opinions import opinions
 from massjax.scores.places import Place, inside, names_in
 from massjax.scores.scores import Scores, tensors_in
 from massjax.scores.status import Status
@@ -44,7 +47,7 @@ def resolver_of(inputs: Inputs, log: AnswerLog, models: Mapping[str, str], store
         store: whose tensor tells the template of prompts that cannot be found in the log, because texts of stages come before.
     """
     scoring = inputs.config.scoring
-    digests = {models[inputs.model_name(archetype)] for archetype in inputs.asking}
+    digests = {models[inputs.model_named(archetype.model)] for archetype in inputs.asking if archetype.protocol in ALONE}
     form = Rate(scoring.choices, scoring.prefill)
 
     def answered(prompts: Sequence[Prompt]) -> int:
@@ -151,13 +154,15 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
     resolver, _ = resolver_of(inputs, log, models, store)
     panel, scoring, asking = inputs.panel, inputs.config.scoring, inputs.asking
     shape = (len(panel.dates), len(asking), len(panel.stocks))
-    cells = tensor.Cells(np.empty(shape, np.float32), np.empty(shape, np.float16), np.empty(shape, np.uint8))
+    decides = any(chosen.decides for chosen in inputs.protocols.values())
+    decision = np.full(shape, NO_DECISION, np.int8) if decides else None
+    cells = tensor.Cells(np.empty(shape, np.float32), np.empty(shape, np.float16), np.empty(shape, np.uint8), None, decision)
     for k, archetype in enumerate(asking):
         turn = resolver.turn(archetype)
         asks = turn.asks
         if asks is None:
             raise StoreError(_said(store, why, resolver.lacking(archetype, turn)))
-        found = opinions(asks, log, len(scoring.choices), scoring.minimum_coverage)
+        found = opinions(asks, log, scoring.minimum_coverage)
         unasked = found.status == Status.NOT_ASKED
         if unasked.any() and (why is not None or not (found.status == Status.SCORED).any()):
             t, n = np.argwhere(unasked.T)[0]
@@ -167,6 +172,8 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
             raise _lacking(store, why, f"{are} not answered, the first {about}")
         for values, part in ((cells.score, found.score), (cells.mass, found.mass), (cells.status, found.status)):
             values[:, k] = part.T
+        if decision is not None and found.decision is not None:
+            decision[:, k] = found.decision.T
     made_from = inputs.made_from(resolver.template.sha256)
     names = tuple(archetype.name for archetype in asking)
     return Scores(names, tuple(panel.stocks), panel.dates, str(store), None, cells, made_from)

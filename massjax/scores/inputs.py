@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from massjax.agents import STAGE, Fact, PromptTemplate, facts_of, resolve_archetypes
-from massjax.agents.archetype import Archetype, asks_a_model
-from massjax.agents.facts import check_features
+from massjax.agents.archetype import ALONE, Archetype, asks_a_model
+from massjax.agents.facts import check_features, text_modalities
+from massjax.agents.items import Items, items_of
+from massjax.agents.protocols.choosing import Chosen, document_of, protocol_of, seen_modalities
 from massjax.agents.rules import rule_scores
 from massjax.agents.settings import Stage
 from massjax.config import RunConfig
@@ -26,6 +28,7 @@ from massjax.models.settings import ModelSettings
 from massjax.scores.given import scores_from_file
 from massjax.scores.made_from import MadeFrom, fact_hashes
 from massjax.scores.scores import Scores
+from massjax.scores.views import ItemView, View
 from massjax.settings import validate
 
 DEFAULT_MODEL = ""
@@ -42,7 +45,6 @@ class Inputs:
         archetypes: one a row of the score tensor.
         facts: what prompts may show of the modalities that archetypes see; none where no model is asked.
         given: scores of `scores.path`.
-        dates: that prompts are about; None = all.
     """
 
     config: RunConfig
@@ -50,7 +52,6 @@ class Inputs:
     archetypes: tuple[Archetype, ...]
     facts: tuple[Fact, ...]
     given: Scores | None = None
-    dates: slice | None = None
 
     @property
     def asking(self) -> tuple[Archetype, ...]:
@@ -63,19 +64,29 @@ class Inputs:
         rules = [a for a in self.archetypes if a.kind == "rule"]
         return {} if not rules else dict(zip([a.name for a in rules], rule_scores(self.panel, rules), strict=True))
 
-    def model_name(self, archetype: Archetype, stage: Stage | None = None) -> str:
-        """The name in `models:` of the model that an archetype, or a stage of it, asks; `DEFAULT_MODEL` for that of `scoring`."""
-        named = archetype.model if stage is None or stage.model is None else stage.model
-        return named if named in self.config.models else DEFAULT_MODEL
+    @cached_property
+    def protocols(self) -> dict[str, Chosen]:
+        """The protocols of archetypes that ask a model, by their name."""
+        return {one.name: protocol_of(one, self.config.agents, self.config.scoring) for one in self.asking}
 
-    def stages_of(self, archetype: Archetype) -> tuple[Stage, ...]:
-        """The stages of an archetype, in order."""
-        by_name = {stage.name: stage for stage in self.config.agents.stages}
-        return tuple(by_name[name] for name in archetype.stages)
+    def model_named(self, name: str | None) -> str:
+        """The name in `models:` of the model that is asked where a role or archetype names one; `DEFAULT_MODEL` for that of `scoring`."""
+        return name if name in self.config.models else DEFAULT_MODEL
 
     def model_names(self, archetype: Archetype) -> tuple[str, ...]:
         """The models that an archetype asks, in the order of asking."""
-        return tuple(dict.fromkeys(self.model_name(archetype, stage) for stage in (*self.stages_of(archetype), None)))
+        return tuple(dict.fromkeys(self.model_named(part.model) for part in self.protocols[archetype.name].parts))
+
+    def _items(self, archetype: Archetype) -> Items:
+        """The texts that an archetype sees, one by one."""
+        seen = frozenset(seen_modalities(archetype, self.config.agents)) & frozenset(text_modalities(self.panel))
+        if seen not in self._kept_items:
+            self._kept_items[seen] = items_of(self.panel, self.config.agents, self.facts, seen)
+        return self._kept_items[seen]
+
+    @cached_property
+    def _kept_items(self) -> dict[frozenset[str], Items]:
+        return {}
 
     def model_settings(self, name: str) -> ModelSettings:
         """The settings of a model by its name."""
@@ -86,15 +97,22 @@ class Inputs:
         names = dict.fromkeys(name for archetype in self.asking for name in self.model_names(archetype))
         return {name: self.model_settings(name) for name in names}
 
-    def on(self, dates: slice) -> Inputs:
-        """The same on some successive dates alone; the market data stay whole, what prompts show does not."""
-        facts = tuple(replace(fact, codes=fact.codes[:, dates]) for fact in self.facts)
-        return replace(self, facts=facts, dates=dates)
+    def view(self, archetype: Archetype, dates: slice | None = None, stocks: Bool[np.ndarray, " N"] | None = None) -> View:
+        """What the questions of an archetype are about.
 
-    @property
-    def member(self) -> np.ndarray:
-        """[N, T] True where prompts are asked about a stock."""
-        return self.panel.member if self.dates is None else self.panel.member[:, self.dates]
+        Args:
+            dates: these successive ones alone; None = all.
+            stocks: True for those that are asked about; None = all.
+        """
+        settings = self.protocols[archetype.name].settings
+        if settings is not None and settings.unit == "text":
+            items = self._items(archetype).on(dates, stocks)
+            shape = (len(self.panel.stocks), len(self.panel.dates[dates or slice(None)]))
+            return ItemView(items.facts, np.ones((len(items.stock), 1), bool), items, shape, settings.aggregate or "latest")
+        member = self.panel.member if stocks is None else self.panel.member & stocks[:, None]
+        if dates is None:
+            return View(self.facts, member)
+        return View(tuple(replace(fact, codes=fact.codes[:, dates]) for fact in self.facts), member[:, dates])
 
     def made_from(self, template: str, models: Mapping[str, Mapping[str, str]] | None = None, answers: str = "") -> MadeFrom:
         """What scores of these inputs are made from.
@@ -104,7 +122,7 @@ class Inputs:
             models: by name the identity of each model; they are told, not compared.
             answers: hash of all questions and answers.
         """
-        seen = {modality for archetype in self.asking for modality in archetype.modalities}
+        seen = {modality for archetype in self.asking for modality in seen_modalities(archetype, self.config.agents)}
         facts = [fact for fact in self.facts if not fact.modality or fact.modality in seen]
         return MadeFrom(
             settings=self.settings(template),
@@ -132,6 +150,9 @@ class Inputs:
             "stages": stages,
             **({} if agents.facts_order == "given" else {"facts_order": agents.facts_order}),
         }
+        own = {archetype.protocol for archetype in self.asking if archetype.protocol not in ALONE}
+        if own:
+            found["protocols"] = {name: document_of(agents.protocol(name)) for name in sorted(own)}
         plain: dict[str, Any] = json.loads(json.dumps(found))
         return plain
 
@@ -159,10 +180,10 @@ def prepare(config: RunConfig) -> Inputs:
             )
     archetypes = (*_given_archetypes(given), *own)
     check_features(panel, config.agents)
-    seen = {modality for archetype in archetypes for modality in archetype.modalities}
+    seen = {modality for archetype in archetypes for modality in seen_modalities(archetype, config.agents)}
     facts = facts_of(panel, config.agents, seen) if asks_a_model(archetypes) else ()
     for archetype in archetypes:
-        _check_askable(archetype, facts, config)
+        _check_askable(archetype, facts, config, panel)
     named = Counter(archetype.name for archetype in archetypes)
     for name, count in named.items():
         if count > 1:
@@ -176,22 +197,28 @@ def _given_archetypes(given: Scores | None) -> list[Archetype]:
     return [validate(Archetype, {"name": name, "protocol": "given"}, f"scores.path: archetype {name!r}") for name in names]
 
 
-def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfig) -> None:
-    for stage in config.agents.stages:
-        if stage.name in archetype.stages and stage.model is not None and stage.model not in config.models:
-            known = ", ".join(config.models) or "none"
-            raise ConfigError(
-                f"stage {stage.name!r} asks the model {stage.model!r}, which is no entry of `models` (there: {known})"
-                f"{did_you_mean(stage.model, config.models)}"
-            )
-    model = config.scoring.model
-    if archetype.model is not None and archetype.model not in config.models and Path(archetype.model).name != Path(model).name:
+def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfig, panel: Panel) -> None:
+    if not archetype.asks:
+        return
+    for part in protocol_of(archetype, config.agents, config.scoring).parts:
+        if part.model is None or part.model in config.models:
+            continue
         known = ", ".join(config.models) or "none"
-        raise ConfigError(
-            f"archetype {archetype.name!r} asks the model {archetype.model!r}, which is neither an entry of `models` (there: {known})"
-            f"{did_you_mean(archetype.model, config.models)} nor scoring.model, {model!r}"
-        )
-    for modality in archetype.modalities:
+        meant = did_you_mean(part.model, config.models)
+        if part.model != archetype.model:
+            kind = "stage" if part.role in archetype.stages else "role"
+            raise ConfigError(f"{kind} {part.role!r} asks the model {part.model!r}, which is no entry of `models` (there: {known}){meant}")
+        if Path(archetype.model).name != Path(config.scoring.model).name:
+            raise ConfigError(
+                f"archetype {archetype.name!r} asks the model {archetype.model!r}, which is neither an entry of `models` (there: {known})"
+                f"{meant} nor scoring.model, {config.scoring.model!r}"
+            )
+    protocol, texts = archetype.protocol, text_modalities(panel)
+    each_text = protocol not in ALONE and config.agents.protocol(protocol).unit == "text"
+    if each_text and not set(texts) & set(seen_modalities(archetype, config.agents)):
+        what = f"protocol {protocol!r} decides on each text, but sees no modality of texts"
+        raise ConfigError(f"archetype {archetype.name!r}: {what} (there: {', '.join(texts) or 'none'})")
+    for modality in seen_modalities(archetype, config.agents):
         if not any(fact.modality == modality for fact in facts):
             raise ConfigError(
                 f"archetype {archetype.name!r} sees the modality {modality!r}, of which agents.features shows nothing; "
@@ -202,6 +229,9 @@ def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfi
 def definition(archetype: Archetype) -> dict[str, Any]:
     """An archetype as it is kept beside its scores, its kind included, in plain values."""
     found: dict[str, Any] = json.loads(archetype.model_dump_json(exclude_defaults=True))
+    for name, change in archetype.roles.items():
+        if change.template is not None:
+            found["roles"][name]["template"] = PromptTemplate(change.template).sha256
     return {"kind": archetype.kind, **found}
 
 

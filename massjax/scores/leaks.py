@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from massjax.agents import masker_of
+from massjax.agents.protocols.choosing import seen_modalities
 from massjax.models.question import Prompt
 from massjax.scores.inputs import Inputs
 
@@ -97,7 +98,8 @@ def leak_warnings(inputs: Inputs, lines: Lines) -> list[str]:
     if not inputs.config.agents.mask:
         return []
     panel, warnings = inputs.panel, []
-    shown = panel.texts is not None and any(panel.texts["modality"].is_in(list(a.modalities)).any() for a in inputs.archetypes)
+    seen = [seen_modalities(archetype, inputs.config.agents) for archetype in inputs.archetypes]
+    shown = panel.texts is not None and any(panel.texts["modality"].is_in(list(names)).any() for names in seen)
     if shown and not panel.names:
         warnings.append(
             "agents.mask is on and texts are shown, but the market data gives no company names, so only tickers, years and dates are "

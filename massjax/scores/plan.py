@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 from rich.table import Table
 
 from massjax.agents import TextCounts, count_texts
@@ -17,7 +19,7 @@ from massjax.progress import duration
 from massjax.scores.asked_models import AskedModel
 from massjax.scores.build import Resolver
 from massjax.scores.inputs import DEFAULT_MODEL
-from massjax.scores.survey import Example, Survey
+from massjax.scores.survey import Example, RoleCount, Survey
 from massjax.scores.templates import ChosenLayout
 from massjax.terminal import markup_text
 
@@ -48,6 +50,26 @@ class ModelPlan:
     dtype: str
 
 
+class RolePlan(NamedTuple):
+    """What a role would ask of a model, in whatever archetypes have it.
+
+    Attributes:
+        role: its name.
+        model: in `models:`; empty for that of `scoring`.
+        open: questions that can be asked; `later` about how many follow answers that are not there yet.
+        prompt_tokens, written_tokens: of all of them, about; written at most.
+        cost: at the model's price for a million tokens; None without a price.
+    """
+
+    role: str
+    model: str
+    open: int
+    later: int
+    prompt_tokens: int
+    written_tokens: int
+    cost: float | None
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is wanted, what is there, and what asking for the rest would take.
@@ -61,7 +83,8 @@ class Plan:
         waiting: archetypes whose scores wait for texts, with the stage that is first.
         given: texts of the market data, known and shown; None without any.
         warnings: what would stop the run, or leave prompts without a score.
-        examples: one whole prompt an archetype.
+        examples: one whole prompt an archetype, or role.
+        roles: what roles and stages would ask, in the order of asking; empty where archetypes have none.
     """
 
     scores: int
@@ -74,6 +97,7 @@ class Plan:
     given: TextCounts | None
     warnings: tuple[str, ...]
     examples: tuple[Example, ...]
+    roles: tuple[RolePlan, ...] = ()
 
     @property
     def to_ask(self) -> int:
@@ -99,6 +123,22 @@ class Plan:
             title = "" if len(self.models) == 1 and not model.name else f" of {model.name or 'scoring'}"
             for name, value in _model_rows(model).items():
                 table.add_row(markup_text(name + title), markup_text(value))
+        return table
+
+    def role_table(self) -> Table | None:
+        """What each role would ask, as a table for a terminal; None where archetypes have no roles."""
+        if not self.roles:
+            return None
+        table = Table("role", "model", title="Questions by role", title_justify="left")
+        for name in ("to ask now", "later, about", "prompt tokens", "written, at most", "cost"):
+            table.add_column(name, justify="right")
+        costs = [role.cost for role in self.roles]
+        sums = np.sum([(one.open, one.later, one.prompt_tokens, one.written_tokens) for one in self.roles], axis=0).tolist()
+        whole = RolePlan("all", "", sums[0], sums[1], sums[2], sums[3], None if None in costs else sum(cost or 0.0 for cost in costs))
+        for role in (*self.roles, whole):
+            counts = [f"{count:,}" for count in (role.open, role.later, role.prompt_tokens, role.written_tokens)]
+            model = role.model or ("scoring" if role is not whole else "")
+            table.add_row(markup_text(role.role), markup_text(model), *counts, "" if role.cost is None else f"{role.cost:,.2f}")
         return table
 
     def _given(self) -> dict[str, str]:
@@ -179,7 +219,21 @@ def plan(
         given=None if inputs.panel.texts is None else count_texts(inputs.panel, inputs.config.agents),
         warnings=(*faults, *_too_long(found, resolver, checks)),
         examples=tuple(found.examples),
+        roles=tuple(_role_plans(found, resolver)),
     )
+
+
+def _role_plans(found: Survey, resolver: Resolver) -> Iterator[RolePlan]:
+    """What each role would ask, in the order in which archetypes come to them."""
+    inputs = resolver.inputs
+    order = [(part.role, inputs.model_named(part.model)) for one in inputs.asking for part in inputs.protocols[one.name].parts]
+    if all(len(chosen.parts) == 1 and not chosen.together for chosen in inputs.protocols.values()):
+        return
+    for role, model in dict.fromkeys([*order, *found.roles]):
+        count, price = found.roles.get((role, model), RoleCount()), inputs.model_settings(model).price_per_million_tokens
+        now, later = count
+        tokens, written = now.prompt_tokens + later.prompt_tokens, now.written_tokens + later.written_tokens
+        yield RolePlan(role, model, now.open, later.open, tokens, written, None if price is None else tokens * price / 1e6)
 
 
 def _model_plan(name: str, asked: AskedModel, given: ModelSettings, found: Survey, check: ModelCheck, machine: Machine) -> ModelPlan:
@@ -205,7 +259,7 @@ def _too_long(found: Survey, resolver: Resolver, checks: Mapping[str, ModelCheck
     t, n, name, tokens = min(found.long)
     inputs = resolver.inputs
     archetype = next(one for one in inputs.asking if one.name == name)
-    model = inputs.model_name(archetype)
+    model = inputs.model_named(archetype.model)
     limit, about = inputs.model_settings(model).max_model_len, "" if checks[model].count is not None else "about "
     where = "scoring" if model == DEFAULT_MODEL else f"models.{model}"
     are = "prompt is" if found.too_long == 1 else "prompts are"

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from massjax.answers.ask import Tally
 from massjax.models.failures import Reason, by_kind
+from massjax.models.forms import Decide, Rate
 from massjax.row_words import counted
 from massjax.scores.outcome import Asked, NothingToAsk
 from massjax.scores.plan import Plan
@@ -21,6 +22,10 @@ EXAMPLES = 3
 """Prompts that a plan shows, unless all are asked for."""
 LITTLE_MASS = 0.3
 """Mean probability mass on the choices below which the answers say little about the choices."""
+PREFILLS = ("I choose: ", "The answer is: ", "My decision, in one word: ")
+"""To try where a role does not decide."""
+LITTLE_DECIDED = 0.5
+"""The same for decisions of roles, up to which they are doubted."""
 
 
 def show_plan(found: Plan, path: Path | str, console: Console, errors: Console, *, every_example: bool = False) -> int:
@@ -31,13 +36,16 @@ def show_plan(found: Plan, path: Path | str, console: Console, errors: Console, 
     if more := len(found.examples) - len(examples):
         console.print(f"(and those of {counted(more, 'archetype')} more: --verbose prints them)\n", highlight=False, soft_wrap=True)
     console.print(found.table())
+    roles = found.role_table()
+    if roles is not None:
+        console.print(roles)
     if not found.to_ask:
         console.print(f"Nothing is left to ask: all {found.scores:,} scores are in {markup_text(path)}.", soft_wrap=True)
     if found.waiting:
         stages = ", ".join(dict.fromkeys(found.waiting.values()))
         console.print(
-            f"{counted(len(found.waiting), 'archetype')} first {'needs' if len(found.waiting) == 1 else 'need'} the texts of {stages}; "
-            "questions that follow a text are counted when all texts before them are written.",
+            f"{counted(len(found.waiting), 'archetype')} first {'needs' if len(found.waiting) == 1 else 'need'} the answers of {stages}; "
+            "how many questions follow them is estimated by role above, with made-up answers of full length in their place.",
             soft_wrap=True,
         )
     for warning in found.warnings:
@@ -48,7 +56,8 @@ def show_plan(found: Plan, path: Path | str, console: Console, errors: Console, 
 def lines_of(example: Example) -> Iterator[str]:
     """An example as lines for a terminal, which nothing in the prompt can steer."""
     many = "archetypes" if len(example.archetypes) > 1 else "archetype"
-    yield escaped_text(f"Prompt of {many} {', '.join(example.archetypes)} about {example.about}")
+    role = f" (role {example.role})" if example.role else ""
+    yield escaped_text(f"Prompt of {many} {', '.join(example.archetypes)}{role} about {example.about}")
     for title, text in (("system", example.prompt.system), ("user", example.prompt.user)):
         yield f"  {title}:"
         yield from (f"    {escaped_text(line, keep=chr(9))}" for line in text.split(chr(10)))
@@ -93,6 +102,12 @@ def _warn_of_little_mass(written: Written, errors: Console) -> None:
     if written.mass < LITTLE_MASS:
         share = f"the model put only {written.mass:.0%} of its probability on the choices"
         warn(errors, f'{share}; a prefill such as "Rating: " (scoring.prefill) makes it choose')
+    for (role, form), mass in written.roles.items():
+        if mass <= LITTLE_DECIDED and isinstance(form, Rate | Decide):
+            after = f", though its answer begins {form.prefill!r}" if form.prefill else ""
+            share = f"role {role!r} put only {mass:.0%} of its probability on {', '.join(form.choices)}{after}: they say little"
+            other = " or ".join(repr(one) for one in PREFILLS if one != form.prefill)
+            warn(errors, f"{share}; a prefill such as {other} (roles: {{{role}: {{prefill: ...}}}}) may make it choose")
 
 
 def _table(tally: Tally, written: Written | None, unscored: Mapping[Reason, int], path: Path | str) -> Table:

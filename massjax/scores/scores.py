@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import zarr
-from jaxtyping import Float16, Float32, Shaped, UInt8
+from jaxtyping import Float16, Float32, Int8, Shaped, UInt8
 
+from massjax.agents.protocols.turns import NO_DECISION
 from massjax.errors import StoreError, did_you_mean
 from massjax.scores import tensor
 from massjax.scores.frames import labelled_cells
@@ -140,6 +141,17 @@ class Scores:
             )
         return self._read("probability", dates)
 
+    def decision(self, dates: slice = slice(None)) -> Int8[np.ndarray, "T K N"]:
+        """Hard decisions, date-major: 1 long, 0 neither, -1 short; -128 where there is none, as of archetypes that only rate."""
+        if not self.decides:
+            return np.full(self.status(dates).shape, NO_DECISION, np.int8)
+        return self._read("decision", dates)
+
+    @property
+    def decides(self) -> bool:
+        """Whether any archetype decides, instead of only rating."""
+        return "decision" in self._group if self._group is not None else self._cells is not None and self._cells.decision is not None
+
     def status(self, dates: slice = slice(None)) -> UInt8[np.ndarray, "T K N"]:
         """Why each cell has a score or has none, date-major; see `massjax.scores.status.Status`."""
         return self._read("status", dates)
@@ -155,7 +167,10 @@ class Scores:
         return np.moveaxis(self.score(), 0, 2)
 
     def to_polars(self) -> pl.DataFrame:
-        """A row for each cell that has a status: `date`, `stock`, `archetype`, `score`, `mass`, `status`, what is missing null."""
+        """A row for each cell that has a status: `date`, `stock`, `archetype`, `score`, `mass`, `status`, what is missing null.
+
+        Where an archetype decides there is a column `decision`, of `long`, `neither` and `short`.
+        """
         score, mass, status = self.score(), self.mass(), self.status()
         date, archetype, stock = np.nonzero(status)
         places = (date, archetype, stock)
@@ -168,7 +183,12 @@ class Scores:
             "mass": mass[places].astype(np.float32),
             "status": words.gather(status[places].astype(np.uint32)),
         }
-        return pl.DataFrame(columns, nan_to_null=True)
+        table = pl.DataFrame(columns, nan_to_null=True)
+        if not self.decides:
+            return table
+        said = pl.Series("decision", [None, "short", "neither", "long"], dtype=pl.String)
+        found = self.decision()[places]
+        return table.with_columns(said.gather(np.where(found == NO_DECISION, 0, found.astype(np.int64) + 2).astype(np.uint32)))
 
     def to_xarray(self) -> xarray.Dataset:
         """The scores, masses and statuses as a data set of xarray, with labelled axes.
@@ -182,7 +202,7 @@ class Scores:
             raise StoreError("xarray is not installed: pip install xarray") from None
         axes = ("date", "archetype", "stock")
         values: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
-            name: (axes, getattr(self, name)()) for name in ("score", "mass", "status")
+            name: (axes, getattr(self, name)()) for name in ("score", "mass", "status", *(["decision"] if self.decides else []))
         }
         labels: dict[str, Any] = {
             "date": self.dates.astype("datetime64[ns]"),

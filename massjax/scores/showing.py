@@ -8,16 +8,20 @@ from typing import NamedTuple
 import numpy as np
 
 from massjax.agents.archetype import Archetype
+from massjax.agents.protocols.turns import NO_DECISION
 from massjax.answers.files import Recorded
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, did_you_mean
 from massjax.machine import this_machine
 from massjax.models.question import Question
 from massjax.scores.asked_models import asked_models
-from massjax.scores.build import Resolver, opinions
+from massjax.scores.build import Resolver
 from massjax.scores.fitting import answer_log, resolver_of
 from massjax.scores.inputs import prepare
+from massjax.scores.opinions import opinions
 from massjax.scores.status import Status
+
+DECISIONS = {1: "long", 0: "neither", -1: "short", NO_DECISION: "none"}
 
 
 class Conversation(NamedTuple):
@@ -63,7 +67,7 @@ def conversation_of(config: RunConfig, archetype: str, stock: str, date: str) ->
     resolver, _ = resolver_of(inputs, log, digests, config.store)
     n, t = panel.stocks.index(stock), int(np.searchsorted(panel.dates, day))
     found = resolver.conversation(names[archetype], n, t)
-    if not any(title == "score" for title, _ in found) and not panel.member[n, t]:
+    if not panel.member[n, t]:
         raise ConfigError(f"{stock} is not in the universe on {date}: nothing is asked about it")
     asked = tuple((title, question, log.recorded(question.key)) for title, question in found)
     return Conversation(asked, _outcome(resolver, names[archetype], n, t))
@@ -74,10 +78,13 @@ def _outcome(resolver: Resolver, archetype: Archetype, stock: int, date: int) ->
     scoring = resolver.inputs.config.scoring
     asks = resolver.turn(archetype, slice(date, date + 1)).asks
     if asks is None:
-        return "score: none yet, texts are to be asked for before"
-    found = opinions(asks, resolver.log, len(scoring.choices), scoring.minimum_coverage)
+        return "score: none yet, texts or decisions are to be asked for before"
+    found = opinions(asks, resolver.log, scoring.minimum_coverage)
     score, status = found.score[stock, 0], Status(int(found.status[stock, 0]))
     if np.isnan(score):
         return f"score: none ({status.name.lower().replace('_', ' ')})"
-    how = "the expected choice, scaled to [0, 1]" + (", after calibration" if asks.prior is not None else "")
-    return f"score: {score:.4f}, {how}"
+    after = ", after calibration" if any(read.prior is not None for read in asks.reads) else ""
+    if found.decision is None:
+        return f"score: {score:.4f}, the expected choice, scaled to [0, 1]{after}"
+    decision = DECISIONS[int(found.decision[stock, 0])]
+    return f"score: {score:.4f}, the expected position from short (0) over neither (0.5) to long (1){after}; decision: {decision}"

@@ -11,11 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt64
 
+from massjax.agents.protocols.turns import Ask
 from massjax.answers.plan import Batch, Plan as Asking, joined, plan
+from massjax.models.forms import Write
 from massjax.models.model_check import ModelCheck, too_long
 from massjax.models.question import Prompt, Question
 from massjax.progress import Tell
-from massjax.scores.build import Open, Resolver, Turn
+from massjax.scores.asks import Open, Turn
+from massjax.scores.build import Resolver
+from massjax.scores.inputs import named
 from massjax.scores.leaks import Lines
 
 
@@ -26,11 +30,25 @@ class Example(NamedTuple):
         archetypes: whose it is; several where they ask the very same.
         about: stock and date.
         prompt: its two messages.
+        role: who is asked, where archetypes have roles.
     """
 
     archetypes: tuple[str, ...]
     about: str
     prompt: Prompt
+    role: str = ""
+
+
+class RoleCount(NamedTuple):
+    """What one role, in whatever archetypes, would ask of one model.
+
+    Attributes:
+        asking: what is open of it and can be asked.
+        later: about what follows answers that are not there yet.
+    """
+
+    asking: Asking = Asking()
+    later: Asking = Asking()
 
 
 @dataclass
@@ -43,6 +61,7 @@ class Survey:
         open: questions without an answer, by model: for scores and for texts of the first stage that lacks any.
         texts, calibrating: of the open ones those for texts, and those without facts in them that calibrate scores.
         asking: what asking them would take, by model.
+        roles: the same by role and model, with what follows later.
         waiting: archetypes whose scores wait for texts, with the stage.
         examples: one whole prompt an archetype.
         same: pairs of archetypes that ask the very same prompts everywhere.
@@ -57,6 +76,7 @@ class Survey:
     texts: Counter[str] = field(default_factory=Counter)
     calibrating: Counter[str] = field(default_factory=Counter)
     asking: dict[str, Asking] = field(default_factory=dict)
+    roles: dict[tuple[str, str], RoleCount] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
     same: list[tuple[str, str]] = field(default_factory=list)
@@ -77,26 +97,30 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         tell: of the progress.
     """
     found, inputs = Survey(), resolver.inputs
-    asked: set[Question] = set()
+    asked: dict[str, set[Question]] = {}
     scored: list[UInt64[np.ndarray, "Q 2"]] = []
     alike: dict[bytes, str] = {}
-    examples: dict[tuple[Prompt, str], list[str]] = {}
+    examples: dict[tuple[Prompt, str, str], list[str]] = {}
     for done, archetype in enumerate(inputs.asking):
         if tell is not None:
             tell(SURVEYING, done, len(inputs.asking))
         turn = resolver.turn(archetype)
         for some in turn.open:
-            new = [question for question in some.questions if question not in asked]
-            asked.update(new)
-            _count(found, resolver, some, turn, new)
+            new = _new(resolver, some.model, some.questions, asked)
+            _count(found, resolver, some, new)
         if inputs.config.agents.mask:
-            found.lines.add(archetype.name, turn.prompts)
+            together = inputs.protocols[archetype.name].together
+            found.lines.add(archetype.name, [p for ask in turn.asked for p in ask.prompts] if together else turn.prompts)
         if turn.asks is None:
             found.waiting[archetype.name] = turn.stage or ""
+            _count_later(found, resolver, resolver.later(archetype), asked)
+            if inputs.protocols[archetype.name].together:
+                _look_at(found, turn, archetype.name, resolver, checks, examples)
             continue
-        cells = turn.asks.index >= 0
+        cells = turn.asks.wanted
         found.scores += int(cells.sum())
-        found.stored += int(resolver.log.known(turn.asks.keys)[turn.asks.index[cells]].sum())
+        known = [resolver.log.known(read.keys)[read.index[cells]] for read in turn.asks.reads]
+        found.stored += int(np.all(known, axis=0).sum())
         scored.append(turn.asks.keys)
         digest = hashlib.blake2b(turn.asks.keys.tobytes() + turn.asks.index.tobytes()).digest()
         if digest in alike:
@@ -104,21 +128,46 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         alike.setdefault(digest, archetype.name)
         _look_at(found, turn, archetype.name, resolver, checks, examples)
     found.distinct = len(np.unique(np.concatenate(scored), axis=0)) if scored else 0
-    found.examples = [Example(tuple(names), about, prompt) for (prompt, about), names in examples.items()]
+    found.examples = [Example(tuple(names), about, prompt, role) for (prompt, about, role), names in examples.items()]
     return found
 
 
-def _count(found: Survey, resolver: Resolver, some: Open, turn: Turn, new: Sequence[Question]) -> None:
+def _count(found: Survey, resolver: Resolver, some: Open, new: Sequence[Question]) -> None:
     """Count the open questions of an archetype that no archetype before it asks."""
     name = some.model
-    prior = turn.asks is not None and turn.asks.prior is not None and bool(new) and new[-1].key == turn.asks.prior.tobytes()
+    prior = bool(new) and some.ask.prior is not None and new[-1].prompt == some.ask.prior
     found.open[name] += len(new)
     found.calibrating[name] += prior
-    found.texts[name] += len(new) if some.stage is not None else 0
+    found.texts[name] += len(new) if isinstance(some.ask.form, Write) else 0
     if new:
-        model = resolver.models[name] if resolver.models[name] in resolver.log.models() else None
-        batch = Batch(model, new[0].form, [question.prompt for question in new])
-        found.asking[name] = joined([found.asking.get(name, Asking()), plan(resolver.log, [batch])])
+        asking = _asking(resolver, name, new)
+        found.asking[name] = joined([found.asking.get(name, Asking()), asking])
+        there = found.roles.get((some.ask.role, name), RoleCount())
+        found.roles[some.ask.role, name] = there._replace(asking=joined([there.asking, asking]))
+
+
+def _count_later(found: Survey, resolver: Resolver, later: Sequence[Ask], asked: dict[str, set[Question]]) -> None:
+    """Count about what follows answers that are not there yet."""
+    for ask in later:
+        name = resolver.inputs.model_named(ask.model)
+        prompts = dict.fromkeys(ask.prompts if ask.prior is None else [*ask.prompts, ask.prior])
+        new = _new(resolver, name, [Question(resolver.models[name], prompt, ask.form) for prompt in prompts], asked)
+        if new:
+            there = found.roles.get((ask.role, name), RoleCount())
+            found.roles[ask.role, name] = there._replace(later=joined([there.later, _asking(resolver, name, new)]))
+
+
+def _new(resolver: Resolver, name: str, questions: Sequence[Question], asked: dict[str, set[Question]]) -> list[Question]:
+    """The questions, all different, that no archetype before asks; models whose files are not here are told apart by what names them."""
+    there = asked.setdefault(named(resolver.inputs.model_settings(name))["model"], set())
+    found = [question for question in questions if question not in there]
+    there.update(found)
+    return found
+
+
+def _asking(resolver: Resolver, name: str, questions: Sequence[Question]) -> Asking:
+    model = resolver.models[name] if resolver.models[name] in resolver.log.models() else None
+    return plan(resolver.log, [Batch(model, questions[0].form, [question.prompt for question in questions])])
 
 
 def _look_at(
@@ -127,24 +176,32 @@ def _look_at(
     archetype: str,
     resolver: Resolver,
     checks: Mapping[str, ModelCheck],
-    examples: dict[tuple[Prompt, str], list[str]],
+    examples: dict[tuple[Prompt, str, str], list[str]],
 ) -> None:
-    asks, panel = turn.asks, resolver.inputs.panel
-    assert asks is not None
-    cells = np.argwhere(asks.index.T >= 0)
-    if len(cells):
-        t, n = cells[0]
-        about = f"stock {panel.stocks[n]} on {panel.dates[t]}"
-        examples.setdefault((turn.prompts[asks.index[n, t]], about), []).append(archetype)
-    name = next((some.model for some in turn.open if some.stage is None), None)
-    if name is None or name not in checks:
+    """Take an example of the prompts of each role of an organisation, or of those for scores, and find the too long ones."""
+    view, panel = turn.view, resolver.inputs.panel
+    together = resolver.inputs.protocols[archetype].together
+    for ask in turn.asked if together else turn.asked[-1:]:
+        assert ask.index is not None
+        cells = np.argwhere(ask.index.T >= 0)
+        if len(cells):
+            n, t, which = view.about((int(cells[0][1]), int(cells[0][0])))
+            about = f"stock {panel.stocks[n]} on {panel.dates[t]}{which}"
+            prompt = ask.prompts[int(ask.index[cells[0][1], cells[0][0]])]
+            examples.setdefault((prompt, about, ask.role if together else ""), []).append(archetype)
+    for some in turn.open if together else turn.open[-1:]:
+        if (some.last or together) and some.model in checks:
+            _find_too_long(found, some, turn, archetype, resolver, checks[some.model])
+
+
+def _find_too_long(found: Survey, some: Open, turn: Turn, archetype: str, resolver: Resolver, check: ModelCheck) -> None:
+    long = too_long(check, resolver.inputs.model_settings(some.model), [question.prompt for question in some.questions])
+    if not long:
         return
-    open_prompts = [question.prompt for some in turn.open if some.stage is None for question in some.questions]
-    long = too_long(checks[name], resolver.inputs.model_settings(name), open_prompts)
-    if long:
-        found.too_long += len(long)
-        rows = {row: long[prompt.digest()] for row, prompt in enumerate(turn.prompts) if prompt.digest() in long}
-        first = np.argwhere(np.isin(asks.index, list(rows)).T)
-        if len(first):
-            t, n = first[0]
-            found.long.append((int(t), int(n), archetype, rows[int(asks.index[n, t])]))
+    found.too_long += len(long)
+    rows = {row: long[prompt.digest()] for row, prompt in enumerate(some.ask.prompts) if prompt.digest() in long}
+    assert some.ask.index is not None
+    first = np.argwhere(np.isin(some.ask.index, list(rows)).T)
+    if len(first):
+        n, t, _ = turn.view.about((int(first[0][1]), int(first[0][0])))
+        found.long.append((t, n, archetype, rows[int(some.ask.index[first[0][1], first[0][0]])]))

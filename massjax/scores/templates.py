@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from massjax.agents import ARCHETYPE_FIRST, FACTS_FIRST, PromptTemplate
+from massjax.agents.archetype import ALONE
 from massjax.agents.prompts import sampled_prompts
 from massjax.answers.order import computed_tokens
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
@@ -59,7 +60,8 @@ def choose_template(
     if settings.layout != "auto":
         return PromptTemplate(PACKAGED[settings.layout]), ChosenLayout(settings.layout, {}, 0, "agents.layout says so")
     templates = {layout: PromptTemplate(name) for layout, name in PACKAGED.items()}
-    sample, choices = inputs.asking[:SAMPLED_ARCHETYPES], inputs.config.scoring.choices
+    sample = [archetype for archetype in inputs.asking if archetype.protocol in ALONE][:SAMPLED_ARCHETYPES]
+    choices = inputs.config.scoring.choices
     samples = {
         layout: sampled_prompts(sample, inputs.facts, inputs.panel.member, template, choices, SAMPLED_CELLS)
         for layout, template in templates.items()

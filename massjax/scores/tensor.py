@@ -3,6 +3,7 @@
     PLACE/zarr.json                         what the scores were made from, and the hash of their content, as attributes
     PLACE/{date,archetype,stock}            labels; dates are days since 1970-01-01, as CF has them for xarray
     PLACE/{score,mass,status}               float32, float16, uint8; on request `probability`, float16, of each choice
+    PLACE/decision                          int8, where an archetype decides: 1 long, 0 neither, -1 short, -128 none
     PLACE/{modality,facts}                  hashes of what prompts showed of each modality on each date
 
 zarr-python gives NaN for a chunk that is not there, so every chunk is written, and that all are there is checked on opening. Every chunk
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
-from jaxtyping import Float16, Float32, Shaped, UInt8
+from jaxtyping import Float16, Float32, Int8, Shaped, UInt8
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from massjax.answers import durable, objects
@@ -36,7 +37,7 @@ FORMAT = 3
 CHUNK_CELLS = 1 << 21
 """Cells of a chunk at most: 8 MB of scores."""
 DATES_IN_CHUNK = 20
-TYPES = {"score": "float32", "mass": "float16", "status": "uint8", "probability": "float16"}
+TYPES = {"score": "float32", "mass": "float16", "status": "uint8", "probability": "float16", "decision": "int8"}
 AXES = ("date", "archetype", "stock")
 _MAPPINGS = ("settings", "archetypes", "models", "parts")
 _KEPT = {*_MAPPINGS, "answers", "content", "digest"}
@@ -50,12 +51,14 @@ class Cells(NamedTuple):
         mass: raw probability on the choices; NaN where no model answered.
         status: values of `massjax.scores.status.Status`.
         probability: of each choice, as answered; None where it is not kept.
+        decision: 1 long, 0 neither, -1 short, `NO_DECISION` where there is none; None where no archetype decides.
     """
 
     score: Float32[np.ndarray, "T K N"]
     mass: Float16[np.ndarray, "T K N"]
     status: UInt8[np.ndarray, "T K N"]
     probability: Float16[np.ndarray, "T K N C"] | None = None
+    decision: Int8[np.ndarray, "T K N"] | None = None
 
 
 class TensorWriter:
@@ -65,6 +68,7 @@ class TensorWriter:
         group: an empty Zarr group.
         dates, archetypes, stocks: labels.
         choices: where probabilities are kept.
+        decides: whether there is an array of decisions.
     """
 
     def __init__(
@@ -74,15 +78,17 @@ class TensorWriter:
         archetypes: Sequence[str],
         stocks: Sequence[str],
         choices: Sequence[str] | None = None,
+        *,
+        decides: bool = False,
     ) -> None:
         self._group = group
         shape = (len(dates), len(archetypes), len(stocks))
         chunk = chunk_shape(shape)
         self._arrays: dict[str, zarr.Array[Any]] = {}
         for name, kind in TYPES.items():
-            if name != "probability":
+            if name not in ("probability", "decision") or (name == "decision" and decides):
                 self._arrays[name] = _create(group, name, shape, chunk, kind, AXES)
-            elif choices is not None:
+            elif name == "probability" and choices is not None:
                 self._arrays[name] = _create(group, name, (*shape, len(choices)), (*chunk, len(choices)), kind, (*AXES, "choice"))
         days = dates.astype("datetime64[D]").astype(np.int64)
         _labels(group, "date", days, {"units": "days since 1970-01-01", "calendar": "proleptic_gregorian"})

@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from massjax.agents.archetype import Archetype
+from massjax.agents.archetype import ALONE, Archetype
+from massjax.agents.protocols.turns import NO_DECISION
 from massjax.errors import StoreError
+from massjax.models.forms import Decide, Form, Rate
 from massjax.progress import Tell
 from massjax.scores import tensor
-from massjax.scores.build import Resolver, date_blocks, opinions
+from massjax.scores.build import Resolver, date_blocks
 from massjax.scores.made_from import MadeFrom, difference
+from massjax.scores.opinions import opinions
 from massjax.scores.places import Place, inside, remove
 from massjax.scores.scores import TENSORS, Scores, tensor_names
 from massjax.scores.status import Status
@@ -31,9 +34,10 @@ class Written(NamedTuple):
     Attributes:
         scores: opened.
         unscored: cells that were asked and have no score, by the value of their `Reason`.
-        mass: mean probability on the choices of all answers.
+        mass: mean probability on the choices of all answers of archetypes without roles.
         scored, rules, empty: cells with a score of a model, of a rule, and with nothing to ask.
         distinct: different questions for scores.
+        roles: mean probability on the choices of each role that decides, by its name and form; those of archetypes without roles aside.
     """
 
     scores: Scores
@@ -43,6 +47,7 @@ class Written(NamedTuple):
     rules: int
     empty: int
     distinct: int
+    roles: Mapping[tuple[str, Form], float]
 
 
 def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapping[str, str]], tell: Tell | None = None) -> Written:
@@ -67,7 +72,8 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
     holds = "score" if choices is None else "probability"
     if not tensor.is_sound(place, holds):
         with tensor.new_group(place, holds) as group:
-            writer = tensor.TensorWriter(group, panel.dates, names, panel.stocks, choices)
+            decides = any(chosen.decides for chosen in inputs.protocols.values())
+            writer = tensor.TensorWriter(group, panel.dates, names, panel.stocks, choices, decides=decides)
             for start in range(0, len(archetypes), writer.archetypes_together):
                 some = archetypes[start : start + writer.archetypes_together]
                 if tell is not None:
@@ -81,9 +87,11 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
 def _summary(resolver: Resolver, scores: Scores) -> Written:
     """What a tensor holds, read from it some dates at a time."""
     counts, mass, answered = np.zeros(len(Status), np.int64), 0.0, 0
+    alone = [k for k, name in enumerate(scores.archetypes) if name in resolver.inputs.protocols]
+    alone = [k for k in alone if not resolver.inputs.protocols[scores.archetypes[k]].together]
     for dates in date_blocks(len(scores.dates), tensor.DATES_IN_CHUNK):
         counts += np.bincount(scores.status(dates).reshape(-1), minlength=len(Status))
-        known = scores.mass(dates).astype(np.float64)
+        known = scores.mass(dates)[:, alone].astype(np.float64)
         known = known[np.isfinite(known)]
         mass, answered = mass + float(known.sum()), answered + known.size
     by, scoring = {status: int(counts[status]) for status in Status}, resolver.inputs.config.scoring
@@ -91,11 +99,28 @@ def _summary(resolver: Resolver, scores: Scores) -> Written:
     if by[Status.FAILED] or by[Status.INVALID]:
         for archetype in resolver.inputs.asking:
             asks = resolver.asks(archetype)
-            unscored.update(opinions(asks, resolver.log, len(scoring.choices), scoring.minimum_coverage).reasons)
+            unscored.update(opinions(asks, resolver.log, scoring.minimum_coverage).reasons)
     keys = [resolver.asks(archetype).keys for archetype in resolver.inputs.asking]
     distinct = len(np.unique(np.concatenate(keys), axis=0)) if keys else 0
     mean = mass / answered if answered else float("nan")
-    return Written(scores, unscored, mean, by[Status.SCORED], by[Status.RULE], by[Status.NOT_APPLICABLE], distinct)
+    cells = by[Status.SCORED], by[Status.RULE], by[Status.NOT_APPLICABLE]
+    return Written(scores, unscored, mean, *cells, distinct, _mass_of_roles(resolver))
+
+
+def _mass_of_roles(resolver: Resolver) -> dict[tuple[str, Form], float]:
+    """Mean probability on its choices of each role that scores are read from, over its different questions."""
+    keys = dict[tuple[str, Form], list[np.ndarray]]()
+    for archetype in resolver.inputs.asking:
+        if resolver.inputs.protocols[archetype.name].together:
+            for read in resolver.asks(archetype).reads:
+                keys.setdefault((read.role, read.form), []).append(read.keys)
+    means = dict[tuple[str, Form], float]()
+    for (role, form), some in keys.items():
+        assert isinstance(form, Rate | Decide)
+        mass = resolver.log.choices(np.unique(np.concatenate(some), axis=0), len(form.choices))[1]
+        if np.isfinite(mass).any():
+            means[role, form] = float(np.nanmean(mass))
+    return means
 
 
 def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...]) -> tensor.Cells:
@@ -105,28 +130,34 @@ def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...]) -> tensor.Cell
     score, mass = np.empty(shape, np.float32), np.full(shape, np.nan, np.float16)
     status = np.empty(shape, np.uint8)
     kept = np.full((*shape, len(scoring.choices)), np.nan, np.float16) if scoring.keep_probabilities else None
+    decides = any(chosen.decides for chosen in inputs.protocols.values())
+    decision = np.full(shape, NO_DECISION, np.int8) if decides else None
     for k, archetype in enumerate(archetypes):
         if archetype.kind == "rule":
             score[:, k] = inputs.rule_scores[archetype.name].T
             status[:, k] = np.where(np.isfinite(score[:, k]), Status.RULE, Status.NOT_APPLICABLE)
             continue
         asks = resolver.asks(archetype)
-        found = opinions(asks, resolver.log, len(scoring.choices), scoring.minimum_coverage, probabilities=kept is not None)
+        found = opinions(asks, resolver.log, scoring.minimum_coverage, probabilities=kept is not None and archetype.protocol in ALONE)
         if kept is not None and found.probability is not None:
             kept[:, k] = np.moveaxis(found.probability, 1, 0)
+        if decision is not None and found.decision is not None:
+            decision[:, k] = found.decision.T
         score[:, k], mass[:, k], status[:, k] = found.score.T, found.mass.T, found.status.T
-    return tensor.Cells(score, mass, status, kept)
+    return tensor.Cells(score, mass, status, kept, decision)
 
 
 def _answers_hash(resolver: Resolver) -> str:
     """Hash of the keys of all questions for scores and of what came back to each, and of what rules say."""
-    total, choices = hashlib.blake2b(digest_size=16), len(resolver.inputs.config.scoring.choices)
+    total = hashlib.blake2b(digest_size=16)
     for archetype in resolver.inputs.asking:
         asks = resolver.asks(archetype)
-        keys = asks.all_keys
-        total.update(archetype.name.encode() + b"\0" + keys.astype("<u8").tobytes() + (asks.lost.tobytes() if asks.lost.any() else b""))
-        for part in resolver.log.choices(keys, choices):
-            total.update(np.nan_to_num(part, nan=-1.0).astype(part.dtype.newbyteorder("<")).tobytes())
+        total.update(archetype.name.encode() + b"\0")
+        for read in asks.reads:
+            keys = read.all_keys
+            total.update(keys.astype("<u8").tobytes() + (asks.lost.tobytes() if asks.lost.any() else b""))
+            for part in resolver.log.choices(keys, len(read.choices)):
+                total.update(np.nan_to_num(part, nan=-1.0).astype(part.dtype.newbyteorder("<")).tobytes())
     for name, scores in resolver.inputs.rule_scores.items():
         total.update(name.encode() + b"\0" + np.nan_to_num(scores, nan=-1.0).astype("<f4").tobytes())
     return total.hexdigest()

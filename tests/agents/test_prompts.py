@@ -134,7 +134,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampl
 def test_many_prompts_at_once_are_what_each_is_by_itself(data: st.DataObject) -> None:
     facts = tuple(
         Fact(modality, label, np.zeros((1, 1), np.int32), tuple(data.draw(st.lists(TEXT, min_size=1, max_size=3))))
-        for modality, label in (("", "sector"), ("price", "momentum 100 %"), ("news", "news"))
+        for modality, label in (("", "sector"), ("price", "momentum 100 %"), ("news", "news"), ("price", "trend"))
     )
     row = st.tuples(*(st.integers(-1, len(fact.texts) - 1) for fact in facts))
     rows = np.array(data.draw(st.lists(row, min_size=1, max_size=9)), np.int32)

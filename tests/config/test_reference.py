@@ -126,7 +126,15 @@ SEARCHES = tuple(METHODS)
         ("search.gradient.steps", ["search.gradient.steps"]),
         ("scores", ["scores", "scores.path"]),
         ("delisting", ["evaluate.backtest.delisting_return"]),
-        ("jinja", ["agents.template", "agents.stages.template"]),
+        (
+            "jinja",
+            [
+                "agents.template",
+                "agents.archetypes.roles.template",
+                "agents.stages.template",
+                "agents.protocols.roles.template",
+            ],
+        ),
     ],
 )
 def test_sections_settings_and_words_are_found(query: str, expected: list[str]) -> None:

@@ -3,42 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, UInt8
 
 from massjax.agents.archetype import Archetype
 from massjax.agents.facts import Fact
 from massjax.agents.prompts import PromptTemplate, content_free, prompts_of
-from massjax.models.question import Prompt
+from massjax.agents.protocols.turns import Ask, Last, Opinion, Vote
+from massjax.models.forms import Rate
+from massjax.models.probabilities import expected_score
+
+SCORE = "score"
+"""The role of the question that a score is read from."""
 
 
-@dataclass(frozen=True, eq=False)
-class Asking:
-    """What an archetype is asked.
-
-    Attributes:
-        prompts: all different ones.
-        index: which of them is asked about each stock and date; -1 where there is nothing to ask.
-        content_free: the prompt with every fact withheld, whose answer calibrates the others'; None where none does, or there are none.
-    """
-
-    prompts: list[Prompt]
-    index: Int[np.ndarray, "N T"]
-    content_free: Prompt | None
-
-
-def single(
+def rating(
     archetype: Archetype,
     facts: Sequence[Fact],
     member: Bool[np.ndarray, "N T"],
     template: PromptTemplate,
-    choices: Sequence[str],
+    form: Rate,
+    lost: UInt8[np.ndarray, "N T"] | None = None,
     *,
     calibrate: bool,
-) -> Asking:
-    """What an archetype is asked about every member on every date, from the facts known at its close."""
-    asked = prompts_of(archetype, facts, member, template, choices)
-    prior = content_free(archetype, facts, template, choices) if calibrate and asked.prompts else None
-    return Asking(asked.prompts, asked.index, prior)
+) -> Last:
+    """What an archetype is asked about every member on every date, from the facts known at its close.
+
+    Args:
+        archetype: whose opinion is asked for.
+        facts: known at the close of each date.
+        member: True where the stock is in the universe.
+        template: of the prompts.
+        form: the choices, from worst to best; the score is the expected one.
+        lost: where a text that could not be had leaves nothing to ask.
+        calibrate: by the answer to the prompt with every fact withheld.
+    """
+    lost = np.zeros(member.shape, np.uint8) if lost is None else lost
+    asked = prompts_of(archetype, facts, member & (lost == 0), template, form.choices)
+    prior = content_free(archetype, facts, template, form.choices) if calibrate and asked.prompts else None
+    return Last((Vote(Ask(SCORE, form, asked.prompts, asked.index, archetype.model, prior, kind=""), expected_choice),), only_score, lost)
+
+
+def expected_choice(probability: Float[np.ndarray, "Q C"]) -> Float[np.ndarray, "Q 1"]:
+    """The expected choice of each answer, scaled to [0, 1]."""
+    return expected_score(probability)[:, None]
+
+
+def only_score(values: Sequence[Float[np.ndarray, "N T V"]]) -> Opinion:
+    """The first number of the first vote as the score, without a decision."""
+    return Opinion(values[0][..., 0])

@@ -1,0 +1,119 @@
+"""The protocol of an archetype, by its name: whom it asks, and how it is run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Bool
+
+from massjax.agents.archetype import ALONE, Archetype
+from massjax.agents.facts import Fact
+from massjax.agents.prompts import ROLE, PromptTemplate
+from massjax.agents.protocols.desk import desk, parts_of, with_inherited
+from massjax.agents.protocols.graph import Organisation, organisation
+from massjax.agents.protocols.own_file import guarded, own_protocol
+from massjax.agents.protocols.roles import ProtocolSettings
+from massjax.agents.protocols.single import SCORE
+from massjax.agents.protocols.staged import form_of_stage, staged
+from massjax.agents.protocols.turns import Part, Steps
+from massjax.agents.settings import AgentsSettings
+from massjax.models.forms import Rate
+from massjax.models.settings import ScoringSettings
+
+
+class Start(Protocol):
+    """Starts a protocol on the facts known about who is a member."""
+
+    def __call__(self, facts: Sequence[Fact], member: Bool[np.ndarray, "N T"], template: PromptTemplate) -> Steps:
+        """`template` is that of the prompts for scores."""
+
+
+class Chosen(NamedTuple):
+    """An archetype's protocol.
+
+    Attributes:
+        parts: whom it asks, in the order of asking.
+        start: starts it.
+        decides: whether its opinions are decisions, too.
+        settings: of an organisation or a file; None of `single` and `staged`.
+    """
+
+    parts: tuple[Part, ...]
+    start: Start
+    decides: bool = False
+    settings: ProtocolSettings | None = None
+
+    @property
+    def together(self) -> bool:
+        """Whether other archetypes may ask the same questions before their last."""
+        return self.settings is not None
+
+
+def protocol_of(archetype: Archetype, agents: AgentsSettings, scoring: ScoringSettings) -> Chosen:
+    """The protocol by which an archetype comes to its scores.
+
+    Args:
+        archetype: one that asks a model.
+        agents: stages and protocols.
+        scoring: how scores are asked for.
+
+    Raises:
+        ConfigError: its file of Python cannot be used.
+    """
+    if archetype.protocol in ALONE:
+        return _rated(archetype, agents, scoring)
+    settings = agents.protocol(archetype.protocol)
+    if settings.file is not None:
+        return _of_file(archetype, settings)
+    whole = organisation(settings, archetype.roles)
+
+    def start(facts: Sequence[Fact], member: Bool[np.ndarray, "N T"], template: PromptTemplate) -> Steps:
+        return desk(archetype, whole, facts, member, scoring.minimum_coverage)
+
+    return Chosen(parts_of(archetype, whole), start, True, settings)
+
+
+def _rated(archetype: Archetype, agents: AgentsSettings, scoring: ScoringSettings) -> Chosen:
+    by_name, form = {stage.name: stage for stage in agents.stages}, Rate(scoring.choices, scoring.prefill)
+    stages = [by_name[name] for name in archetype.stages]
+    parts = [Part(stage.name, stage.model or archetype.model, form_of_stage(stage, archetype)) for stage in stages]
+
+    def start(facts: Sequence[Fact], member: Bool[np.ndarray, "N T"], template: PromptTemplate) -> Steps:
+        return staged(archetype, stages, facts, member, template, form, calibrate=scoring.calibrate)
+
+    return Chosen((*parts, Part(SCORE, archetype.model, form)), start)
+
+
+def _of_file(archetype: Archetype, settings: ProtocolSettings) -> Chosen:
+    assert settings.file is not None
+    path, function = settings.file, own_protocol(settings.file)
+    models = tuple(dict.fromkeys((archetype.model, *settings.models)))
+
+    def start(facts: Sequence[Fact], member: Bool[np.ndarray, "N T"], template: PromptTemplate) -> Steps:
+        return guarded(path, function(archetype, facts, member), (None, *models))
+
+    return Chosen(tuple(Part(settings.name, model, None) for model in models), start, True, settings)
+
+
+def seen_modalities(archetype: Archetype, agents: AgentsSettings) -> tuple[str, ...]:
+    """The modalities that an archetype, or a role of its protocol, sees."""
+    if archetype.protocol in ALONE or agents.protocol(archetype.protocol).file is not None:
+        return archetype.modalities
+    roles = organisation(agents.protocol(archetype.protocol), archetype.roles).roles
+    return tuple(dict.fromkeys(name for role in roles for name in with_inherited(role, archetype).modalities or ()))
+
+
+def document_of(settings: ProtocolSettings) -> dict[str, Any]:
+    """What of a protocol decides what is asked and what answers come to, in plain values; files by the hash of their text."""
+    found = settings.model_dump(mode="json", exclude={"file", "like", "roles"}, exclude_defaults=True)
+    if settings.file is not None:
+        return {**found, "file": hashlib.sha256(settings.file.read_bytes()).hexdigest()}
+    whole: Organisation = organisation(settings)
+    roles = [
+        {**role.model_dump(mode="json", exclude_defaults=True), "template": PromptTemplate(role.template or ROLE).sha256}
+        for role in whole.roles
+    ]
+    return {**found, "roles": roles}

@@ -1,0 +1,138 @@
+"""What an archetype asks: the questions that its scores are read from, those that are open, and one turn of its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8, UInt64
+
+from massjax.agents.protocols.turns import Ask, Opinion
+from massjax.models.forms import Form, Pick, Write
+from massjax.models.question import Prompt, Question
+from massjax.scores.views import View
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Questions that scores are read from.
+
+    Attributes:
+        role: who is asked.
+        model: name of the model.
+        keys: of its Q questions.
+        index: which of them is about each place of the view; -1 where none is.
+        prior: key of the content-free question that its answers are calibrated by; None where they are not.
+        form: of the answers.
+        values: of probabilities [Q, C] the numbers that count, [Q, V].
+    """
+
+    role: str
+    model: str
+    keys: UInt64[np.ndarray, "Q 2"]
+    index: Int[np.ndarray, "N T"]
+    prior: UInt64[np.ndarray, "1 2"] | None
+    form: Form
+    values: Callable[[Float[np.ndarray, "Q C"]], Float[np.ndarray, "Q V"]]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What an answer gives the probabilities of."""
+        assert not isinstance(self.form, Write)
+        return self.form.items if isinstance(self.form, Pick) else self.form.choices
+
+    @property
+    def all_keys(self) -> UInt64[np.ndarray, "R 2"]:
+        """Of its questions, and of the one that calibrates, if there is one, at the end."""
+        return self.keys if self.prior is None else np.concatenate([self.keys, self.prior])
+
+
+@dataclass(frozen=True, eq=False)
+class Asks:
+    """What an archetype asks for its scores.
+
+    Attributes:
+        reads: the questions, by role.
+        opinion: what the numbers of all of them come to.
+        lost: where an answer that could not be had leaves nothing to ask, by the place of the reason in `REASONS`; 0 elsewhere.
+        view: what the questions are about.
+        missing: names of models, and keys of the questions before the last that they were asked and did not answer.
+    """
+
+    reads: tuple[Read, ...]
+    opinion: Callable[[Sequence[Float[np.ndarray, "N T V"]]], Opinion]
+    lost: UInt8[np.ndarray, "N T"]
+    view: View
+    missing: tuple[tuple[str, UInt64[np.ndarray, "M 2"]], ...] = ()
+
+    @property
+    def keys(self) -> UInt64[np.ndarray, "Q 2"]:
+        """Of all questions but those that calibrate."""
+        return np.concatenate([read.keys for read in self.reads])
+
+    @property
+    def all_keys(self) -> UInt64[np.ndarray, "R 2"]:
+        """Of all questions, each role's followed by the one that calibrates, if there is one."""
+        return np.concatenate([read.all_keys for read in self.reads])
+
+    @property
+    def index(self) -> Int[np.ndarray, "N T"]:
+        """Which question of the role that is asked last is about each place of the view."""
+        return self.reads[-1].index
+
+    @property
+    def wanted(self) -> Bool[np.ndarray, "N T"]:
+        """Places of the view that all roles are asked about."""
+        return np.all([read.index >= 0 for read in self.reads], axis=0)
+
+
+class Open(NamedTuple):
+    """Questions of one role to one model that the log does not answer.
+
+    Attributes:
+        model: its name.
+        questions: each once.
+        ask: that they are of.
+        last: whether scores are read from them, and nothing else waits for them.
+    """
+
+    model: str
+    questions: tuple[Question, ...]
+    ask: Ask
+    last: bool
+
+
+class Turn(NamedTuple):
+    """One turn of an archetype's protocol: what it asks for its scores, or whose answers it must have before, and what of it is open.
+
+    Attributes:
+        asks: None where answers have to be had before.
+        open: what the log does not answer, in the order of asking; of these some may have failed before.
+        asked: all questions that the protocol has come to.
+        waiting: those of them without which it cannot go on.
+        view: what they are about.
+    """
+
+    asks: Asks | None
+    open: tuple[Open, ...]
+    asked: tuple[Ask, ...]
+    waiting: tuple[Ask, ...]
+    view: View
+
+    @property
+    def prompts(self) -> Sequence[Prompt]:
+        """Of the questions asked last, answered ones and the one that calibrates among them."""
+        last = self.asked[-1]
+        return last.prompts if last.prior is None else [*last.prompts, last.prior]
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """All that are open."""
+        return tuple(question for some in self.open for question in some.questions)
+
+    @property
+    def stage(self) -> str | None:
+        """The roles that have to answer before the archetype can go on, if any."""
+        return ", ".join(ask.role for ask in self.waiting) or None
