@@ -207,7 +207,7 @@ def precompute_command(arguments: list[str] | None) -> int:
     console, how = result_console(), loudness(quiet=options.quiet, verbose=options.verbose)
     errors = console if how is Loudness.QUIET else Console(stderr=True)  # what warns of the result belongs to it
     with speaking(how) as speaker:
-        config = _with_store(options.config, options.set, options.store)
+        config = with_store(options.config, options.set, options.store)
         speaker.detail(f"massjax {massjax_version()}, settings {options.config or default_config()}, store {config.store}")
         result = pipeline.precompute(
             config,
@@ -245,7 +245,7 @@ def precompute_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _with_store(named: Path | None, assignments: list[str], store: str | None) -> RunConfig:
+def with_store(named: Path | None, assignments: list[str], store: str | None) -> RunConfig:
     """The settings, with the store that they or the command line name."""
     from massjax.agents.archetype import asks_a_model
     from massjax.config import default_config, load_config

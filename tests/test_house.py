@@ -31,8 +31,10 @@ SEARCHING = {
 ABOVE = {
     "config": {f"{room}.settings" for room in (*ASKING, *SEARCHING)} | {"agents.archetype", "search.registry"},
     "report": {*SEARCHING, "config", "market.panel", "agents.archetype"},
+    "experiments": {*ASKING, "config", "pipeline", "commands", "statistics"},
 }
-"""The configuration is composed of the settings of the rooms; a report sees one wing, and of the other the nouns that it tells of."""
+"""The configuration is composed of the settings of the rooms; a report sees one wing, and of the other the nouns that it tells of; an
+experiment asks, and compares what came back."""
 KNOW_BOTH_WINGS = {"massjax", "pipeline"}
 """The public names, and the one module in which the wings meet."""
 
@@ -94,5 +96,16 @@ def test_no_circle_of_files() -> None:
 
 
 def test_every_module_has_its_place() -> None:
-    thin = {"massjax", "pipeline", "commands", "compile_cache", "optimize", "panel_of_config", "precompute", "store", "testing"}
+    thin = {
+        "massjax",
+        "pipeline",
+        "commands",
+        "compile_cache",
+        "experiment",
+        "optimize",
+        "panel_of_config",
+        "precompute",
+        "store",
+        "testing",
+    }
     assert {room(module) for module in imports()} <= GROUND | thin | {*ASKING, *SEARCHING, *ABOVE}

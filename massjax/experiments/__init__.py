@@ -1,0 +1,1 @@
+"""Paired experiments: the same questions with one thing changed, compared answer by answer."""

@@ -1,0 +1,105 @@
+"""Two variants of the same archetypes, answer by answer: decisions, approvals and scores, with what they differ by and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int8
+
+from massjax.statistics.clusters import Estimate
+from massjax.statistics.decisions import MISSING, OVERWEIGHT, UNDERWEIGHT, CrossTable, Shares, cross_table, decision_shares
+from massjax.statistics.paired import PairedComparison, answers_of, compare_pairs
+from massjax.statistics.pigeonhole import pigeonhole_bootstrap
+
+SIDES = {"long": OVERWEIGHT, "short": UNDERWEIGHT}
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the questions of an archetype came to in one variant.
+
+    Attributes:
+        score: in [0, 1]; NaN where there is none.
+        decision: 1 long, 0 neither, -1 short; `MISSING` where there is none.
+        approval: by role that follows somebody: 1 where it follows, 0 where it does not; `MISSING` where it was not asked.
+    """
+
+    score: Float[np.ndarray, "N T"]
+    decision: Int8[np.ndarray, "N T"]
+    approval: Mapping[str, Int8[np.ndarray, "N T"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two variants of an archetype.
+
+    Attributes:
+        archetype: its name.
+        first, second: labels of the variants.
+        shares: of the decisions of each.
+        crossed: decisions of the first against those of the second.
+        sides: long and short decisions, compared as yes-or-no answers.
+        approvals: by role, follow or not, compared likewise.
+        score_change: mean score of the second less that of the first.
+        changed: share of pairs with another decision.
+        correlation: between the two scores over all pairs; NaN where one does not vary.
+    """
+
+    archetype: str
+    first: str
+    second: str
+    shares: tuple[Shares, Shares]
+    crossed: CrossTable
+    sides: Mapping[str, PairedComparison]
+    approvals: Mapping[str, PairedComparison]
+    score_change: Estimate
+    changed: float
+    correlation: float
+
+
+def compare(archetype: str, labels: tuple[str, str], first: Answers, second: Answers, seed: int = 0) -> Comparison:
+    """Compare two variants pair by pair; a pair in which either has no answer counts for neither.
+
+    Args:
+        archetype, labels: for reading.
+        first, second: of the same stocks and dates.
+        seed: of the bootstrap's draws.
+    """
+    crossed = cross_table(first.decision, second.decision)
+    sides = {
+        name: compare_pairs(answers_of(first.decision, side), answers_of(second.decision, side), seed=seed) for name, side in SIDES.items()
+    }
+    common = (role for role in first.approval if role in second.approval)
+    approvals = {role: compare_pairs(first.approval[role], second.approval[role], seed=seed) for role in common}
+    known = np.isfinite(first.score) & np.isfinite(second.score)
+    change = pigeonhole_bootstrap(np.where(known, second.score - first.score, 0.0).astype(np.float64), known.astype(np.float64), seed=seed)
+    return Comparison(
+        archetype,
+        *labels,
+        (decision_shares(first.decision), decision_shares(second.decision)),
+        crossed,
+        sides,
+        approvals,
+        change,
+        1.0 - crossed.identical,
+        _correlation(first.score[known], second.score[known]),
+    )
+
+
+def _correlation(first: Float[np.ndarray, " M"], second: Float[np.ndarray, " M"]) -> float:
+    if len(first) < 2 or not (np.ptp(first) > 0 and np.ptp(second) > 0):
+        return float("nan")
+    return float(np.corrcoef(first.astype(np.float64), second.astype(np.float64))[0, 1])
+
+
+def likeliest_side(probability: Float[np.ndarray, "N T C"]) -> Int8[np.ndarray, "N T"]:
+    """The side of the likeliest of C choices that go from worst to best: above the middle long, below it short, `MISSING` without answer.
+
+    >>> likeliest_side(np.array([[[0.1, 0.2, 0.7], [0.5, 0.3, 0.2], [np.nan] * 3]])).tolist()
+    [[1, -1, -128]]
+    """
+    known, count = np.isfinite(probability).all(axis=2), probability.shape[2]
+    choice = np.where(known[..., None], probability, 0.0).argmax(axis=2)
+    return np.where(known, np.sign(2 * choice - (count - 1)), MISSING).astype(np.int8)

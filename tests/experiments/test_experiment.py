@@ -1,0 +1,66 @@
+"""The whole command with the fake engine: what variants share is asked once, and the tables are those of the answers in the log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from massjax.experiment import main
+from massjax.experiments.running import run_experiment
+from massjax.experiments.variants import parse_varied
+from massjax.statistics.decisions import MISSING
+from tests.small_store import written
+
+DESK = {"name": "desk", "modalities": ["price"], "protocol": "desk"}
+
+
+@pytest.fixture
+def desk(small: dict[str, Any]) -> dict[str, Any]:
+    small["market"]["end"] = "2022-06-08"
+    small["agents"]["archetypes"] = [DESK, {"name": "plain", "modalities": ["price"]}]
+    return small
+
+
+def test_changing_the_head_trader_asks_the_head_traders_alone(desk: dict[str, Any], tmp_path: Path) -> None:
+    config = written(desk, tmp_path)
+    found = run_experiment(config, parse_varied(["head.seniority=junior,senior"]), ["desk"])
+    first, second = found.asked
+    traders = len({(n, t) for n, t in np.argwhere(found.answers["desk"][0].decision != MISSING)})
+    assert 0 < second < first / 2
+    assert second <= traders
+    (comparison,) = found.comparisons
+    assert comparison.sides["long"].pairs == traders
+    assert set(comparison.approvals) == {"head"}
+    one, other = (answers.approval["head"] for answers in found.answers["desk"])
+    assert comparison.approvals["head"].first_only == int(((one == 1) & (other == 0)).sum())
+    assert run_experiment(config, parse_varied(["head.seniority=junior,senior"]), ["desk"]).asked == (0, 0)
+
+
+def test_the_command_writes_tables_and_pairs(desk: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(desk, tmp_path)
+    arguments = ["--config", str(tmp_path / "run.yaml"), "--vary", "order=given,reversed", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "Paired comparisons" in said
+    assert "The answers are of the fake engine" in said
+    text = (tmp_path / "out" / "experiment.md").read_text()
+    assert "| plain | order given | order reversed | long |" in text
+    rows = pl.read_parquet(tmp_path / "out" / "pairs.parquet")
+    assert set(rows["variant"]) == {"order given", "order reversed"}
+    assert rows.filter(pl.col("archetype") == "desk")["head follows"].null_count() == 0
+    assert json.loads((tmp_path / "out" / "experiment.json").read_text())["values"] == ["given", "reversed"]
+    assert main(arguments) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_a_plan_asks_nothing(desk: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(desk, tmp_path)
+    assert main(["--config", str(tmp_path / "run.yaml"), "--vary", "mask=true,false", "--archetype", "plain", "--plan"]) == 0
+    said = capsys.readouterr().out
+    assert said.index("mask on") < said.index("mask off")
+    assert not (tmp_path / "store").exists()
