@@ -80,6 +80,12 @@ def test_what_is_written_out_in_full_is_the_same_when_it_is_read_again() -> None
     assert [(role.seniority, role.persona) for role in whole.roles][-1] == ("junior", "You doubt.")
 
 
+def test_an_archetype_says_in_words_which_organisation_it_is() -> None:
+    roles = {"trader": {"horizon": "week"}, "head": {"seniority": "junior", "model": "b"}}
+    archetype = AgentsSettings(archetypes=({**X, "protocol": "desk", "roles": roles},)).archetypes[0]
+    assert archetype.organisation == "desk; trader: horizon week; head: seniority junior, model b"
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_the_built_in_protocols_are_sound(name: str) -> None:
     whole = organisation(BUILT_IN[name])

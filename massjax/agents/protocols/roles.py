@@ -168,7 +168,7 @@ class ProtocolSettings(Settings):
     )
     combine: Literal["mean", "majority"] | None = Field(
         None,
-        description="How several opinions become one, `mean` of their expected directions or `majority`, the probability that more than "
+        description="How several opinions become one: `mean` of their expected directions or `majority`, the probability that more than "
         "half of them say long less that of short, each deciding by itself; null is as in `like`, else `mean`.",
     )
     unit: Literal["date", "text"] | None = Field(
