@@ -145,9 +145,9 @@ def test_two_whole_runs_on_one_store_at_once_come_to_the_same(tmp_path: Path) ->
 
 
 def test_a_tensor_that_another_run_replaced_is_told(small: dict[str, Any], tmp_path: Path) -> None:
-    pipeline.precompute(written(small, tmp_path))
+    narrower = {**small, "market": {**small["market"], "end": "2022-06-15"}}
+    pipeline.precompute(written(narrower, tmp_path))
     open_before = Scores.open(tmp_path / "store")
-    small["market"]["end"] = "2022-06-15"
     pipeline.precompute(written(small, tmp_path))
     with pytest.raises(StoreError, match="taken away meanwhile"):
         open_before.score()
