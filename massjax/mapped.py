@@ -17,7 +17,7 @@ Room: TypeAlias = Callable[[tuple[int, ...], Any], Shaped[np.ndarray, "..."]]
 """Makes an array of a shape and a type, whose numbers are not set."""
 
 
-def mapped_array(shape: tuple[int, ...], dtype: Any) -> Shaped[np.ndarray, ...]:
+def mapped_array(shape: tuple[int, ...], dtype: Any) -> Shaped[np.ndarray, " ..."]:
     """An array in a file that vanishes with it, in the folder for temporary files (TMPDIR).
 
     Raises:

@@ -112,7 +112,7 @@ def combined(members: Sequence[Sides], how: Literal["mean", "majority"]) -> Side
     return Sides(_most(up), _most(down), longs.astype(np.int8) - shorts.astype(np.int8))
 
 
-def _most(shares: Float[np.ndarray, M * N]) -> Float[np.ndarray, "*N"]:
+def _most(shares: Float[np.ndarray, " M *N"]) -> Float[np.ndarray, "*N"]:
     """The probability that more than half of M independent members take a side, by the recursion over members of the number that do."""
     count = [np.ones(shares.shape[1:]), *(np.zeros(shares.shape[1:]) for _ in shares)]
     for share in shares:
