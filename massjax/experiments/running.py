@@ -98,7 +98,7 @@ def run_experiment(
         speaker.say(f"asking with {variant.label}")
         done = precompute(variant.config, speaker=speaker, starting=starting)
         asked.append(done.tally.asked if isinstance(done, Asked) else 0)
-        resolver = _resolver(variant.config)
+        resolver = resolver_of_run(variant.config)
         for archetype in resolver.inputs.asking:
             answers.setdefault(archetype.name, []).append(answers_of(resolver, archetype))
     comparisons = tuple(
@@ -111,7 +111,8 @@ def run_experiment(
     return Experiment(varied, chosen, tuple(asked), together, comparisons, tuple(inputs.panel.stocks), inputs.panel.dates, fake)
 
 
-def _resolver(config: RunConfig) -> Resolver:
+def resolver_of_run(config: RunConfig) -> Resolver:
+    """What runs the protocols of a run against the log of its store."""
     assert config.store is not None
     inputs, log = prepare(config), answer_log(config.store)
     digests = {name: asked.digest for name, asked in asked_models(inputs, log, this_machine()).items()}
