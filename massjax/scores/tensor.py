@@ -200,15 +200,21 @@ def new_group(place: Place, holds: str = "score") -> Iterator[zarr.Group]:
         return
     with durable.told("write the score tensor", place):
         durable.make_folder(place.parent)
-        for left in place.parent.iterdir():
-            if durable.is_abandoned(left.name):
-                shutil.rmtree(left, ignore_errors=True)
+        sweep(place.parent)
         unfinished = place.parent / durable.temporary_name()
         try:
             yield zarr.create_group(store_at(unfinished), zarr_format=3)
             _put_in_place(unfinished, place, holds)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def sweep(folder: Place) -> None:
+    """Delete what processes of this machine that are gone left unfinished in a folder of tensors."""
+    if isinstance(folder, Path) and folder.is_dir():
+        for left in folder.iterdir():
+            if durable.is_abandoned(left.name):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _put_in_place(folder: Path, place: Path, holds: str) -> None:

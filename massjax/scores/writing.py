@@ -81,6 +81,7 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
                 writer.write(slice(start, start + len(some)), _cells(resolver, some))
             writer.finish(made_from)
     _remove_superseded(store, made_from.digest, made_from)
+    tensor.sweep(inside(store, TENSORS))
     return _summary(resolver, Scores.open(place))
 
 

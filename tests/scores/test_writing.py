@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from massjax.answers import durable
 from massjax.errors import StoreError
 from massjax.scores.fitting import fitting_scores
 from massjax.scores.inputs import prepare
@@ -71,3 +75,18 @@ def test_probabilities_of_the_choices_are_kept_on_request_and_asked_for_by_no_on
     np.testing.assert_array_equal(found.score, without.score)
     small["scoring"]["keep_probabilities"] = False
     assert run(written(small, tmp_path)).written.scores.probability().shape == (12, 3, 20, 5), "a tensor that holds more is left"
+
+
+def test_what_a_killed_process_left_unfinished_is_swept_by_the_next_run(small: dict[str, Any], tmp_path: Path) -> None:
+    found = run(written(small, tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    name = durable.temporary_name().replace(f"-{os.getpid()}-", f"-{ended.pid}-")
+    folder = tmp_path / "store" / "scores"
+    (folder / name / "score").mkdir(parents=True)
+    (folder / durable.temporary_name()).mkdir()
+    assert run(written(small, tmp_path)).asked == []
+    kept = {path.name for path in folder.iterdir()}
+    assert name not in kept
+    assert len(kept) == 2, "the tensor, and what a process that is alive is writing"
+    assert Path(found.scores.place).name in kept
