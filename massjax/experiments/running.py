@@ -12,21 +12,18 @@ from jaxtyping import Int8
 from massjax.agents.archetype import ALONE, Archetype
 from massjax.agents.protocols.graph import organisation
 from massjax.agents.protocols.opinion import UNDECIDED, likeliest
-from massjax.agents.protocols.turns import at_cells
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
 from massjax.experiments.comparing import Answers, Comparison, compare, likeliest_side
 from massjax.experiments.variants import Variant, Varied, variants
 from massjax.machine import this_machine
-from massjax.models.probabilities import calibrated
 from massjax.pipeline import precompute
 from massjax.progress import SILENT, Speaker
 from massjax.scores.asked_models import asked_models
-from massjax.scores.asks import Read
 from massjax.scores.build import Resolver
 from massjax.scores.fitting import answer_log, resolver_of
 from massjax.scores.inputs import prepare
-from massjax.scores.opinions import opinions, prior_of
+from massjax.scores.opinions import answers_of_roles, opinions
 from massjax.scores.outcome import Asked
 from massjax.scores.plan import Plan
 from massjax.statistics.decisions import FOLLOW, MISSING, NOT_FOLLOW
@@ -123,21 +120,15 @@ def answers_of(resolver: Resolver, archetype: Archetype) -> Answers:
     """What the log has of an archetype's questions: scores, decisions and approvals."""
     minimum, asks = resolver.inputs.config.scoring.minimum_coverage, resolver.asks(archetype)
     found = opinions(asks, resolver.log, minimum)
+    said = {role: one.probability for role, one in answers_of_roles(asks, resolver.log).items()}
     if archetype.protocol in ALONE:
-        return Answers(found.score, likeliest_side(_probability(resolver, asks.reads[-1])), {})
+        return Answers(found.score, likeliest_side(said[asks.reads[-1].role]), {})
     decision = np.full(found.score.shape, MISSING, np.int8) if found.decision is None else found.decision
     settings = resolver.inputs.config.agents.protocol(archetype.protocol)
     if settings.file is not None or settings.unit == "text":
         return Answers(found.score, decision, {})
     following = {role.name for role in organisation(settings, archetype.roles).votes if role.follows}
-    approvals = {read.role: _approval(_probability(resolver, read)) for read in asks.reads if read.role in following}
-    return Answers(found.score, decision, approvals)
-
-
-def _probability(resolver: Resolver, read: Read) -> np.ndarray:
-    """Of each choice of a role, [N, T, C]; NaN without an answer."""
-    probability, _, _ = resolver.log.choices(read.keys, len(read.choices))
-    return at_cells(calibrated(probability, prior_of(read, resolver.log)[0]), read.index, np.nan)
+    return Answers(found.score, decision, {role: _approval(said[role]) for role in said if role in following})
 
 
 def _approval(probability: np.ndarray) -> Int8[np.ndarray, "N T"]:
