@@ -20,13 +20,15 @@ import polars as pl
 from massjax.config import RunConfig, load_config
 from massjax.errors import ConfigError, did_you_mean
 from massjax.experiments.comparing import Answers
-from massjax.experiments.running import answers_of, resolver_of_run
+from massjax.experiments.running import answers_of
 from massjax.market import Panel
 from massjax.market.fills import judged_returns
 from massjax.market.identifiers import Conventions
 from massjax.market.institutions import read_net_buying
 from massjax.pipeline import run
 from massjax.report.run import RunResult
+from massjax.scores.fitting import resolver_of_store
+from massjax.scores.inputs import prepare
 from massjax.statistics.by_year import by_year
 from massjax.statistics.decision_tables import approval_table, as_markdown, consistency_table, cross_frame, market_table, shares_table
 from massjax.statistics.decisions import directions
@@ -36,7 +38,9 @@ INSTITUTIONS = "institutions"
 
 def organisations(config: RunConfig) -> tuple[Panel, dict[str, Answers]]:
     """What each archetype that asks a model decided, by name."""
-    resolver = resolver_of_run(config)
+    if config.store is None:
+        raise ConfigError("store: not set; name the score store that the answers are in")
+    resolver = resolver_of_store(prepare(config), config.store)
     return resolver.inputs.panel, {archetype.name: answers_of(resolver, archetype) for archetype in resolver.inputs.asking}
 
 

@@ -16,12 +16,10 @@ from massjax.config import RunConfig
 from massjax.errors import ConfigError
 from massjax.experiments.comparing import Answers, Comparison, compare, likeliest_side
 from massjax.experiments.variants import Variant, Varied, variants
-from massjax.machine import this_machine
 from massjax.pipeline import precompute
 from massjax.progress import SILENT, Speaker
-from massjax.scores.asked_models import asked_models
 from massjax.scores.build import Resolver
-from massjax.scores.fitting import answer_log, resolver_of
+from massjax.scores.fitting import resolver_of_store
 from massjax.scores.inputs import prepare
 from massjax.scores.opinions import answers_of_roles, opinions
 from massjax.scores.outcome import Asked
@@ -95,7 +93,7 @@ def run_experiment(
         speaker.say(f"asking with {variant.label}")
         done = precompute(variant.config, speaker=speaker, starting=starting)
         asked.append(done.tally.asked if isinstance(done, Asked) else 0)
-        resolver = resolver_of_run(variant.config)
+        resolver = resolver_of_store(prepare(variant.config), config.store)
         for archetype in resolver.inputs.asking:
             answers.setdefault(archetype.name, []).append(answers_of(resolver, archetype))
     comparisons = tuple(
@@ -106,14 +104,6 @@ def run_experiment(
     fake = any(settings.engine == "fake" for settings in inputs.models().values())
     together = {name: tuple(found) for name, found in answers.items()}
     return Experiment(varied, chosen, tuple(asked), together, comparisons, tuple(inputs.panel.stocks), inputs.panel.dates, fake)
-
-
-def resolver_of_run(config: RunConfig) -> Resolver:
-    """What runs the protocols of a run against the log of its store."""
-    assert config.store is not None
-    inputs, log = prepare(config), answer_log(config.store)
-    digests = {name: asked.digest for name, asked in asked_models(inputs, log, this_machine()).items()}
-    return resolver_of(inputs, log, digests, config.store)[0]
 
 
 def answers_of(resolver: Resolver, archetype: Archetype) -> Answers:

@@ -57,6 +57,13 @@ def resolver_of(inputs: Inputs, log: AnswerLog, models: Mapping[str, str], store
     return Resolver(inputs, template, log, models), order
 
 
+def resolver_of_store(inputs: Inputs, store: Place) -> Resolver:
+    """What runs the archetypes' protocols against the log of a store, under the models that answered there."""
+    log = answer_log(store)
+    models = {name: asked.digest for name, asked in asked_models(inputs, log, this_machine()).items()}
+    return resolver_of(inputs, log, models, store)[0]
+
+
 def _held_template(store: Place | None) -> str | None:
     """Hash of the template of the store's latest tensor; None without one that can be read."""
     try:
@@ -149,9 +156,7 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
     Raises:
         StoreError: the log lacks an answer that the run needs.
     """
-    log = answer_log(store)
-    models = {name: asked.digest for name, asked in asked_models(inputs, log, this_machine()).items()}
-    resolver, _ = resolver_of(inputs, log, models, store)
+    resolver = resolver_of_store(inputs, store)
     panel, scoring, asking = inputs.panel, inputs.config.scoring, inputs.asking
     shape = (len(panel.dates), len(asking), len(panel.stocks))
     decides = any(chosen.decides for chosen in inputs.protocols.values())
@@ -162,7 +167,7 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
         asks = turn.asks
         if asks is None:
             raise StoreError(_said(store, why, resolver.lacking(archetype, turn)))
-        found = opinions(asks, log, scoring.minimum_coverage)
+        found = opinions(asks, resolver.log, scoring.minimum_coverage)
         unasked = found.status == Status.NOT_ASKED
         if unasked.any() and (why is not None or not (found.status == Status.SCORED).any()):
             t, n = np.argwhere(unasked.T)[0]

@@ -12,11 +12,9 @@ from massjax.agents.protocols.turns import NO_DECISION
 from massjax.answers.files import Recorded
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, did_you_mean
-from massjax.machine import this_machine
 from massjax.models.question import Question
-from massjax.scores.asked_models import asked_models
 from massjax.scores.build import Resolver
-from massjax.scores.fitting import answer_log, resolver_of
+from massjax.scores.fitting import resolver_of_store
 from massjax.scores.inputs import prepare
 from massjax.scores.opinions import opinions
 from massjax.scores.status import Status
@@ -62,14 +60,12 @@ def conversation_of(config: RunConfig, archetype: str, stock: str, date: str) ->
         raise ConfigError(f"--date {date}: expected a day such as {panel.dates[0]}") from None
     if day not in panel.dates:
         raise ConfigError(f"--date {date}: is no date of the market data, which go from {panel.dates[0]} to {panel.dates[-1]}")
-    log = answer_log(config.store)
-    digests = {name: asked.digest for name, asked in asked_models(inputs, log, this_machine()).items()}
-    resolver, _ = resolver_of(inputs, log, digests, config.store)
+    resolver = resolver_of_store(inputs, config.store)
     n, t = panel.stocks.index(stock), int(np.searchsorted(panel.dates, day))
     found = resolver.conversation(names[archetype], n, t)
     if not panel.member[n, t]:
         raise ConfigError(f"{stock} is not in the universe on {date}: nothing is asked about it")
-    asked = tuple((title, question, log.recorded(question.key)) for title, question in found)
+    asked = tuple((title, question, resolver.log.recorded(question.key)) for title, question in found)
     return Conversation(asked, _outcome(resolver, names[archetype], n, t))
 
 
