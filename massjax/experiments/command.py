@@ -69,6 +69,8 @@ def experiment_command(arguments: list[str] | None) -> int:
             for variant, plan in plan_experiment(config, varied, options.archetype, speaker):
                 console.print(f"[bold]{markup_text(variant.label)}[/]")
                 console.print(plan.table())
+                if (roles := plan.role_table()) is not None:
+                    console.print(roles)
             console.print("Questions that variants share are asked once.")
             return 0
         found = run_experiment(config, varied, options.archetype, speaker=speaker, starting=partial(ending_at_once, RESUMABLE))

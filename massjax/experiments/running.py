@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int8
+from jaxtyping import Bool, Int8
 
 from massjax.agents.archetype import ALONE, Archetype
 from massjax.agents.protocols.graph import organisation
@@ -107,18 +107,23 @@ def run_experiment(
 
 
 def answers_of(resolver: Resolver, archetype: Archetype) -> Answers:
-    """What the log has of an archetype's questions: scores, decisions and approvals."""
+    """What the log has of an archetype's questions: scores, and where there is one also decisions and approvals."""
     minimum, asks = resolver.inputs.config.scoring.minimum_coverage, resolver.asks(archetype)
     found = opinions(asks, resolver.log, minimum)
+    scored = np.isfinite(found.score)
     said = {role: one.probability for role, one in answers_of_roles(asks, resolver.log).items()}
     if archetype.protocol in ALONE:
-        return Answers(found.score, likeliest_side(said[asks.reads[-1].role]), {})
+        return Answers(found.score, _where(scored, likeliest_side(said[asks.reads[-1].role])), {})
     decision = np.full(found.score.shape, MISSING, np.int8) if found.decision is None else found.decision
     settings = resolver.inputs.config.agents.protocol(archetype.protocol)
     if settings.file is not None or settings.unit == "text":
         return Answers(found.score, decision, {})
     following = {role.name for role in organisation(settings, archetype.roles).votes if role.follows}
-    return Answers(found.score, decision, {role: _approval(said[role]) for role in said if role in following})
+    return Answers(found.score, decision, {role: _where(scored, _approval(said[role])) for role in said if role in following})
+
+
+def _where(scored: Bool[np.ndarray, "N T"], answers: Int8[np.ndarray, "N T"]) -> Int8[np.ndarray, "N T"]:
+    return np.where(scored, answers, np.int8(MISSING)).astype(np.int8)
 
 
 def _approval(probability: np.ndarray) -> Int8[np.ndarray, "N T"]:

@@ -28,4 +28,9 @@ def cautions(inputs: Inputs, found: Survey, machine: Machine) -> Iterator[str]:
             f"archetypes {first!r} and {second!r} ask the very same prompts, so their scores are the same; "
             "give one another persona, preference or modality, or a template that uses archetype.replica"
         )
+    for archetype, first, second in found.twins:
+        yield (
+            f"archetype {archetype!r}: roles {first!r} and {second!r} ask the very same of the same model, so they always agree; "
+            "give one another persona, seniority, horizon or model"
+        )
     yield from leak_warnings(inputs, found.lines)

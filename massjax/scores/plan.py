@@ -151,7 +151,7 @@ class Plan:
 
     def _layout(self) -> str:
         layout = self.order.layout.replace("-", " ")
-        if not self.order.computed:
+        if not self.order.total:
             return f"{layout}: {self.order.reason}"
         own, other = (self.order.computed[name] for name in sorted(self.order.computed, key=lambda name: name != self.order.layout))
         return f"{layout}: on a sample {own:,} of {self.order.total:,} tokens are computed, else {other:,}"

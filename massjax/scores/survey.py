@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,7 @@ class Survey:
         waiting: archetypes whose scores wait for texts, with the stage.
         examples: one whole prompt an archetype.
         same: pairs of archetypes that ask the very same prompts everywhere.
+        twins: archetypes and two of their roles that ask the very same of the same model.
         lines: of all prompts, where they are to be masked.
         long: too long prompts: how many, and the first by date, stock and archetype with its tokens.
     """
@@ -80,6 +82,7 @@ class Survey:
     waiting: dict[str, str] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
     same: list[tuple[str, str]] = field(default_factory=list)
+    twins: list[tuple[str, str, str]] = field(default_factory=list)
     lines: Lines = field(default_factory=Lines)
     long: list[tuple[int, int, str, int]] = field(default_factory=list)
     too_long: int = 0
@@ -105,6 +108,8 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         if tell is not None:
             tell(SURVEYING, done, len(inputs.asking))
         turn = resolver.turn(archetype)
+        later = resolver.later(archetype) if turn.asks is None else ()
+        found.twins += [(archetype.name, *roles) for roles in dict.fromkeys(_twins((*turn.asked, *later), resolver))]
         for some in turn.open:
             new = _new(resolver, some.model, some.questions, asked)
             _count(found, resolver, some, new)
@@ -113,7 +118,7 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
             found.lines.add(archetype.name, [p for ask in turn.asked for p in ask.prompts] if together else turn.prompts)
         if turn.asks is None:
             found.waiting[archetype.name] = turn.stage or ""
-            _count_later(found, resolver, resolver.later(archetype), asked)
+            _count_later(found, resolver, later, asked)
             if inputs.protocols[archetype.name].together:
                 _look_at(found, turn, archetype.name, resolver, checks, examples)
             continue
@@ -130,6 +135,16 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
     found.distinct = len(np.unique(np.concatenate(scored), axis=0)) if scored else 0
     found.examples = [Example(tuple(names), about, prompt, role) for (prompt, about, role), names in examples.items()]
     return found
+
+
+def _twins(asks: Sequence[Ask], resolver: Resolver) -> Iterator[tuple[str, str]]:
+    """Pairs of roles whose questions are the same wherever they are asked."""
+    for first, second in combinations(asks, 2):
+        same_model = resolver.inputs.model_named(first.model) == resolver.inputs.model_named(second.model)
+        if not same_model or first.form != second.form or first.index is None or second.index is None:
+            continue
+        if np.array_equal(first.index, second.index) and list(first.prompts) == list(second.prompts):
+            yield first.role, second.role
 
 
 def _count(found: Survey, resolver: Resolver, some: Open, new: Sequence[Question]) -> None:

@@ -30,7 +30,7 @@ class ChosenLayout:
     Attributes:
         layout: the one taken.
         computed: tokens that a model has to compute under each layout, on the sample of prompts.
-        total: tokens in these prompts under the layout taken.
+        total: tokens in these prompts under the layout taken; 0 where no sample was looked at.
         reason: in words.
     """
 
@@ -62,6 +62,8 @@ def choose_template(
     templates = {layout: PromptTemplate(name) for layout, name in PACKAGED.items()}
     sample = [archetype for archetype in inputs.asking if archetype.protocol in ALONE][:SAMPLED_ARCHETYPES]
     choices = inputs.config.scoring.choices
+    if not sample:
+        return templates["archetype-first"], ChosenLayout("archetype-first", {}, 0, "roles have templates of their own")
     samples = {
         layout: sampled_prompts(sample, inputs.facts, inputs.panel.member, template, choices, SAMPLED_CELLS)
         for layout, template in templates.items()

@@ -64,3 +64,23 @@ def test_a_plan_asks_nothing(desk: dict[str, Any], tmp_path: Path, capsys: pytes
     said = capsys.readouterr().out
     assert said.index("mask on") < said.index("mask off")
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(("least", "decides"), [(0.5, True), (0.95, False)])
+def test_an_answer_too_weak_for_a_score_decides_nothing(desk: dict[str, Any], tmp_path: Path, least: float, decides: bool) -> None:
+    desk["scoring"] = {**desk.get("scoring", {}), "minimum_coverage": least}
+    found = run_experiment(written(desk, tmp_path), parse_varied(["mask=true,false"]))
+    for answers in (one for both in found.answers.values() for one in both):
+        scored = np.isfinite(answers.score)
+        assert scored.any() == decides
+        assert np.array_equal(answers.decision != MISSING, scored)
+        assert all((follows[~scored] == MISSING).all() for follows in answers.approval.values())
+
+
+def test_a_plan_of_a_desk_counts_by_role(desk: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(desk, tmp_path)
+    assert main(["--config", str(tmp_path / "run.yaml"), "--vary", "seniority=junior,senior", "--archetype", "desk", "--plan"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("Questions by role") == 2
+    assert "roles have templates of their own" in said
+    assert "0 of 0" not in said

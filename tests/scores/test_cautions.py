@@ -38,6 +38,17 @@ def test_prompts_alike_are_told_by_their_archetypes(small: dict[str, Any], tmp_p
     assert all("ask the very same prompts, so their scores are the same" in one for one in found)
 
 
+def test_members_of_a_committee_who_ask_the_same_are_told_by_role(small: dict[str, Any], tmp_path: Path) -> None:
+    committee = {"name": "three", "modalities": ["price"], "protocol": "committee"}
+    small["agents"]["archetypes"] = [committee]
+    assert len(told(small, tmp_path)) == 1
+    committee["roles"] = {"trader_3": {"risk_aversion": "low"}}
+    assert told(small, tmp_path)[1:] == [
+        "archetype 'three': roles 'trader_1' and 'trader_3' ask the very same of the same model, so they always agree; "
+        "give one another persona, seniority, horizon or model"
+    ]
+
+
 @pytest.mark.parametrize(("dtype", "count"), [("bfloat16", 1), ("auto", 0), ("float32", 0)])
 def test_numbers_that_are_slow_here_are_told(small: dict[str, Any], tmp_path: Path, dtype: str, count: int) -> None:
     small["scoring"] = {"engine": "vllm", "model": "a/b", "dtype": dtype}
