@@ -33,17 +33,31 @@ WHOLE, WRITING = "the whole command", "writing the run directory"
 
 @dataclass(frozen=True)
 class Scale:
-    """One size of a run, and its searches as a configuration lists them; None = the default, none = the controls alone are judged."""
+    """One size of a run, its searches as a configuration lists them, and the repetitions behind its p-values.
+
+    Without a list of searches those by default run; with an empty one the controls alone are judged. Repetitions are 200 unless said.
+    """
 
     archetypes: int
     stocks: int
     dates: int
     search: tuple[dict[str, Any], ...] | None = ()
+    repetitions: int | None = None
 
 
-SCALES = {"archetypes": Scale(512, 500, 1250), "stocks": Scale(8, 3000, 2500), "years": Scale(16, 50, 1500, None)}
+SCALES = {
+    "archetypes": Scale(512, 500, 1250),
+    "stocks": Scale(8, 3000, 2500),
+    "years": Scale(16, 50, 1500, None),
+    "posterior": Scale(512, 500, 1250, None, 4),
+}
 SHORT = ({"method": "annealing", "chains": 4, "steps": 2},)
-QUICK = {"archetypes": Scale(24, 12, 300), "stocks": Scale(3, 40, 300), "years": Scale(4, 12, 300, SHORT)}
+QUICK = {
+    "archetypes": Scale(24, 12, 300),
+    "stocks": Scale(3, 40, 300),
+    "years": Scale(4, 12, 300, SHORT),
+    "posterior": Scale(24, 12, 300, None, 4),
+}
 """The same names at sizes that take seconds."""
 
 
@@ -112,6 +126,8 @@ def make_up(folder: Path, scale: Scale, seed: int = 0) -> None:
     }
     if scale.search is not None:
         config["search"] = list(scale.search)
+    if scale.repetitions is not None:
+        config["evaluate"]["repetitions"] = scale.repetitions
     (folder / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
