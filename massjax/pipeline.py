@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from massjax.agents import knowledge_cutoff_warnings
-from massjax.agents.archetype import Archetype
+from massjax.agents.archetype import ALONE, Archetype
+from massjax.agents.protocols.graph import told_roles
 from massjax.answers.ask import Tally
 from massjax.answers.sharding import is_shard
 from massjax.config import RunConfig
@@ -257,7 +258,10 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         benchmark = portfolio_of(data, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(data, [*candidates, *compared], benchmark.backtest if benchmark else None)
         opinions = opinions_of(data)
-        facts = tuple(ArchetypeFacts(one, *alone) for one, alone in zip(archetypes, each_alone(data, strategies), strict=True))
+        facts = tuple(
+            ArchetypeFacts(one, *alone, _told_roles(config, one), gathered.decisions.get(one.name))
+            for one, alone in zip(archetypes, each_alone(data, strategies), strict=True)
+        )
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
         untraded = _untraded(config, panel, held, returns)
     with times.stage("repeating the procedure where returns are luck") as tell:
@@ -284,6 +288,10 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         ),
         seconds=times.seconds,
     )
+
+
+def _told_roles(config: RunConfig, archetype: Archetype) -> tuple[str, ...]:
+    return () if archetype.protocol in ALONE else told_roles(config.agents.protocol(archetype.protocol), archetype.roles)
 
 
 def run_over(devices: int | None, config: RunConfig, progress: Tell | None = None) -> RunResult:

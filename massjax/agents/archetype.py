@@ -120,15 +120,6 @@ class Archetype(Settings):
         """`rule` for a formula of features, `llm` for a language model, or for scores that are given."""
         return "llm" if self.rule is None else "rule"
 
-    @property
-    def organisation(self) -> str:
-        """Its protocol in words, with what it changes in which role, such as `desk; head: seniority junior`."""
-        changes = [
-            f"{role}: {', '.join(f'{name} {value}' for name, value in change.model_dump(exclude_none=True).items())}"
-            for role, change in self.roles.items()
-        ]
-        return "; ".join([self.protocol.replace("_", " "), *changes])
-
     def shown(self) -> dict[str, object]:
         """What a template is given of it, in plain values."""
         return {"archetype": {"kind": self.kind, **self.model_dump(exclude={"roles"})}}

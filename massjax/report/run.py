@@ -26,12 +26,16 @@ class ArchetypeFacts:
         coverage: share of members with a score.
         rank_ic: its own, over the evaluated dates, at the fitted horizon; nobody knew it beforehand.
         mean_weight: by strategy name, over the evaluated dates of that strategy.
+        roles: of an archetype that is an organisation who is asked, in words, in the order of asking.
+        decisions: of one that decides, about how many members it was for long, neither and short, over all dates.
     """
 
     archetype: Archetype
     coverage: float
     rank_ic: SeriesSummary
     mean_weight: Mapping[str, float]
+    roles: tuple[str, ...] = ()
+    decisions: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)

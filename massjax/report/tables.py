@@ -17,6 +17,7 @@ from massjax.report.series import method_name
 from massjax.report.telling import annualised, too_few
 from massjax.report.verdict_words import opening
 
+DECISIONS = ("long", "neither", "short")
 FORMAT = 1
 """Version of the layout of a run directory."""
 
@@ -174,6 +175,8 @@ def _archetype(facts: ArchetypeFacts) -> dict[str, Any]:
         "kind": facts.archetype.kind,
         "modalities": list(facts.archetype.modalities),
         "rule": facts.archetype.rule,
+        "roles": list(facts.roles),
+        "decisions": None if facts.decisions is None else dict(zip(DECISIONS, facts.decisions, strict=True)),
         "coverage": facts.coverage,
         "rank_ic": asdict(facts.rank_ic),
         "mean_weight": dict(facts.mean_weight),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,11 +33,13 @@ class GatheredScores(NamedTuple):
         scores: in [0, 1]; NaN where an archetype has none, or the stock is not a member. Date-major in memory.
         source: facts about where the language models' scores come from, for the report; empty where all archetypes are rules.
         warnings: what is missing.
+        decisions: of archetypes that decide, by name, about how many members they were for long, neither and short.
     """
 
     scores: Float[np.ndarray, "K N T"]
     source: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    decisions: Mapping[str, tuple[int, int, int]] = MappingProxyType({})
 
 
 def gather_scores(inputs: Inputs, *, windows: bool = False, whole: Sequence[str] = (), held: int = 0) -> GatheredScores:
@@ -65,13 +68,15 @@ def gather_scores(inputs: Inputs, *, windows: bool = False, whole: Sequence[str]
             scores[dates, _run_of(rules)] = part
     source: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
+    decisions: Mapping[str, tuple[int, int, int]] = {}
     if inputs.given is not None and inputs.config.scores is not None:
         source = {**source_facts(inputs.given), "path": str(inputs.config.scores.path)}
         warnings = align(inputs.given, panel, scores, _run_of(given))
     if found is not None:
         source = {**source_facts(found), **({"given": source} if source else {})}
         warnings = (*warnings, *copy_scores(found, panel, names, scores, _run_of(asked)))
-    return GatheredScores(np.moveaxis(scores, 0, 2), source, warnings)
+        decisions = count_decisions(found, panel, names)
+    return GatheredScores(np.moveaxis(scores, 0, 2), source, warnings, decisions)
 
 
 def copy_scores(
@@ -99,6 +104,24 @@ def copy_scores(
         lacking[dates] = missing.any(axis=(1, 2))
         none[dates] = lacking[dates] & ~(member & (status == Status.SCORED)).any(axis=(1, 2))
     return _unanswered(panel, lacking & ~none, none)
+
+
+def count_decisions(found: Scores, panel: Panel, names: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """About how many members of a panel, over all dates, each archetype that decides was for long, neither and short.
+
+    Raises:
+        StoreError: a stock, date or archetype of the run is not among the scores, or they are damaged.
+    """
+    if not found.decides:
+        return {}
+    stocks, kept = found.positions("stock", panel.stocks), found.positions("archetype", names)
+    columns, counts = _dates_in(found, panel), np.zeros((len(names), 3), np.int64)
+    for dates in _parts(len(panel.dates), len(found.archetypes) * len(found.stocks)):
+        there = columns[dates]
+        part = found.decision(slice(int(there[0]), int(there[-1]) + 1))[np.ix_(there - there[0], kept, stocks)]
+        member = panel.member[:, dates].T[:, None]
+        counts += np.stack([(member & (part == side)).sum(axis=(0, 2)) for side in (1, 0, -1)], axis=1)
+    return {name: (int(up), int(none), int(down)) for name, (up, none, down) in zip(names, counts, strict=True) if up + none + down}
 
 
 def _unanswered(panel: Panel, lacking: Bool[np.ndarray, " T"], none: Bool[np.ndarray, " T"]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from massjax.agents.protocols.built_in import BUILT_IN
-from massjax.agents.protocols.graph import Organisation, organisation
+from massjax.agents.protocols.graph import Organisation, organisation, told_roles
 from massjax.agents.roster import grid
 from massjax.agents.settings import AgentsSettings, Grid
 from massjax.errors import ConfigError
@@ -82,8 +82,11 @@ def test_what_is_written_out_in_full_is_the_same_when_it_is_read_again() -> None
 
 def test_an_archetype_says_in_words_which_organisation_it_is() -> None:
     roles = {"trader": {"horizon": "week"}, "head": {"seniority": "junior", "model": "b"}}
-    archetype = AgentsSettings(archetypes=({**X, "protocol": "desk", "roles": roles},)).archetypes[0]
-    assert archetype.organisation == "desk; trader: horizon week; head: seniority junior, model b"
+    settings = AgentsSettings(archetypes=({**X, "protocol": "desk", "roles": roles},))
+    told = told_roles(settings.protocol("desk"), settings.archetypes[0].roles)
+    assert told == ("analyst", "trader (horizon week)", "junior head trader (model b, follows trader)")
+    members = told_roles(settings.protocol("committee"))
+    assert members == ("analyst", *(f"trader (risk aversion {risk})" for risk in ("low", "moderate", "high")))
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

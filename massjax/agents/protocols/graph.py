@@ -65,6 +65,26 @@ def organisation(protocol: ProtocolSettings, changes: Mapping[str, RoleChange] |
     return Organisation(protocol.name, rounds, decides, protocol.combine or "mean")
 
 
+def told_roles(protocol: ProtocolSettings, changes: Mapping[str, RoleChange] | None = None) -> tuple[str, ...]:
+    """Who is asked in a protocol as an archetype has it, in words, in the order of asking; roles that write reasons are left out.
+
+    >>> from massjax.agents.protocols.built_in import BUILT_IN
+    >>> told_roles(BUILT_IN["desk"], {"trader": RoleChange(horizon="week")})
+    ('analyst', 'trader (horizon week)', 'senior head trader (follows trader)')
+    """
+    if protocol.file is not None:
+        return (f"whoever {protocol.file.name} asks",)
+    roles = organisation(protocol, changes).roles
+    return tuple(_told(role) for role in roles if not role.name.endswith(REASONS_OF))
+
+
+def _told(role: Role) -> str:
+    facts = {"horizon": role.horizon, "risk aversion": role.risk_aversion, "model": role.model, "follows": ", ".join(role.follows)}
+    words = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+    title = role.title_or_name() if role.seniority is None else f"{role.seniority} {role.title_or_name()}"
+    return f"{title} ({words})" if words else title
+
+
 def merged(protocol: ProtocolSettings, known: Mapping[str, ProtocolSettings]) -> ProtocolSettings:
     """A protocol with the roles and settings of the one that it is `like`.
 
