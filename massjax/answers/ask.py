@@ -28,6 +28,8 @@ MOST_UNFLUSHED = 4096
 """Answers that wait at most to be written."""
 OLDEST_UNFLUSHED = 30.0
 """Seconds of the model that a kill costs at most; a call is made as large as half of that."""
+LONGEST_CALL = 120.0
+"""Seconds of a call whose answers come one by one: so often it is seen what other processes have answered."""
 GROWTH = 4
 """A call has at most so many times the questions of the one before: the first ones tell how long they take."""
 
@@ -79,6 +81,20 @@ class Tally:
     seconds: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
     words: dict[str, str] = field(default_factory=dict)
+
+    def count(self, answers: Sequence[Answer], seconds: float) -> None:
+        """Add answers that have just come, and the time that they took."""
+        self.asked += len(answers)
+        self.seconds += seconds
+        for answer in answers:
+            self.prompt_tokens += answer.prompt_tokens
+            self.cached_tokens += answer.cached_tokens
+            self.written_tokens += answer.written_tokens
+            if answer.failure is None:
+                self.answered += 1
+            else:
+                self.reasons[answer.failure.reason.value] += 1
+                self.words.setdefault(answer.failure.reason.value, answer.failure.words)
 
     def document(self) -> dict[str, Any]:
         """As plain values, which a worker sends."""
@@ -138,10 +154,9 @@ def ask_open(
     model.load()
     identity = model.identity()
     _check_model(identity, waiting, log)
-    asking = _Asking(log, identity, str(this_machine()), now)
+    asking, tell = _Asking(log, identity, str(this_machine()), now, tally), progress or (lambda done, total: None)
     done, size = 0, max(1, min(model.questions_at_once, MOST_UNFLUSHED))
-    if progress is not None:
-        progress(0, len(waiting))
+    tell(0, len(waiting))
     try:
         while done < len(waiting):
             batch = slice(done, done + size)
@@ -149,14 +164,10 @@ def ask_open(
             done = min(done + size, len(waiting))
             tally.others += len(waiting[batch]) - len(left)
             if left:
-                began = now()
-                answers = list(map(_fitting, left, model.answer(left)))
-                seconds = now() - began
-                asking.take(left, answers, began)
-                _count(tally, answers, seconds)
-                size = _next_size(size, len(left), seconds, model.questions_at_once)
-            if progress is not None:
-                progress(done, len(waiting))
+                began, before = now(), done - len(left)
+                singly = asking.ask(model, left, lambda came, before=before: tell(before + came, len(waiting)))
+                size = _next_size(size, len(left), now() - began, model.questions_at_once, singly=singly)
+            tell(done, len(waiting))
             asking.flush_if_due(size)
     finally:
         asking.flush()
@@ -177,32 +188,27 @@ def _fitting(question: Question, answer: Answer) -> Answer:
     return answer if fault is None else answer._replace(probability=None, picks=None, text=None, failure=Failure(Reason.IMPOSSIBLE, fault))
 
 
-def _count(tally: Tally, answers: Sequence[Answer], seconds: float) -> None:
-    tally.asked += len(answers)
-    tally.seconds += seconds
-    for answer in answers:
-        tally.prompt_tokens += answer.prompt_tokens
-        tally.cached_tokens += answer.cached_tokens
-        tally.written_tokens += answer.written_tokens
-        if answer.failure is None:
-            tally.answered += 1
-        else:
-            tally.reasons[answer.failure.reason.value] += 1
-            tally.words.setdefault(answer.failure.reason.value, answer.failure.words)
+def _next_size(size: int, asked: int, seconds: float, at_once: int, *, singly: bool = False) -> int:
+    """As many questions as take half of the time that an answer may wait; whole rounds of the model where more than one fits.
 
-
-def _next_size(size: int, asked: int, seconds: float, at_once: int) -> int:
-    """As many questions as take half of the time that an answer may wait; whole rounds of the model where more than one fits."""
-    fit = int(OLDEST_UNFLUSHED / 2 * asked / seconds) if seconds > 0 else MOST_UNFLUSHED
-    fit = max(1, min(fit, GROWTH * size, MOST_UNFLUSHED))
+    Args:
+        size, asked: questions that the last call was to have, and had.
+        seconds: that it took.
+        at_once: questions that keep the model busy.
+        singly: whether answers come one by one, none of which waits for the end of a call: calls are then longer, and never smaller than
+            what keeps the model busy, as texts written a few at a time take as long as many.
+    """
+    most = LONGEST_CALL if singly else OLDEST_UNFLUSHED / 2
+    fit = int(most * asked / seconds) if seconds > 0 else MOST_UNFLUSHED
+    fit = max(at_once if singly else 1, min(fit, GROWTH * size, MOST_UNFLUSHED))
     return fit // at_once * at_once if fit >= at_once else fit
 
 
 class _Asking:
     """Answers on their way to the log."""
 
-    def __init__(self, log: Log, identity: dict[str, str], machine: str, now: Callable[[], float]) -> None:
-        self.log, self.identity, self.machine, self.now = log, identity, machine, now
+    def __init__(self, log: Log, identity: dict[str, str], machine: str, now: Callable[[], float], tally: Tally) -> None:
+        self.log, self.identity, self.machine, self.now, self.tally = log, identity, machine, now, tally
         self.unflushed: list[Asked] = []
         self.since = self.refreshed = now()
 
@@ -213,12 +219,42 @@ class _Asking:
             self.refreshed = self.now()
         return [question for question, known in zip(batch, self.log.known(keys).tolist(), strict=True) if not known]
 
-    def take(self, questions: Sequence[Question], answers: Sequence[Answer], began: float) -> None:
-        """Keep answers that have just come, and were asked for at a time."""
+    def ask(self, model: LanguageModel, questions: list[Question], tell: Callable[[int], None]) -> bool:
+        """Ask some questions and keep what comes back; where it comes one by one, write it whenever that is due.
+
+        Args:
+            model: whom.
+            questions: without an answer.
+            tell: called with the number of answers that have come, where they come one by one.
+
+        Returns:
+            Whether they do.
+        """
+        began = self.now()
+        answers = model.answer(questions)
+        if isinstance(answers, list):
+            self.take(questions, answers, since=began, took=self.now() - began)
+            return False
+        for came, (question, answer) in enumerate(zip(questions, answers, strict=True), start=1):
+            self.take([question], [answer], since=self.now(), took=self.now() - began)
+            began = self.now()
+            self.flush_if_due(1)
+            tell(came)
+        return True
+
+    def take(self, questions: Sequence[Question], answers: Sequence[Answer], *, since: float, took: float) -> None:
+        """Keep answers that have just come.
+
+        Args:
+            questions, answers: as many.
+            since: when the first of them may have been there.
+            took: seconds of the model.
+        """
         if not self.unflushed:
-            self.since = began
-        at = datetime.now(UTC)
-        self.unflushed += [Asked(question, answer, at) for question, answer in zip(questions, answers, strict=True)]
+            self.since = since
+        at, fitting = datetime.now(UTC), list(map(_fitting, questions, answers))
+        self.tally.count(fitting, took)
+        self.unflushed += [Asked(question, answer, at) for question, answer in zip(questions, fitting, strict=True)]
 
     def flush_if_due(self, coming: int) -> None:
         """Write, where a kill during another call, of `coming` questions, would cost too many answers or too much time."""

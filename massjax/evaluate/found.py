@@ -17,9 +17,8 @@ from massjax.engine.devices import device_count, spread_items
 from massjax.engine.history import history_rank_ic
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.windows import Window, cut_window, prepare_window, with_products
-from massjax.errors import ConfigError
-from massjax.mapped import room_beside
-from massjax.row_words import counted
+from massjax.evaluate.checked_weights import check_estimated, check_searched
+from massjax.evaluate.estimating import estimated_weights, prepare_estimator
 from massjax.search.base import Estimator, Method, Search
 from massjax.search.loop import run_search
 from massjax.statistics.series import window_means
@@ -34,9 +33,6 @@ SHORTEST_BUCKET, BUCKET_GROWTH = 64, 1.5
 """Dates of the shortest window that grows with the history, and the factor to the next: each length compiles once."""
 IN_SAMPLE_CELLS = 50_000_000
 """Candidates times dates times stocks up to which an estimator's fitness in sample is computed on every date; above, on some."""
-
-ROUNDING = 1e-3
-"""How far the sum of weights may lie from 1, and a mean RankIC beyond it."""
 
 
 class Found(NamedTuple):
@@ -133,115 +129,6 @@ def _estimate(
 def _comparable(scores: Float[Array, "K N"], member: Bool[Array, " N"], forward_returns: Float[Array, " N"]) -> Bool[Array, ""]:
     """Whether at least two members have a score and a return on a date."""
     return (jnp.isfinite(forward_returns) & member & jnp.isfinite(scores).any(axis=0)).sum() > 1
-
-
-def prepare_estimator(
-    method: Estimator,
-    scores: AnyScores,
-    member: Bool[np.ndarray, "N T"],
-    timing: Timing,
-    alpha: Float[Any, ""],
-    signal: SignalName,
-    missing: Missing,
-    key: Key[Array, ""],
-) -> Any:
-    """What an estimator makes of the scores alone: compiled, unless it reads them by blocks."""
-    given = {"alpha": jnp.asarray(alpha, jnp.float32), "signal": signal, "missing": missing, "key": key}
-    if method.by_blocks:
-        prepare: Any = method.prepare
-        return prepare(scores, member, timing, **given, room=room_beside(scores.scores if isinstance(scores, MovedStocks) else scores))
-    whole = scores.scores[:, scores.stocks] if isinstance(scores, MovedStocks) else scores
-    return _prepared(method, *jax.device_put((whole, member)), timing, **given)
-
-
-@partial(jax.jit, static_argnames=("method", "timing", "signal", "missing"))
-def _prepared(
-    method: Estimator,
-    scores: Float[Array, "K N T"],
-    member: Bool[Array, "N T"],
-    timing: Timing,
-    *,
-    alpha: Float[Array, ""],
-    signal: SignalName,
-    missing: Missing,
-    key: Key[Array, ""],
-) -> Any:
-    return method.prepare(scores, member, timing, alpha=alpha, signal=signal, missing=missing, key=key)
-
-
-def estimated_weights(
-    method: Estimator,
-    prepared: Any,
-    forward_returns: Float[np.ndarray, "N T"],
-    timing: Timing,
-    daily_returns: Float[Any, "N T"] | None,
-) -> Float[Any, "T K"]:
-    """The weights that an estimator finds on each date: compiled, unless it reads scores by blocks."""
-    if method.by_blocks:
-        return method.weights(prepared, forward_returns, timing, daily_returns)
-    return _weights(method, prepared, jax.device_put(forward_returns), timing, daily_returns)
-
-
-@partial(jax.jit, static_argnames=("method", "timing"))
-def _weights(
-    method: Estimator, prepared: Any, forward_returns: Float[Array, "N T"], timing: Timing, daily_returns: Float[Array, "N T"] | None
-) -> Float[Array, "T K"]:
-    return method.weights(prepared, forward_returns, timing, daily_returns)
-
-
-def check_estimated(method: Estimator, weights: object, dates: int, archetypes: int) -> Float[np.ndarray, "T K"]:
-    """What an estimator found, if it is weights.
-
-    Raises:
-        ConfigError: naming the estimator, and the first date on which its weights are unknown, negative, or do not sum to 1.
-    """
-    found, name = np.asarray(weights), type(method).__name__
-    if found.shape != (dates, archetypes):
-        raise ConfigError(
-            f"{name}: its weights have shape {found.shape}; expected one row a date, one column an archetype: {(dates, archetypes)}"
-        )
-    if found.dtype.kind not in "fiub":
-        raise ConfigError(f"{name}: its weights have dtype {found.dtype}; expected real numbers")
-    advice = "an estimator returns non-negative weights that sum to 1, equal ones where it knows nothing"
-    _check_distributions(name, found, np.arange(dates), dates, advice)
-    return found
-
-
-def check_searched(
-    method: Search, weights: Float[np.ndarray, "S K"], fitness: Float[np.ndarray, " S"], defined: Bool[np.ndarray, " S"], first: int
-) -> None:
-    """Refuse what a search of one's own found that is no weights, or no RankIC; where its value is undefined, nothing is used.
-
-    Args:
-        method: the search.
-        weights, fitness: found on each date.
-        defined: whether the value of what was found is.
-        first: index of the first date searched.
-
-    Raises:
-        ConfigError: naming the search, and the first date on which its weights are unknown, negative, or do not sum to 1, or its fitness
-            lies outside [-1, 1].
-    """
-    name, advice = type(method).__name__, "a search hands `best` what `objective.judge` returns"
-    _check_distributions(name, weights[defined], first + np.flatnonzero(defined), len(weights), advice)
-    wrong = defined & (np.abs(fitness) > 1 + ROUNDING)
-    if wrong.any():
-        at = int(wrong.argmax())
-        raise ConfigError(f"{name}: on the date of index {first + at} its fitness is {fitness[at]}, which is no mean RankIC; {advice}")
-
-
-def _check_distributions(name: str, found: Float[np.ndarray, "S K"], indices: Int[np.ndarray, " S"], dates: int, advice: str) -> None:
-    for wrong, what in (
-        (~np.isfinite(found).all(axis=1), "are not finite"),
-        ((found < 0).any(axis=1), "are negative"),
-        (np.abs(found.sum(axis=1, dtype=np.float64) - 1) > ROUNDING, "do not sum to 1"),
-    ):
-        if wrong.any():
-            first = int(wrong.argmax())
-            raise ConfigError(
-                f"{name}: on {counted(int(wrong.sum()), 'date')} of {dates} its weights {what}, first on the date of index "
-                f"{indices[first]}: {found[first].tolist()}; {advice}"
-            )
 
 
 def in_sample_fitness(

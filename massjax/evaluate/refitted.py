@@ -19,7 +19,8 @@ from massjax.engine.ranks import rank_returns
 from massjax.engine.signals import prepare_opinions
 from massjax.engine.windows import Window, kept_products
 from massjax.evaluate.draws import Draws
-from massjax.evaluate.found import estimated_weights, prepare_estimator, window_length
+from massjax.evaluate.estimating import estimated_weights, prepare_estimator
+from massjax.evaluate.found import window_length
 from massjax.evaluate.procedures import Repeated, in_sample_rank_ic, row_means
 from massjax.evaluate.repeated import Repetitions, weights_rank_ic
 from massjax.search.base import Estimator, Method, Search

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,28 @@ def started(settings: ModelSettings, folder: Path, dtype: str, most_logprobs: in
         )
     except (ValueError, RuntimeError, OSError) as error:
         raise ModelError(f"{folder}: vLLM could not load the model: {error}") from None
+
+
+def as_they_finish(llm: Any, requests: Sequence[Any], sampling: Sequence[Any]) -> Iterator[list[tuple[int, Any]]]:
+    """Give a vLLM requests, and have the outputs of those that finish together, each with its place among the requests.
+
+    Closed before its end, it takes back what has not finished.
+
+    Raises:
+        ValueError: vLLM cannot follow what is asked for; none of the requests is under way then.
+    """
+    names = llm.enqueue(requests, sampling, use_tqdm=False)
+    under_way = {name.partition("-")[0]: (place, name) for place, name in enumerate(names)}
+    try:
+        while under_way and llm.llm_engine.has_unfinished_requests():
+            done = [output for output in llm.llm_engine.step() if output.finished]
+            if done:
+                yield [(under_way.pop(output.request_id)[0], output) for output in done]
+        if under_way:
+            raise ModelError(f"vLLM lost {len(under_way)} of {len(names)} requests; start again, what was answered is kept")
+    finally:
+        if under_way:
+            llm.llm_engine.abort_request([name for _, name in under_way.values()], internal=True)
 
 
 def stopped(llm: Any) -> None:

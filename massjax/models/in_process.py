@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,12 +12,11 @@ from massjax.models.answer import Answer, unanswered
 from massjax.models.by_tokens import ByTokens, Seen
 from massjax.models.chat import MOST_TOKENS, Chat
 from massjax.models.dtype import resolved_dtype
-from massjax.models.engine import imported_vllm, sequences_at_once, started, stopped
+from massjax.models.engine import as_they_finish, imported_vllm, sequences_at_once, started, stopped
 from massjax.models.failures import Failure, Reason
 from massjax.models.fingerprint import model_folder
 from massjax.models.forms import Write
 from massjax.models.identity import known_identity
-from massjax.models.language_model import probabilities_first
 from massjax.models.question import Question
 from massjax.models.sequences import Tokens
 from massjax.models.settings import ModelSettings
@@ -55,9 +55,21 @@ class VLLM:
         """Load the model, if it is not."""
         _ = self._llm
 
-    def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer every question: first all whose probabilities are read, then all texts."""
-        return probabilities_first(questions, self._by_tokens.answers, self._texts)
+    def answer(self, questions: Sequence[Question]) -> Iterable[Answer]:
+        """Answer every question: first what is read off probabilities, then texts, each as soon as it and those before are written."""
+        texts = [question for question in questions if isinstance(question.form, Write)]
+        others = [question for question in questions if not isinstance(question.form, Write)]
+        began = time.monotonic()
+        read = self._by_tokens.answers(others)
+        share = (time.monotonic() - began) / max(1, len(others))
+        found = [answer._replace(seconds=share) for answer in read]
+        return self._with_texts(questions, found, texts) if texts else found
+
+    def _with_texts(self, questions: Sequence[Question], read: Sequence[Answer], texts: Sequence[Question]) -> Iterator[Answer]:
+        """Answers in the order of the questions."""
+        others, writing = iter(read), in_order(self._texts(texts))
+        for question in questions:
+            yield next(writing if isinstance(question.form, Write) else others)
 
     def close(self) -> None:
         """Shut vLLM down and free its memory; asked again, it is loaded again."""
@@ -86,41 +98,35 @@ class VLLM:
         values = {token: float(found[token].logprob) for token in wanted}
         return Seen(values, len(output.prompt_token_ids), output.num_cached_tokens or 0)
 
-    def _texts(self, questions: Sequence[Question]) -> list[Answer]:
-        """Texts, those of one schema together: a schema that vLLM cannot follow is a failure of its questions alone."""
-        answers: dict[int, Answer] = {}
+    def _texts(self, questions: Sequence[Question]) -> Iterator[tuple[int, Answer]]:
+        """Texts as they are written, each with the place of its question; those of one schema together: a schema that vLLM cannot follow is
+        a failure of its questions alone."""
         by_schema: dict[str | None, list[tuple[int, list[int]]]] = {}
         for row, (question, ids) in enumerate(zip(questions, self.chat.all_ids([q.prompt for q in questions], prefill=""), strict=True)):
             form = question.form
             assert isinstance(form, Write)
             if isinstance(ids, str):
-                answers[row] = unanswered(Reason.CONTROL_TOKEN)
+                yield row, unanswered(Reason.CONTROL_TOKEN)
             elif len(ids) + form.max_tokens > self.settings.max_model_len:
                 words = f"it has {len(ids)} tokens, with {form.max_tokens} more than {self.settings.max_model_len} (max_model_len)"
-                answers[row] = unanswered(Reason.TOO_LONG, words)
+                yield row, unanswered(Reason.TOO_LONG, words)
             else:
                 by_schema.setdefault(form.schema, []).append((row, ids))
         for schema, group in by_schema.items():
             requests = [{"prompt_token_ids": ids} for _, ids in group]
+            left, before = dict(group), time.monotonic()
             try:
-                outputs = self._llm.generate(requests, [self._writing(questions[row].form) for row, _ in group], use_tqdm=False)
+                for outputs in as_they_finish(self._llm, requests, [self._writing(questions[row].form) for row, _ in group]):
+                    share, before = (time.monotonic() - before) / len(outputs), time.monotonic()
+                    for place, output in outputs:
+                        row = group[place][0]
+                        del left[row]
+                        yield row, _text_of(output, schema)._replace(seconds=share)
             except ValueError as error:
                 if schema is None:
                     raise
-                answers |= {row: unanswered(Reason.UNASKABLE, f"vLLM cannot follow its schema: {error}") for row, _ in group}
-                continue
-            for (row, _), output in zip(group, outputs, strict=True):
-                said = output.outputs[0]
-                if said.finish_reason == "error":
-                    words = "vLLM could not follow its schema" if schema else "vLLM could not write it"
-                    answers[row] = unanswered(Reason.UNASKABLE if schema else Reason.OTHER, f"{words}; what it logged says why")
-                    continue
-                answers[row] = written(said.text, said.finish_reason or "", schema)._replace(
-                    prompt_tokens=len(output.prompt_token_ids),
-                    cached_tokens=output.num_cached_tokens or 0,
-                    written_tokens=len(said.token_ids),
-                )
-        return [answers[row] for row in range(len(questions))]
+                failed = unanswered(Reason.UNASKABLE, f"vLLM cannot follow its schema: {error}")
+                yield from ((row, failed) for row in left)
 
     def _writing(self, form: Any) -> Any:
         schema = None if form.schema is None else self._vllm.sampling_params.StructuredOutputsParams(json=form.schema)
@@ -130,3 +136,30 @@ class VLLM:
             seed=form.seed if form.temperature else None,
             structured_outputs=schema,
         )
+
+
+def _text_of(output: Any, schema: str | None) -> Answer:
+    said = output.outputs[0]
+    if said.finish_reason == "error":
+        words = "vLLM could not follow its schema" if schema else "vLLM could not write it"
+        return unanswered(Reason.UNASKABLE if schema else Reason.OTHER, f"{words}; what it logged says why")
+    return written(said.text, said.finish_reason or "", schema)._replace(
+        prompt_tokens=len(output.prompt_token_ids),
+        cached_tokens=output.num_cached_tokens or 0,
+        written_tokens=len(said.token_ids),
+    )
+
+
+def in_order(found: Iterable[tuple[int, Answer]]) -> Iterator[Answer]:
+    """Answers in the order of their places 0, 1, …, each as soon as it and those before it have come.
+
+    >>> [answer.text for answer in in_order([(1, Answer(text="b")), (0, Answer(text="a")), (2, Answer(text="c"))])]
+    ['a', 'b', 'c']
+    """
+    early: dict[int, Answer] = {}
+    due = 0
+    for place, answer in found:
+        early[place] = answer
+        while due in early:
+            yield early.pop(due)
+            due += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from massjax.models.answer import Answer
@@ -31,8 +31,11 @@ class LanguageModel(Protocol):
         """Load the model, if it is not; else the first call does, and its time counts as that call's."""
         ...
 
-    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+    def answer(self, questions: Sequence[Question]) -> Iterable[Answer]:
         """Answer every question, in order, whatever mixture of forms they are. One that cannot be answered is a failure of its answer.
+
+        Returns:
+            A list of all; or an iterator, whose answers come as soon as they are there, while others are still being written.
 
         Raises:
             ModelError: nothing can be asked at all: the model does not load, the server is not there or refuses every request.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from massjax.answers import ask
-from massjax.answers.ask import MOST_UNFLUSHED, OLDEST_UNFLUSHED, Tally, ask_open, sharing_order
+from massjax.answers.ask import LONGEST_CALL, MOST_UNFLUSHED, OLDEST_UNFLUSHED, Tally, ask_open, sharing_order
 from massjax.answers.log import AnswerLog
 from massjax.errors import ModelError, StoreError
 from massjax.models.answer import Answer
@@ -79,6 +80,54 @@ def test_no_answer_waits_longer_than_it_may(tmp_path: Path, seconds: float, at_o
     assert all(count % at_once == 0 for count in whole)
     if seconds * at_once * 4 <= 15:
         assert len(whole) == len(model.calls[1:-1])
+
+
+class Writing(Slow):
+    """Hands its answers over one by one; writing some takes as long as writing as many as it can at once."""
+
+    def answer(self, questions: Sequence[Question]) -> Iterator[Answer]:  # type: ignore[override]
+        self.calls.append(len(questions))
+        for start in range(0, len(questions), self.questions_at_once):
+            self.clock += self.seconds
+            some = questions[start : start + self.questions_at_once]
+            self.asked += some
+            yield from map(answer, some)
+
+
+@pytest.mark.parametrize(("seconds", "at_once"), [(0.5, 8), (40.0, 8), (7.0, 64)])
+def test_texts_are_written_to_the_log_as_they_come(tmp_path: Path, seconds: float, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, flushed, told = Writing(seconds, at_once), list[tuple[float, int]](), list[int]()
+    keep = AnswerLog.keep
+
+    def kept(log: AnswerLog, identity: dict[str, str], asked: list[Any], machine: str) -> None:
+        flushed.append((model.clock, len(asked)))
+        keep(log, identity, asked, machine)
+
+    monkeypatch.setattr(AnswerLog, "keep", kept)
+    asked = questions(1000, form=Write(5))
+    tally = ask_open(AnswerLog(tmp_path), model, asked, now=model.now, progress=lambda done, total: told.append(done))
+    assert (tally.asked, tally.answered, tally.seconds) == (1000, 1000, model.clock)
+    assert len(model.asked) == len(set(model.asked)) == 1000
+    assert min(model.calls[:-1]) >= at_once, "a call with fewer would leave the model idle"
+    assert max(model.calls) * seconds / at_once <= max(LONGEST_CALL, seconds)
+    assert told == sorted(told)
+    assert told[-1] == 1000
+    assert len(told) >= 1000
+    oldest = max(after - before for (before, _), (after, _) in pairwise([(0.0, 0), *flushed]))
+    assert oldest <= max(OLDEST_UNFLUSHED, 2 * seconds)
+
+
+def test_texts_that_came_are_kept_when_the_model_fails_while_it_writes(tmp_path: Path) -> None:
+    class Failing(Writing):
+        def answer(self, questions: Sequence[Question]) -> Iterator[Answer]:  # type: ignore[override]
+            for number, one in enumerate(super().answer(questions)):
+                if number == 5:
+                    raise KeyboardInterrupt
+                yield one
+
+    with pytest.raises(KeyboardInterrupt):
+        ask_open(AnswerLog(tmp_path), Failing(1.0), questions(20, form=Write(5)))
+    assert len(AnswerLog(tmp_path)) == 5
 
 
 def test_what_came_back_is_kept_when_the_model_fails_or_the_run_is_stopped(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_all_forms_are_answered_as_transformers_computes_them(model: Path, log_p
     with Models({"small": settings}) as models:
         digest = models.digest("small")
         assert known_identity(settings).items() <= models.identity("small").items()
-        answers = models.take("small").answer([Question(digest, prompt, form) for prompt, form in ASKED])
+        answers = list(models.take("small").answer([Question(digest, prompt, form) for prompt, form in ASKED]))
         held = resident()
     assert identity_digest(known_identity(settings)) != digest, "the rendered template is known only with the tokenizer"
     assert held - resident() > 1.5e9, "the cache of 2 GiB is given back"
