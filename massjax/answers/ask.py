@@ -19,7 +19,7 @@ from massjax.errors import ModelError
 from massjax.machine import this_machine
 from massjax.models.answer import Answer
 from massjax.models.failures import Failure, Reason
-from massjax.models.forms import form_text
+from massjax.models.forms import Write, form_text
 from massjax.models.identity import differences, identity_digest
 from massjax.models.language_model import LanguageModel
 from massjax.models.question import Question
@@ -30,6 +30,8 @@ OLDEST_UNFLUSHED = 30.0
 """Seconds of the model that a kill costs at most; a call is made as large as half of that."""
 LONGEST_CALL = 120.0
 """Seconds of a call whose answers come one by one: so often it is seen what other processes have answered."""
+BUSY_PARTS = 8
+"""A call of texts that come together has at least this part of the questions that keep the model busy: of a server, one a connection."""
 GROWTH = 4
 """A call has at most so many times the questions of the one before: the first ones tell how long they take."""
 
@@ -166,7 +168,7 @@ def ask_open(
             if left:
                 began, before = now(), done - len(left)
                 singly = asking.ask(model, left, lambda came, before=before: tell(before + came, len(waiting)))
-                size = _next_size(size, len(left), now() - began, model.questions_at_once, singly=singly)
+                size = _next_size(size, left, now() - began, model.questions_at_once, singly=singly)
             tell(done, len(waiting))
             asking.flush_if_due(size)
     finally:
@@ -188,19 +190,23 @@ def _fitting(question: Question, answer: Answer) -> Answer:
     return answer if fault is None else answer._replace(probability=None, picks=None, text=None, failure=Failure(Reason.IMPOSSIBLE, fault))
 
 
-def _next_size(size: int, asked: int, seconds: float, at_once: int, *, singly: bool = False) -> int:
+def _next_size(size: int, asked: Sequence[Question], seconds: float, at_once: int, *, singly: bool = False) -> int:
     """As many questions as take half of the time that an answer may wait; whole rounds of the model where more than one fits.
 
+    Texts written a few at a time take as long as many, so that smaller and smaller calls would gain nothing: of them a call has what keeps
+    the model busy, where each is kept as it comes, and at least a part of that, where they come together.
+
     Args:
-        size, asked: questions that the last call was to have, and had.
+        size: questions that the last call was to have.
+        asked: questions that it had.
         seconds: that it took.
         at_once: questions that keep the model busy.
-        singly: whether answers come one by one, none of which waits for the end of a call: calls are then longer, and never smaller than
-            what keeps the model busy, as texts written a few at a time take as long as many.
+        singly: whether answers come one by one, none of which waits for the end of a call.
     """
+    fewest = at_once if singly else at_once // BUSY_PARTS if isinstance(asked[-1].form, Write) else 1
     most = LONGEST_CALL if singly else OLDEST_UNFLUSHED / 2
-    fit = int(most * asked / seconds) if seconds > 0 else MOST_UNFLUSHED
-    fit = max(at_once if singly else 1, min(fit, GROWTH * size, MOST_UNFLUSHED))
+    fit = int(most * len(asked) / seconds) if seconds > 0 else MOST_UNFLUSHED
+    fit = max(1, fewest, min(fit, GROWTH * size, MOST_UNFLUSHED))
     return fit // at_once * at_once if fit >= at_once else fit
 
 

@@ -230,7 +230,21 @@ def test_tallies_of_workers_add_up() -> None:
         whole.include(part.document())
     assert (whole.asked, whole.answered, whole.seconds, whole.reasons["another reason"]) == (6, 4, 1.0, 2)
     assert whole.cached == pytest.approx(1 / 3)
-    assert ask._next_size(8, 8, 0.0, 8) == 32
+    assert ask._next_size(8, questions(8), 0.0, 8) == 32
+
+
+def test_calls_of_slow_texts_do_not_shrink_below_a_part_of_what_keeps_the_model_busy(tmp_path: Path) -> None:
+    class Waiting(Slow):
+        """Takes as long for all questions of a call as for one, and hands them over together."""
+
+        def answer(self, questions: Sequence[Question]) -> list[Answer]:
+            self.calls.append(len(questions))
+            self.clock += self.seconds
+            return Counting.answer(self, questions)
+
+    model = Waiting(20.0, 64)
+    ask_open(AnswerLog(tmp_path), model, questions(500, form=Write(5)), now=model.now)
+    assert min(model.calls[:-1]) >= 64 // ask.BUSY_PARTS
 
 
 def test_the_fake_model_answers_all_forms_through_the_log(tmp_path: Path) -> None:
