@@ -43,7 +43,7 @@ def read_texts(
     day on. Texts that were known before the first of `dates` are left out.
 
     Returns:
-        A table of the schema `TEXT_SCHEMA` plus `published`, the local time of publication, and sentences.
+        A table of the schema `TEXT_SCHEMA` plus `published`, the time of publication in UTC, and sentences.
 
     Raises:
         DataError: a column is missing or of the wrong type, or the time zone is unknown.
@@ -62,7 +62,11 @@ def read_texts(
     strange = ~complete["stock"].is_in(list(stocks)).to_numpy()
     kept = ~(early | late | strange)
     result = complete.filter(pl.Series(kept)).select(
-        pl.Series("date", dates[column[kept]]).cast(pl.Date), "stock", pl.lit(settings.modality).alias("modality"), "text", "published"
+        pl.Series("date", dates[column[kept]]).cast(pl.Date),
+        "stock",
+        pl.lit(settings.modality).alias("modality"),
+        "text",
+        _instant("published", zone),
     )
     counts = {
         "rows without a time or a text": len(raw) - len(complete),
@@ -93,6 +97,13 @@ def known_days(published: pl.Series, date_only: pl.Series, cutoff: time) -> Shap
     """The calendar day at the cut-off of which each text is known; it need not be a trading day."""
     late = date_only | (published.dt.time() > cutoff)
     return days(published.dt.date()) + late.to_numpy().astype("timedelta64[D]")
+
+
+def _instant(column: str, zone: str) -> pl.Expr:
+    """Local times in UTC; of an hour that clocks repeat the first, of one that they skip an hour later."""
+    local = pl.col(column)
+    plain, later = (at.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null") for at in (local, local.dt.offset_by("1h")))
+    return pl.coalesce(plain, later).dt.convert_time_zone("UTC").alias(column)
 
 
 def merged_texts(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -115,6 +115,15 @@ def test_tables_are_merged_by_date_stock_and_time(tmp_path: Path) -> None:
     assert merged["text"].to_list() == ["posts at 8", "news at 9", "posts at 10", "news at 11"]
 
 
+def test_texts_of_tables_in_different_zones_are_in_the_order_of_publication(tmp_path: Path) -> None:
+    tables = []
+    for zone, hour, text in (("Europe/London", 14, "first, at 10:00 in New York"), ("America/New_York", 11, "second")):
+        path = tmp_path / f"{hour}.parquet"
+        pl.DataFrame({"time": [datetime(2022, 3, 14, hour)], "stock": ["A"], "text": [text]}).write_parquet(path)
+        tables.append(read_texts(TextsTable(path=path, timestamp="time", timezone=zone), "market.texts[0]", DATES, ["A"])[0])
+    assert merged_texts(tables)["text"].to_list() == ["first, at 10:00 in New York", "second"]
+
+
 def test_unknown_zone_is_named(tmp_path: Path) -> None:
     times = pl.Series([datetime(2022, 3, 14, 7)]).dt.replace_time_zone("UTC")
     with pytest.raises(ConfigError, match=r"timezone: .*'America/NewYork' is no time zone; expected a name such as America/New_York"):
