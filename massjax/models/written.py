@@ -16,7 +16,7 @@ def written(text: str, finish_reason: str, schema: str | None) -> Answer:
     said = spoken(text)
     if isinstance(said, Failure):
         return unanswered(*said)._replace(finish_reason=finish_reason)
-    if not said:
+    if not any(letter.isprintable() and not letter.isspace() for letter in said):
         return unanswered(Reason.NO_TEXT)._replace(finish_reason=finish_reason)
     fault = None if schema is None else misfit(said, schema)
     if fault is not None:

@@ -103,7 +103,12 @@ def test_a_text_is_an_answer_or_a_failure_by_name() -> None:
     assert cut.failure.words.endswith("it ended at its max_tokens")
     assert cut.text == '{"stance": "lo'
     assert written("<think>hm</think>\n\nIt rose.", "stop", None).text == "It rose."
-    for text, reason in [("  ", Reason.NO_TEXT), ("<think>hm", Reason.THINKING), ("<think>hm</think> ", Reason.THINKING)]:
+    for text, reason in [
+        ("  ", Reason.NO_TEXT),
+        ("\u200b\ufeff", Reason.NO_TEXT),
+        ("<think>hm", Reason.THINKING),
+        ("<think>hm</think> ", Reason.THINKING),
+    ]:
         answer = written(text, "stop", None)
         assert answer.failure is not None
         assert answer.failure.reason is reason
