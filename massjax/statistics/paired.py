@@ -130,11 +130,13 @@ def clustered_mcnemar(differences: Float[np.ndarray, "S D"], by: By = "stock and
         by: what pairs may have in common.
 
     Returns:
-        1 where no pair is discordant.
+        1 where no pair is discordant, or where each stock, and each date, has as many of one kind as of the other.
     """
     if not differences.any():
         return 1.0
     variance = variance_of_sum(differences, by)
+    if variance == 0:
+        return 1.0
     total = abs(float(differences.sum()))
     ways = [differences.sum(axis=axis).astype(np.int64) for axis, name in ((1, "stock"), (0, "date")) if name in by]
     return max(sign_flip_p(sums, total * np.sqrt(float((sums**2).sum()) / variance)) for sums in ways)

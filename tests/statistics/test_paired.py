@@ -245,3 +245,8 @@ def test_what_is_no_answer_is_named() -> None:
         compare_pairs(np.zeros((2, 2)), np.array([[0, 1], [-1, 0]]))
     with pytest.raises(DataError, match=r"first have the shape \(2, 2\) and second \(4,\)"):
         compare_pairs(np.zeros((2, 2)), np.zeros(4))
+
+
+@pytest.mark.parametrize("by", ["stock and date", "stock", "date"])
+def test_clusters_that_are_all_even_tell_nothing_apart(by: str) -> None:
+    assert clustered_mcnemar(np.array([[1.0, -1.0], [-1.0, 1.0]]), by) == 1.0  # type: ignore[arg-type]
