@@ -51,7 +51,7 @@ class Voice:
 
 def with_inherited(role: Role, archetype: Archetype) -> Role:
     """A role with what it takes from its archetype, where it has none of its own."""
-    taken: dict[str, Any] = {name: getattr(archetype, name) for name in role.inherits if not getattr(role, name)}
+    taken: dict[str, Any] = {name: getattr(archetype, name) for name in role.inherits if getattr(role, name) is None}
     modalities = archetype.modalities if role.modalities is None else role.modalities
     return role.model_copy(
         update={**taken, "modalities": () if role.facts is False else modalities, "model": role.model or archetype.model}

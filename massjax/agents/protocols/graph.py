@@ -128,6 +128,9 @@ def _with_reasons(where: str, roles: Sequence[Role]) -> list[Role]:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"{where}: two roles are named {name!r}; give one of them another name")
+    for role in roles:
+        if role.name.endswith(REASONS_OF):
+            raise ValueError(f"{where}: {role.name!r} ends like the roles that write the `reasons` of others; give it another name")
     return found
 
 
@@ -136,6 +139,8 @@ def _rounds(where: str, roles: Sequence[Role]) -> tuple[tuple[Role, ...], ...]:
     names = [role.name for role in roles]
     writing = {role.name for role in roles if role.form == "write"}
     for role in roles:
+        for what, given in (("sees", role.sees), ("follows", role.follows)):
+            _refuse_twice(f"{where}: role {role.name!r} {what}", given)
         for name in (*role.sees, *role.follows):
             if name not in names:
                 what = "sees" if name in role.sees else "follows"
@@ -158,6 +163,12 @@ def _rounds(where: str, roles: Sequence[Role]) -> tuple[tuple[Role, ...], ...]:
     return tuple(rounds)
 
 
+def _refuse_twice(what: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{what} {name!r} twice; name it once")
+
+
 def _circle(left: Sequence[Role]) -> str:
     """A circle among roles none of which can be asked first."""
     waits = {role.name: next(name for name in role.sees if name in {other.name for other in left}) for role in left}
@@ -173,6 +184,7 @@ def _deciding(where: str, given: Sequence[str], roles: Sequence[Role]) -> tuple[
         given = [role.name for role in roles if role.form != "write" and (role.name not in seen or seen_for_reasons(role, roles))]
         if not given:
             raise ValueError(f"{where}: nobody decides: give a role that nobody else sees the form decide or rate, or name it in `decides`")
+    _refuse_twice(f"{where}: decides names", given)
     for name in given:
         if name not in by_name:
             raise ValueError(f"{where}: decides names {name!r}, which is no role of it{did_you_mean(name, by_name)}")
