@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int8
 
+from massjax.agents.protocols.opinion import UNDECIDED, likeliest
 from massjax.statistics.clusters import Estimate
 from massjax.statistics.decisions import MISSING, OVERWEIGHT, UNDERWEIGHT, CrossTable, Shares, cross_table, decision_shares
 from massjax.statistics.paired import PairedComparison, answers_of, compare_pairs
@@ -95,11 +96,13 @@ def _correlation(first: Float[np.ndarray, " M"], second: Float[np.ndarray, " M"]
 
 
 def likeliest_side(probability: Float[np.ndarray, "N T C"]) -> Int8[np.ndarray, "N T"]:
-    """The side of the likeliest of C choices that go from worst to best: above the middle long, below it short, `MISSING` without answer.
+    """The side of the likeliest of C choices that go from worst to best: above the middle long, below it short.
 
-    >>> likeliest_side(np.array([[[0.1, 0.2, 0.7], [0.5, 0.3, 0.2], [np.nan] * 3]])).tolist()
-    [[1, -1, -128]]
+    Neither where several are the likeliest, as of an organisation; `MISSING` without an answer.
+
+    >>> likeliest_side(np.array([[[0.1, 0.2, 0.7], [0.5, 0.3, 0.2], [0.4, 0.2, 0.4], [np.nan] * 3]])).tolist()
+    [[1, -1, 0, -128]]
     """
-    known, count = np.isfinite(probability).all(axis=2), probability.shape[2]
-    choice = np.where(known[..., None], probability, 0.0).argmax(axis=2)
-    return np.where(known, np.sign(2 * choice - (count - 1)), MISSING).astype(np.int8)
+    known, choice = np.isfinite(probability).all(axis=2), likeliest(probability)
+    side = np.where(choice == UNDECIDED, 0, np.sign(2 * choice - (probability.shape[2] - 1)))
+    return np.where(known, side, MISSING).astype(np.int8)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int8
+from jaxtyping import Bool, Int8, UInt64
 
 from massjax.agents.archetype import ALONE, Archetype
 from massjax.agents.protocols.graph import organisation
@@ -39,6 +39,7 @@ class Experiment:
         comparisons: of each archetype, every variant with the first.
         stocks, dates: what the answers are about.
         fake: whether the answers are noise.
+        alike: archetypes and two variants that ask the very same for their scores, so that nothing can differ.
     """
 
     varied: Varied
@@ -49,6 +50,7 @@ class Experiment:
     stocks: tuple[str, ...]
     dates: np.ndarray
     fake: bool
+    alike: tuple[tuple[str, str, str], ...] = ()
 
 
 def plan_experiment(config: RunConfig, varied: Varied, only: Sequence[str] = (), speaker: Speaker = SILENT) -> list[tuple[Variant, Plan]]:
@@ -89,21 +91,28 @@ def run_experiment(
         raise ConfigError("store: not set; name the score store that the answers go to")
     inputs = prepare(config)
     chosen, asked, answers = variants(config, inputs.asking, varied, only), [], dict[str, list[Answers]]()
+    keys, alike, fake = dict[str, UInt64[np.ndarray, "Q 2"]](), list[tuple[str, str, str]](), False
     for variant in chosen:
         speaker.say(f"asking with {variant.label}")
         done = precompute(variant.config, speaker=speaker, starting=starting)
         asked.append(done.tally.asked if isinstance(done, Asked) else 0)
         resolver = resolver_of_store(prepare(variant.config), config.store)
+        fake |= any(settings.engine == "fake" for settings in resolver.inputs.models().values())
         for archetype in resolver.inputs.asking:
             answers.setdefault(archetype.name, []).append(answers_of(resolver, archetype))
+            own = np.unique(resolver.asks(archetype).all_keys, axis=0)
+            if variant is not chosen[0] and np.array_equal(own, keys[archetype.name]):
+                alike.append((archetype.name, chosen[0].label, variant.label))
+            keys.setdefault(archetype.name, own)
     comparisons = tuple(
         compare(name, (chosen[0].label, chosen[number].label), found[0], found[number], config.seed)
         for name, found in answers.items()
         for number in range(1, len(chosen))
     )
-    fake = any(settings.engine == "fake" for settings in inputs.models().values())
     together = {name: tuple(found) for name, found in answers.items()}
-    return Experiment(varied, chosen, tuple(asked), together, comparisons, tuple(inputs.panel.stocks), inputs.panel.dates, fake)
+    return Experiment(
+        varied, chosen, tuple(asked), together, comparisons, tuple(inputs.panel.stocks), inputs.panel.dates, fake, tuple(alike)
+    )
 
 
 def answers_of(resolver: Resolver, archetype: Archetype) -> Answers:

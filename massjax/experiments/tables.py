@@ -114,6 +114,8 @@ def notes(found: Experiment) -> Iterator[str]:
     yield f"Questions asked: {calls}; what variants share was asked once."
     if found.fake:
         yield "The answers are of the fake engine, hence noise."
+    for archetype, first, second in found.alike:
+        yield f"{archetype}: {first} and {second} ask the very same questions, so that nothing can differ: the value changes no prompt."
     told = dict.fromkeys(
         f"{one.archetype}, {what}, {one.second}: {pair.reason}."
         for one in found.comparisons

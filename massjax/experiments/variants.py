@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from massjax.agents.archetype import ALONE, Archetype
+from massjax.agents.protocols.desk import with_inherited
 from massjax.agents.protocols.graph import organisation
 from massjax.agents.protocols.roles import RoleChange
 from massjax.agents.settings import AgentsSettings
@@ -82,7 +83,10 @@ def parse_varied(given: Sequence[str]) -> Varied:
 
 
 def _listed(text: str) -> list[Any]:
-    found = yaml.safe_load(text) if text.strip().startswith("[") else None
+    try:
+        found = yaml.safe_load(text) if text.strip().startswith("[") else None
+    except yaml.YAMLError:
+        raise ConfigError(f"--vary: {text} is no list; values that are lists stand in one, as in [[news], [price]]") from None
     return found if isinstance(found, list) else [part.strip() for part in text.split(",")]
 
 
@@ -142,7 +146,21 @@ def _changed(archetype: Archetype, agents: AgentsSettings, varied: Varied, value
     before = archetype.roles.get(role)
     change = {**({} if before is None else before.model_dump(exclude_unset=True)), varied.field: value}
     roles = {**{name: one.model_dump(exclude_unset=True) for name, one in archetype.roles.items()}, role: change}
-    return validate(Archetype, {**archetype.model_dump(exclude_unset=True), "roles": roles}, where)
+    made = validate(Archetype, {**archetype.model_dump(exclude_unset=True), "roles": roles}, where)
+    _refuse_what_stays(where, made, agents, role, varied.field)
+    return made
+
+
+def _refuse_what_stays(where: str, archetype: Archetype, agents: AgentsSettings, role: str, field: str) -> None:
+    """Refuse null as the value of a setting that the role would then have from its protocol or its archetype."""
+    change = getattr(archetype.roles[role], field)
+    whole = organisation(agents.protocol(archetype.protocol), archetype.roles)
+    kept = next(getattr(with_inherited(one, archetype), field) for one in whole.roles if one.name == role)
+    if change is None and kept:
+        raise ConfigError(
+            f"{where}: without a value of its own the role {role!r} still has {kept!r}, of its protocol or archetype; "
+            "give the values that are to be compared, or take it out there"
+        )
 
 
 def varied_role(archetype: Archetype, agents: AgentsSettings, varied: Varied) -> str:
@@ -170,4 +188,4 @@ def varied_role(archetype: Archetype, agents: AgentsSettings, varied: Varied) ->
 def _told(value: Any) -> str:
     if isinstance(value, str):
         return value if value else "(none)"
-    return {True: "on", False: "off", None: "(none)"}.get(value, str(value)) if isinstance(value, bool | None) else str(value)
+    return {True: "on", False: "off", None: "(default)"}.get(value, str(value)) if isinstance(value, bool | None) else str(value)

@@ -12,6 +12,7 @@ import pytest
 
 from massjax.experiment import main
 from massjax.experiments.running import run_experiment
+from massjax.experiments.tables import notes
 from massjax.experiments.variants import parse_varied
 from massjax.statistics.decisions import MISSING
 from tests.small_store import written
@@ -56,6 +57,15 @@ def test_the_command_writes_tables_and_pairs(desk: dict[str, Any], tmp_path: Pat
     assert json.loads((tmp_path / "out" / "experiment.json").read_text())["values"] == ["given", "reversed"]
     assert main(arguments) == 2
     assert "is there already" in capsys.readouterr().err
+
+
+def test_a_value_that_changes_no_prompt_is_told(desk: dict[str, Any], tmp_path: Path) -> None:
+    config = written(desk, tmp_path)
+    found = run_experiment(config, parse_varied(["head.temperature=0,0.5"]), ["desk"])
+    assert found.alike == (("desk", "head.temperature 0", "head.temperature 0.5"),)
+    assert any("nothing can differ" in note for note in notes(found))
+    other = run_experiment(config, parse_varied(["head.seniority=junior,senior"]), ["desk"])
+    assert other.alike == ()
 
 
 def test_a_plan_asks_nothing(desk: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

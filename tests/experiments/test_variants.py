@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from massjax.agents.protocols.desk import with_inherited
+from massjax.agents.protocols.graph import organisation
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
 from massjax.experiments.variants import Varied, parse_varied, variants
@@ -48,6 +50,7 @@ def test_what_is_varied_is_read(given: list[str], found: Varied) -> None:
         (["seniority=junior"], "nothing to compare 'junior' with"),
         (["seniority=junior", "horizon=days"], "one setting at a time"),
         (["seniority=junior,junior"], "'junior' is there twice"),
+        (["modalities=[news],[price]"], r"is no list; values that are lists stand in one, as in \[\[news\], \[price\]\]"),
     ],
 )
 def test_what_cannot_be_read_is_told(given: list[str], words: str) -> None:
@@ -62,6 +65,14 @@ def test_the_role_that_decides_is_varied_unless_another_is_named(small: dict[str
     week = made(config, "trader.horizon=week,year")[0].agents.archetypes[0]
     assert week.roles["trader"].horizon == "week"
     assert week.name == "desk"
+
+
+def test_an_empty_persona_is_none_and_not_the_archetypes(small: dict[str, Any], tmp_path: Path) -> None:
+    config = config_of(small, tmp_path, {**DESK, "persona": "You like trains."})
+    for found, persona in zip(made(config, "trader.persona=", "trader.persona=You like ships."), ("", "You like ships."), strict=True):
+        (archetype,) = found.agents.archetypes
+        roles = {one.name: with_inherited(one, archetype) for one in organisation(found.agents.protocol("desk"), archetype.roles).roles}
+        assert roles["trader"].persona == persona
 
 
 def test_an_archetype_without_roles_is_varied_itself(small: dict[str, Any], tmp_path: Path) -> None:
@@ -91,6 +102,8 @@ def test_a_grid_is_written_out(small: dict[str, Any], tmp_path: Path) -> None:
         ("head.seniorty=junior,senior", ("desk",), r"no 'seniorty' to vary \(did you mean 'seniority'\?\)"),
         ("head.seniority=junior,boss", ("desk",), "boss"),
         ("head.seniority=junior,senior", ("plain",), "has no roles; leave out 'head'"),
+        ("head.seniority=junior,null", ("desk",), "role 'head' still has 'senior', of its protocol or archetype"),
+        ("trader.horizon=week,null", ("desk",), "role 'trader' still has 'weeks'"),
         ("temprature=1,2", ("plain",), "has no 'temprature' to vary"),
         ("order=given,random", ("plain",), "random"),
         ("horizon=days,weeks", ("plane",), r"--archetype plane: .*did you mean 'plain'"),
