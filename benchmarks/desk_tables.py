@@ -118,6 +118,8 @@ def main() -> None:
     options = parser.parse_args()
     config = load_config(options.config, options.set)
     crossed = tuple(tuple(pair.split(",")) for pair in options.cross)
+    if any(len(pair) != 2 for pair in crossed):
+        raise ConfigError(f"--cross {' --cross '.join(options.cross)}: expected two archetypes each, as in single,committee")
     panel, answers = organisations(config)
     tables = [*paper_tables(config, panel, answers, options.institutions, crossed), *worth(run(config))]
     text = "\n\n".join(f"**{title}**\n\n{as_markdown(table)}" for title, table in tables) + "\n"
