@@ -13,6 +13,8 @@ from massjax.evaluate.controls import some_dates
 from massjax.evaluate.result import UNIFORM, Strategy
 from massjax.row_words import counted, first_few
 
+FEW_STOCKS = 10
+"""Stocks with a score on a date, below which a run warns, unless these are half of its members or more."""
 MOSTLY = 0.5
 """Share of an archetype's dates on which it scores all stocks alike, from which a run warns."""
 
@@ -27,6 +29,7 @@ def doubts(data: EvaluationData, archetypes: Sequence[str], strategies: Sequence
     """
     return (
         *_alike(data, archetypes),
+        *_few_scored(data),
         *_constant_scores(data, archetypes),
         *_cancelling(data, strategies),
         *_constant_returns(data),
@@ -39,6 +42,24 @@ def _alike(data: EvaluationData, archetypes: Sequence[str]) -> Iterator[str]:
         yield f"{archetypes[0]} is the only archetype: there is nothing to mix, and every strategy of archetypes is it"
     elif all(np.array_equal(data.scores[0], other, equal_nan=True) for other in data.scores[1:]):
         yield f"all {len(archetypes)} archetypes have the same scores: whatever their weights, the signal is the same"
+
+
+def _few_scored(data: EvaluationData) -> Iterator[str]:
+    """Dates on which so few of the members have a score that ranking them says little."""
+    judged = data.evaluated & np.isfinite(data.forward_returns[data.settings.horizon]).any(axis=0)
+    counts = np.zeros(data.member.shape[1], np.int64)
+    for rows in column_blocks(len(data.scores) * len(data.member), data.member.shape[1]):
+        counts[rows] = (np.isfinite(some_dates(data.scores, rows)).any(axis=1) & data.member.T[rows]).sum(axis=1)
+    ranked = counts[judged & (counts > 1)]
+    if not ranked.size:
+        return
+    scored, members = float(np.median(ranked)), float(np.median(data.member.sum(axis=0)[judged]))
+    if scored < FEW_STOCKS and scored < members / 2:
+        yield (
+            f"of {members:g} members only {scored:g} have a score on half of the {counted(int(ranked.size), 'date')} that are judged: "
+            "a RankIC of so few stocks is mostly noise; archetypes that see nothing but texts rank more where texts are shown for longer "
+            "(market.texts.window), or where they see prices as well"
+        )
 
 
 def _constant_scores(data: EvaluationData, archetypes: Sequence[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int8
+from jaxtyping import Bool, Float, Int, Int8
 
 from massjax.agents.protocols.opinion import UNDECIDED, likeliest
 from massjax.statistics.clusters import Estimate
@@ -25,11 +25,18 @@ class Answers:
         score: in [0, 1]; NaN where there is none.
         decision: 1 long, 0 neither, -1 short; `MISSING` where there is none.
         approval: by role that follows somebody: 1 where it follows, 0 where it does not; `MISSING` where it was not asked.
+        situation: a number, the same where the same was asked, and therefore answered; -1 where nothing was. None: each is another.
     """
 
     score: Float[np.ndarray, "N T"]
     decision: Int8[np.ndarray, "N T"]
     approval: Mapping[str, Int8[np.ndarray, "N T"]]
+    situation: Int[np.ndarray, "N T"] | None = None
+
+    def only(self, where: Bool[np.ndarray, "N T"]) -> Answers:
+        """The same without what is elsewhere."""
+        approval = {role: np.where(where, follows, MISSING).astype(np.int8) for role, follows in self.approval.items()}
+        return Answers(np.where(where, self.score, np.nan), np.where(where, self.decision, MISSING).astype(np.int8), approval)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +46,8 @@ class Comparison:
     Attributes:
         archetype: its name.
         first, second: labels of the variants.
-        shares: of the decisions of each.
-        crossed: decisions of the first against those of the second.
+        shares: of the decisions of each, about all stocks and dates.
+        crossed: decisions of the first against those of the second; in this and all that follows what stocks and dates share counts once.
         sides: long and short decisions, compared as yes-or-no answers.
         approvals: by role, follow or not, compared likewise.
         score_change: mean score of the second less that of the first.
@@ -63,11 +70,16 @@ class Comparison:
 def compare(archetype: str, labels: tuple[str, str], first: Answers, second: Answers, seed: int = 0) -> Comparison:
     """Compare two variants pair by pair; a pair in which either has no answer counts for neither.
 
+    Stocks and dates that share what is asked share its answer too: in both variants the same, they are one pair, of the first of them.
+
     Args:
         archetype, labels: for reading.
         first, second: of the same stocks and dates.
         seed: of the bootstrap's draws.
     """
+    shares = decision_shares(first.decision), decision_shares(second.decision)
+    once = counted_once(first, second)
+    first, second = first.only(once), second.only(once)
     crossed = cross_table(first.decision, second.decision)
     sides = {
         name: compare_pairs(answers_of(first.decision, side), answers_of(second.decision, side), seed=seed) for name, side in SIDES.items()
@@ -79,7 +91,7 @@ def compare(archetype: str, labels: tuple[str, str], first: Answers, second: Ans
     return Comparison(
         archetype,
         *labels,
-        (decision_shares(first.decision), decision_shares(second.decision)),
+        shares,
         crossed,
         sides,
         approvals,
@@ -87,6 +99,17 @@ def compare(archetype: str, labels: tuple[str, str], first: Answers, second: Ans
         1.0 - crossed.identical,
         _correlation(first.score[known], second.score[known]),
     )
+
+
+def counted_once(first: Answers, second: Answers) -> Bool[np.ndarray, "N T"]:
+    """True at the first, by date and then stock, of the stocks and dates that share what both variants ask."""
+    if first.situation is None or second.situation is None:
+        return np.ones(first.score.shape, bool)
+    pairs = np.stack([first.situation.T.reshape(-1), second.situation.T.reshape(-1)], axis=1)
+    asked = np.flatnonzero((pairs >= 0).all(axis=1))
+    once = np.zeros(len(pairs), bool)
+    once[asked[np.unique(pairs[asked], axis=0, return_index=True)[1]]] = True
+    return once.reshape(first.score.shape[::-1]).T
 
 
 def _correlation(first: Float[np.ndarray, " M"], second: Float[np.ndarray, " M"]) -> float:

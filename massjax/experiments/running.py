@@ -122,13 +122,14 @@ def answers_of(resolver: Resolver, archetype: Archetype) -> Answers:
     scored = np.isfinite(found.score)
     said = {role: one.probability for role, one in answers_of_roles(asks, resolver.log).items()}
     if archetype.protocol in ALONE:
-        return Answers(found.score, _where(scored, likeliest_side(said[asks.reads[-1].role])), {})
+        return Answers(found.score, _where(scored, likeliest_side(said[asks.reads[-1].role])), {}, asks.situations)
     decision = np.full(found.score.shape, MISSING, np.int8) if found.decision is None else found.decision
     settings = resolver.inputs.config.agents.protocol(archetype.protocol)
     if settings.file is not None or settings.unit == "text":
-        return Answers(found.score, decision, {})
+        return Answers(found.score, decision, {}, asks.situations)
     following = {role.name for role in organisation(settings, archetype.roles).votes if role.follows}
-    return Answers(found.score, decision, {role: _where(scored, _approval(said[role])) for role in said if role in following})
+    approvals = {role: _where(scored, _approval(said[role])) for role in said if role in following}
+    return Answers(found.score, decision, approvals, asks.situations)
 
 
 def _where(scored: Bool[np.ndarray, "N T"], answers: Int8[np.ndarray, "N T"]) -> Int8[np.ndarray, "N T"]:

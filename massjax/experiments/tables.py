@@ -21,8 +21,9 @@ from massjax.terminal import markup_text
 
 NAMES = ("long", "neither", "short")
 HOW_TO_READ = (
-    "p is of McNemar's test made valid for pairs that share stocks and dates; brackets are 95 % intervals over resampled stocks and dates. "
-    "`only A`, `only B`: pairs in which one variant alone said yes."
+    "A pair is what both variants are asked, counted once, however many stocks and dates share it. p is of McNemar's test made valid for "
+    "pairs that share stocks and dates; brackets are 95 % intervals over resampled stocks and dates. `only A`, `only B`: pairs in which "
+    "one variant alone said yes."
 )
 
 
@@ -148,6 +149,8 @@ def pairs(found: Experiment) -> pl.DataFrame:
                 "score": answer.score[stock, date],
                 "decision": answer.decision[stock, date],
             }
+            if answer.situation is not None:
+                columns["situation"] = answer.situation[stock, date]
             for role, follows in answer.approval.items():
                 given = follows[stock, date]
                 columns[f"{role} follows"] = pl.Series([None if one == MISSING else bool(one) for one in given.tolist()], dtype=pl.Boolean)

@@ -136,7 +136,7 @@ def _changed(archetype: Archetype, agents: AgentsSettings, varied: Varied, value
     where = f"--vary {varied.name}={value}: archetype {archetype.name!r}"
     if archetype.protocol in ALONE:
         if varied.role:
-            raise ConfigError(f"{where} has no roles; leave out {varied.role!r}")
+            raise ConfigError(f"{where} has no roles; leave out {varied.role!r}, or name archetypes that have it: --archetype NAME")
         if varied.field not in OF_ARCHETYPES:
             raise ConfigError(f"{where} has no {varied.field!r} to vary{did_you_mean(varied.field, (*OF_ARCHETYPES, *OF_PROMPTS))}")
         return validate(Archetype, {**archetype.model_dump(exclude_unset=True), varied.field: value}, where)
@@ -177,7 +177,10 @@ def varied_role(archetype: Archetype, agents: AgentsSettings, varied: Varied) ->
     if varied.role:
         if varied.role not in names:
             known = f"the roles of {archetype.protocol!r} are {', '.join(names)}"
-            raise ConfigError(f"--vary {varied.name}: there is no role {varied.role!r}{did_you_mean(varied.role, names)}; {known}")
+            raise ConfigError(
+                f"--vary {varied.name}: archetype {archetype.name!r} has no role {varied.role!r}{did_you_mean(varied.role, names)}; {known}. "
+                "Name the archetypes that have it: --archetype NAME, one or more"
+            )
         return varied.role
     if len(whole.decides) > 1:
         several = f"{archetype.protocol!r} has several roles that decide"

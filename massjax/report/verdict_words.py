@@ -20,7 +20,10 @@ YEARS_IN_MONTHS = 1.5
 
 def opening(result: RunResult) -> str:
     """The first sentence of a report: the verdict, or for a run without one what its t-statistics allow to say."""
-    return verdict_words(result) or headline(result)
+    words = verdict_words(result)
+    if words or not result.searches:
+        return words or headline(result)
+    return f"No verdict, and no mix is advised: p-values are off (evaluate.p_values). By t-statistics alone: {headline(result)}"
 
 
 def verdict_words(result: RunResult) -> str:

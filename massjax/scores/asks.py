@@ -83,6 +83,16 @@ class Asks:
         return self.reads[-1].index
 
     @property
+    def situations(self) -> Int[np.ndarray, "N T"]:
+        """A number for each stock and date, the same where all that scores are read from is the same; -1 where nothing is asked.
+
+        Stocks and dates with one number share their answers: they are one observation, not many.
+        """
+        rows = np.stack([read.index.reshape(-1) for read in self.reads], axis=1)
+        numbers = np.unique(rows, axis=0, return_inverse=True)[1].reshape(self.index.shape)
+        return self.view.situations(np.where(self.wanted, numbers, -1))
+
+    @property
     def wanted(self) -> Bool[np.ndarray, "N T"]:
         """Places of the view that all roles are asked about."""
         return np.all([read.index >= 0 for read in self.reads], axis=0)

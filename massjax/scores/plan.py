@@ -123,6 +123,8 @@ class Plan:
             title = "" if len(self.models) == 1 and not model.name else f" of {model.name or 'scoring'}"
             for name, value in _model_rows(model).items():
                 table.add_row(markup_text(name + title), markup_text(value))
+        if follows := sum(role.later for role in self.roles):
+            table.add_row("questions in all, with those that follow", f"about {self.to_ask + follows:,}")
         return table
 
     def role_table(self) -> Table | None:

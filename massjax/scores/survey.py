@@ -118,6 +118,8 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
             found.lines.add(archetype.name, [p for ask in turn.asked for p in ask.prompts] if together else turn.prompts)
         if turn.asks is None:
             found.waiting[archetype.name] = turn.stage or ""
+            first = [ask.index >= 0 for ask in turn.asked if ask.index is not None]
+            found.scores += int(np.all(first, axis=0).sum()) if first else 0
             _count_later(found, resolver, later, asked)
             if inputs.protocols[archetype.name].together:
                 _look_at(found, turn, archetype.name, resolver, checks, examples)

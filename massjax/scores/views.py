@@ -56,6 +56,14 @@ class View:
         """What is found, at each stock and date."""
         return found
 
+    def situations(self, numbers: Int[np.ndarray, "A B"]) -> Int[np.ndarray, "N T"]:
+        """A number for each stock and date, the same where the same was asked; -1 where nothing was.
+
+        Args:
+            numbers: of each place of the view, likewise.
+        """
+        return numbers
+
 
 @dataclass(frozen=True, eq=False)
 class ItemView(View):
@@ -83,6 +91,18 @@ class ItemView(View):
     def at_cells(self, found: Found) -> Found:
         """What the texts that a stock has on a date come to, at each stock and date."""
         return at_dates(found, self.items, self.shape, self.how)
+
+    def situations(self, numbers: Int[np.ndarray, "A B"]) -> Int[np.ndarray, "N T"]:
+        """A number for each stock and date, the same where the same was asked about all of its texts; -1 where nothing was."""
+        of_text, cell = numbers[self.items.item, 0], self.items.stock[self.items.item] * self.shape[1] + self.items.column
+        asked = of_text >= 0
+        marks = np.random.default_rng(0).integers(2**63, size=int(numbers.max(initial=0)) + 1, dtype=np.uint64)
+        sums = np.zeros(self.shape[0] * self.shape[1], np.uint64)
+        np.add.at(sums, cell[asked], marks[of_text[asked]])
+        there = np.zeros(sums.shape, bool)
+        there[cell[asked]] = True
+        found = np.unique(sums, return_inverse=True)[1].reshape(-1)
+        return np.where(there, found, -1).reshape(self.shape)
 
 
 def at_dates(found: Found, items: Items, shape: tuple[int, int], how: Literal["latest", "mean", "strongest"]) -> Found:

@@ -144,3 +144,15 @@ def test_without_p_values_the_rest_of_the_evidence_is_there(tmp_path: Path) -> N
     assert "turned off" in evidence.reason
     assert evidence.gain is not None
     assert list(evidence.by_year) == [2020]
+
+
+@pytest.mark.parametrize(("scored", "told"), [(2, True), (4, False)])
+def test_few_stocks_with_a_score_on_most_dates(tmp_path: Path, scored: int, told: bool) -> None:
+    def change(arrays: dict[str, np.ndarray]) -> None:
+        for name in ("a", "b"):
+            arrays[name][:, scored:] = np.nan
+
+    result = made_up(tmp_path, change, search=[])
+    found = [warning for warning in result.warnings if "a RankIC of so few stocks is mostly noise" in warning]
+    assert len(found) == told
+    assert all(one.startswith(f"of {STOCKS} members only {scored} have a score on half of the") for one in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from massjax.experiments.comparing import Answers, compare, likeliest_side
+from massjax.experiments.comparing import Answers, compare, counted_once, likeliest_side
 from massjax.statistics.decisions import MISSING
 
 RNG = np.random.default_rng(0)
@@ -35,6 +35,35 @@ def test_pairs_are_counted_one_by_one() -> None:
     longs = found.sides["long"]
     assert (longs.first_only, longs.second_only) == (0, counts[1][0] + counts[2][0])
     assert longs.missing == 1
+
+
+def test_stocks_and_dates_that_share_what_is_asked_are_one_pair() -> None:
+    """Copies of an answer are no evidence: noise in 40 situations, each shared by nine stocks and dates, is judged as 40 pairs."""
+    situation = RNG.permutation(np.repeat(np.arange(40), 9)).reshape(15, 24)
+    situation[0, 0] = -1
+    first, second = RNG.random((2, 40))
+    follows = RNG.random((2, 40)) < 0.5
+    copied = [
+        Answers(score[situation], np.sign(score[situation] - 0.5).astype(np.int8), {"head": yes[situation].astype(np.int8)}, situation)
+        for score, yes in ((first, follows[0]), (second, follows[1]))
+    ]
+    found = compare("desk", ("a", "b"), *copied)
+    head, (one, other) = found.approvals["head"], follows
+    assert (head.pairs, head.first_only, head.second_only) == (40, int((one & ~other).sum()), int((other & ~one).sum()))
+    assert found.crossed.counts.sum() == 40
+    assert found.score_change.value == pytest.approx((second - first).mean())
+    assert found.shares[0].missing == 0, "shares are of all stocks and dates"
+    once = counted_once(*copied)
+    assert sorted(situation[once].tolist()) == list(range(40))
+    for number in range(40):
+        stock, date = np.argwhere(once & (situation == number))[0]
+        assert (date, stock) == min((t, n) for n, t in np.argwhere(situation == number).tolist())
+
+
+def test_pairs_are_shared_only_where_both_variants_share_them() -> None:
+    one = Answers(np.full((2, 2), 0.9), np.ones((2, 2), np.int8), {}, np.array([[0, 0], [0, 0]]))
+    other = Answers(np.full((2, 2), 0.9), np.ones((2, 2), np.int8), {}, np.array([[5, 6], [5, 5]]))
+    assert counted_once(one, other).tolist() == [[True, True], [False, False]]
 
 
 def test_variants_that_agree_differ_in_nothing() -> None:

@@ -123,7 +123,9 @@ def test_no_search_and_no_verdict(small_run: RunResult, controls_alone: RunResul
     assert spoken_of(alone) is None
     bare = without_evidence(small_run)
     assert verdict_words(bare) == ""
-    assert opening(bare) == headline(bare)
+    assert (
+        opening(bare) == f"No verdict, and no mix is advised: p-values are off (evaluate.p_values). By t-statistics alone: {headline(bare)}"
+    )
     assert metrics_document(bare)["verdict"] is None
     assert advised(bare).name == "uniform"
 

@@ -17,7 +17,7 @@ from massjax.errors import ConfigError
 from massjax.scores.inputs import prepare
 from massjax.scores.showing import conversation_of
 from massjax.scores.status import Status
-from massjax.scores.views import NOTHING, Found, at_dates
+from massjax.scores.views import NOTHING, Found, ItemView, at_dates
 from tests.scores.asking import run
 from tests.small_store import written
 
@@ -121,3 +121,18 @@ def test_a_protocol_of_texts_needs_texts(news: dict[str, Any], tmp_path: Path, s
     small["agents"]["protocols"] = news["agents"]["protocols"]
     with pytest.raises(ConfigError, match=r"'items': protocol 'each' decides on each text, but sees no modality of texts \(there: none"):
         prepare(written(small, tmp_path))
+
+
+def test_dates_with_the_same_questions_about_their_texts_are_one_situation() -> None:
+    items = Items((), np.array([0, 1, 0, 0]), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 2, 1, 3]), np.array([0, 0, 1, 1, 2, 2]))
+    view = ItemView((), np.ones((2, 4), bool), items, (2, 4), "latest")
+    numbers = np.array([[5], [5], [7], [-1]])
+    shown = {(n, t): set[int]() for n in range(2) for t in range(4)}
+    for item, column in zip(items.item.tolist(), items.column.tolist(), strict=True):
+        if numbers[item, 0] >= 0:
+            shown[int(items.stock[item]), column].add(int(numbers[item, 0]))
+    found = view.situations(numbers)
+    for one, texts in shown.items():
+        assert (found[one] >= 0) == bool(texts)
+        for other, others in shown.items():
+            assert (found[one] == found[other]) == (texts == others)
