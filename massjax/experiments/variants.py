@@ -177,8 +177,9 @@ def varied_role(archetype: Archetype, agents: AgentsSettings, varied: Varied) ->
     if varied.role:
         if varied.role not in names:
             known = f"the roles of {archetype.protocol!r} are {', '.join(names)}"
+            hint = did_you_mean(varied.role, names)
             raise ConfigError(
-                f"--vary {varied.name}: archetype {archetype.name!r} has no role {varied.role!r}{did_you_mean(varied.role, names)}; {known}. "
+                f"--vary {varied.name}: archetype {archetype.name!r} has no role {varied.role!r}{hint}; {known}. "
                 "Name the archetypes that have it: --archetype NAME, one or more"
             )
         return varied.role
