@@ -77,6 +77,8 @@ def _outcome(resolver: Resolver, archetype: Archetype, stock: int, date: int) ->
         return "score: none yet, texts or decisions are to be asked for before"
     found = opinions(asks, resolver.log, scoring.minimum_coverage)
     score, status = found.score[stock, 0], Status(int(found.status[stock, 0]))
+    if status == Status.NOT_APPLICABLE:
+        return "score: none; nothing is asked, as the archetype sees no fact or text about the stock that day"
     if np.isnan(score):
         return f"score: none ({status.name.lower().replace('_', ' ')})"
     after = ", after calibration" if any(read.prior is not None for read in asks.reads) else ""
