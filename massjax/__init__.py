@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 if TYPE_CHECKING:
     from massjax.answers.log import AnswerLog
@@ -72,9 +73,17 @@ __all__ = [
 ]
 
 
+_EARLIER = {"ScoreStore": ("massjax.scores.earlier", "Scores")}
+"""Names that were public before: where they are, and what they are called now."""
+
+
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
+    if name in _EARLIER:
+        home, now = _EARLIER[name]
+        warn(f"massjax.{name} is massjax.{now} now", DeprecationWarning, stacklevel=2)
+        return getattr(import_module(home), name)
     raise AttributeError(f"module 'massjax' has no attribute {name!r}")
 
 

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import massjax
 from massjax.config import load_config
 from massjax.errors import ConfigError, DataError
 from massjax.market import Panel
@@ -341,3 +342,10 @@ def test_a_pandas_frame_is_read_without_pyarrow(monkeypatch: pytest.MonkeyPatch,
     found = Scores.from_frame(frame)
     np.testing.assert_array_equal(found.score(), expected.score())
     assert (found.stocks, found.archetypes, found.dates.tolist()) == (expected.stocks, expected.archetypes, expected.dates.tolist())
+
+
+def test_the_earlier_name_of_scores_still_opens_them(small: dict[str, Any], tmp_path: Path) -> None:
+    precompute(written(small, tmp_path))
+    with pytest.warns(DeprecationWarning, match=r"massjax\.ScoreStore is massjax\.Scores now"):
+        earlier = massjax.ScoreStore
+    np.testing.assert_array_equal(earlier.open(tmp_path / "store").scores(), Scores.open(tmp_path / "store").to_numpy())
