@@ -55,7 +55,7 @@ def autocorrelation(values: Float[np.ndarray, "... T"], lags: Sequence[int], cor
         raise DataError(f"lags are whole numbers from 1 on; given were {tuple(lags)}")
     x = np.asarray(values, np.float64)
     known = np.isfinite(x)
-    count = known.sum(axis=-1).astype(np.float64)
+    count = np.asarray(known.sum(axis=-1), np.float64)
     mean = np.where(known, x, 0.0).sum(axis=-1, keepdims=True) / np.maximum(count, 1)[..., None]
     centred = np.where(known, x, mean) - mean
     variance, all_pairs = _autocovariance(centred, known, 0)
@@ -101,7 +101,7 @@ def mean_autocorrelation(values: Float[np.ndarray, "... T"], first: int, last: i
     """
     if not 1 <= first <= last:
         raise DataError(f"the first lag is at least 1 and at most the last; given were {first} and {last}")
-    return autocorrelation(values, range(first, last + 1), corrected).mean(axis=-1)
+    return np.asarray(autocorrelation(values, range(first, last + 1), corrected).mean(axis=-1))
 
 
 @dataclass(frozen=True)
@@ -215,5 +215,5 @@ def _autocovariance(
     if lag >= dates:
         return np.full(centred.shape[:-1], np.nan), np.zeros(centred.shape[:-1])
     products = np.einsum("...t,...t->...", centred[..., lag:], centred[..., : dates - lag])
-    pairs = (known[..., lag:] & known[..., : dates - lag]).sum(axis=-1).astype(np.float64)
+    pairs = np.asarray((known[..., lag:] & known[..., : dates - lag]).sum(axis=-1), np.float64)
     return np.divide(products, pairs, out=np.full(pairs.shape, np.nan), where=pairs >= FEWEST_PAIRS), pairs

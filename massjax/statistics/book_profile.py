@@ -65,15 +65,15 @@ def spread_profile(spread: Float[np.ndarray, "... T"]) -> SpreadProfile:
     """
     values = np.asarray(spread, np.float64)
     known = np.isfinite(values)
-    count = known.sum(axis=-1)
+    count = np.asarray(known.sum(axis=-1))
     some = count > 0
     mean = np.divide(np.where(known, values, 0.0).sum(axis=-1), count, out=np.full(count.shape, np.nan), where=some)
     squares = np.square(np.where(known, values - mean[..., None], 0.0)).sum(axis=-1)
     return SpreadProfile(
-        quoted=count / max(values.shape[-1], 1),
+        quoted=np.asarray(count / max(values.shape[-1], 1)),
         mean=mean,
         median=_median(np.where(known, values, np.nan), count),
-        deviation=np.sqrt(np.divide(squares, count, out=np.full(count.shape, np.nan), where=some)),
+        deviation=np.asarray(np.sqrt(np.divide(squares, count, out=np.full(count.shape, np.nan), where=some))),
     )
 
 
@@ -139,11 +139,11 @@ def _side_profile(
     quoted = np.asarray(resting.any(axis=-1))
     best = np.where(resting, away, np.inf).min(axis=-1, keepdims=True, initial=np.inf)
     distance = np.where(resting, away, np.inf) - np.where(quoted[..., None], best, 0.0)
-    counted = quoted.sum(axis=-1)
+    counted = np.asarray(quoted.sum(axis=-1))
     inside = [(distance >= low) & (distance < high) for low, high in pairwise(edges)]
     totals = np.stack([np.where(chosen, volume, 0.0).sum(axis=(-2, -1)) for chosen in inside], axis=-1)
     means = np.divide(totals, counted[..., None], out=np.full(totals.shape, np.nan), where=counted[..., None] > 0)
-    return means, counted / max(quoted.shape[-1], 1)
+    return means, np.asarray(counted / max(quoted.shape[-1], 1))
 
 
 def _median(values: Float[np.ndarray, "... T"], count: Shaped[np.ndarray, " ..."]) -> Float[np.ndarray, " ..."]:

@@ -82,7 +82,8 @@ def gain_loss_asymmetry(returns: Float[np.ndarray, "... T"], level: float = 5.0,
 
     ρ is `level` standard deviations of a tick, and the mean return is taken off, as in Jensen, Johansen and Simonsen (2003), who compare
     the most frequent times at five deviations: stock indices lose in fewer days than they gain, single stocks hardly so. The median is
-    less ragged than the mode.
+    less ragged than the mode. It is not skewness: steady gains with rare crashes get there sooner upwards, since a crash is waited for,
+    and are negative in both.
 
     Args:
         returns: log returns; NaN = missing.
@@ -112,7 +113,7 @@ def gain_loss_asymmetry(returns: Float[np.ndarray, "... T"], level: float = 5.0,
     z = standardised(returns)
     gain, loss = (_median(first_passage_times(z, sign * level, horizon)) for sign in (1.0, -1.0))
     reached = np.isfinite(gain) & np.isfinite(loss)
-    return np.log(np.divide(gain, loss, out=np.full(gain.shape, np.nan), where=reached))
+    return np.asarray(np.log(np.divide(gain, loss, out=np.full(gain.shape, np.nan), where=reached)))
 
 
 def _path(steps: np.ndarray) -> np.ndarray:

@@ -222,7 +222,7 @@ def _moves(sign: Float[np.ndarray, "... T"], mid: Float[np.ndarray, "... T"], la
 
 def _mean(values: Float[np.ndarray, "... P"]) -> Float[np.ndarray, " ..."]:
     known = np.isfinite(values)
-    count = known.sum(axis=-1)
+    count = np.asarray(known.sum(axis=-1))
     return np.divide(np.where(known, values, 0.0).sum(axis=-1), count, out=np.full(count.shape, np.nan), where=count > 0)
 
 

@@ -64,7 +64,7 @@ class MarketBand:
 
 
 def over_markets(
-    statistic: Callable[..., float], *panels: Shaped[np.ndarray, "M ..."], level: float = 0.95, draws: int = DRAWS, seed: int = 0
+    statistic: Callable[..., float], *panels: Shaped[np.ndarray, "_ ..."], level: float = 0.95, draws: int = DRAWS, seed: int = 0
 ) -> MarketInterval:
     r"""A figure of a panel of markets with its BCa bootstrap interval: whole markets are drawn with replacement.
 
@@ -118,7 +118,7 @@ def over_markets(
 
 def band_over_markets(
     statistic: Callable[..., Float[np.ndarray, " L"]],
-    *panels: Shaped[np.ndarray, "M ..."],
+    *panels: Shaped[np.ndarray, "_ ..."],
     level: float = 0.95,
     draws: int = DRAWS,
     seed: int = 0,

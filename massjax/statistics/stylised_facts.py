@@ -65,9 +65,9 @@ class FactSettings:
 
 
 def stylised_facts(
-    returns: Float[np.ndarray, "M T"],
-    volumes: Shaped[np.ndarray, "M T"] | None = None,
-    signs: Shaped[np.ndarray, "M T"] | None = None,
+    returns: Float[np.ndarray, " ..."],
+    volumes: Shaped[np.ndarray, " ..."] | None = None,
+    signs: Shaped[np.ndarray, " ..."] | None = None,
     settings: FactSettings | None = None,
 ) -> dict[str, MarketInterval]:
     """The stylised facts of a panel of markets, each with its interval over markets.
@@ -77,9 +77,9 @@ def stylised_facts(
     worked out anew on each draw.
 
     Args:
-        returns: log returns of each tick, or of each day; NaN = missing.
-        volumes: traded in each tick; without them there is no volume–volatility correlation.
-        signs: of the trade in each tick, 0 = none; without them there is no memory of signs.
+        returns: [M, T] log returns of each market's ticks, or of each stock's days; NaN = missing.
+        volumes: [M, T] traded in each tick; without them there is no volume–volatility correlation.
+        signs: [M, T] of the trade in each tick, 0 = none; without them there is no memory of signs.
         settings: None = the defaults.
 
     Returns:

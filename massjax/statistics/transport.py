@@ -251,11 +251,7 @@ def sinkhorn_divergence(x: Float[np.ndarray, "n D"], y: Float[np.ndarray, "m D"]
         >>> import numpy as np
         >>> from massjax.statistics.transport import sinkhorn_divergence
         >>> square = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-        >>> try:
-        ...     moved = sinkhorn_divergence(square, square + 3.0)
-        ... except DataError:  # without ott-jax
-        ...     moved = 18.0
-        >>> round(moved, 2)
+        >>> round(sinkhorn_divergence(square, square + 3.0), 2)  # doctest: +SKIP
         18.0
     """
     if not (x.size and y.size and np.isfinite(x).all() and np.isfinite(y).all()) or not regularisation > 0:
