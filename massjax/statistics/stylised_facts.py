@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 
 from massjax.errors import ConfigError, DataError
 from massjax.statistics.autocorrelation import autocorrelation, autocorrelation_decay, mean_autocorrelation
@@ -109,8 +109,10 @@ def stylised_facts(
     def pooled(statistic: Callable[..., float], panel: np.ndarray) -> MarketInterval:
         return over_markets(statistic, panel, level=chosen.level, draws=chosen.draws, seed=chosen.seed)
 
-    def exponent(rho: Float[np.ndarray, "M L"]) -> float:
-        return -autocorrelation_decay(rho, decay).exponent
+    def exponent(rho: Float[np.ndarray, "M L"], ticks: int) -> MarketInterval:
+        if ticks <= chosen.decay_lags:
+            return pooled(lambda drawn: np.nan, rho)
+        return pooled(lambda drawn: -autocorrelation_decay(drawn, decay, ticks).exponent, rho)
 
     decay = range(1, chosen.decay_lags + 1)
     magnitude, kurtosis = np.abs(returns), kurtosis_by_scale(returns, chosen.scales)
@@ -121,7 +123,7 @@ def stylised_facts(
         facts |= {f"{name} autocorrelation, lag {lag}": averaged(rho[:, i]) for i, lag in enumerate(chosen.lags)}
     span = f"{chosen.first_lag}-{chosen.last_lag}"
     facts[f"|r| autocorrelation, mean of lags {span}"] = averaged(mean_autocorrelation(magnitude, chosen.first_lag, chosen.last_lag))
-    facts["|r| autocorrelation, exponent of decay"] = pooled(exponent, autocorrelation(magnitude, decay, corrected=True))
+    facts["|r| autocorrelation, exponent of decay"] = exponent(autocorrelation(magnitude, decay), _usual(np.isfinite(returns)))
     facts["skewness"] = averaged(skewness(returns))
     facts["gain-loss asymmetry"] = averaged(gain_loss_asymmetry(returns, chosen.passage_level, chosen.passage_horizon))
     if volumes is not None:
@@ -129,8 +131,15 @@ def stylised_facts(
     if signs is not None:
         rho = sign_autocorrelation(signs, chosen.lags)
         facts |= {f"trade sign autocorrelation, lag {lag}": averaged(rho[:, i]) for i, lag in enumerate(chosen.lags)}
-        facts["trade sign autocorrelation, exponent of decay"] = pooled(exponent, sign_autocorrelation(signs, decay, corrected=True))
+        facts["trade sign autocorrelation, exponent of decay"] = exponent(
+            sign_autocorrelation(signs, decay), _usual(np.isin(signs, (-1, 1)))
+        )
     return facts
+
+
+def _usual(known: Bool[np.ndarray, "M T"]) -> int:
+    """Mean number of values of a market."""
+    return int(known.sum(axis=1).mean()) if known.shape[0] else 0
 
 
 def _ticks(number: int) -> str:

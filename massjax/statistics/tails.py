@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from massjax.errors import DataError
 
@@ -51,7 +51,7 @@ def standardised(returns: Float[np.ndarray, "... T"]) -> Float[np.ndarray, "... 
     return np.divide(centred, deviation, out=np.full(values.shape, np.nan), where=known & (highest > lowest) & (deviation > 0))
 
 
-def aggregated(values: Float[np.ndarray, "... T"], bar: int) -> Float[np.ndarray, "... B"]:
+def aggregated(values: Shaped[np.ndarray, "... T"], bar: int) -> Float[np.ndarray, "... B"]:
     """Sums over consecutive bars: log returns over `bar` ticks each, or the volume traded in them; ticks after the last whole bar are left
     out.
 

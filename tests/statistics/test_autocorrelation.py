@@ -151,12 +151,33 @@ def test_no_power_law_is_nan() -> None:
 
 
 def test_long_memory_decays_with_its_known_exponent() -> None:
-    d, lags = 0.3, range(1, 51)
-    series, rho = fractional_noise(np.random.default_rng(0), 60, 8192, d)
-    found = over_markets(lambda drawn: autocorrelation_decay(drawn, lags).exponent, autocorrelation(series, lags), draws=200)
-    assert found.estimate == pytest.approx(2 * d - 1, abs=0.08)
-    known = power_law(np.asarray(lags), rho[1:51]).exponent
-    assert known == pytest.approx(2 * d - 1, abs=0.01)
+    d, lags, ticks = 0.3, range(1, 51), 1000
+    series, exact = fractional_noise(np.random.default_rng(0), 100, ticks, d)
+    rho = autocorrelation(series, lags)
+    found = over_markets(lambda drawn: autocorrelation_decay(drawn, lags, ticks).exponent, rho, draws=200)
+    assert found.low < 2 * d - 1 < found.high
+    assert found.high - found.low < 0.15
+    as_they_are = power_law(np.asarray(lags), rho.mean(axis=0)).exponent
+    assert as_they_are < found.low - 0.05
+    assert power_law(np.asarray(lags), exact[1:51]).exponent == pytest.approx(2 * d - 1, abs=0.01)
+
+
+@pytest.mark.parametrize(("amplitude", "beta"), [(0.3, 0.2), (0.5, 0.6), (0.2, 1.4)])
+def test_the_decay_is_fitted_as_the_sample_mean_leaves_it(amplitude: float, beta: float) -> None:
+    """Autocorrelations of the law less what the mean of T values takes of them give the law back; errors are scipy's."""
+    lags, ticks = np.arange(1, 31), 200
+
+    def left(at: np.ndarray, a: float, b: float) -> np.ndarray:
+        lost = (1 + 2 * sum((1 - lag / ticks) * a * lag**-b for lag in range(1, ticks))) / ticks
+        return (a * at**-b - lost) / (1 - lost)
+
+    exact = autocorrelation_decay(left(lags, amplitude, beta)[None], lags.tolist(), ticks)
+    assert (exact.amplitude, exact.exponent) == pytest.approx((amplitude, -beta), abs=1e-5)
+    noisy = left(lags, amplitude, beta) + np.random.default_rng(0).normal(scale=1e-3, size=30)
+    found = autocorrelation_decay(noisy, lags.tolist(), ticks)
+    theirs, covariance = curve_fit(left, lags.astype(float), noisy, p0=(amplitude, beta))
+    assert (found.amplitude, -found.exponent) == pytest.approx(tuple(theirs), abs=2e-3)
+    assert found.standard_error == pytest.approx(np.sqrt(covariance[1, 1]), rel=0.05)
 
 
 def test_an_exponential_decay_looks_the_steeper_the_further_one_looks() -> None:
@@ -167,6 +188,11 @@ def test_an_exponential_decay_looks_the_steeper_the_further_one_looks() -> None:
 
 def test_a_market_without_autocorrelation_is_left_out_of_the_decay() -> None:
     rho = 0.3 * np.arange(1, 11) ** -0.4
-    found = autocorrelation_decay(np.stack([rho, np.full(10, np.nan)]), range(1, 11))
-    assert found.exponent == pytest.approx(-0.4)
-    assert np.isnan(autocorrelation_decay(np.full((2, 10), np.nan), range(1, 11)).exponent)
+    lags = range(1, 11)
+    assert autocorrelation_decay(np.stack([rho, np.full(10, np.nan)]), lags, 500) == autocorrelation_decay(rho, lags, 500)
+    for nothing in (np.full((2, 10), np.nan), np.zeros(10), -rho, np.full(10, 0.2)):
+        assert np.isnan(autocorrelation_decay(nothing, lags, 500).exponent) or nothing[..., 0] > 0
+    assert np.isnan(autocorrelation_decay(rho[:2], range(1, 3), 500).exponent)
+    for wrong, ticks in ((range(0, 10), 500), (lags, 10), ((), 500)):
+        with pytest.raises(DataError, match="lags lie between 1"):
+            autocorrelation_decay(rho, wrong, ticks)

@@ -146,6 +146,7 @@ def slow_sinkhorn(x: np.ndarray, y: np.ndarray, epsilon: float) -> float:
     return f.mean() + g.mean()
 
 
+@pytest.mark.slow  # ott takes seconds to import, and compiles anew for each pair of sizes
 def test_the_sinkhorn_divergence_is_that_of_a_slow_one_and_near_the_cheapest_assignment() -> None:
     pytest.importorskip("ott", reason="Sinkhorn divergences need ott-jax: pip install 'massjax[transport]'")
     rng, epsilon = np.random.default_rng(0), 0.1
