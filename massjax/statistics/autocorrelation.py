@@ -188,7 +188,7 @@ def autocorrelation_decay(rho: Float[np.ndarray, "... L"], lags: Sequence[int], 
        v = \frac1T \Big( 1 + 2 a \sum_{l=1}^{T-1} \big(1 - \tfrac lT\big)\, l^{-\beta} \Big) $$
 
     (v the variance of the mean over that of the series, memory beyond the lags included). Fitted to the autocorrelations as they are, β is
-    too large: of 48 series of 1,000 ticks with β 0.4 it was 0.57, and 0.41 so. A power law is fitted to anything: of GARCH, whose decay is
+    too large: of 48 series of 1,000 ticks with β 0.4 it was 0.58, and 0.42 so. A power law is fitted to anything: of GARCH, whose decay is
     exponential, β grows with the lags looked at.
 
     Args:
