@@ -122,7 +122,7 @@ def response_by_lag(
     _same_shape(signs=signs, log_mid=log_mid)
     if min(lags, default=0) < 1:
         raise DataError(f"lags are whole numbers from 1 on; given were {tuple(lags)}")
-    sign, mid = _signs(signs), np.asarray(log_mid, np.float64)
+    sign, mid = _signs(signs), _finite(log_mid)
     if clock == "trades":
         sign, mid = _in_trade_time(sign, sign), _in_trade_time(mid, sign)
     return np.stack([_mean(_moves(sign, mid, lag)) for lag in lags], axis=-1)
@@ -182,7 +182,7 @@ def response_by_volume(
         raise DataError(f"the lag is at least 1; it is {lag}")
     if len(edges) < 2 or not (np.diff(edges) > 0).all():
         raise DataError(f"bins of volume need at least two edges that rise; given were {list(edges)}")
-    sign, mid, volume = _signs(signs), np.asarray(log_mid, np.float64), np.asarray(volumes, np.float64)
+    sign, mid, volume = _signs(signs), _finite(log_mid), np.asarray(volumes, np.float64)
     if clock == "trades":
         sign, mid, volume = _in_trade_time(sign, sign), _in_trade_time(mid, sign), _in_trade_time(volume, sign)
     moves = _moves(sign, mid, lag)
@@ -205,6 +205,12 @@ def _signs(signs: Shaped[np.ndarray, "... T"]) -> Float[np.ndarray, "... T"]:
     """+1 and −1, NaN where nothing was traded."""
     values = np.sign(np.asarray(signs, np.float64))
     return np.where(values == 0, np.nan, values)
+
+
+def _finite(values: Float[np.ndarray, "... T"]) -> Float[np.ndarray, "... T"]:
+    """NaN where infinite, as the logarithm of a mid of 0."""
+    numbers = np.asarray(values, np.float64)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _in_trade_time(values: Float[np.ndarray, "... T"], sign: Float[np.ndarray, "... T"]) -> Float[np.ndarray, "... T"]:

@@ -132,7 +132,7 @@ def stylised_facts(
         rho = sign_autocorrelation(signs, chosen.lags)
         facts |= {f"trade sign autocorrelation, lag {lag}": averaged(rho[:, i]) for i, lag in enumerate(chosen.lags)}
         facts["trade sign autocorrelation, exponent of decay"] = exponent(
-            sign_autocorrelation(signs, decay), _usual(np.isin(signs, (-1, 1)))
+            sign_autocorrelation(signs, decay), _usual(np.isfinite(signs) & (signs != 0))
         )
     return facts
 

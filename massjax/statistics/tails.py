@@ -74,7 +74,8 @@ def aggregated(values: Shaped[np.ndarray, "... T"], bar: int) -> Float[np.ndarra
     if bar < 1:
         raise DataError(f"a bar has at least one tick; bar is {bar}")
     bars = values.shape[-1] // bar
-    return np.asarray(values[..., : bars * bar], np.float64).reshape(*values.shape[:-1], bars, bar).sum(axis=-1)
+    ticks = np.asarray(values[..., : bars * bar], np.float64)
+    return np.where(np.isfinite(ticks), ticks, np.nan).reshape(*values.shape[:-1], bars, bar).sum(axis=-1)
 
 
 def excess_kurtosis(returns: Float[np.ndarray, "... T"]) -> Float[np.ndarray, " ..."]:

@@ -60,12 +60,13 @@ def test_kurtosis_of_garch_is_known_and_falls_as_its_squares_decorrelate() -> No
 def test_bars_are_sums_and_the_rest_is_left_out() -> None:
     returns = np.random.default_rng(0).normal(size=(2, 3, 11))
     returns[1, 2, 4] = np.nan
+    returns[0, 0, :2] = np.inf, -np.inf
     found = aggregated(returns, 4)
     assert found.shape == (2, 3, 2)
     for market in np.ndindex(2, 3):
         for bar in range(2):
             assert found[*market, bar] == pytest.approx(sum(returns[*market, t] for t in range(4 * bar, 4 * bar + 4)), nan_ok=True)
-    assert np.isnan(found[1, 2, 1])
+    assert np.isnan([found[1, 2, 1], found[0, 0, 0]]).all()
     assert aggregated(returns, 12).shape == (2, 3, 0)
     with pytest.raises(DataError, match="bar is 0"):
         aggregated(returns, 0)
