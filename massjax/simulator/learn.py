@@ -144,7 +144,7 @@ def _update(
 
     def improve(carried: tuple[Policy, optax.OptState], order: Int[Array, "P m"]) -> tuple[tuple[Policy, optax.OptState], Array]:
         policy, optimizer_state = carried
-        loss_gradient = jax.grad(partial(_loss, settings=learning), has_aux=True)
+        loss_gradient = jax.grad(partial(ppo_loss, settings=learning), has_aux=True)
 
         def learned(part: tuple[Lessons, Int[Array, " m"]]) -> tuple[Policy, Array]:
             some, markets = part
@@ -209,7 +209,7 @@ def _orders(keys: Key[Array, " P"], markets: int, settings: LearningSettings) ->
     return jnp.swapaxes(jax.vmap(epochs)(keys), 0, 1)
 
 
-def _loss(policy: Policy, lessons: Lessons, settings: LearningSettings) -> tuple[Float[Array, ""], Float[Array, " 2"]]:
+def ppo_loss(policy: Policy, lessons: Lessons, settings: LearningSettings) -> tuple[Float[Array, ""], Float[Array, " 2"]]:
     """PPO's loss on some markets, with the critic's error and the share of ratios that were cut off."""
     mean = mean_action(policy, lessons.observation)
     density = -0.5 * jnp.sum(jnp.square((lessons.latent - mean) / settings.spread), axis=-1)

@@ -70,34 +70,29 @@ def draw_traits(key: Key[Array, ""], traits: TraitDistribution, markets: int, ag
     Noise ~ N(mean, spread²) cut off at 10⁻⁴, risk aversion ~ N(mean, spread²) cut off at 0, discount uniform (arXiv 2511.05207); weights
     of rules exponential with the means given and margins uniform up to 1 %, as in Chiarella and Iori (2002).
     """
-    keys = jax.random.split(key, 8)
+    normal_key, uniform_key, exponential_key = jax.random.split(key, 3)
     shape = (markets, agents)
-
-    def exponential(key: Key[Array, ""], mean: Float[Array, ""]) -> Float[Array, "M N"]:
-        return _all(mean, shape) * jax.random.exponential(key, shape)
-
-    def normal(key: Key[Array, ""], mean: Float[Array, ""], spread: Float[Array, ""]) -> Float[Array, "M N"]:
-        return _all(mean, shape) + _all(spread, shape) * jax.random.normal(key, shape)
-
-    between = _all(traits.discount_highest - traits.discount_lowest, shape)
+    normal = jax.random.normal(normal_key, (2, *shape))
+    uniform = jax.random.uniform(uniform_key, (3, *shape))
+    exponential = jax.random.exponential(exponential_key, (3, *shape))
+    between = traits.discount_highest - traits.discount_lowest
     return Traits(
-        noise=jnp.maximum(normal(keys[0], traits.noise_mean, traits.noise_spread), LEAST_NOISE),
-        risk=jnp.maximum(normal(keys[1], traits.risk_mean, traits.risk_spread), 0.0),
-        discount=_all(traits.discount_lowest, shape) + between * jax.random.uniform(keys[2], shape),
-        by_rule=jax.random.uniform(keys[3], shape) < _all(traits.rule_share, shape),
-        fundamental=exponential(keys[4], traits.fundamental_weight),
-        chartist=exponential(keys[5], traits.chartist_weight),
-        noisy=exponential(keys[6], traits.noise_weight),
-        margin=LARGEST_MARGIN * jax.random.uniform(keys[7], shape),
+        noise=jnp.maximum(traits.noise_mean[None, None] + traits.noise_spread[None, None] * normal[0], LEAST_NOISE),
+        risk=jnp.maximum(traits.risk_mean[None, None] + traits.risk_spread[None, None] * normal[1], 0.0),
+        discount=traits.discount_lowest[None, None] + between[None, None] * uniform[0],
+        by_rule=uniform[1] < traits.rule_share[None, None],
+        fundamental=traits.fundamental_weight[None, None] * exponential[0],
+        chartist=traits.chartist_weight[None, None] * exponential[1],
+        noisy=traits.noise_weight[None, None] * exponential[2],
+        margin=LARGEST_MARGIN * uniform[2],
     )
 
 
 def draw_endowments(key: Key[Array, ""], settings: MarketSettings, markets: int) -> tuple[Int[Array, "M N"], Int[Array, "M N"]]:
     """Cash in ticks and shares of each agent, exponentially distributed, cut off where a market's total could overflow."""
     shape = (markets, settings.agents)
-    cash_key, share_key = jax.random.split(key)
-    cash = jnp.round(settings.cash_in_ticks * jax.random.exponential(cash_key, shape))
-    shares = jnp.round(settings.shares * jax.random.exponential(share_key, shape))
+    drawn = jax.random.exponential(key, (2, *shape))
+    cash, shares = jnp.round(settings.cash_in_ticks * drawn[0]), jnp.round(settings.shares * drawn[1])
     return _integers(cash, settings.most_cash), _integers(shares, settings.most_shares)
 
 
@@ -109,7 +104,3 @@ def _integers(values: Float[Array, "M N"], most: int) -> Int[Array, "M N"]:
 def of_actor(values: Traits, actor: Int[Array, "T M"]) -> Traits:
     """The traits of whose turn it is at each tick."""
     return jax.tree.map(lambda trait: jnp.take_along_axis(trait.T, actor, axis=0), values)
-
-
-def _all(value: Float[Array, ""], shape: tuple[int, ...]) -> Float[Array, "..."]:
-    return jnp.broadcast_to(value, shape)
