@@ -76,7 +76,9 @@ def _first_line(error: Exception) -> str:
 
 def _manager(folder: Path) -> ocp.CheckpointManager:
     orbax = _orbax()
-    return orbax.CheckpointManager(folder.absolute(), options=orbax.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False))
+    return orbax.CheckpointManager(
+        folder.absolute(), options=orbax.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
+    )
 
 
 def _orbax() -> type[ocp]:

@@ -228,6 +228,6 @@ def ppo_loss(policy: Policy, lessons: Lessons, settings: LearningSettings) -> tu
 
 
 def _divergence(mean: Float[Array, "m T 2"]) -> Float[Array, ""]:
-    """½ (log Σ s − 2 + Σ 1/s + Σ m²/s) of the mean actions, whose means are m and standard deviations s, as arXiv 2511.05207's code has it."""
+    """½ (log Σ s − 2 + Σ 1/s + Σ m²/s) of mean actions with means m and standard deviations s, as in the code of arXiv 2511.05207."""
     centre, deviation = jnp.mean(mean, axis=(0, 1)), jnp.std(mean, axis=(0, 1)) + 1e-4
     return 0.5 * (jnp.log(jnp.sum(deviation)) - 2 + jnp.sum(1 / deviation) + jnp.sum(centre * centre / deviation))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from massjax.average_ranks import average_ranks
 from massjax.simulator.observe import share_of_wealth
@@ -130,14 +130,13 @@ def behaviours(rollout: Rollout) -> dict[str, Float[np.ndarray, "M N"]]:
     }
 
 
-def _mean_by_agent(
-    values: np.ndarray, counted: np.ndarray, actor: np.ndarray, agents: int
-) -> Float[np.ndarray, "M N"]:
+def _mean_by_agent(values: np.ndarray, counted: np.ndarray, actor: np.ndarray, agents: int) -> Float[np.ndarray, "M N"]:
     """Mean of the values [T, M] over the turns of each agent that count."""
     markets = actor.shape[1]
     place = (np.arange(markets)[None, :] * agents + actor).ravel()
     count, total = (
-        np.bincount(place, weights=weights.ravel().astype(np.float64), minlength=markets * agents) for weights in (counted, values * counted)
+        np.bincount(place, weights=weights.ravel().astype(np.float64), minlength=markets * agents)
+        for weights in (counted, values * counted)
     )
     with np.errstate(invalid="ignore"):
         return (total / count).reshape(markets, agents)

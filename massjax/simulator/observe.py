@@ -57,9 +57,9 @@ class Memory(NamedTuple):
         ticks: ticks since the start.
     """
 
-    log_middle: Float[Array, "..."]
-    squares: Float[Array, "..."]
-    ticks: Float[Array, "..."]
+    log_middle: Float[Array, " ..."]
+    squares: Float[Array, " ..."]
+    ticks: Float[Array, " ..."]
 
 
 def observe(

@@ -38,7 +38,10 @@ def over_devices(function: Callable[..., Tree], parts: Any, *data: object, toget
     if devices <= 1 or mesh.manual_axes:
         return function(parts, *data)
     if count % devices:
-        raise ConfigError(f"learning.parts: {count} parts cannot be shared out equally over {devices} devices; make it a multiple of {devices}")
+        parts_of = f"{count} part{'' if count == 1 else 's'}"
+        raise ConfigError(
+            f"learning.parts: {parts_of} cannot be shared out equally over {devices} devices; make it a multiple of {devices}"
+        )
     share = PartitionSpec(mesh.axis_names)
     specs = (share, *(PartitionSpec() for _ in data))
     spread = jax.shard_map(function, in_specs=specs, out_specs=PartitionSpec() if together else share, check_vma=False)(parts, *data)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, ArrayLike, Float, Key
 
 from massjax.simulator.observe import OBSERVED
 
@@ -41,6 +42,32 @@ def zero_intelligence(policy: Policy) -> Policy:
     """The policy with an actor that sees nothing: actions are noise around 0 (Gode and Sunder 1993, with a budget)."""
     last = policy.actor[2]
     return policy._replace(actor=(*policy.actor[:2], Dense(jnp.zeros_like(last.weight), jnp.zeros_like(last.bias))))
+
+
+def named_arrays(policy: Policy) -> dict[str, Float[Array, " ..."]]:
+    """The policy's arrays by name, `actor_0_weight` and so on, as a file holds them."""
+    return {
+        f"{network}_{layer}_{field}": getattr(dense, field)
+        for network in Policy._fields
+        for layer, dense in enumerate(getattr(policy, network))
+        for field in Dense._fields
+    }
+
+
+def policy_of(arrays: Mapping[str, Float[ArrayLike, " ..."]]) -> Policy:
+    """Undoes `named_arrays`.
+
+    Raises:
+        KeyError: an array is missing.
+    """
+
+    def network(name: str) -> tuple[Dense, Dense, Dense]:
+        first, second, last = (
+            Dense(*(jnp.asarray(arrays[f"{name}_{layer}_{field}"], jnp.float32) for field in Dense._fields)) for layer in range(3)
+        )
+        return first, second, last
+
+    return Policy(network("actor"), network("critic"))
 
 
 def mean_action(policy: Policy, observation: Float[Array, "*B 11"]) -> Float[Array, "*B 2"]:

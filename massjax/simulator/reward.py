@@ -48,9 +48,7 @@ def reward_of_turn(turn: Turn, settings: PaperReward | LivingReward) -> Float[Ar
     return _paper(turn, settings) if isinstance(settings, PaperReward) else _living(turn, settings)
 
 
-def reward_of_gain(
-    gain: Float[Array, "*B"], wealth: Float[Array, "*B"], settings: PaperReward | LivingReward
-) -> Float[Array, "*B"]:
+def reward_of_gain(gain: Float[Array, "*B"], wealth: Float[Array, "*B"], settings: PaperReward | LivingReward) -> Float[Array, "*B"]:
     """The part of the reward for what an agent's trades, from its turn to before its next one, gained against the fundamental.
 
     Args:
@@ -82,7 +80,8 @@ def _illiquidity(turn: Turn, weight: float) -> Float[Array, "*B"]:
     """Holdings against the depth of each side, and how unequal the sides are."""
     at_least_one = jnp.maximum(turn.shares, 1.0)
     buys, sells = (
-        jnp.where(turn.shares == 0, 0.0, jnp.minimum(jnp.abs(turn.shares) / (depth + LEAST_DEPTH), MOST_DEPTHS) / at_least_one) + LEAST_DEPTH
+        jnp.where(turn.shares == 0, 0.0, jnp.minimum(jnp.abs(turn.shares) / (depth + LEAST_DEPTH), MOST_DEPTHS) / at_least_one)
+        + LEAST_DEPTH
         for depth in (turn.buy_depth, turn.sell_depth)
     )
     imbalance = jnp.maximum(buys, sells) / jnp.minimum(buys, sells) - 1

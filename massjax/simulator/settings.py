@@ -31,7 +31,9 @@ class MarketSettings(Settings):
     preopen: int = Field(100, ge=0, le=100_000, description="Ticks before trading opens: orders rest in the book, and none is executed.")
     tick: float = Field(0.01, gt=0, le=1e6, description="Money that one tick of the price is worth.")
     price: int = Field(30_000, ge=100, description="Price and fundamental value at the start, in ticks.")
-    cash: float = Field(15_000.0, gt=0, le=1e12, description="Mean of the cash that an agent starts with, in money; exponentially distributed.")
+    cash: float = Field(
+        15_000.0, gt=0, le=1e12, description="Mean of the cash that an agent starts with, in money; exponentially distributed."
+    )
     shares: float = Field(20.0, ge=0, le=10_000.0, description="Mean of the shares that an agent starts with; exponentially distributed.")
     largest_order: int = Field(20, ge=1, le=10_000, description="Shares of the largest order.")
     price_width: float = Field(0.05, gt=0, lt=1, description="How far from the middle of the quotes a limit may be, as a fraction of it.")
@@ -72,9 +74,9 @@ class MarketSettings(Settings):
     def _fits_in_integers(self) -> Self:
         if self.cash_in_ticks * ROOM_FOR_CASH > self.most_cash:
             raise ValueError(
-                f"cash: {self.agents:,} agents with {self.cash:,.10g} each (a mean of {self.cash_in_ticks:,.10g} ticks) can overflow 32-bit "
-                f"accounts: the mean may be {self.most_cash // ROOM_FOR_CASH:,} ticks. Use fewer agents, less cash, or a coarser tick "
-                "(and a price of as many fewer ticks)"
+                f"cash: {self.agents:,} agents with {self.cash:,.10g} each (a mean of {self.cash_in_ticks:,.10g} ticks) can overflow "
+                f"32-bit accounts: the mean may be {self.most_cash // ROOM_FOR_CASH:,} ticks. Use fewer agents, less cash, or a coarser "
+                "tick (and a price of as many fewer ticks)"
             )
         if self.price * ROOM_FOR_PRICES > self.highest_price:
             raise ValueError(

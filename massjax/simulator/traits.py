@@ -43,14 +43,14 @@ class Traits(NamedTuple):
         margin: what a rule agent asks of its forecast, as a fraction of the price.
     """
 
-    noise: Float[Array, "..."]
-    risk: Float[Array, "..."]
-    discount: Float[Array, "..."]
-    by_rule: Bool[Array, "..."]
-    fundamental: Float[Array, "..."]
-    chartist: Float[Array, "..."]
-    noisy: Float[Array, "..."]
-    margin: Float[Array, "..."]
+    noise: Float[Array, " ..."]
+    risk: Float[Array, " ..."]
+    discount: Float[Array, " ..."]
+    by_rule: Bool[Array, " ..."]
+    fundamental: Float[Array, " ..."]
+    chartist: Float[Array, " ..."]
+    noisy: Float[Array, " ..."]
+    margin: Float[Array, " ..."]
 
 
 def distribution(settings: TraitSettings) -> TraitDistribution:

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 import jax
 import numpy as np
+import pytest
 
 
 def main(out: str, devices: int) -> None:
@@ -17,6 +18,7 @@ def main(out: str, devices: int) -> None:
     jax.config.update("jax_num_cpu_devices", devices)
 
     from massjax.engine.devices import over_devices
+    from massjax.errors import ConfigError
     from massjax.simulator import learn
     from massjax.simulator.rollout import simulate
     from massjax.simulator.traits import distribution
@@ -29,6 +31,10 @@ def main(out: str, devices: int) -> None:
         done = simulate(state.policy, distribution(SMALL.traits), jax.random.key(1), SMALL.market, markets=8, parts=2)
         found = jax.tree.leaves((state.policy, state.optimizer, progress, done))
         np.savez(out, *map(np.asarray, found))
+        if devices > 1:
+            alone = SMALL.replace(learning=SMALL.learning.replace(parts=1))
+            with pytest.raises(ConfigError, match="1 part cannot be shared out equally over 2 devices"):
+                learn.step(state, distribution(SMALL.traits), alone)
     assert len(jax.devices()) == devices
 
 

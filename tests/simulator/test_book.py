@@ -44,7 +44,11 @@ def play_tick(state, given):
 
 @jax.jit
 def play(orders, opens, cash, shares):
-    start = empty_book(MARKETS, AGENTS), Accounts(jnp.stack([cash, shares, jnp.zeros_like(cash)], axis=1)), jnp.full(MARKETS, 100, jnp.int32)
+    start = (
+        empty_book(MARKETS, AGENTS),
+        Accounts(jnp.stack([cash, shares, jnp.zeros_like(cash)], axis=1)),
+        jnp.full(MARKETS, 100, jnp.int32),
+    )
     ticks = jnp.arange(TICKS, dtype=jnp.int32)
     return lax.scan(play_tick, start, (ticks, orders, ticks >= opens))[1]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
-from massjax.errors import ConfigError
 from massjax.simulator import learn
 from massjax.simulator.learn import Lessons, ppo_loss
 from massjax.simulator.policy import initial_policy, mean_action, value
@@ -22,7 +20,9 @@ def lessons() -> Lessons:
     rng = np.random.default_rng(0)
     shape = (3, 20)
     drawn = (rng.uniform(-1, 1, (*shape, 11)), rng.normal(0, 0.4, (*shape, 2)), *rng.normal(size=(3, *shape)), rng.random(shape) < 0.7)
-    return Lessons(*(jnp.asarray(values, jnp.float32) for values in drawn))._replace(density=jnp.asarray(-rng.exponential(1, shape), jnp.float32))
+    return Lessons(*(jnp.asarray(values, jnp.float32) for values in drawn))._replace(
+        density=jnp.asarray(-rng.exponential(1, shape), jnp.float32)
+    )
 
 
 def test_the_loss_is_that_of_the_formula():
@@ -58,14 +58,3 @@ def test_learning_is_one_program_whatever_the_mix_and_a_seed_gives_one_policy():
     for one, same, different in zip(first, second, other, strict=True):
         np.testing.assert_array_equal(one, same)
         assert (one != different).any()
-
-
-def test_devices_must_share_out_the_parts(monkeypatch):
-    from massjax.simulator import parts
-
-    class Mesh:
-        shape, manual_axes, axis_names = {"candidates": 3}, (), ("candidates",)
-
-    monkeypatch.setattr(parts.jax.sharding, "get_abstract_mesh", Mesh)
-    with pytest.raises(ConfigError, match="2 parts cannot be shared out equally over 3 devices; make it a multiple of 3"):
-        parts.over_devices(lambda values: values, jnp.zeros((2, 4)))

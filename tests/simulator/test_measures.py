@@ -10,7 +10,11 @@ from massjax.simulator.rollout import Ticks
 
 
 def ticks_of(price: np.ndarray, log_fundamental: np.ndarray, trades: np.ndarray) -> Ticks:
-    values = dict.fromkeys(Ticks._fields, np.zeros_like(log_fundamental)) | {"price": price, "log_fundamental": log_fundamental, "trades": trades}
+    values = dict.fromkeys(Ticks._fields, np.zeros_like(log_fundamental)) | {
+        "price": price,
+        "log_fundamental": log_fundamental,
+        "trades": trades,
+    }
     return Ticks(**values)  # type: ignore[arg-type]
 
 
@@ -18,7 +22,9 @@ def test_prices_that_follow_the_fundamental_are_healthy():
     rng = np.random.default_rng(0)
     path = np.log(30_000) + np.cumsum(rng.normal(0, 0.002, (1000, 4)), axis=0)
     errors = rng.normal(0, 0.01, path.shape)
-    found = health(ticks_of(np.round(np.exp(path + errors)).astype(np.int32), path, (np.arange(4000).reshape(1000, 4) % 4 == 0).astype(np.int32)))
+    found = health(
+        ticks_of(np.round(np.exp(path + errors)).astype(np.int32), path, (np.arange(4000).reshape(1000, 4) % 4 == 0).astype(np.int32))
+    )
     assert found.trades == 0.25
     np.testing.assert_allclose(found.mispricing, 0.01, rtol=0.05)
     expected = 0.002**2 * 50 / np.sqrt(0.002**2 * 50 * (0.002**2 * 50 + 2 * 0.01**2))

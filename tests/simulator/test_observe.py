@@ -65,7 +65,9 @@ def test_every_number_is_that_of_the_formula():
         SETTINGS,
     )
     expected = [
-        plain(cash[i], shares[i], price[i], log_fundamental[i], depths[:, i], now[:, i], then[:, i], noise[i], risk[i], discount[i], error[i])
+        plain(
+            cash[i], shares[i], price[i], log_fundamental[i], depths[:, i], now[:, i], then[:, i], noise[i], risk[i], discount[i], error[i]
+        )
         for i in range(count)
     ]
     assert seen.observation.shape == (len(OBSERVED), count)

@@ -5,13 +5,25 @@ from __future__ import annotations
 import pytest
 
 from massjax.errors import ConfigError
-from massjax.simulator.settings import LARGEST, LearningSettings, LivingReward, MarketSettings, PaperReward, SimulationSettings, TraitSettings
+from massjax.simulator.settings import (
+    LARGEST,
+    LearningSettings,
+    LivingReward,
+    MarketSettings,
+    PaperReward,
+    SimulationSettings,
+    TraitSettings,
+)
 
 
 @pytest.mark.parametrize(
     ("settings", "values", "words"),
     [
-        (MarketSettings, {"agents": 500}, r"cash: 500 agents with 15,000 each .* can overflow 32-bit accounts: the mean may be 613,566 ticks"),
+        (
+            MarketSettings,
+            {"agents": 500},
+            r"cash: 500 agents with 15,000 each .* can overflow 32-bit accounts: the mean may be 613,566 ticks",
+        ),
         (MarketSettings, {"cash": 1e9}, "Use fewer agents, less cash, or a coarser tick"),
         (MarketSettings, {"price": 300_000}, r"price: 300,000 ticks leave too little room below the highest, 4,194,304 with 100 agents"),
         (MarketSettings, {"agents": 5000, "cash": 300}, r"price: .* Use a coarser tick, or fewer agents"),
@@ -23,7 +35,11 @@ from massjax.simulator.settings import LARGEST, LearningSettings, LivingReward, 
             {"rule_share": 1, "fundamental_weight": 0, "chartist_weight": 0, "noise_weight": 0},
             "rule_share: rule agents need a weight",
         ),
-        (LearningSettings, {"markets": 30}, "markets: 30 cannot be shared out equally over 2 parts × 8 minibatches; make it a multiple of 16"),
+        (
+            LearningSettings,
+            {"markets": 30},
+            "markets: 30 cannot be shared out equally over 2 parts × 8 minibatches; make it a multiple of 16",
+        ),
         (SimulationSettings, {"reward": "papre"}, "reward: .*'living' or 'paper'"),
         (SimulationSettings, {"market": {"agent": 10}}, r"unknown key 'market.agent' \(did you mean 'agents'\?\)"),
     ],

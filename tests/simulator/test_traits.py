@@ -41,7 +41,9 @@ def test_endowments_are_exponential_and_a_market_never_overflows():
 def test_the_actor_has_its_own_traits():
     traits = draw_traits(jax.random.key(0), distribution(TraitSettings()), 2, 3)
     actor = jnp.array([[0, 2], [1, 1]], jnp.int32)
-    np.testing.assert_array_equal(of_actor(traits, actor).risk, [[traits.risk[0, 0], traits.risk[1, 2]], [traits.risk[0, 1], traits.risk[1, 1]]])
+    np.testing.assert_array_equal(
+        of_actor(traits, actor).risk, [[traits.risk[0, 0], traits.risk[1, 2]], [traits.risk[0, 1], traits.risk[1, 1]]]
+    )
 
 
 def test_fundamentals_are_correlated_as_set():
