@@ -87,7 +87,7 @@ def init(key: Key[Array, ""], settings: LearningSettings) -> LearningState:
     return LearningState(policy, optimizer(settings).init(policy), key, jnp.int32(0))
 
 
-@partial(jax.jit, static_argnames="settings", donate_argnames="state")
+@partial(jax.jit, static_argnames="settings")
 def step(state: LearningState, traits: TraitDistribution, settings: SimulationSettings) -> tuple[LearningState, Progress]:
     """One update: simulate markets of the distribution, and improve the policy by what happened in them.
 
@@ -95,7 +95,6 @@ def step(state: LearningState, traits: TraitDistribution, settings: SimulationSe
     factor, from turn to turn of its own; plus the critic's squared error, and a divergence of mean actions from a standard normal.
 
     Args:
-        state: donated; use the one that is returned.
         traits: the mix of agents of this update. Another mix needs no other program.
         settings: its `traits` are not used.
 

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float
 
 from massjax.average_ranks import average_ranks
-from massjax.simulator.observe import share_of_wealth
 from massjax.simulator.rollout import Rollout, Ticks
 
 SPAN = 50
@@ -80,12 +79,12 @@ def ailments(trained: Health, untrained: Health) -> tuple[str, ...]:
         >>> ailments(Health(0.002, 0.2, 0.0, 0.0), Health(0.4, 0.3, 0.1, 1e-6))[0]
         'trades in 0.2 % of the ticks: expected at least 10 %'
     """
-    trades, mispricing = f"trades in {trained.trades:.1%}".replace("%", " %") + " of the ticks", f"mispricing of {trained.mispricing:.4f}"
+    trades, mispricing = f"trades in {100 * trained.trades:.1f} % of the ticks", f"mispricing of {trained.mispricing:.4f}"
     checks = (
-        (trained.trades >= LEAST_TRADES, f"{trades}: expected at least {LEAST_TRADES:.0%}".replace("0%", "0 %")),
+        (trained.trades >= LEAST_TRADES, f"{trades}: expected at least {100 * LEAST_TRADES:.0f} %"),
         (
             trained.trades >= LEAST_TRADES_OF_UNTRAINED * untrained.trades,
-            f"{trades}: expected at least a quarter of the {untrained.trades:.3f} of untrained agents",
+            f"{trades}: expected at least a quarter of the {100 * untrained.trades:.1f} % of untrained agents",
         ),
         (trained.mispricing <= MOST_MISPRICING, f"{mispricing}: expected at most {MOST_MISPRICING}"),
         (
@@ -120,8 +119,8 @@ def behaviours(rollout: Rollout) -> dict[str, Float[np.ndarray, "M N"]]:
     ticks = rollout.ticks
     actor, agents = np.asarray(ticks.actor), rollout.traits.noise.shape[1]
     ordered = np.asarray(ticks.ordered) > 0
-    cash, shares, price = (np.asarray(values, np.float32) for values in (ticks.cash, ticks.shares, ticks.price))
-    held = np.asarray(share_of_wealth(cash, shares, price))  # type: ignore[arg-type]
+    cash, shares, price = (np.asarray(values, np.float64) for values in (ticks.cash, ticks.shares, ticks.price))
+    held = shares * price / np.maximum(cash + shares * price, 1.0)
     turns = np.ones_like(held)
     return {
         "passive pricing": _mean_by_agent(np.asarray(ticks.action[..., 0]), turns, actor, agents),
@@ -171,8 +170,9 @@ def rank_relation(
 def _standardised_ranks(values: Float[np.ndarray, "M N"]) -> Float[np.ndarray, "M N"]:
     """Ranks within each market with mean 0 and norm 1; 0 where there is no value, or all are equal."""
     ranks = average_ranks(values.T).T
-    with np.errstate(invalid="ignore"):
-        centred = np.nan_to_num(ranks - np.nanmean(ranks, axis=1, keepdims=True))
+    known = np.isfinite(ranks)
+    middle = np.nansum(ranks, axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    centred = np.where(known, ranks - middle, 0.0)
     norm = np.sqrt(np.sum(np.square(centred), axis=1, keepdims=True))
     return centred / np.where(norm > 0, norm, 1.0)
 

@@ -77,13 +77,13 @@ def draw_traits(key: Key[Array, ""], traits: TraitDistribution, markets: int, ag
     exponential = jax.random.exponential(exponential_key, (3, *shape))
     between = traits.discount_highest - traits.discount_lowest
     return Traits(
-        noise=jnp.maximum(traits.noise_mean[None, None] + traits.noise_spread[None, None] * normal[0], LEAST_NOISE),
-        risk=jnp.maximum(traits.risk_mean[None, None] + traits.risk_spread[None, None] * normal[1], 0.0),
-        discount=traits.discount_lowest[None, None] + between[None, None] * uniform[0],
-        by_rule=uniform[1] < traits.rule_share[None, None],
-        fundamental=traits.fundamental_weight[None, None] * exponential[0],
-        chartist=traits.chartist_weight[None, None] * exponential[1],
-        noisy=traits.noise_weight[None, None] * exponential[2],
+        noise=jnp.maximum(traits.noise_mean + traits.noise_spread * normal[0], LEAST_NOISE),
+        risk=jnp.maximum(traits.risk_mean + traits.risk_spread * normal[1], 0.0),
+        discount=traits.discount_lowest + between * uniform[0],
+        by_rule=uniform[1] < traits.rule_share,
+        fundamental=traits.fundamental_weight * exponential[0],
+        chartist=traits.chartist_weight * exponential[1],
+        noisy=traits.noise_weight * exponential[2],
         margin=LARGEST_MARGIN * uniform[2],
     )
 

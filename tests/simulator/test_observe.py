@@ -47,6 +47,7 @@ def test_every_number_is_that_of_the_formula():
     depths = rng.exponential(20, (2, count)) * (rng.random((2, count)) < 0.9)
     then = np.stack([np.log(30_000) + rng.normal(0, 0.02, count), rng.exponential(1e-3, count), rng.integers(0, 100, count)])
     now = then + np.stack([rng.normal(0, 0.02, count), rng.exponential(4e-3, count), rng.integers(0, 300, count)])
+    then, now, log_fundamental = (np.float64(np.float32(values)) for values in (then, now, log_fundamental))
     noise, risk, discount = rng.exponential(0.02, count), rng.exponential(2, count), rng.uniform(0.75, 0.999, count)
     error = rng.normal(size=count)
     zeros = jnp.zeros(count)
