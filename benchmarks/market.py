@@ -23,7 +23,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import polars as pl
-from timing import arguments, best_seconds, over_all_devices, print_table, write
+from timing import best_seconds, over_all_devices, print_table, write
 
 from massjax.engine.devices import over_devices
 from massjax.simulator import learn
@@ -69,7 +69,11 @@ print(json.dumps(steps / (time.perf_counter() - started)))
 
 
 def main(words: list[str] | None = None) -> None:
-    parser = arguments("Speed and health of simulated markets", ())
+    parser = argparse.ArgumentParser(description="Speed and health of simulated markets")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds, of which the best counts (default: %(default)s)")
+    parser.add_argument("--platform", choices=("cpu", "cuda", "tpu"), default=None, help="where JAX computes (default: what it finds)")
+    parser.add_argument("--devices", type=int, default=None, help="GPUs or CPU cores to share markets out over (default: all)")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder for tables, parquet and Markdown (default: none)")
     parser.add_argument("--markets", type=int, default=USUAL.learning.markets, help="markets at a time (default: %(default)s)")
     parser.add_argument("--parts", type=int, default=USUAL.learning.parts, help="parts they are computed in (default: %(default)s)")
     parser.add_argument("--updates", type=int, default=0, help="updates to learn for before markets are judged (default: %(default)s)")
