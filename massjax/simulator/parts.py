@@ -77,10 +77,16 @@ def all_parts(leaf: jax.Array) -> jax.Array:
 
 
 def split(tree: Tree, parts: int, axis: int = 0) -> Tree:
-    """The markets of `axis` in `parts` equal parts, along a new first axis."""
+    """The markets of `axis` in `parts` equal parts, along a new first axis.
+
+    Raises:
+        ConfigError: they cannot be.
+    """
 
     def apart(leaf: jax.Array) -> jax.Array:
         at = axis % leaf.ndim
+        if leaf.shape[at] % parts:
+            raise ConfigError(f"markets: {leaf.shape[at]} cannot be shared out equally over {parts} parts; make it a multiple of {parts}")
         shape = (*leaf.shape[:at], parts, leaf.shape[at] // parts, *leaf.shape[at + 1 :])
         return jnp.moveaxis(leaf.reshape(shape), at, 0)
 

@@ -166,7 +166,7 @@ def simulate(
         Everything with all markets on the market axis: ticks [T, M, ...], traits and accounts [M, N].
 
     Raises:
-        ConfigError: the devices cannot share out the parts.
+        ConfigError: the markets cannot be shared out over the parts, or the parts over the devices.
     """
     shock_key, key = jax.random.split(key)
     shocks = fundamental_shocks(shock_key, settings.preopen + settings.ticks, markets, settings.correlation)

@@ -44,4 +44,4 @@ def test_named_arrays_give_the_policy_back():
 
 
 def test_actions_are_between_their_bounds():
-    np.testing.assert_allclose(squashed(jnp.array([0.0, 0.5, 9.0, -9.0])), [0, np.tanh(0.5), 0.999, -0.999], rtol=1e-6)
+    np.testing.assert_allclose(squashed(jnp.array([[0.0, 0.5], [9.0, -9.0]])), [[0, np.tanh(0.5)], [0.999, -0.999]], rtol=1e-6)

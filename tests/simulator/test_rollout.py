@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from massjax.errors import ConfigError
 from massjax.simulator.policy import initial_policy, zero_intelligence
 from massjax.simulator.rollout import Rollout, simulate
 from massjax.simulator.settings import TraitSettings
@@ -52,6 +53,11 @@ def test_every_population_is_the_same_program(usual):
     simulated(traits=TraitSettings(noise_spread=0, risk_spread=0))
     simulated(policy=zero_intelligence(POLICY))
     assert simulate._cache_size() == before
+
+
+def test_markets_that_cannot_be_shared_out_are_refused():
+    with pytest.raises(ConfigError, match="markets: 6 cannot be shared out equally over 4 parts; make it a multiple of 4"):
+        simulate(POLICY, distribution(SMALL.traits), jax.random.key(0), SMALL.market, markets=6, parts=4)
 
 
 def test_zero_intelligence_acts_at_random():
