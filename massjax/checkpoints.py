@@ -24,7 +24,9 @@ def save_checkpoint(folder: Path, state: LearningState) -> None:
         ConfigError: orbax is not installed.
     """
     with _manager(folder) as manager:
-        manager.save(int(state.updates), args=_orbax().args.StandardSave(_plain(state)))
+        args = _orbax().args
+        plain = _plain(state)
+        manager.save(int(state.updates), args=args.Composite(state=args.StandardSave(plain), shapes=args.JsonSave(_shapes(plain))))
 
 
 def latest_checkpoint(folder: Path) -> int | None:
@@ -54,14 +56,15 @@ def load_checkpoint(folder: Path, like: LearningState) -> LearningState:
         updates = manager.latest_step()
         if updates is None:
             raise DataError(f"{folder}: there is no checkpoint to go on from")
-        abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), plain)
-        try:
-            found = manager.restore(updates, args=_orbax().args.StandardRestore(abstract))
-        except (ValueError, KeyError) as error:
+        args = _orbax().args
+        shapes = manager.restore(updates, args=args.Composite(shapes=args.JsonRestore())).shapes
+        if wrong := [name for name, shape in _shapes(plain).items() if shapes.get(name) != shape]:
             raise DataError(
-                f"{folder}: the checkpoint after {updates:,} updates does not fit the settings ({_first_line(error)}); resume with those "
-                "that it was made with, or begin in another folder"
-            ) from error
+                f"{folder}: the checkpoint after {updates:,} updates does not fit the settings: {wrong[0]} is of the shape "
+                f"{shapes.get(wrong[0])}, not {_shapes(plain)[wrong[0]]}; resume with those it was made with, or use another folder"
+            )
+        abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), plain)
+        found = manager.restore(updates, args=args.Composite(state=args.StandardRestore(abstract))).state
     return found._replace(key=jax.random.wrap_key_data(found.key, impl=jax.random.key_impl(like.key)))
 
 
@@ -70,8 +73,9 @@ def _plain(state: LearningState) -> LearningState:
     return state._replace(key=jax.random.key_data(state.key))
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]
+def _shapes(plain: LearningState) -> dict[str, list[int]]:
+    """The shape of each array by its place."""
+    return {jax.tree_util.keystr(place): list(leaf.shape) for place, leaf in jax.tree_util.tree_leaves_with_path(plain)}
 
 
 def _manager(folder: Path) -> ocp.CheckpointManager:

@@ -106,7 +106,7 @@ def observations_at_end(end: MarketState, traits: Traits, key: Key[Array, ""], m
     """What every agent would see if its turn came after the last tick."""
     shape = end.accounts.cash.shape
 
-    def each(of_market: Array) -> Float[Array, " B"]:
+    def each(of_market: Array) -> Array:
         return jnp.broadcast_to(of_market[:, None], shape).reshape(-1)
 
     ticks = jnp.full(shape[0], market.preopen + market.ticks, jnp.float32)

@@ -225,7 +225,9 @@ def execute(
     )
     done = lax.while_loop(lambda state: jnp.any(crosses(state)), trade, start)
     rows = jnp.where((slots == taker[:, None])[:, None, :], done.taker[:, :, None], done.accounts)
-    return book._replace(volume=done.volume), Accounts(rows), Fills(*done.fills.T, done.taker[:, 0], done.taker[:, 1])
+    remaining, price, traded, trades = done.fills.T
+    fills = Fills(remaining, price, traded, trades, cash=done.taker[:, 0], shares=done.taker[:, 1])
+    return book._replace(volume=done.volume), Accounts(rows), fills
 
 
 def _after_trade(row: Int[Array, "M 3"], bought: Int[Array, " M"], price: Int[Array, " M"], value: Float[Array, " M"]) -> Int[Array, "M 3"]:

@@ -150,7 +150,8 @@ def _update(
             return loss_gradient(policy, jax.tree.map(lambda lesson: lesson[markets], some))
 
         gradient, facts = mean_over_parts(each_part(learned, (lessons, order)))
-        changes, optimizer_state = optimizer(learning).update(gradient, optimizer_state, policy)
+        with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers
+            changes, optimizer_state = optimizer(learning).update(gradient, optimizer_state, policy)
         return (optax.apply_updates(policy, changes), optimizer_state), facts
 
     (policy, optimizer_state), facts = lax.scan(improve, (policy, optimizer_state), orders)

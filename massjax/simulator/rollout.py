@@ -173,7 +173,7 @@ def simulate(
     keys = jax.random.split(key, parts)
 
     def some(given: tuple[Key[Array, " P"], Float[Array, "P T m"]], policy: Policy, traits: TraitDistribution, spread: Array) -> Rollout:
-        return each_part(lambda part: roll_out(policy, traits, *part, settings, spread=spread, shuffled=shuffled), given)
+        return each_part(lambda part: roll_out(policy, traits, part[0], part[1], settings, spread=spread, shuffled=shuffled), given)
 
     done = over_devices(some, (keys, split(shocks, parts, axis=1)), policy, traits, jnp.asarray(spread, jnp.float32))
     return Rollout(joined(done.ticks, axis=1), joined(done.traits), joined(done.end))

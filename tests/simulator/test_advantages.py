@@ -21,8 +21,8 @@ def plain(rollout: Rollout, values: np.ndarray, end_values: np.ndarray, at_once:
     for market in range(at_once.shape[1]):
         for agent in range(rollout.traits.risk.shape[1]):
             discount = min(float(rollout.traits.discount[market, agent]), 0.995)
-            wealth = (int(accounts.cash[market, agent]) + int(accounts.shares[market, agent]) * int(rollout.end.price[market])) / 100
-            next_gain = 200 * float(accounts.gain[market, agent]) / 100 / max(wealth, 1000)
+            wealth = (int(accounts.rows[market, 0, agent]) + int(accounts.rows[market, 1, agent]) * int(rollout.end.price[market])) / 100
+            next_gain = 200 * float(accounts.rows[market, 2].view(np.float32)[agent]) / 100 / max(wealth, 1000)
             next_value, next_advantage = float(end_values[market, agent]) / (1 - discount), 0.0
             for tick in np.flatnonzero(ticks.actor[:, market] == agent)[::-1]:
                 expected = float(values[tick, market]) / (1 - discount)

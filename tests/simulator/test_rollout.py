@@ -70,8 +70,8 @@ def test_what_is_recorded_is_what_the_market_did(usual):
     assert ticks.price.shape == (market.ticks, 6)
     for at in range(6):
         agent = ticks.actor[-1, at]
-        assert ticks.cash[-1, at] == usual.end.accounts.cash[at, agent]
-        assert ticks.shares[-1, at] == usual.end.accounts.shares[at, agent]
+        assert ticks.cash[-1, at] == usual.end.accounts.rows[at, 0, agent]
+        assert ticks.shares[-1, at] == usual.end.accounts.rows[at, 1, agent]
     np.testing.assert_array_equal(ticks.price[-1], usual.end.price)
     np.testing.assert_array_equal(ticks.middle[-1], usual.end.middle)
     np.testing.assert_allclose(ticks.action, np.clip(np.tanh(ticks.latent), -0.999, 0.999), rtol=1e-5)
