@@ -91,4 +91,4 @@ def _orbax() -> type[ocp]:
         import orbax.checkpoint
     except ImportError as error:
         raise ConfigError("checkpoints need orbax: pip install 'massjax[simulate]'") from error
-    return orbax.checkpoint  # type: ignore[return-value]
+    return orbax.checkpoint
