@@ -33,11 +33,18 @@ from massjax.simulator.rollout import Rollout, simulate
 from massjax.simulator.settings import LivingReward, SimulationSettings, TraitSettings
 from massjax.simulator.traits import distribution
 
-HOMOGENEOUS = TraitSettings(noise_spread=0, risk_spread=0, discount_lowest=0.998, discount_highest=0.998)
+MEAN_DISCOUNT = (TraitSettings().discount_lowest + TraitSettings().discount_highest) / 2
 USUAL = SimulationSettings()
+
+
+def homogeneous(discount: float) -> TraitSettings:
+    return TraitSettings(noise_spread=0, risk_spread=0, discount_lowest=discount, discount_highest=discount)
+
+
 LEARNED = {
     "heterogeneous": USUAL,
-    "homogeneous": USUAL.replace(traits=HOMOGENEOUS),
+    "homogeneous": USUAL.replace(traits=homogeneous(MEAN_DISCOUNT)),
+    "homogeneous, patient": USUAL.replace(traits=homogeneous(0.998)),
     "no taste for trends": USUAL.replace(living=LivingReward(trend=0)),
     "paper": USUAL.replace(reward="paper", market=USUAL.market.replace(return_range=0.7, variance_range=0.05)),
 }
@@ -211,7 +218,7 @@ def learned(name: str, seed: int, options: argparse.Namespace) -> Policy:
     policy = learner.state.policy
     if options.policies is not None:
         options.policies.mkdir(parents=True, exist_ok=True)
-        stem = f"{name.replace(' ', '_')}_{seed}"
+        stem = f"{name.replace(',', '').replace(' ', '_')}_{seed}"
         np.savez(options.policies / f"{stem}.npz", **{key: np.asarray(array) for key, array in named_arrays(policy).items()})
         made = {"settings": settings.model_dump(), "seed": seed, "updates": options.updates, "seconds": seconds}
         (options.policies / f"{stem}.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
