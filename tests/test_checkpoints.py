@@ -25,6 +25,7 @@ def learned(state: learn.LearningState, updates: int, settings: SimulationSettin
     return state
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_is_never_stopped(tmp_path: Path) -> None:
     start = learn.init(jax.random.key(3), SMALL.learning)
     half = learned(start, 2)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from massjax.simulator.advantages import advantages, integrated_mispricing, observations_at_end
-from massjax.simulator.policy import initial_policy, value
+from massjax.simulator.policy import Policy, initial_policy, value
 from massjax.simulator.rollout import Rollout, simulate
 from massjax.simulator.settings import TraitSettings
 from massjax.simulator.traits import distribution
 from tests.simulator.small_market import SMALL
+
+
+@cache
+def played() -> tuple[Policy, Rollout]:
+    policy = initial_policy(jax.random.key(5), SMALL.learning.hidden)
+    return policy, simulate(policy, distribution(TraitSettings(discount_lowest=0.5)), jax.random.key(1), SMALL.market, markets=4)
 
 
 def plain(rollout: Rollout, values: np.ndarray, end_values: np.ndarray, at_once: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -35,12 +43,16 @@ def plain(rollout: Rollout, values: np.ndarray, end_values: np.ndarray, at_once:
 
 
 def test_advantages_are_those_of_a_plain_loop():
-    policy = initial_policy(jax.random.key(5), SMALL.learning.hidden)
-    traits = distribution(TraitSettings(discount_lowest=0.5))
-    rollout = simulate(policy, traits, jax.random.key(1), SMALL.market, markets=4)
-    estimate = advantages(policy, rollout, jax.random.key(2), SMALL)
-    end = observations_at_end(rollout.end, rollout.traits, jax.random.key(2), SMALL.market)
-    given = jax.tree.map(np.asarray, (rollout, value(policy, rollout.ticks.observation), value(policy, end), estimate.at_once))
+    policy, rollout = played()
+
+    @jax.jit
+    def worked_out(rollout: Rollout):
+        end = observations_at_end(rollout.end, rollout.traits, jax.random.key(2), SMALL.market)
+        values = value(policy, rollout.ticks.observation), value(policy, end)
+        return advantages(policy, rollout, jax.random.key(2), SMALL), values
+
+    estimate, values = jax.tree.map(np.asarray, worked_out(rollout))
+    given = jax.tree.map(np.asarray, rollout), *values, estimate.at_once
     advantage, target = plain(*given)
     assert (np.asarray(rollout.ticks.gain) != 0).any()
     np.testing.assert_allclose(estimate.advantage, advantage, rtol=1e-3, atol=1e-3 * np.abs(advantage).max())
@@ -48,8 +60,7 @@ def test_advantages_are_those_of_a_plain_loop():
 
 
 def test_agents_see_the_end_as_they_would_at_their_turn():
-    policy = initial_policy(jax.random.key(5), SMALL.learning.hidden)
-    rollout = simulate(policy, distribution(TraitSettings()), jax.random.key(1), SMALL.market, markets=4)
+    _, rollout = played()
     seen = np.asarray(observations_at_end(rollout.end, rollout.traits, jax.random.key(2), SMALL.market))
     assert seen.shape == (4, SMALL.market.agents, 11)
     np.testing.assert_allclose(seen[..., 9], np.clip((rollout.traits.risk - 2) / 3.09, -1, 1), atol=1e-5)
