@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jax
 
 from massjax.errors import ConfigError, DataError
 from massjax.simulator.learn import LearningState
-
-if TYPE_CHECKING:
-    import orbax.checkpoint as ocp
 
 
 def save_checkpoint(folder: Path, state: LearningState) -> None:
@@ -78,14 +75,15 @@ def _shapes(plain: LearningState) -> dict[str, list[int]]:
     return {jax.tree_util.keystr(place): list(leaf.shape) for place, leaf in jax.tree_util.tree_leaves_with_path(plain)}
 
 
-def _manager(folder: Path) -> ocp.CheckpointManager:
+def _manager(folder: Path) -> Any:
+    """The checkpoints of a folder, of which the latest alone is kept."""
     orbax = _orbax()
     return orbax.CheckpointManager(
         folder.absolute(), options=orbax.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
     )
 
 
-def _orbax() -> type[ocp]:
+def _orbax() -> Any:
     """The library, which only learning that is to be resumed needs."""
     try:
         import orbax.checkpoint
