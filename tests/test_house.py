@@ -27,6 +27,7 @@ SEARCHING = {
     "search": {"statistics", "engine"},
     "portfolio": {"statistics"},
     "evaluate": {"statistics", "engine", "search", "portfolio"},
+    "simulator": set(),
 }
 ABOVE = {
     "config": {f"{room}.settings" for room in (*ASKING, *SEARCHING)} | {"agents.archetype", "search.registry"},
@@ -98,6 +99,7 @@ def test_no_circle_of_files() -> None:
 def test_every_module_has_its_place() -> None:
     thin = {
         "massjax",
+        "checkpoints",
         "pipeline",
         "commands",
         "compile_cache",
