@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from massjax.config import RunConfig
+    from massjax.config.market_run import MarketRunConfig
     from massjax.scores.outcome import Asked, NothingToAsk
     from massjax.scores.plan import Plan
 
@@ -169,7 +170,7 @@ class _HelpSettings(argparse.Action):
         parser.exit()
 
 
-def run_place(named: Path | None, config: RunConfig) -> Path:
+def run_place(named: Path | None, config: RunConfig | MarketRunConfig) -> Path:
     """The run directory to be: the one that is named, or the configuration's, or one under `runs` by the run's name and the time."""
     return Path(named or config.out or Path("runs") / re.sub(r"[^\w.-]+", "-", f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}")).absolute()
 

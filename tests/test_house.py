@@ -33,9 +33,11 @@ ABOVE = {
     "config": {f"{room}.settings" for room in (*ASKING, *SEARCHING)} | {"agents.archetype", "search.registry"},
     "report": {*SEARCHING, "config", "market.panel", "agents.archetype"},
     "experiments": {*ASKING, "config", "pipeline", "commands", "statistics"},
+    "simulations": {"simulator", "statistics", "engine", "config", "report", "commands", "checkpoints", "compile_cache"},
 }
 """The configuration is composed of the settings of the rooms; a report sees one wing, and of the other the nouns that it tells of; an
-experiment asks, and compares what came back."""
+experiment asks, and compares what came back; a simulation lets the simulator's agents learn, judges their markets by statistics, and
+has them told of by `report.market`, the part of the report that knows markets and no searches."""
 KNOW_BOTH_WINGS = {"massjax", "pipeline"}
 """The public names, and the one module in which the wings meet."""
 
@@ -107,6 +109,7 @@ def test_every_module_has_its_place() -> None:
         "optimize",
         "panel_of_config",
         "precompute",
+        "simulate",
         "store",
         "testing",
     }

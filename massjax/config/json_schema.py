@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from massjax.config.market_run import MarketRunConfig
 from massjax.config.reference import prose
 from massjax.config.run import RunConfig
 from massjax.search.registry import METHODS
@@ -20,6 +21,11 @@ HEADING = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "$comment": "Made by `python -m massjax.config docs/settings.md configs/schema.json`; a test says when it is stale.",
     "title": "massjax configuration",
+}
+MARKET_HEADING = {
+    **HEADING,
+    "$comment": "Made by `python -m massjax.config docs/market_settings.md configs/market_schema.json`; a test says when it is stale.",
+    "title": "massjax configuration of a simulated market",
 }
 UNSAID = frozenset({"path", "time"})
 """Formats that say less, or ask for more, than massjax: a path is any text, and a time of day needs no seconds and no zone."""
@@ -38,6 +44,14 @@ def json_schema() -> dict[str, Any]:
         definition["required"] = ["method", *definition.get("required", [])]
     run["properties"]["search"]["items"] = {"oneOf": [*({"$ref": f"#/$defs/{search.__name__}"} for search in METHODS.values()), OWN_SEARCH]}
     return {**HEADING, **run, "$defs": definitions}
+
+
+def market_json_schema() -> dict[str, Any]:
+    """The schema of the configuration file of a simulated market."""
+    _, made = models_json_schema([(MarketRunConfig, "validation")])
+    definitions = {name: _plain(definition) for name, definition in made["$defs"].items()}
+    run = definitions.pop(MarketRunConfig.__name__)
+    return {**MARKET_HEADING, **run, "$defs": definitions}
 
 
 def _plain(part: Any) -> Any:

@@ -14,8 +14,9 @@ from massjax.terminal import escaped_text
 
 NARROWEST, WIDEST = 30, 80
 """Columns of a page for a terminal."""
-GENERATED = "<!-- Made by `python -m massjax.config docs/settings.md configs/schema.json`; a test says when it is stale. -->"
-EXPLANATION = """# Every setting
+EXPLANATION = """<!-- Made by `python -m massjax.config docs/settings.md configs/schema.json`; a test says when it is stale. -->
+
+# Every setting
 
 `python -m massjax.optimize --help-settings` prints this page, `--help-settings market.prices` one section of it, and
 `--help-settings lookback` the settings of that name. `--set SECTION.KEY=VALUE` overrides a setting of the file, as in
@@ -29,17 +30,31 @@ here, while the commands take `yes`, `off` and `"3"` for them too. A checker tha
 them first."""
 
 
-def print_settings(query: str) -> None:
+MARKET_EXPLANATION = """<!-- Made by `python -m massjax.config docs/market_settings.md configs/market_schema.json`; a test says when it is
+stale. -->
+
+# Every setting of a simulated market
+
+`python -m massjax.simulate --help-settings` prints this page, `--help-settings simulation.traits` one section of it, and
+`--help-settings ticks` the settings of that name. `--set SECTION.KEY=VALUE` overrides a setting of the file, as in
+`--set simulation.market.agents=200`. `null` is nothing. Unknown keys are refused.
+
+Editors with YAML support complete and check a configuration that begins with `# yaml-language-server: $schema=PATH`, where PATH leads
+from the file to [configs/market_schema.json](../configs/market_schema.json)."""
+
+
+def print_settings(query: str, among: tuple[Section, ...] | None = None) -> None:
     """Print the settings that somebody asks about: plain unless on a terminal, and never wider than that.
 
     Args:
         query: as `reference.look_up` takes it.
+        among: sections in which they are looked for; None takes those of a run.
 
     Raises:
         ConfigError: nothing is called so.
         MassjaxError: what the page goes to cannot take it, such as a full disk.
     """
-    found = look_up(query)
+    found = look_up(query, among)
     if sys.stdout is None:  # it was closed before Python began
         return
     bold = ("\033[1m", "\033[0m") if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else ("", "")
@@ -101,11 +116,11 @@ def _takes(setting: Setting) -> str:
     return f"[{'; '.join(filter(None, [setting.kind, default]))}]"
 
 
-def markdown_page(sections: Sequence[Section]) -> str:
-    """All sections as `docs/settings.md` holds them: a table a section."""
+def markdown_page(sections: Sequence[Section], explanation: str = EXPLANATION) -> str:
+    """All sections as `docs/settings.md` holds them: what they are, and a table a section."""
     contents = " · ".join(f"[{_title(section)}](#{_anchor(_title(section))})" for section in sections)
     keys = {section.key for section in sections}
-    return "\n\n".join([GENERATED, EXPLANATION, contents, *(_tabled(section, keys) for section in sections)]) + "\n"
+    return "\n\n".join([explanation, contents, *(_tabled(section, keys) for section in sections)]) + "\n"
 
 
 def _tabled(section: Section, keys: Collection[str]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel
 
 from massjax.config.field_words import default_of, kind_of
+from massjax.config.market_run import MarketRunConfig
 from massjax.config.run import RunConfig
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.registry import METHODS, search_class
@@ -61,22 +62,28 @@ def sections() -> tuple[Section, ...]:
     return (*_below(RunConfig, "", ""), *(section for method in METHODS for section in _search(method)))
 
 
-def look_up(query: str) -> tuple[Section, ...]:
+def market_sections() -> tuple[Section, ...]:
+    """All sections of the configuration of a simulated market, each before those within it."""
+    return tuple(_below(MarketRunConfig, "", ""))
+
+
+def look_up(query: str, among: tuple[Section, ...] | None = None) -> tuple[Section, ...]:
     """The settings that somebody asks about, in their sections.
 
     Args:
         query: a section or setting (`market.prices`, `evaluate.lookback`, `search.0.steps`), or its place as a page prints it
             (`market.features.N.columns.NAME.style`), some parts of one (`prices`, `backtest.cost`), a search of one's own
             (`search.package.module:ClassName`), or a word of names and descriptions; empty for all.
+        among: sections in which they are looked for; None takes those of a run.
 
     Raises:
         ConfigError: nothing is called so.
     """
-    if ":" in query:
+    if ":" in query and among is None:
         return _search(query.strip().removeprefix("search."))
     steps = [step for step in query.strip().split(".") if step and not step.isdecimal()]
     parts = [step.lower() for step in steps if len(steps) == 1 or step not in ("N", "NAME", "KEY=VALUE")]
-    everything, key = sections(), ".".join(parts)
+    everything, key = sections() if among is None else among, ".".join(parts)
     if not key:
         return everything
     within = "search." if parts[0] == "search" and len(parts) > 1 and parts[1] not in METHODS else ""
@@ -92,9 +99,10 @@ def look_up(query: str) -> tuple[Section, ...]:
     keys = [known for section in everything for known in (section.key, *(setting.key for setting in section.settings))]
     names = dict.fromkeys(keys) if "." in key else dict.fromkeys(known.rpartition(".")[2] for known in keys)
     hint = did_you_mean(key, names)
+    some = ("market", "market.prices", "search.gradient") if among is None else [section.key for section in among if section.key][:3]
     raise ConfigError(
-        f"--help-settings {query!r}: no setting is called so{hint}; expected a section such as market, market.prices or "
-        "search.gradient, a setting, or a word of its description"
+        f"--help-settings {query!r}: no setting is called so{hint}; expected a section such as {', '.join(some[:-1])} or {some[-1]}, a "
+        "setting, or a word of its description"
     )
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import jinja2
 import yaml
 from markupsafe import Markup, escape
-from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Strategy
@@ -19,6 +17,7 @@ from massjax.report.drawing import strategy_color
 from massjax.report.evidence_tables import gains_table, luck_table, power_table, signals_table, years_table
 from massjax.report.figures import figures, kind_word, rolling_window
 from massjax.report.latest import latest, latest_weights, spoken_of, weights_in_words
+from massjax.report.pages import figure_json, page_environment
 from massjax.report.run import RunResult
 from massjax.report.telling import annualised, shown_summary, too_few
 from massjax.report.verdict_words import opening
@@ -37,14 +36,7 @@ def render_report(result: RunResult) -> str:
 
     The script library, the figures' data and the style are inlined; a content security policy in the page forbids everything else.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("massjax.report", "templates"),
-        autoescape=jinja2.select_autoescape(["html", "j2"]),
-        undefined=jinja2.StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.globals |= {
         "shown_summary": shown_summary,
         "telling_dates": telling_dates,
@@ -98,7 +90,7 @@ def render_report(result: RunResult) -> str:
         facts=run_facts(result),
         store=_store(result),
         config_yaml=yaml.safe_dump(result.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110),
-        figures={name: Markup(_script_safe(to_json(figure, validate=False) or "")) for name, figure in figures(result).items()},
+        figures={name: figure_json(figure) for name, figure in figures(result).items()},
         plotly=Markup(get_plotlyjs()),
     )
 
@@ -156,11 +148,6 @@ def _portfolios(result: RunResult) -> list[dict[str, Any]]:
     return [*held, {"label": "All members alike", "kind": "control", "color": "var(--ink)", "portfolio": result.benchmark}]
 
 
-def _shown(value: Any) -> Any:
-    """What a template prints: text from outside without characters that are not seen; what is HTML already is left as it is."""
-    return value if isinstance(value, Markup) or not isinstance(value, str) else escaped_text(value, keep="\n")
-
-
 def _dated(text: str) -> Markup:
     """Text in which no line breaks inside a date."""
     return Markup(re.sub(r"\d{4}-\d{2}-\d{2}", r"<time>\g<0></time>", str(escape(escaped_text(text)))))
@@ -193,8 +180,3 @@ def _flat(values: Any, prefix: str = "") -> list[tuple[str, Any]]:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= SHOWN_FACTS else text[: SHOWN_FACTS - 1] + "…"
-
-
-def _script_safe(json: str) -> str:
-    """JSON that no HTML parser takes for the end of its script element."""
-    return json.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

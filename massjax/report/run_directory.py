@@ -9,18 +9,19 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 import yaml
 from polars.exceptions import PolarsError
 
-from massjax.config import RunConfig
 from massjax.errors import ConfigError, MassjaxError
 from massjax.report.html import render_report
 from massjax.report.run import RunResult
 from massjax.report.series import holdings_frame, luck_frame, rank_ic_frame, returns_frame
 from massjax.report.tables import metrics_document, signals_frame, weights_frame
 from massjax.row_words import first_few
+from massjax.settings import Settings
 
 CONFIG, METRICS, WEIGHTS, SIGNALS, REPORT = "config.yaml", "metrics.json", "weights.parquet", "signals.parquet", "report.html"
 RETURNS, RANK_IC, HOLDINGS, LUCK = "returns.parquet", "rank_ic.parquet", "holdings.parquet", "luck.parquet"
@@ -30,8 +31,30 @@ MOST_NAMED = 5
 """Foreign files named in a message at most."""
 
 
+class Kind(NamedTuple):
+    """What a folder of results of one kind holds.
+
+    Attributes:
+        noun: with its article, as messages call it.
+        own: the files that it may hold.
+        always: files without which it is none.
+        either: files of which it holds at least one.
+        option: of the command line, which names its place.
+    """
+
+    noun: str
+    own: frozenset[str]
+    always: frozenset[str]
+    either: frozenset[str]
+    option: str = "--out"
+
+
+RUN = Kind("a run", OWN_FILES, frozenset({CONFIG, METRICS}), frozenset({WEIGHTS, SIGNALS}))
+"""A run of `massjax.optimize`."""
+
+
 @contextmanager
-def run_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def run_directory(path: Path, *, overwrite: bool = False, kind: Kind = RUN) -> Iterator[Path]:
     """A temporary folder that becomes `path` when the block ends without an error, and disappears otherwise.
 
     Opened before a long run it finds out early that the result could not be kept. Readers see the old run, or none, until the
@@ -40,24 +63,25 @@ def run_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Args:
         path: the run directory to be.
         overwrite: replace a run that is there; a folder with anything else in it is left alone.
+        kind: of the results; a folder of another kind is left alone too.
 
     Raises:
         ConfigError: a run is there and `overwrite` is off, or what is there is no run, or a run with other files beside its own.
         MassjaxError: the disk is full, read-only or out of reach.
     """
     path = path.absolute()
-    with _told(path):
-        _refuse(path, overwrite)
+    with disk_told(path, kind):
+        _refuse(path, overwrite, kind)
         path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
-        with _told(path):
+        with disk_told(path, kind):
             partial.mkdir()
         yield partial
-        with _told(path):
-            _refuse(path, overwrite)
+        with disk_told(path, kind):
+            _refuse(path, overwrite, kind)
             _sync(partial)
-            _replace(partial, path)
+            _replace(partial, path, kind)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -78,48 +102,51 @@ def write_run(result: RunResult, folder: Path) -> None:
     }
     report = render_report(result)
     metrics = json.dumps(metrics_document(result), indent=2, allow_nan=False) + "\n"
-    with _told(folder.parent):
-        (folder / CONFIG).write_text(config_text(result.config), encoding="utf-8")
+    with disk_told(folder.parent):
+        (folder / CONFIG).write_text(settings_text(result.config), encoding="utf-8")
     for name, frame_of in frames.items():
         frame = frame_of(result)
-        with _told(folder.parent):
+        with disk_told(folder.parent):
             frame.write_parquet(folder / name)
         del frame
-    with _told(folder.parent):
+    with disk_told(folder.parent):
         (folder / METRICS).write_text(metrics, encoding="utf-8")
         (folder / REPORT).write_text(report, encoding="utf-8")
 
 
-def config_text(config: RunConfig) -> str:
-    """The configuration as YAML that `load_config` reads back to an equal one; paths are absolute."""
+def settings_text(config: Settings) -> str:
+    """A configuration as YAML that is read back to an equal one; paths are absolute."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
 
 
-def _refuse(path: Path, overwrite: bool) -> None:
+def _refuse(path: Path, overwrite: bool, kind: Kind) -> None:
+    noun, option = kind.noun, kind.option
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_dir() or path.is_symlink():
-        raise ConfigError(f"{path}: is there and is not a folder; name another place with --out DIR")
+        raise ConfigError(f"{path}: is there and is not a folder; name another place with {option} DIR")
     held = {entry.name for entry in path.iterdir()}
     if not held:
         return
-    if not ({CONFIG, METRICS} <= held and held & {WEIGHTS, SIGNALS}):
-        raise ConfigError(f"{path}: is there and holds something other than a run, so it is left alone; name another place with --out DIR")
-    if foreign := sorted(entry.name for entry in path.iterdir() if not _own(entry)):
+    if not (kind.always <= held and held & kind.either):
         raise ConfigError(
-            f"{path}: holds a run, and beside its files what is none of them: {first_few(foreign, MOST_NAMED)}. Nothing here is replaced; "
-            "move that elsewhere, or name another place with --out DIR"
+            f"{path}: is there and holds something other than {noun}, so it is left alone; name another place with {option} DIR"
+        )
+    if foreign := sorted(entry.name for entry in path.iterdir() if not _own(entry, kind)):
+        raise ConfigError(
+            f"{path}: holds {noun}, and beside its files what is none of them: {first_few(foreign, MOST_NAMED)}. Nothing here is replaced; "
+            f"move that elsewhere, or name another place with {option} DIR"
         )
     if not overwrite:
-        raise ConfigError(f"{path}: already holds a run; replace it with --overwrite, or name another place with --out DIR")
+        raise ConfigError(f"{path}: already holds {noun}; replace it with --overwrite, or name another place with {option} DIR")
 
 
-def _own(entry: Path) -> bool:
-    """A file that a run writes: by its name, and no folder or link of that name."""
-    return entry.name in OWN_FILES and entry.is_file() and not entry.is_symlink()
+def _own(entry: Path, kind: Kind) -> bool:
+    """A file that a run of this kind writes: by its name, and no folder or link of that name."""
+    return entry.name in kind.own and entry.is_file() and not entry.is_symlink()
 
 
-def _replace(partial: Path, path: Path) -> None:
+def _replace(partial: Path, path: Path, kind: Kind) -> None:
     """Move `partial` to `path`; the run that was there is moved aside first, and its files are removed when the new run is in place.
 
     What somebody else has put into the folder since it was looked at is moved into the new one, or stays in the one moved aside where
@@ -139,7 +166,7 @@ def _replace(partial: Path, path: Path) -> None:
         return
     with suppress(OSError):
         for entry in aside.iterdir():
-            if _own(entry):
+            if _own(entry, kind):
                 entry.unlink()
             elif not (path / entry.name).exists():
                 entry.rename(path / entry.name)
@@ -156,12 +183,13 @@ def _sync(folder: Path) -> None:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def disk_told(path: Path, kind: Kind = RUN) -> Iterator[None]:
+    """Within the block, a disk that is full, read-only or out of reach is told in words that say what to do."""
     try:
         yield
     except (OSError, PolarsError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise MassjaxError(
-            f"{path}: the run cannot be written ({reason}); free some space or make the folder writable, "
-            "or name another place with --out DIR"
+            f"{path}: {kind.noun.replace('a ', 'the ', 1)} cannot be written ({reason}); free some space or make the folder writable, "
+            f"or name another place with {kind.option} DIR"
         ) from error

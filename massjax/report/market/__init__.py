@@ -1,0 +1,1 @@
+"""The report of a simulated market: its words, tables, figures and files."""

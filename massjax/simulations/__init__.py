@@ -1,0 +1,1 @@
+"""Runs of the simulated market: agents learn, their markets are judged beside other populations, and panels of stocks are written."""
