@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from massjax.report.market.result import MarketResult
 
 STOPPED = "stopped; nothing half-written is left, and learning goes on from its last checkpoint with the same settings"
-READING = """Trades are the share of the ticks with a trade. Mispricing is the standard deviation of the log of price over fundamental value,
+READING = """Trades are the share of the ticks with a trade. Mispricing is the standard deviation of the log of price over fundamental,
 correlation that of their returns over 50 ticks. A market is healthy with trades in 10 % of the ticks or more and a quarter of those of
 untrained agents, a mispricing of 0.015 or less and a tenth of theirs, a correlation of 0.2 or more, and no price that stands still."""
 ROOMS = ("massjax.simulations.running", "massjax.simulations.panel", "massjax.report.market.run_files", "massjax.report.market.console")
@@ -73,7 +73,7 @@ def simulate_parser() -> argparse.ArgumentParser:
         const="",
         default=argparse.SUPPRESS,
         metavar="SECTION",
-        help="print every setting of a config with what it is, takes and defaults to, or those of SECTION (simulation.traits, ticks), and end",
+        help="print every setting of a config with what it is, takes and defaults to, or those of SECTION (simulation.traits), and end",
     )
     add_loudness(parser)
     add_version(parser)

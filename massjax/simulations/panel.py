@@ -34,7 +34,7 @@ PANEL = Kind(
     option="--panel",
 )
 TYPICAL_MISPRICING = 0.013
-"""Standard deviation of log(p_f / p) in a market of trained agents; with it opinions are put on a scale of 0 to 1, the same on all dates."""
+"""Standard deviation of log(p_f / p) in a market of trained agents; it puts opinions on a scale of 0 to 1, the same on all dates."""
 
 
 class Days(NamedTuple):

@@ -119,17 +119,18 @@ def run_facts(result: MarketResult) -> tuple[tuple[str, str], ...]:
     """What was run, in pairs of a term and what it was."""
     config = result.config
     market, traits, evaluation = config.simulation.market, config.simulation.traits, config.evaluation
+    noise, risk = f"N({traits.noise_mean:g}, {traits.noise_spread:g}²)", f"N({traits.risk_mean:g}, {traits.risk_spread:g}²)"
+    judged = f"{counted(evaluation.markets, 'market')} of {counted(evaluation.ticks, 'tick')} for each population, with the same draws"
     return (
         ("Market", f"{market.agents:,} agents, one of whom acts a tick; orders live {market.agents:,} ticks"),
-        ("Traits", f"noise N({traits.noise_mean:g}, {traits.noise_spread:g}²), risk aversion N({traits.risk_mean:g}, {traits.risk_spread:g}²), "
-         f"discount factor {traits.discount_lowest:g} to {traits.discount_highest:g}"),
+        ("Traits", f"noise {noise}, risk aversion {risk}, discount factor {traits.discount_lowest:g} to {traits.discount_highest:g}"),
         ("Policy", result.policy_words),
         ("Reward", config.simulation.reward),
-        ("Judged in", f"{counted(evaluation.markets, 'market')} of {counted(evaluation.ticks, 'tick')} for each population, with the same draws"),
+        ("Judged in", judged),
         ("Intervals", f"95 %, over markets, {evaluation.draws:,} resamples"),
         ("Seed", str(config.seed)),
         ("Took", f"{sum(result.seconds.values()):.0f} s on {result.platform.upper()}"),
-    )  # fmt: skip
+    )
 
 
 def marks(result: MarketResult) -> tuple[str, ...]:
