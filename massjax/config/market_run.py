@@ -94,7 +94,7 @@ class MarketRunConfig(Settings):
     @model_validator(mode="after")
     def _long_enough(self) -> Self:
         last = self.simulation.market.agents + LAGS_BEYOND_LIFE
-        if self.evaluation.ticks <= last:
+        if self.evaluation.ticks <= last + 1:
             raise ValueError(
                 f"evaluation.ticks: {self.evaluation.ticks} are too few to look for memory at lags up to {last}, which lie beyond the life "
                 f"of an order, {self.simulation.market.agents} ticks; give at least {2 * last}"

@@ -146,12 +146,12 @@ def example_market(rollout: Rollout, config: MarketRunConfig) -> ExampleMarket:
     ticks, book, tick = rollout.ticks, rollout.end.book, config.simulation.market.tick
     spread = np.std(np.log(np.asarray(ticks.price, np.float64)), axis=0)
     shown = int(np.argsort(spread, kind="stable")[spread.size // 2])
-    volume = np.asarray(book.volume[shown])
+    volume = np.asarray(book.volume)[shown]
     rests = volume != 0
     return ExampleMarket(
         price=np.asarray(ticks.price[:, shown], np.float64) * tick,
         fundamental=np.exp(np.asarray(ticks.log_fundamental[:, shown], np.float64)) * tick,
-        book_price=np.asarray(book.price[shown], np.float64)[rests] * tick,
+        book_price=np.asarray(book.price, np.float64)[shown][rests] * tick,
         book_volume=volume[rests],
     )
 

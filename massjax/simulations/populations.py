@@ -58,7 +58,7 @@ def mean_traits(traits: TraitSettings) -> TraitSettings:
 
 
 def simulated(one: Played, config: MarketRunConfig) -> Rollout:
-    """The markets in which a population is judged, with the same draws for every population, as NumPy arrays."""
+    """The markets in which a population is judged, with the same draws for every population; ticks and traits as NumPy arrays."""
     simulation = config.simulation
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
     rollout = simulate(
@@ -71,4 +71,5 @@ def simulated(one: Played, config: MarketRunConfig) -> Rollout:
         spread=np.float32(simulation.learning.spread),
         shuffled=one.shuffled,
     )
-    return jax.tree.map(np.asarray, rollout)
+    ticks, traits = (jax.tree.map(np.asarray, part) for part in (rollout.ticks, rollout.traits))
+    return rollout._replace(ticks=ticks, traits=traits)

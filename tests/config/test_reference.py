@@ -11,16 +11,16 @@ import jsonschema
 import pytest
 
 from massjax import optimize, precompute
-from massjax.config.__main__ import main as write, reference_page, schema_text
-from massjax.config.json_schema import json_schema
+from massjax.config.__main__ import main as write, market_page, market_schema_text, reference_page, schema_text
+from massjax.config.json_schema import json_schema, market_json_schema
 from massjax.config.printed import markdown_page, terminal_page
 from massjax.config.reading import read_yaml
-from massjax.config.reference import Section, Setting, look_up, sections
+from massjax.config.reference import Section, Setting, look_up, market_sections, sections
 from massjax.config.yaml_text import parse_yaml
 from massjax.errors import ConfigError
 from massjax.search.registry import METHODS
 
-REGENERATE = "python -m massjax.config docs/settings.md configs/schema.json"
+REGENERATE = "python -m massjax.config docs/settings.md configs/schema.json docs/market_settings.md configs/market_schema.json"
 OWN_SEARCH = '''
 """A search of one's own."""
 
@@ -41,16 +41,31 @@ def keys(query: str) -> list[str]:
     return [setting.key for section in look_up(query) for setting in section.settings]
 
 
-def schema_faults(values: dict[str, Any]) -> list[str]:
+def schema_faults(values: dict[str, Any], schema: dict[str, Any] | None = None) -> list[str]:
     """What the schema has against the values of a YAML file; dates are the texts that an editor takes them for."""
     plain = json.loads(json.dumps(values, default=str))
-    checker = jsonschema.Draft202012Validator(json_schema(), format_checker=jsonschema.FormatChecker())
+    checker = jsonschema.Draft202012Validator(schema or json_schema(), format_checker=jsonschema.FormatChecker())
     return [f"{fault.json_path}: {fault.message}" for fault in checker.iter_errors(plain)]
 
 
-@pytest.mark.parametrize(("file", "made"), [("docs/settings.md", reference_page), ("configs/schema.json", schema_text)])
+@pytest.mark.parametrize(
+    ("file", "made"),
+    [
+        ("docs/settings.md", reference_page),
+        ("configs/schema.json", schema_text),
+        ("docs/market_settings.md", market_page),
+        ("configs/market_schema.json", market_schema_text),
+    ],
+)
 def test_what_is_made_from_the_settings_is_not_stale(root: Path, file: str, made: Callable[[], str]) -> None:
     assert (root / file).read_text(encoding="utf-8") == made(), f"{file} is stale; make it anew: {REGENERATE}"
+
+
+def test_the_settings_of_a_market_are_found_by_section_and_by_name() -> None:
+    found = look_up("simulation.traits.noise_mean", market_sections())
+    assert [setting.key for section in found for setting in section.settings] == ["simulation.traits.noise_mean"]
+    with pytest.raises(ConfigError, match=r"'lookback': no setting is called so.*such as simulation, simulation\.market or"):
+        look_up("lookback", market_sections())
 
 
 def test_the_command_writes_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,8 +267,10 @@ def test_the_schema_accepts_every_config(root: Path) -> None:
     files = sorted((root / "configs").glob("*.yaml"))
     assert len(files) >= 4
     for file in files:
-        assert schema_faults(read_yaml(file)) == [], file
-        assert file.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=schema.json\n"), file
+        of_a_market = file.name == "market.yaml"
+        assert schema_faults(read_yaml(file), market_json_schema() if of_a_market else None) == [], file
+        named = "market_schema.json" if of_a_market else "schema.json"
+        assert file.read_text(encoding="utf-8").startswith(f"# yaml-language-server: $schema={named}\n"), file
 
 
 AGENTS = "agents: {archetypes: [{name: a, modalities: [price]}]}\n"
