@@ -54,11 +54,12 @@ def test_it_is_found_from_the_folder_that_holds_the_clone(clone: Path, tmp_path:
         assert found.stdout.split() == [str(clone / "massjax" / "__init__.py"), "load_panel"]
 
 
-def test_a_wheel_carries_the_templates_the_mark_of_its_types_and_the_licence(clone: Path, tmp_path: Path) -> None:
+def test_a_wheel_carries_templates_a_policy_the_mark_of_its_types_and_the_licence(clone: Path, tmp_path: Path) -> None:
     with build(clone, "build_wheel", tmp_path / "wheels") as wheel:
         names = set(wheel.namelist())
     package = clone / "massjax"
-    needed = [*package.rglob("*.py"), *package.rglob("*.j2"), package / "py.typed"]
+    policies = [package / "simulations" / "policies" / name for name in ("living.npz", "living.json")]
+    needed = [*package.rglob("*.py"), *package.rglob("*.j2"), *policies, package / "py.typed"]
     assert len([file for file in needed if file.suffix == ".j2"]) >= 2
     assert {file.relative_to(clone).as_posix() for file in needed} <= names
     assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]

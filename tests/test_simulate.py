@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,13 +51,12 @@ class Written(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Written]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """One run with a panel, whose checkpoints are written after every update and stay."""
     folder = tmp_path_factory.mktemp("simulate")
     config = folder / "market.yaml"
     config.write_text(yaml.safe_dump(SMALL))
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with pytest.MonkeyPatch.context() as patch, capture.global_and_fixture_disabled():
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
         patch.setattr("massjax.simulations.running.forget", lambda folder: None)
         with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
@@ -66,7 +64,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
             patch.setattr(sys, "stderr", err)
             code = main(["--config", str(config), "--out", str(folder / "run"), "--panel", str(folder / "panel"), "--seed", "5"])
     assert code == 0, (folder / "err").read_text()
-    yield Written(config, folder / "run", folder / "panel", (folder / "out").read_text(), (folder / "err").read_text())
+    return Written(config, folder / "run", folder / "panel", (folder / "out").read_text(), (folder / "err").read_text())
 
 
 def test_one_command_writes_a_run_and_says_what_it_does(written: Written) -> None:
