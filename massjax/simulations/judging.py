@@ -88,7 +88,7 @@ def tail(returns: Float[np.ndarray, "M T"], scale: int) -> Tail:
     Example:
         >>> import numpy as np
         >>> found = tail(np.random.default_rng(0).normal(size=(8, 5000)), 1)
-        >>> bool(abs(found.share[0] - 0.617) < 0.01), found.share[-1] > 0
+        >>> bool(abs(found.share[0] - 0.617) < 0.01), bool(found.share[-1] > 0)
         (True, True)
     """
     z = np.abs(standardised(aggregated(returns, scale)))
