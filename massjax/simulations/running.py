@@ -15,7 +15,6 @@ import polars as pl
 
 from massjax.config.market_run import MarketRunConfig
 from massjax.engine.devices import over_devices
-from massjax.errors import DataError
 from massjax.machine import usable_cores
 from massjax.progress import Speaker, StageTimes
 from massjax.report.market.result import TRAINED, UNTRAINED, MarketResult, Population
@@ -24,7 +23,7 @@ from massjax.simulations.judging import effects, example_market, judged, outcome
 from massjax.simulations.learning import LEARNING, can_be_resumed, learn_policy
 from massjax.simulations.populations import played, simulated
 from massjax.simulations.saved_policies import BUNDLED, differences, plain_arrays, read_policy
-from massjax.simulator.measures import TRAITS, behaviours
+from massjax.simulator.measures import TRAITS, Health, behaviours
 from massjax.simulator.policy import Policy
 from massjax.simulator.rollout import Rollout, Ticks
 from massjax.simulator.settings import SimulationSettings
@@ -87,29 +86,26 @@ def run_market(config: MarketRunConfig, found: PolicyOfRun, times: StageTimes) -
 
     Args:
         times: told of each stage, whose seconds it keeps.
-
-    Raises:
-        DataError: no market trades at all.
     """
-    everyone = played(config, found.policy)
-    populations, rollouts = [], {}
-    base = None
-    for one in sorted(everyone, key=lambda one: one.name != UNTRAINED):  # untrained agents are what others are held against
+    everyone = {one.name: one for one in played(config, found.policy)}
+    populations: dict[str, Population] = {}
+
+    def simulate_and_judge(name: str, base: Health | None = None) -> Rollout:
+        one = everyone[name]
         with times.stage(f"simulating: {one.label}"):
             rollout = simulated(one, config)
         with times.stage(f"judging: {one.label}"):
-            population = judged(one, rollout, config, base if one.name == TRAINED else None, one.name in (TRAINED, UNTRAINED))
-        base = population.health if one.name == UNTRAINED else base
-        populations.append(population)
-        if one.name == TRAINED:
-            rollouts[one.name] = rollout
-    trained = rollouts[TRAINED]
-    if not (np.asarray(trained.ticks.trades) > 0).any():
-        raise DataError("nothing was traded in any market of the trained agents: there is nothing to report; use the reward `living`")
+            populations[name] = judged(one, rollout, config, base, relations=name in (TRAINED, UNTRAINED))
+        return rollout
+
+    simulate_and_judge(UNTRAINED)
+    trained = simulate_and_judge(TRAINED, populations[UNTRAINED].health)
+    for name in everyone:
+        if name not in populations:
+            simulate_and_judge(name)
     with times.stage("relating traits and behaviour"):
         related, agents = effects(trained, config), agents_frame(trained)
-    order = {one.name: place for place, one in enumerate(everyone)}
-    ranked = tuple(sorted(populations, key=lambda population: order[population.name]))
+    ranked = tuple(populations[name] for name in everyone)
     return MarketResult(
         config=config,
         populations=ranked,
