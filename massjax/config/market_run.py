@@ -23,7 +23,7 @@ class MarketEvaluation(Settings):
 
     markets: int = Field(48, ge=5, le=65_536, description="Markets of each population; intervals are over them.")
     ticks: int = Field(
-        2_000, ge=100, le=1_000_000, description="Ticks of continuous trading in each; long memory needs many more than agents."
+        4_000, ge=100, le=1_000_000, description="Ticks of continuous trading in each; long memory needs many more than agents."
     )
     draws: int = Field(200, ge=20, le=100_000, description="Resamples of the markets behind each interval.")
 

@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import Float
 
 from massjax.config.market_run import LAGS_BEYOND_LIFE, MarketRunConfig
-from massjax.report.market.result import ExampleMarket, Population, Tail, TraitEffect
+from massjax.report.market.result import HILL, HILL_TICKS, ExampleMarket, Population, Tail, TraitEffect
 from massjax.simulations.populations import Played
 from massjax.simulator.measures import TRAITS, Health, ailments, behaviours, differentiation, health
 from massjax.simulator.rollout import Rollout, Ticks
 from massjax.statistics.autocorrelation import autocorrelation
-from massjax.statistics.over_markets import band_over_markets
+from massjax.statistics.over_markets import band_over_markets, over_markets
 from massjax.statistics.stylised_facts import FactSettings, stylised_facts
-from massjax.statistics.tails import aggregated, standardised
+from massjax.statistics.tails import aggregated, hill_index, standardised
 
 SCALES = (1, 10)
 """Ticks in the returns whose tails are drawn."""
@@ -60,7 +60,10 @@ def judged(one: Played, rollout: Rollout, config: MarketRunConfig, base: Health 
         about=one.about,
         health=found,
         ailments=ailments(found, base) if base is not None else (),
-        facts=stylised_facts(moves.returns, moves.volumes, moves.signs, fact_settings(config)),
+        facts={
+            **stylised_facts(moves.returns, moves.volumes, moves.signs, fact_settings(config)),
+            HILL: over_markets(lambda z: hill_index(z).index, standardised(aggregated(moves.returns, HILL_TICKS)), draws=draws),
+        },
         relations=differentiation(rollout) if relations else (),
         tails=tuple(tail(moves.returns, scale) for scale in SCALES),
         lags=lags,

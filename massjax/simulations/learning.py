@@ -12,6 +12,8 @@ from statistics import fmean
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from massjax.progress import Speaker
 from massjax.row_words import counted
@@ -146,4 +148,11 @@ def _begun(settings: SimulationSettings, updates: int, seed: int, checkpoints: P
     curve: list[Row] = json.loads((checkpoints / CURVE).read_text(encoding="utf-8"))
     if made is None or made > updates or len(curve) < made:
         return start, []
-    return load_checkpoint(checkpoints / STATES, start), curve[:made]
+    return _uncommitted(load_checkpoint(checkpoints / STATES, start)), curve[:made]
+
+
+def _uncommitted(state: learn.LearningState) -> learn.LearningState:
+    """The state bound to no device, as a new one is, so that the programs are those of learning that never stopped."""
+    key = jax.random.wrap_key_data(np.asarray(jax.random.key_data(state.key)), impl=jax.random.key_impl(state.key))
+    rest = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), state._replace(key=()))
+    return rest._replace(key=key)

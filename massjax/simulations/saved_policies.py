@@ -104,7 +104,7 @@ def differences(simulation: SimulationSettings, made: SimulationSettings) -> tup
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
     except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: the policy cannot be read ({error}); give a policy.npz that a run wrote") from None

@@ -16,6 +16,9 @@ from massjax.statistics.over_markets import MarketBand, MarketInterval
 
 TRAINED, HOMOGENEOUS, SHUFFLED, UNTRAINED, RULES = "trained", "homogeneous", "shuffled", "untrained", "rules"
 """Names of the populations."""
+HILL_TICKS = 10
+HILL = f"Hill index of |r|, {HILL_TICKS} ticks"
+"""The fact that is Hill's index of returns over some ticks: of single ticks, most of which have no trade, the tail is that of a step."""
 
 
 class Tail(NamedTuple):

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from massjax.report.market.result import MarketResult, Population
+from massjax.report.market.result import HILL, MarketResult, Population
 from massjax.report.market.words import TRAIT_WORDS, interval, memory_of, opening, regularities
 from massjax.report.wording import number
 from massjax.simulator.measures import BEHAVIOURS, TRAITS
@@ -15,7 +15,7 @@ FACTS = (
     ("Excess kurtosis, 1 tick", "excess kurtosis, 1 tick", 2),
     ("10 ticks", "excess kurtosis, 10 ticks", 2),
     ("100 ticks", "excess kurtosis, 100 ticks", 2),
-    ("Hill's index of |r|", "Hill index of |r|", 2),
+    ("Hill's index, 10 ticks", HILL, 2),
     ("Autocorrelation of r, lag 1", "r autocorrelation, lag 1", 3),
     ("of |r|, lag 1", "|r| autocorrelation, lag 1", 3),
     ("lag 10", "|r| autocorrelation, lag 10", 3),

@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from massjax.config.market_run import LAGS_BEYOND_LIFE, MarketRunConfig
-from massjax.report.market.result import HOMOGENEOUS, UNTRAINED, MarketResult, Population
+from massjax.report.market.result import HILL, HILL_TICKS, HOMOGENEOUS, UNTRAINED, MarketResult, Population
 from massjax.report.wording import number
 from massjax.row_words import counted
 from massjax.statistics.over_markets import MarketInterval
@@ -52,7 +52,7 @@ def regularities(result: MarketResult) -> tuple[Regularity, ...]:
     trained, untrained = result.trained.facts, result.population(UNTRAINED).facts
     memory = memory_of(result.config)
     short, long = trained["excess kurtosis, 10 ticks"], trained["excess kurtosis, 100 ticks"]
-    hill, remembered, alike = trained["Hill index of |r|"], trained[memory], result.population(HOMOGENEOUS).facts[memory]
+    hill, remembered, alike = trained[HILL], trained[memory], result.population(HOMOGENEOUS).facts[memory]
     volume, volume_untrained = (facts["volume-volatility, bars of 10 ticks"] for facts in (trained, untrained))
     return (
         Regularity(
@@ -60,7 +60,11 @@ def regularities(result: MarketResult) -> tuple[Regularity, ...]:
             short.estimate > 1 and abs(long.estimate) <= 0.5,
             f"excess kurtosis {interval(short)} over 10 ticks, {interval(long)} over 100",
         ),
-        Regularity("Tails that fall by a power of 3 to 5", 3 <= hill.estimate <= 5, f"Hill's index {interval(hill)}"),
+        Regularity(
+            "Tails that fall by a power of 3 to 5",
+            3 <= hill.estimate <= 5,
+            f"Hill's index of returns over {HILL_TICKS} ticks {interval(hill)}",
+        ),
         Regularity(
             "Busy times move more",
             volume.estimate >= 0.2 and volume.estimate > volume_untrained.estimate,

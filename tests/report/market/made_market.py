@@ -7,6 +7,7 @@ import polars as pl
 
 from massjax.config.market_run import MarketRunConfig
 from massjax.report.market.result import (
+    HILL,
     HOMOGENEOUS,
     RULES,
     SHUFFLED,
@@ -27,7 +28,7 @@ CONFIG = MarketRunConfig(name="a <b>bold</b> name", updates=3)
 FIGURES = {
     "excess kurtosis, 10 ticks": (2.4, 2.1, 2.7),
     "excess kurtosis, 100 ticks": (0.1, -0.1, 0.3),
-    "Hill index of |r|": (4.0, 3.6, 4.4),
+    HILL: (4.0, 3.6, 4.4),
     "volume-volatility, bars of 10 ticks": (0.28, 0.26, 0.3),
     memory_of(CONFIG): (0.0041, 0.0023, 0.006),
 }

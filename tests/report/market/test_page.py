@@ -15,6 +15,7 @@ from massjax.config.market_run import load_market_config
 from massjax.report.market.console import print_market
 from massjax.report.market.figures import figures
 from massjax.report.market.page import render_market
+from massjax.report.market.result import HILL
 from massjax.report.market.run_files import MARKET_RUN, write_market_run
 from massjax.report.run_directory import run_directory
 from tests.report.market.made_market import CONFIG, made_market
@@ -52,7 +53,7 @@ def test_the_files_hold_what_was_found(tmp_path: Path) -> None:
         write_market_run(made_market(learned=False), folder)
     assert {entry.name for entry in (tmp_path / "run").iterdir()} == MARKET_RUN.own - {"learning.parquet"}
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert metrics["populations"]["trained"]["facts"]["Hill index of |r|"]["estimate"] == 4.0
+    assert metrics["populations"]["trained"]["facts"][HILL]["estimate"] == 4.0
     assert metrics["regularities"][3] == {
         "what": "Long memory of volatility", "found": False, "figures": metrics["regularities"][3]["figures"],
     }  # fmt: skip

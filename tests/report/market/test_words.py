@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from massjax.report.market.result import TRAINED
+from massjax.report.market.result import HILL, TRAINED
 from massjax.report.market.words import findings, interval, marks, opening, regularities, specialisation
 from tests.report.market.made_market import figure, made_market
 
@@ -35,7 +35,7 @@ def test_of_a_market_that_is_not_healthy_that_is_said_first() -> None:
     [
         ("excess kurtosis, 100 ticks", (0.7, 0.4, 0.9), 0),
         ("excess kurtosis, 10 ticks", (float("nan"),) * 3, 0),
-        ("Hill index of |r|", (5.2, 4.4, 5.5), 1),
+        (HILL, (5.2, 4.4, 5.5), 1),
         ("volume-volatility, bars of 10 ticks", (0.14, 0.12, 0.16), 2),
     ],
 )
