@@ -2,6 +2,7 @@
 
 from massjax.agents.archetype import Archetype
 from massjax.agents.settings import AgentsSettings, Draw, Grid, ProtocolSettings, Role, RoleChange, Stage
+from massjax.config.market_run import MarketEvaluation, MarketRunConfig, PanelSettings, load_market_config
 from massjax.config.run import RunConfig, default_config, load_config
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.market.settings import (
@@ -18,6 +19,7 @@ from massjax.models.settings import EndpointSettings, ModelSettings, ScoringSett
 from massjax.portfolio.settings import BacktestSettings
 from massjax.scores.settings import ScoresSettings
 from massjax.settings import Settings, validate
+from massjax.simulator.settings import LearningSettings, LivingReward, PaperReward, SimulationSettings, TraitSettings
 
 __all__ = [
     "AgentsSettings",
@@ -29,9 +31,15 @@ __all__ = [
     "FeatureColumn",
     "FeaturesTable",
     "Grid",
+    "LearningSettings",
+    "LivingReward",
+    "MarketEvaluation",
+    "MarketRunConfig",
     "MarketSettings",
     "MembershipTable",
     "ModelSettings",
+    "PanelSettings",
+    "PaperReward",
     "PricesTable",
     "ProtocolSettings",
     "ReturnsTable",
@@ -41,10 +49,13 @@ __all__ = [
     "ScoresSettings",
     "ScoringSettings",
     "Settings",
+    "SimulationSettings",
     "Stage",
     "StocksTable",
     "TextsTable",
+    "TraitSettings",
     "default_config",
     "load_config",
+    "load_market_config",
     "validate",
 ]

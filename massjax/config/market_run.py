@@ -36,7 +36,7 @@ class PanelSettings(Settings):
     """
 
     stocks: int = Field(40, ge=5, le=10_000, description="Stocks, each a market of its own.")
-    dates: int = Field(400, ge=20, le=100_000, description="Trading days.")
+    dates: int = Field(400, ge=20, le=100_000, description="Trading days of the panel, at each of which groups have opinions.")
     ticks_per_date: int = Field(20, ge=2, le=10_000, description="Ticks of trading in a day, after the last of which opinions are asked.")
     correlation: float = Field(
         0.3, ge=0, lt=1, description="Correlation of the moves of the stocks' fundamentals; in place of `simulation.market.correlation`."
@@ -76,7 +76,7 @@ class MarketRunConfig(Settings):
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of all randomness; the same seed gives the same run, on one device or many.")
     out: ConfigPath | None = Field(
         None,
-        description="Run directory to write, relative to the config file; null takes `runs/NAME-TIME` in the current folder. `--out` "
+        description="Run directory of the market, relative to the config file; null takes `runs/NAME-TIME` in the current folder. `--out` "
         "overrides it.",
     )
 

@@ -123,7 +123,7 @@ class PaperReward(Settings):
     """
 
     scale: float = Field(6e-5, gt=0, le=1, description="What the utility, in money, is multiplied by.")
-    level: float = Field(1.0, ge=0, le=1e3, description="Weight of the utility.")
+    level: float = Field(1.0, ge=0, le=1e3, description="Weight of the level of the utility.")
     short: float = Field(0.1, ge=0, le=1e3, description="Penalty of negative shares, which solvent agents never have.")
     debt: float = Field(0.1, ge=0, le=1e3, description="Penalty of negative cash, which solvent agents never have.")
     illiquidity: float = Field(0.005, ge=0, le=1e3, description="Weight of the penalty of holding much where the book is thin.")
@@ -155,7 +155,7 @@ class LearningSettings(Settings):
     )
     hidden: int = Field(64, ge=1, le=4096, description="Units of each of the two hidden layers of actor and critic.")
     spread: float = Field(0.36787944, gt=0, le=10, description="Standard deviation of actions before they are squashed.")
-    learning_rate: float = Field(5e-4, gt=0, le=1, description="Step size of Adam.")
+    learning_rate: float = Field(5e-4, gt=0, le=1, description="Step size of the optimiser, Adam.")
     clip: float = Field(0.2, gt=0, le=10, description="How far the ratio of probabilities may leave 1.")
     trace: float = Field(0.9, ge=0, le=1, description="The λ of generalised advantage estimation.")
     discount_cap: float = Field(0.995, ge=0, lt=1, description="Highest discount factor that advantages are computed with.")
@@ -178,12 +178,12 @@ class LearningSettings(Settings):
 class SimulationSettings(Settings):
     """A simulated market whole: the exchange, the agents, their reward and how they learn."""
 
-    market: MarketSettings = Field(default_factory=MarketSettings, description="The exchange.")
+    market: MarketSettings = Field(default_factory=MarketSettings, description="The exchange on which agents trade.")
     traits: TraitSettings = Field(default_factory=TraitSettings, description="How the traits of agents are distributed.")
     reward: Literal["living", "paper"] = Field("living", description="What agents are rewarded for, by the name of the section below.")
-    living: LivingReward = Field(default_factory=LivingReward, description="The reward `living`.")
-    paper: PaperReward = Field(default_factory=PaperReward, description="The reward `paper`.")
-    learning: LearningSettings = Field(default_factory=LearningSettings, description="How the agents learn.")
+    living: LivingReward = Field(default_factory=LivingReward, description="Weights of the reward that is called `living`.")
+    paper: PaperReward = Field(default_factory=PaperReward, description="Weights of the reward that is called `paper`.")
+    learning: LearningSettings = Field(default_factory=LearningSettings, description="How agents learn from what happened to them.")
 
     @property
     def rewarded(self) -> LivingReward | PaperReward:
