@@ -153,6 +153,6 @@ def _begun(settings: SimulationSettings, updates: int, seed: int, checkpoints: P
 
 def _uncommitted(state: learn.LearningState) -> learn.LearningState:
     """The state bound to no device, as a new one is, so that the programs are those of learning that never stopped."""
-    key = jax.random.wrap_key_data(np.asarray(jax.random.key_data(state.key)), impl=jax.random.key_impl(state.key))
-    rest = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), state._replace(key=()))
-    return rest._replace(key=key)
+    plain = state._replace(key=jax.random.key_data(state.key))
+    loose = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), plain)
+    return loose._replace(key=jax.random.wrap_key_data(loose.key, impl=jax.random.key_impl(state.key)))

@@ -166,7 +166,7 @@ def ticks_frame(ticks: Ticks, tick: float) -> pl.DataFrame:
     """A row for each market and tick: who acted and how, prices in money."""
     length, markets = ticks.price.shape
 
-    def column(values: np.ndarray) -> np.ndarray:
+    def column(values: object) -> np.ndarray:
         return np.asarray(values).T.ravel()
 
     return pl.DataFrame(

@@ -25,7 +25,7 @@ def below(settings: type[Settings]) -> Iterator[type[Settings]]:
         yield from below(made)
 
 
-SECTIONS = sorted({s for s in below(Settings) if s.__module__.startswith("massjax.")}, key=lambda s: s.__qualname__)
+SECTIONS = sorted({s for s in below(Settings) if s.__module__.startswith("massjax.")}, key=lambda s: (s.__qualname__, s.__module__))
 SETTINGS = [(f"{s.__name__}.{name}", field) for s in SECTIONS for name, field in s.model_fields.items()]
 
 
