@@ -17,6 +17,7 @@ from massjax.models.failures import Failure, Reason
 from massjax.models.fingerprint import model_folder
 from massjax.models.forms import Write
 from massjax.models.identity import known_identity
+from massjax.models.language_model import timed
 from massjax.models.question import Question
 from massjax.models.sequences import Tokens
 from massjax.models.settings import ModelSettings
@@ -59,11 +60,8 @@ class VLLM:
         """Answer every question: first what is read off probabilities, then texts, each as soon as it and those before are written."""
         texts = [question for question in questions if isinstance(question.form, Write)]
         others = [question for question in questions if not isinstance(question.form, Write)]
-        began = time.monotonic()
-        read = self._by_tokens.answers(others)
-        share = (time.monotonic() - began) / max(1, len(others))
-        found = [answer._replace(seconds=share) for answer in read]
-        return self._with_texts(questions, found, texts) if texts else found
+        read = timed(self._by_tokens.answers, others)
+        return self._with_texts(questions, read, texts) if texts else read
 
     def _with_texts(self, questions: Sequence[Question], read: Sequence[Answer], texts: Sequence[Question]) -> Iterator[Answer]:
         """Answers in the order of the questions."""

@@ -55,9 +55,15 @@ def probabilities_first(
     texts = [row for row, question in enumerate(questions) if isinstance(question.form, Write)]
     others = [row for row, question in enumerate(questions) if not isinstance(question.form, Write)]
     for rows, ask in ((others, read), (texts, write)):
-        if rows:
-            began = time.monotonic()
-            found = ask([questions[row] for row in rows])
-            share = (time.monotonic() - began) / len(rows)
-            answers |= {row: answer._replace(seconds=share) for row, answer in zip(rows, found, strict=True)}
+        answers |= dict(zip(rows, timed(ask, [questions[row] for row in rows]), strict=True))
     return [answers[row] for row in range(len(questions))]
+
+
+def timed(ask: Callable[[list[Question]], list[Answer]], questions: list[Question]) -> list[Answer]:
+    """Answers to some questions, each with its share of the seconds that they took; nothing is asked where there are none."""
+    if not questions:
+        return []
+    began = time.monotonic()
+    found = ask(questions)
+    share = (time.monotonic() - began) / len(questions)
+    return [answer._replace(seconds=share) for answer in found]

@@ -90,15 +90,9 @@ def copy_scores(
     Raises:
         StoreError: a stock, date or archetype of the run is not among the scores, or they are damaged.
     """
-    stocks, kept = found.positions("stock", panel.stocks), found.positions("archetype", names)
-    columns = _dates_in(found, panel)
     lacking, none = np.zeros((2, len(panel.dates)), bool)
-    for dates in _parts(len(panel.dates), len(found.archetypes) * len(found.stocks)):
-        there = columns[dates]
-        span = slice(int(there[0]), int(there[-1]) + 1)
-        cells = np.ix_(there - there[0], kept, stocks)
+    for dates, span, cells, member in _blocks(found, panel, names):
         part, status = found.score(span)[cells], found.status(span)[cells]
-        member = panel.member[:, dates].T[:, None]
         into[dates, rows] = np.where(member, part, np.float32(np.nan))
         missing = member & np.isin(status, (Status.NOT_ASKED, Status.FAILED))
         lacking[dates] = missing.any(axis=(1, 2))
@@ -114,14 +108,22 @@ def count_decisions(found: Scores, panel: Panel, names: Sequence[str]) -> dict[s
     """
     if not found.decides:
         return {}
-    stocks, kept = found.positions("stock", panel.stocks), found.positions("archetype", names)
-    columns, counts = _dates_in(found, panel), np.zeros((len(names), 3), np.int64)
-    for dates in _parts(len(panel.dates), len(found.archetypes) * len(found.stocks)):
-        there = columns[dates]
-        part = found.decision(slice(int(there[0]), int(there[-1]) + 1))[np.ix_(there - there[0], kept, stocks)]
-        member = panel.member[:, dates].T[:, None]
+    counts = np.zeros((len(names), 3), np.int64)
+    for _, span, cells, member in _blocks(found, panel, names):
+        part = found.decision(span)[cells]
         counts += np.stack([(member & (part == side)).sum(axis=(0, 2)) for side in (1, 0, -1)], axis=1)
     return {name: (int(up), int(none), int(down)) for name, (up, none, down) in zip(names, counts, strict=True) if up + none + down}
+
+
+def _blocks(
+    found: Scores, panel: Panel, names: Sequence[str]
+) -> Iterator[tuple[slice, slice, tuple[np.ndarray, ...], Bool[np.ndarray, "D 1 N"]]]:
+    """Some dates of a panel at a time: which, the span of the scores' dates that holds them, their cells in it, and the members."""
+    stocks, kept, columns = found.positions("stock", panel.stocks), found.positions("archetype", names), _dates_in(found, panel)
+    for dates in _parts(len(panel.dates), len(found.archetypes) * len(found.stocks)):
+        there = columns[dates]
+        span = slice(int(there[0]), int(there[-1]) + 1)
+        yield dates, span, np.ix_(there - there[0], kept, stocks), panel.member[:, dates].T[:, None]
 
 
 def _unanswered(panel: Panel, lacking: Bool[np.ndarray, " T"], none: Bool[np.ndarray, " T"]) -> tuple[str, ...]:
