@@ -33,9 +33,10 @@ ABOVE = {
     "config": {f"{room}.settings" for room in (*ASKING, *SEARCHING)} | {"agents.archetype", "search.registry"},
     "report": {*SEARCHING, "config", "market.panel", "agents.archetype"},
     "experiments": {*ASKING, "config", "pipeline", "commands", "statistics"},
+    "calibrate": {"simulator", "engine", "statistics", "market", "config"},
 }
 """The configuration is composed of the settings of the rooms; a report sees one wing, and of the other the nouns that it tells of; an
-experiment asks, and compares what came back."""
+experiment asks, and compares what came back; a calibration compares simulated markets with the panel of a real one."""
 KNOW_BOTH_WINGS = {"massjax", "pipeline"}
 """The public names, and the one module in which the wings meet."""
 
