@@ -115,6 +115,7 @@ def metrics_document(found: Calibration) -> dict[str, Any]:
         "truth": None if truth is None else {"distance": math.sqrt(truth.squared_distance), "inside": truth.inside},
         "fitted": _check_document(found.fitted),
         "held_out": None if found.held_out is None else _check_document(found.held_out),
+        "warnings": list(found.warnings),
         "approximation": COMMON_POLICY,
     }
     return {name: _finite(value) for name, value in document.items()}
@@ -149,6 +150,7 @@ def show_results(found: Calibration, console: Console) -> None:
 
 def notes(found: Calibration) -> Iterator[str]:
     """What has to be known beside the tables, a sentence or two each."""
+    yield from found.warnings
     refused = int(np.isinf(found.squared_distance).sum())
     yield (
         f"{len(found.weights):,} candidates with the same chances, {refused:,} of them refused as dried up or undefined; effective number "

@@ -43,10 +43,12 @@ class Panels(NamedTuple):
     Attributes:
         fitted: panel that candidates are compared with.
         held_out: panel of later rows, which none has been compared with; None where nothing is held out.
+        warnings: sentences about the data that its user should read.
     """
 
     fitted: FactPanel
     held_out: FactPanel | None
+    warnings: tuple[str, ...] = ()
 
 
 class Check(NamedTuple):
@@ -97,6 +99,7 @@ class Calibration:
         misfit: what d² is divided by, so that the best candidate fits as well as a true one would; 1 where one does.
         fitted, held_out: check of the default traits and the best candidate on either panel.
         truth: None where the panel is real.
+        warnings: sentences about the data that its user should read.
     """
 
     config: CalibrationConfig
@@ -111,6 +114,7 @@ class Calibration:
     fitted: Check
     held_out: Check | None
     truth: Truth | None
+    warnings: tuple[str, ...]
 
     @property
     def best(self) -> int:
@@ -186,6 +190,7 @@ def calibrated(config: CalibrationConfig, policy: Policy, tell: Tell) -> Calibra
         fitted=_check(judged, panels.fitted, pair, config),
         held_out=held_out,
         truth=None if config.truth is None else _truth(squared, weights, judged, policy, config, volumes),
+        warnings=panels.warnings,
     )
 
 
@@ -196,13 +201,13 @@ def panels_of(config: CalibrationConfig, policy: Policy) -> Panels:
         return Panels(made.panel, None)
     panel = load_panel(config.market)
     if config.split is None:
-        return Panels(panel_of_market(panel, config.rows, config.volume), None)
+        return Panels(panel_of_market(panel, config.rows, config.volume), None, panel.warnings)
     day = np.datetime64(config.split, "D")
     if not panel.dates[0] < day <= panel.dates[-1]:
         raise ConfigError(f"split: {config.split} is not within the market data, {panel.dates[0]} to {panel.dates[-1]}")
     parts = panel.between(None, day - np.timedelta64(1, "D")), panel.between(day, None)
     fitted, held_out = (panel_of_market(part, config.rows, config.volume) for part in parts)
-    return Panels(fitted, held_out)
+    return Panels(fitted, held_out, panel.warnings)
 
 
 def facts_and_errors(panel: FactPanel, config: CalibrationConfig) -> Facts:
