@@ -78,7 +78,7 @@ def facts_of(panel: FactPanel, settings: ComparedFacts) -> Float[np.ndarray, " F
         >>> bool(found[0] > 0.5), bool(2.5 < found[-1] < 6)
         (True, True)
     """
-    return _averaged(_measured(panel, settings))
+    return _averaged(_measured(panel, settings), LEAST_DEFINED)
 
 
 def error_covariance(panel: FactPanel, settings: ComparedFacts, seed: int = 0) -> Float[np.ndarray, "F F"]:
@@ -94,7 +94,7 @@ def error_covariance(panel: FactPanel, settings: ComparedFacts, seed: int = 0) -
     if units < FEWEST_MARKETS:
         raise DataError(f"errors of stylised facts need at least {FEWEST_MARKETS} markets or spans of time, and there are {units}")
     drawn = np.random.default_rng(seed).integers(0, units, (settings.draws, units))
-    rows = np.stack([_averaged(_drawn(measured, chosen)) for chosen in drawn])
+    rows = np.stack([_averaged(_drawn(measured, chosen), 0.0) for chosen in drawn])
     defined = rows[np.isfinite(rows).all(axis=1)]
     if len(defined) < (1 - MOST_UNDEFINED) * len(rows):
         names = fact_names(settings, panel.volumes is not None)
@@ -165,9 +165,10 @@ def _drawn(measured: Measured, chosen: np.ndarray) -> Measured:
     return Measured(measured.by_series[chosen], pooled, measured.there[chosen])
 
 
-def _averaged(measured: Measured) -> Float[np.ndarray, " F"]:
+def _averaged(measured: Measured, least_defined: float) -> Float[np.ndarray, " F"]:
+    """Facts of all series together; NaN where less than that share of those with returns have one."""
     known = np.isfinite(measured.by_series)
-    count, enough = known.sum(axis=(0, 1)), LEAST_DEFINED * max(int(measured.there.sum()), 1)
+    count, enough = known.sum(axis=(0, 1)), max(least_defined * int(measured.there.sum()), 1)
     sums = np.where(known, measured.by_series, 0.0).sum(axis=(0, 1))
     averages = np.divide(sums, count, out=np.full(count.shape, np.nan), where=count >= enough)
     return averages if measured.pooled is None else np.append(averages, hill_index(measured.pooled).index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -70,4 +71,5 @@ def read_policy(path: Path) -> Policy:
 
 def write_policy(policy: Policy, path: Path) -> None:
     """Write what `read_policy` reads."""
-    np.savez(path, **{name: np.asarray(array) for name, array in named_arrays(policy).items()})
+    arrays: dict[str, Any] = {name: np.asarray(array) for name, array in named_arrays(policy).items()}
+    np.savez(path, **arrays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import numpy as np
+import pytest
 
 from massjax.calibrate.candidates import in_units, simulate_candidates, simulated, values_of
 from massjax.simulator.rollout import simulate
@@ -40,6 +41,7 @@ def test_chances_are_the_same_whatever_stands_beside_a_candidate_and_there_is_on
     assert simulate_candidates._cache_size() == programs
 
 
+@pytest.mark.slow
 def test_candidates_side_by_side_are_those_one_after_the_other():
     apart = list(simulated(VALUES, POLICY, KEY, SMALL))
     beside = list(simulated(VALUES, POLICY, KEY, SMALL.replace(together=2)))

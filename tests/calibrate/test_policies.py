@@ -21,6 +21,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         np.testing.assert_array_equal(named_arrays(found)[name], array)
 
 
+@pytest.mark.slow
 def test_a_policy_is_learned_over_mixes_and_a_seed_gives_one() -> None:
     told: list[tuple[str, int, int]] = []
     config = SMALL.replace(updates=2)
