@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from massjax.calibrate.posterior import (
     effective_size,
     even_points,
     importance_weights,
+    local_linear,
     mixture_density,
     next_proposal,
     weighted_quantile,
@@ -31,6 +32,8 @@ from massjax.statistics.transport import TransportDistances, transport_distances
 
 LEVEL = 0.9
 """Of regions and intervals."""
+SMOOTHED_OVER = 2.0
+"""Widths of the kernels that facts are smoothed with, in those that a round would be drawn with."""
 PROPOSED_FROM = 0.25
 """Share of a round's candidates, as an effective number, that the next round is drawn around at least."""
 CANDIDATES, CHECK, TRUTH = range(3)
@@ -75,7 +78,7 @@ class Truth(NamedTuple):
     """The true traits among the candidates of a simulated panel.
 
     Attributes:
-        squared_distance: of the true traits, simulated with the chances of the candidates.
+        squared_distance: of the true traits, of facts smoothed over the candidates around them.
         inside: whether they lie in the region of the posterior: not farther than its candidates of that share are.
     """
 
@@ -92,6 +95,7 @@ class Calibration:
         objective: that candidates were judged by.
         traits: values of the free traits of each candidate.
         facts: of each.
+        smooth: facts of each smoothed over its neighbours, NaN where it was refused; of these are distances and weights.
         trades: share of ticks with a trade of each.
         rounds: in which each was drawn.
         squared_distance: d² of each; infinite where it was refused.
@@ -106,6 +110,7 @@ class Calibration:
     objective: Objective
     traits: Float[np.ndarray, "n D"]
     facts: Float[np.ndarray, "n F"]
+    smooth: Float[np.ndarray, "n F"]
     trades: Float[np.ndarray, " n"]
     rounds: Int[np.ndarray, " n"]
     squared_distance: Float[np.ndarray, " n"]
@@ -170,7 +175,13 @@ def calibrated(config: CalibrationConfig, policy: Policy, tell: Tell) -> Calibra
         likelihood, mixture = search.log_likelihood(judged), search.mixture()
         proposal = next_proposal(search.points(), likelihood, mixture, PROPOSED_FROM * config.candidates)
         search.add_round(proposal, proposal.draw(config.candidates, np.random.default_rng([config.seed, number])))
-    squared, weights = search.squared_distance(judged), importance_weights(search.log_likelihood(judged), search.mixture())
+    likelihood, mixture, points = search.log_likelihood(judged), search.mixture(), search.points()
+    widths = SMOOTHED_OVER * next_proposal(points, likelihood, mixture, PROPOSED_FROM * config.candidates).widths
+    kept = np.isfinite(likelihood)
+    smooth = np.full(search.facts().shape, np.nan)
+    smooth[kept] = local_linear(points[kept], search.facts()[kept], widths, points[kept])
+    squared = judged.squared_distance(smooth)
+    weights = importance_weights(-0.5 * squared / misfit(squared, len(names)), mixture)
     tell("checking with other chances", 0, 0)
     chosen = np.stack([values_of(config.simulation.traits, config), search.traits()[int(np.argmin(squared))]])
     pair = _simulated_anew(chosen, policy, CHECK, config, volumes)
@@ -182,6 +193,7 @@ def calibrated(config: CalibrationConfig, policy: Policy, tell: Tell) -> Calibra
         objective=judged,
         traits=search.traits(),
         facts=search.facts(),
+        smooth=smooth,
         trades=search.trades(),
         rounds=np.repeat(np.arange(config.rounds), config.candidates),
         squared_distance=squared,
@@ -189,7 +201,9 @@ def calibrated(config: CalibrationConfig, policy: Policy, tell: Tell) -> Calibra
         misfit=misfit(squared, len(names)),
         fitted=_check(judged, panels.fitted, pair, config),
         held_out=held_out,
-        truth=None if config.truth is None else _truth(squared, weights, judged, policy, config, volumes),
+        truth=None
+        if config.truth is None
+        else _truth(config, judged, squared, weights, lambda at: local_linear(points[kept], search.facts()[kept], widths, at)),
         warnings=panels.warnings,
     )
 
@@ -294,16 +308,16 @@ def _check(judged: Objective, panel: FactPanel, pair: Sequence[Simulated], confi
 
 
 def _truth(
+    config: CalibrationConfig,
+    judged: Objective,
     squared: Float[np.ndarray, " n"],
     weights: Float[np.ndarray, " n"],
-    judged: Objective,
-    policy: Policy,
-    config: CalibrationConfig,
-    volumes: bool,
+    smoothed_at: Callable[[Float[np.ndarray, "m D"]], Float[np.ndarray, "m F"]],
 ) -> Truth:
     assert config.truth is not None
-    made = _simulated_anew(values_of(config.truth, config)[None], policy, CANDIDATES, config, volumes)[0]
-    found = float(judged.squared_distance(facts_of(made.panel, config.facts)[None])[0])
+    low, high = np.array([config.bounds[name] for name in config.traits]).T
+    point = (values_of(config.truth, config) - low) / (high - low)
+    found = float(judged.squared_distance(smoothed_at(point[None]))[0])
     return Truth(found, found <= weighted_quantile(squared, weights, LEVEL))
 
 

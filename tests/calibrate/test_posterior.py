@@ -8,10 +8,12 @@ from scipy import stats
 
 from massjax.calibrate.posterior import (
     EVENLY,
+    RIDGE,
     Proposal,
     effective_size,
     even_points,
     importance_weights,
+    local_linear,
     mixture_density,
     next_proposal,
     weighted_quantile,
@@ -111,6 +113,25 @@ def test_quantiles_of_whole_weights_are_those_of_repeated_values(counts: list[in
     upto = np.arange(1, len(repeated) + 1) / len(repeated)
     if np.abs(upto - level).min() > 1e-9:
         assert weighted_quantile(values, np.array(counts) / sum(counts), level) == repeated[int(np.searchsorted(upto, level))]
+
+
+def test_smoothing_is_weighted_least_squares_and_takes_noise_away():
+    rng = np.random.default_rng(0)
+    points, widths, at = rng.random((200, 2)), np.array([0.2, 0.4]), rng.random((5, 2))
+    truth = np.stack([1 + 2 * points[:, 0], points[:, 0] - 3 * points[:, 1]], axis=1)
+    values = truth + rng.normal(0, 0.5, truth.shape)
+    found = local_linear(points, values, widths, at)
+    for row, centre in enumerate(at):
+        away = (points - centre) / widths
+        root = np.exp(-0.25 * np.square(away).sum(axis=1))
+        root /= root.max()
+        held = np.hstack([np.zeros((2, 1)), np.sqrt(RIDGE) * np.eye(2)])
+        rows = np.vstack([root[:, None] * np.column_stack([np.ones(200), away]), held])
+        slow = np.linalg.lstsq(rows, np.vstack([root[:, None] * values, np.zeros((2, 2))]), rcond=None)[0][0]
+        np.testing.assert_allclose(found[row], slow, rtol=1e-9)
+    smooth = local_linear(points, values, widths, points)
+    assert np.square(smooth - truth).mean() < np.square(values - truth).mean() / 5
+    np.testing.assert_allclose(local_linear(points, truth, widths, points), truth, atol=0.05)
 
 
 def test_even_points_are_a_net():

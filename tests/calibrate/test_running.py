@@ -28,8 +28,11 @@ def test_the_posterior_is_what_its_candidates_say(found):
     assert ((found.traits >= 0) & (found.traits <= [1, 5])).all()
     np.testing.assert_allclose(found.weights.sum(), 1, rtol=1e-12)
     alive = found.trades >= SMALL.least_trades
-    np.testing.assert_allclose(found.squared_distance[alive], found.objective.squared_distance(found.facts)[alive])
+    np.testing.assert_allclose(found.squared_distance, found.objective.squared_distance(found.smooth))
     assert np.isinf(found.squared_distance[~alive]).all()
+    kept = np.isfinite(found.smooth).all(axis=1)
+    assert (kept == (alive & np.isfinite(found.facts).all(axis=1))).all()
+    assert (found.smooth[kept].std(axis=0) < found.facts[kept].std(axis=0)).all()
     assert not found.weights[~np.isfinite(found.squared_distance)].any()
     assert found.misfit == max(1.0, found.squared_distance.min() / len(found.objective.names))
     assert found.effective > 1
