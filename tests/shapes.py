@@ -15,7 +15,7 @@ from beartype import beartype
 from jaxtyping import AbstractArray, Array, Key, install_import_hook
 
 MASSJAX = Path(__file__).resolve().parents[1] / "massjax"
-CHECKED = ("engine", "evaluate", "market", "portfolio", "search", "simulator", "statistics")
+CHECKED = ("calibrate", "engine", "evaluate", "market", "portfolio", "search", "simulator", "statistics")
 """Rooms that compute with arrays."""
 COMPILED = "cpu"
 """Functions that numba compiles must stay plain."""

@@ -34,10 +34,12 @@ ABOVE = {
     "report": {*SEARCHING, "config", "market.panel", "agents.archetype"},
     "experiments": {*ASKING, "config", "pipeline", "commands", "statistics"},
     "simulations": {"simulator", "statistics", "engine", "config", "report", "commands", "checkpoints", "compile_cache"},
+    "calibrate": {"simulator", "engine", "statistics", "market", "config"},
 }
 """The configuration is composed of the settings of the rooms; a report sees one wing, and of the other the nouns that it tells of; an
 experiment asks, and compares what came back; a simulation lets the simulator's agents learn, judges their markets by statistics, and
-has them told of by `report.market`, the part of the report that knows markets and no searches."""
+has them told of by `report.market`, the part of the report that knows markets and no searches; a calibration compares simulated markets
+with the panel of a real one."""
 KNOW_BOTH_WINGS = {"massjax", "pipeline"}
 """The public names, and the one module in which the wings meet."""
 
