@@ -12,7 +12,8 @@ their distribution is uniform (Kolmogorov-Smirnov), apart from ties.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -54,12 +55,19 @@ def reversal_scores(seed: int, dates: int) -> tuple[Float[np.ndarray, "K N T"], 
 KINDS = {"slow scores, sectors": slow_scores, "reversal scores": reversal_scores}
 
 
-def p_values(kind: str, windows: int, dates: int, draws: int, signal: SignalName) -> Mapping[str, Float[np.ndarray, " W"]]:
+Histories = Callable[[int], tuple[Float[np.ndarray, "K N T"], Float[np.ndarray, "N T"]]]
+"""From a seed to scores and forward returns that have nothing to do with each other."""
+
+
+def p_values(
+    histories: Histories, windows: int, draws: int, signal: SignalName, execution_lag: int = 0
+) -> Mapping[str, Float[np.ndarray, " W"]]:
     """The p-values of each of many histories: of the default's fitness, of its RankIC, and of its gain over uniform weights."""
-    timing = Timing(lookback="auto", horizon=HORIZON, execution_lag=0)
+    timing = Timing(lookback="auto", horizon=HORIZON, execution_lag=execution_lag)
     found: dict[str, list[float]] = {"fitness": [], "RankIC": [], "gain over uniform": [], "RankIC of uniform": []}
     for seed in range(windows):
-        scores, returns = (values.astype(np.float32) for values in KINDS[kind](seed, dates))
+        scores, returns = (values.astype(np.float32) for values in histories(seed))
+        archetypes, dates = scores.shape[0], scores.shape[2]
         made = make_draws(returns, [timing], draws)
         evaluated = np.arange(dates) >= timing.first_applied
         repetitions = Repetitions(
@@ -68,13 +76,13 @@ def p_values(kind: str, windows: int, dates: int, draws: int, signal: SignalName
             member=np.ones(returns.shape, bool),
             returns=returns,
             daily_returns=None,
-            dates=judged_dates(evaluated, returns, ARCHETYPES, len(made)),
+            dates=judged_dates(evaluated, returns, archetypes, len(made)),
             alpha=0.5,
             fit_signal=signal,
             missing="renormalize",
         )
         repeated = {
-            "uniform": fixed_weights(repetitions, np.full(ARCHETYPES, 1 / ARCHETYPES), signal),
+            "uniform": fixed_weights(repetitions, np.full(archetypes, 1 / archetypes), signal),
             "default": refitted(repetitions, Posterior(), timing, signal, jax.random.key(seed)),
         }
         luck = luck_of_strategies(repetitions, repeated, "uniform", frozenset({"default"}))
@@ -82,6 +90,15 @@ def p_values(kind: str, windows: int, dates: int, draws: int, signal: SignalName
         for name, p in zip(found, (one.in_sample, one.out_of_sample, one.gain, luck["uniform"].out_of_sample), strict=True):
             found[name].append(p)
     return {name: np.array(values) for name, values in found.items()}
+
+
+def validity_rows(name: str, found: Mapping[str, Float[np.ndarray, " W"]]) -> list[dict[str, object]]:
+    """How often the p-values of each statistic are small, and whether they are uniform."""
+    return [
+        {"scores": name, "statistic": statistic, **{f"P(p ≤ {level})": float((p <= level).mean()) for level in (0.05, 0.1, 0.5)}}
+        | {"KS p-value": float(kstest(p, "uniform").pvalue)}
+        for statistic, p in found.items()
+    ]
 
 
 def main() -> None:
@@ -95,10 +112,8 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     for kind in options.kinds:
-        for statistic, p in p_values(kind, options.windows, options.dates, options.draws, options.signal).items():
-            row = {"scores": kind, "statistic": statistic, "P(p ≤ 0.05)": float((p <= 0.05).mean()), "P(p ≤ 0.1)": float((p <= 0.1).mean())}
-            uniform = kstest(p, "uniform")
-            rows.append(row | {"P(p ≤ 0.5)": float((p <= 0.5).mean()), "KS p-value": float(uniform.pvalue)})
+        found = p_values(partial(KINDS[kind], dates=options.dates), options.windows, options.draws, options.signal)
+        rows += validity_rows(kind, found)
         title = f"p-values of the default without skill: {options.windows} windows of {options.dates} dates, {options.draws} draws"
         frame = pl.DataFrame(rows)
         print_table(title, frame)

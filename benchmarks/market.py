@@ -28,7 +28,7 @@ from timing import best_seconds, over_all_devices, print_table, write
 from massjax.engine.devices import over_devices
 from massjax.simulator import learn
 from massjax.simulator.measures import Health, ailments, differentiation, health
-from massjax.simulator.policy import Policy, initial_policy, named_arrays, zero_intelligence
+from massjax.simulator.policy import Policy, initial_policy, named_arrays, policy_of, zero_intelligence
 from massjax.simulator.rollout import Rollout, simulate
 from massjax.simulator.settings import LivingReward, SimulationSettings, TraitSettings
 from massjax.simulator.traits import distribution
@@ -87,7 +87,9 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of learning (default: %(default)s)")
     parser.add_argument("--populations", nargs="+", choices=list(LEARNED), default=list(LEARNED), help="what learns (default: all)")
     parser.add_argument("--ticks", type=int, default=10_000, help="ticks that are judged (default: %(default)s)")
-    parser.add_argument("--policies", type=Path, default=None, metavar="DIR", help="folder for what was learned (default: none)")
+    parser.add_argument(
+        "--policies", type=Path, default=None, metavar="DIR", help="folder for what was learned, and taken from there (default: none)"
+    )
     parser.add_argument("--pams", type=Path, default=None, metavar="PYTHON", help="Python of an environment with pams (default: none)")
     options = parser.parse_args(words)
     with over_all_devices(options):  # which makes each core a device
@@ -207,6 +209,10 @@ def report_health(options: argparse.Namespace) -> None:
 def learned(name: str, seed: int, options: argparse.Namespace) -> Policy:
     """The policy after so many updates, written with what made it where that is asked for."""
     settings = LEARNED[name]
+    made = {"settings": settings.model_dump(), "seed": seed, "updates": options.updates}
+    stem = f"{name.replace(',', '').replace(' ', '_')}_{seed}"
+    if options.policies is not None and (found := learned_before(options.policies / stem, made)) is not None:
+        return found
     learner = Learner(learn.init(jax.random.key(seed), settings.learning), settings)
     started = time.perf_counter()
     for update in range(options.updates):
@@ -218,11 +224,19 @@ def learned(name: str, seed: int, options: argparse.Namespace) -> Policy:
     policy = learner.state.policy
     if options.policies is not None:
         options.policies.mkdir(parents=True, exist_ok=True)
-        stem = f"{name.replace(',', '').replace(' ', '_')}_{seed}"
         np.savez(options.policies / f"{stem}.npz", **{key: np.asarray(array) for key, array in named_arrays(policy).items()})
-        made = {"settings": settings.model_dump(), "seed": seed, "updates": options.updates, "seconds": seconds}
-        (options.policies / f"{stem}.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
+        (options.policies / f"{stem}.json").write_text(json.dumps(made | {"seconds": seconds}, indent=1), encoding="utf-8")
     return policy
+
+
+def learned_before(stem: Path, made: dict[str, object]) -> Policy | None:
+    """The policy of an earlier run, where it was learned in the same way; None where there is none."""
+    try:
+        about = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+        with np.load(stem.with_suffix(".npz")) as arrays:
+            return policy_of(dict(arrays)) if about.items() >= json.loads(json.dumps(made)).items() else None
+    except FileNotFoundError:
+        return None
 
 
 def judged(policy: Policy, settings: SimulationSettings, seed: int, options: argparse.Namespace) -> Rollout:

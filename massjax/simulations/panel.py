@@ -105,6 +105,11 @@ class SimulatedPanel(NamedTuple):
 
 def simulated_panel(policy: Policy, config: MarketRunConfig) -> SimulatedPanel:
     """A panel of the configuration, traded by agents of a policy."""
+    return panel_of_days(simulated_days(policy, config), config)
+
+
+def simulated_days(policy: Policy, config: MarketRunConfig) -> Days:
+    """The days of twice as many markets as the panel has stocks: the second half is what the uninformed look at."""
     settings, simulation = config.panel, config.simulation
     market = simulation.market.replace(ticks=settings.dates * settings.ticks_per_date, correlation=settings.correlation)
     rollout = simulate(
@@ -112,13 +117,18 @@ def simulated_panel(policy: Policy, config: MarketRunConfig) -> SimulatedPanel:
         distribution(simulation.traits),
         jax.random.fold_in(jax.random.key(config.seed), 2),
         market,
-        markets=2 * settings.stocks,  # the second half is what the uninformed look at
+        markets=2 * settings.stocks,
         parts=simulation.learning.parts,
         spread=np.float32(simulation.learning.spread),
     )
-    days = by_day(rollout.ticks, settings.ticks_per_date, market.tick)
+    return by_day(rollout.ticks, settings.ticks_per_date, market.tick)
+
+
+def panel_of_days(days: Days, config: MarketRunConfig) -> SimulatedPanel:
+    """The first half of the markets as stocks, with the opinions of groups that are drawn with the configuration's seed."""
+    settings = config.panel
     rng = np.random.default_rng(config.seed)
-    groups = drawn_groups(settings, simulation.traits, rng)
+    groups = drawn_groups(settings, config.simulation.traits, rng)
     mine, others = days.of(slice(settings.stocks)), days.of(slice(settings.stocks, None))
     dates = np.busday_offset(np.datetime64(settings.start, "D"), np.arange(settings.dates), roll="forward")
     digits = len(str(settings.stocks))
