@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import polars as pl
 from default_validity import p_values, validity_rows
 from jaxtyping import Float
-from planted import DEFAULT, GAP, HORIZON, K, METHODS, UNIFORM, N, Planted, Window, World, best_non_negative, default_weights, unit_ranks
+from planted import DEFAULT, GAP, HORIZON, METHODS, UNIFORM, K, N, Planted, Window, World, best_non_negative, default_weights, unit_ranks
 from timing import over_all_devices, print_table, write
 
 from massjax.config.market_run import MarketRunConfig, PanelSettings

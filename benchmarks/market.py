@@ -87,9 +87,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of learning (default: %(default)s)")
     parser.add_argument("--populations", nargs="+", choices=list(LEARNED), default=list(LEARNED), help="what learns (default: all)")
     parser.add_argument("--ticks", type=int, default=10_000, help="ticks that are judged (default: %(default)s)")
-    parser.add_argument(
-        "--policies", type=Path, default=None, metavar="DIR", help="folder for what was learned, and taken from there (default: none)"
-    )
+    parser.add_argument("--policies", type=Path, default=None, metavar="DIR", help="folder of what is learned, or was (default: none)")
     parser.add_argument("--pams", type=Path, default=None, metavar="PYTHON", help="Python of an environment with pams (default: none)")
     options = parser.parse_args(words)
     with over_all_devices(options):  # which makes each core a device
