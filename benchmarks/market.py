@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import jax
@@ -25,13 +26,19 @@ import numpy as np
 import polars as pl
 from timing import best_seconds, over_all_devices, print_table, write
 
+from massjax.config.market_run import MarketRunConfig
 from massjax.engine.devices import over_devices
+from massjax.report.market.result import BAR
+from massjax.simulations.judging import facts_of_bars, moves_of
 from massjax.simulator import learn
 from massjax.simulator.measures import Health, ailments, differentiation, health
 from massjax.simulator.policy import Policy, initial_policy, named_arrays, policy_of, zero_intelligence
 from massjax.simulator.rollout import Rollout, simulate
 from massjax.simulator.settings import LivingReward, SimulationSettings, TraitSettings
 from massjax.simulator.traits import distribution
+from massjax.statistics.order_flow import volume_volatility
+from massjax.statistics.over_markets import MarketInterval, mean_over_markets
+from massjax.statistics.tails import kurtosis_by_scale
 
 MEAN_DISCOUNT = (TraitSettings().discount_lowest + TraitSettings().discount_highest) / 2
 USUAL = SimulationSettings()
@@ -49,6 +56,8 @@ LEARNED = {
     "paper": USUAL.replace(reward="paper", market=USUAL.market.replace(return_range=0.7, variance_range=0.05)),
 }
 EVALUATED_MARKETS = 48
+SHUFFLED = "heterogeneous, shuffled"
+SCALES = (10, 100)
 PAMS_STEPS = 1000
 
 PAMS = """
@@ -174,7 +183,7 @@ def pams_ticks_per_second(python: Path, agents: int) -> float:
 def report_health(options: argparse.Namespace) -> None:
     """Health and differentiation of every population and seed."""
     devices = options.devices or len(jax.devices())
-    healths, relations = [], []
+    healths, relations, regular = [], [], []
     with over_devices(devices) if devices > 1 else nullcontext():
         for seed in options.seeds:
             untrained = initial_policy(jax.random.key(seed), USUAL.learning.hidden)
@@ -185,9 +194,11 @@ def report_health(options: argparse.Namespace) -> None:
             }
             for name in options.populations:
                 played[name] = (learned(name, seed, options), LEARNED[name])
+            if "heterogeneous" in played:
+                played[SHUFFLED] = played["heterogeneous"]
             base: Health | None = None
             for name, (policy, settings) in played.items():
-                rollout = judged(policy, settings, seed, options)
+                rollout = judged(policy, settings, seed, options, shuffled=name == SHUFFLED)
                 found = health(rollout.ticks)
                 base = base or found
                 wrong = ailments(found, base)
@@ -195,13 +206,26 @@ def report_health(options: argparse.Namespace) -> None:
                 healths.append(told)
                 print(json.dumps(told), file=sys.stderr, flush=True)
                 relations += [{"population": name, "seed": seed, **relation._asdict()} for relation in differentiation(rollout)]
+                regular += [{"population": name, "seed": seed, "fact": fact, **asdict(one)} for fact, one in facts(rollout).items()]
     for name, title, rows in (
+        ("market_regularities", f"Regularities after {options.updates} updates, {options.ticks:,} ticks", regular),
         ("market_health", f"Health of markets after {options.updates} updates, {options.ticks:,} ticks", healths),
         ("market_differentiation", f"Rank correlations of traits and behaviour after {options.updates} updates", relations),
     ):
         table = pl.DataFrame(rows)
         print_table(title, table)
         write(options.out, name, title, table)
+
+
+def facts(rollout: Rollout) -> dict[str, MarketInterval]:
+    """The regularities that are looked for, with their intervals over markets."""
+    moves = moves_of(rollout.ticks)
+    kurtosis = kurtosis_by_scale(moves.returns, SCALES)
+    return {
+        **{f"excess kurtosis, {scale} ticks": mean_over_markets(kurtosis[:, i]) for i, scale in enumerate(SCALES)},
+        **facts_of_bars(moves.returns, MarketRunConfig()),
+        f"volume-volatility, bars of {BAR} ticks": mean_over_markets(volume_volatility(moves.returns, moves.volumes, BAR)),
+    }
 
 
 def learned(name: str, seed: int, options: argparse.Namespace) -> Policy:
@@ -237,10 +261,11 @@ def learned_before(stem: Path, made: dict[str, object]) -> Policy | None:
         return None
 
 
-def judged(policy: Policy, settings: SimulationSettings, seed: int, options: argparse.Namespace) -> Rollout:
+def judged(policy: Policy, settings: SimulationSettings, seed: int, options: argparse.Namespace, shuffled: bool = False) -> Rollout:
     market = settings.market.replace(ticks=options.ticks)
     key = jax.random.fold_in(jax.random.key(seed), 1)
-    return simulate(policy, distribution(settings.traits), key, market, markets=EVALUATED_MARKETS, parts=options.parts)
+    traits = distribution(settings.traits)
+    return simulate(policy, traits, key, market, markets=EVALUATED_MARKETS, parts=options.parts, shuffled=shuffled)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Float
 
 from massjax.config.market_run import LAGS_BEYOND_LIFE, MarketRunConfig
-from massjax.report.market.result import HILL, HILL_TICKS, ExampleMarket, Population, Tail, TraitEffect
+from massjax.report.market.result import BAR, HILL, ExampleMarket, Population, Tail, TraitEffect
+from massjax.report.market.words import memory_lags, memory_of
 from massjax.simulations.populations import Played
 from massjax.simulator.measures import TRAITS, Health, ailments, behaviours, differentiation, health
 from massjax.simulator.rollout import Rollout, Ticks
-from massjax.statistics.autocorrelation import autocorrelation
-from massjax.statistics.over_markets import band_over_markets, over_markets
+from massjax.statistics.autocorrelation import autocorrelation, mean_autocorrelation
+from massjax.statistics.over_markets import MarketInterval, band_over_markets, mean_over_markets, over_markets
 from massjax.statistics.stylised_facts import FactSettings, stylised_facts
 from massjax.statistics.tails import aggregated, hill_index, standardised
 
@@ -62,7 +63,7 @@ def judged(one: Played, rollout: Rollout, config: MarketRunConfig, base: Health 
         ailments=ailments(found, base) if base is not None else (),
         facts={
             **stylised_facts(moves.returns, moves.volumes, moves.signs, fact_settings(config)),
-            HILL: over_markets(lambda z: hill_index(z).index, standardised(aggregated(moves.returns, HILL_TICKS)), draws=draws),
+            **facts_of_bars(moves.returns, config),
         },
         relations=differentiation(rollout) if relations else (),
         tails=tuple(tail(moves.returns, scale) for scale in SCALES),
@@ -70,6 +71,16 @@ def judged(one: Played, rollout: Rollout, config: MarketRunConfig, base: Health 
         of_returns=of_returns,
         of_magnitudes=of_magnitudes,
     )
+
+
+def facts_of_bars(returns: Float[np.ndarray, "M T"], config: MarketRunConfig) -> dict[str, MarketInterval]:
+    """Hill's index and the long memory of |r| of returns over bars."""
+    bars, draws = aggregated(returns, BAR), config.evaluation.draws
+    first, last = memory_lags(config.simulation.market.agents)
+    return {
+        HILL: over_markets(lambda z: hill_index(z).index, standardised(bars), draws=draws),
+        memory_of(config): mean_over_markets(mean_autocorrelation(np.abs(bars), first, last), draws=draws),
+    }
 
 
 def fact_settings(config: MarketRunConfig) -> FactSettings:

@@ -16,9 +16,10 @@ from massjax.statistics.over_markets import MarketBand, MarketInterval
 
 TRAINED, HOMOGENEOUS, SHUFFLED, UNTRAINED, RULES = "trained", "homogeneous", "shuffled", "untrained", "rules"
 """Names of the populations."""
-HILL_TICKS = 10
-HILL = f"Hill index of |r|, {HILL_TICKS} ticks"
-"""The fact that is Hill's index of returns over some ticks: of single ticks, most of which have no trade, the tail is that of a step."""
+BAR = 10
+"""Ticks in a bar. Of single ticks, most of which have no trade, tails are those of a step and memory drowns in zeros."""
+HILL = f"Hill index of |r|, {BAR} ticks"
+"""The fact that is Hill's index of returns over a bar."""
 
 
 class Tail(NamedTuple):

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from massjax.report.market.result import HILL, MarketResult, Population
-from massjax.report.market.words import TRAIT_WORDS, interval, memory_of, opening, regularities
+from massjax.report.market.result import BAR, HILL, MarketResult, Population
+from massjax.report.market.words import TRAIT_WORDS, interval, memory_lags, memory_of, opening, regularities
 from massjax.report.wording import number
 from massjax.simulator.measures import BEHAVIOURS, TRAITS
 
@@ -52,8 +52,8 @@ def health_rows(result: MarketResult) -> tuple[Row, ...]:
 
 def fact_rows(result: MarketResult) -> tuple[Row, ...]:
     """Stylised facts of each population with their intervals."""
-    life = result.config.simulation.market.agents
-    rows = (*FACTS, (f"|r|, mean of lags beyond {life + 1}", memory_of(result.config), 4))
+    first, last = memory_lags(result.config.simulation.market.agents)
+    rows = (*FACTS, (f"of |r| over {BAR} ticks, mean of lags {first}–{last}", memory_of(result.config), 4))
     return tuple(Row(heading, tuple(interval(one.facts[name], digits) for one in result.populations)) for heading, name, digits in rows)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from massjax.config.market_run import LAGS_BEYOND_LIFE, MarketRunConfig
-from massjax.report.market.result import HILL, HILL_TICKS, HOMOGENEOUS, UNTRAINED, MarketResult, Population
+from massjax.config.market_run import MarketRunConfig
+from massjax.report.market.result import BAR, HILL, HOMOGENEOUS, UNTRAINED, MarketResult, Population
 from massjax.report.wording import number
 from massjax.row_words import counted
 from massjax.statistics.over_markets import MarketInterval
 
 CLEAR_Z = 10.0
 """|z| against permuted traits from which agents are said to differ by a trait."""
+MEMORY_LAGS = 39
+"""Lags, in bars, over which long memory is averaged."""
 
 
 class Regularity(NamedTuple):
@@ -63,7 +65,7 @@ def regularities(result: MarketResult) -> tuple[Regularity, ...]:
         Regularity(
             "Tails that fall by a power of 3 to 5",
             3 <= hill.estimate <= 5,
-            f"Hill's index of returns over {HILL_TICKS} ticks {interval(hill)}",
+            f"Hill's index of returns over {BAR} ticks {interval(hill)}",
         ),
         Regularity(
             "Busy times move more",
@@ -73,7 +75,8 @@ def regularities(result: MarketResult) -> tuple[Regularity, ...]:
         Regularity(
             "Long memory of volatility",
             remembered.low > 0.005 and remembered.low > alike.estimate,
-            f"mean autocorrelation of |r| beyond the life of an order {interval(remembered, 4)}, homogeneous {interval(alike, 4)}",
+            f"mean autocorrelation of |r| over {BAR} ticks beyond the life of an order {interval(remembered, 4)}, "
+            f"homogeneous {interval(alike, 4)}",
         ),
     )
 
@@ -101,10 +104,21 @@ TRAIT_WORDS = {"noise": "noise", "risk": "risk aversion", "discount": "discount 
 """Traits, as figures and tables call them."""
 
 
+def memory_lags(agents: int) -> tuple[int, int]:
+    """First and last lag, in bars, at which long memory is looked for: beyond the life of an order, a tick an agent.
+
+    Example:
+        >>> memory_lags(100)
+        (12, 50)
+    """
+    first = -(-agents // BAR) + 2
+    return first, first + MEMORY_LAGS - 1
+
+
 def memory_of(config: MarketRunConfig) -> str:
     """The name of the fact that measures long memory of |r|."""
-    life = config.simulation.market.agents
-    return f"|r| autocorrelation, mean of lags {life + 2}-{life + LAGS_BEYOND_LIFE}"
+    first, last = memory_lags(config.simulation.market.agents)
+    return f"|r| autocorrelation in bars of {BAR} ticks, mean of lags {first}-{last}"
 
 
 def interval(found: MarketInterval, digits: int = 2) -> str:
