@@ -58,16 +58,17 @@ def bundled() -> SavedPolicy:
 
 
 def gaussian_days(days: Days, random: np.random.Generator) -> Days:
-    """The days with Gaussian returns and mispricings of the same means, auto- and cross-covariances."""
-    returns = np.diff(np.log(days.close), axis=0, prepend=np.log(days.close[:1]))
-    series = np.stack([returns, days.mispricing])
+    """The days with Gaussian returns and mispricings of the same means, auto- and cross-covariances; the first day is as it was."""
+    log_close = np.log(days.close)
+    series = np.stack([np.diff(log_close, axis=0), days.mispricing[1:]])
     transformed = np.fft.rfft(series, axis=1)
     turned = np.exp(2j * np.pi * random.random(transformed.shape[1]))
     turned[0] = 1.0
     if series.shape[1] % 2 == 0:
         turned[-1] = 1.0
     returns, mispricing = np.fft.irfft(transformed * turned[None, :, None], n=series.shape[1], axis=1)
-    log_close = np.log(days.close[:1]) + np.cumsum(returns, axis=0)
+    log_close = np.concatenate([log_close[:1], log_close[:1] + np.cumsum(returns, axis=0)])
+    mispricing = np.concatenate([days.mispricing[:1], mispricing])
     return days._replace(close=np.exp(log_close), fundamental=np.exp(log_close + mispricing))
 
 
