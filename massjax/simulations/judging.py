@@ -50,10 +50,10 @@ def judged(one: Played, rollout: Rollout, config: MarketRunConfig, base: Health 
         relations: whether behaviour is related to traits.
     """
     found, moves, draws = health(rollout.ticks), moves_of(rollout.ticks), config.evaluation.draws
-    lags = np.arange(1, config.simulation.market.agents + LAGS_BEYOND_LIFE + 1)
+    bars = aggregated(moves.returns, BAR)
+    lags = np.arange(1, memory_lags(config.simulation.market.agents)[1] + 1)
     of_returns, of_magnitudes = (
-        band_over_markets(mean_over_known, autocorrelation(series, lags.tolist()), draws=draws)
-        for series in (moves.returns, np.abs(moves.returns))
+        band_over_markets(mean_over_known, autocorrelation(series, lags.tolist()), draws=draws) for series in (bars, np.abs(bars))
     )
     return Population(
         name=one.name,

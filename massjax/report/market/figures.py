@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from scipy.special import erfc
 
 from massjax.report.drawing import INK, styled
-from massjax.report.market.result import HOMOGENEOUS, RULES, SHUFFLED, TRAINED, UNTRAINED, MarketResult, Population
+from massjax.report.market.result import BAR, HOMOGENEOUS, RULES, SHUFFLED, TRAINED, UNTRAINED, MarketResult, Population
 from massjax.report.market.words import TRAIT_WORDS
 from massjax.simulator.measures import BEHAVIOURS, TRAITS
 from massjax.statistics.over_markets import MarketBand
@@ -96,11 +96,11 @@ def tails_figure(populations: Sequence[Population]) -> go.Figure:
             )
     figure.update_xaxes(type="log", tickvals=[0.5, 1, 2, 5, 10, 20], title_text="|z|")
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
-    return _titled_apart(styled(figure, height=400, hover="closest"), len(scales))
+    return _legend_below_title(_titled_apart(styled(figure, height=400, hover="closest"), len(scales)))
 
 
 def memory_figure(result: MarketResult) -> go.Figure:
-    """Autocorrelations of |r| and r at all lags, with 95 % bands over markets, and where the life of an order ends."""
+    """Autocorrelations of |r| and r over bars at all lags, with 95 % bands over markets, and where the life of an order ends."""
     figure = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.1, subplot_titles=["of |r|", "of r"])
     for population in result.populations:
         for row, band in enumerate((population.of_magnitudes, population.of_returns), start=1):
@@ -115,11 +115,11 @@ def memory_figure(result: MarketResult) -> go.Figure:
                 row=row,
                 col=1,
             )
-    figure.add_vline(x=result.config.simulation.market.agents, line={"color": "#8a929c", "width": 1, "dash": "dot"})
-    figure.update_yaxes(range=[-0.05, 0.25], zeroline=True, row=1)
-    figure.update_yaxes(range=[-0.25, 0.1], zeroline=True, row=2)
-    figure.update_xaxes(title_text="lag in ticks", row=2)
-    return styled(figure, height=560, hover="x unified", hover_format=".4f")
+    figure.add_vline(x=result.config.simulation.market.agents / BAR, line={"color": "#8a929c", "width": 1, "dash": "dot"})
+    figure.update_yaxes(range=[-0.05, 0.2], zeroline=True, row=1)
+    figure.update_yaxes(range=[-0.2, 0.05], zeroline=True, row=2)
+    figure.update_xaxes(title_text=f"lag in bars of {BAR} ticks", row=2)
+    return _legend_below_title(styled(figure, height=560, hover="x unified", hover_format=".4f"))
 
 
 def effects_figure(result: MarketResult, behaviours: Sequence[str]) -> go.Figure:
@@ -203,6 +203,11 @@ def _faint(color: str) -> str:
     """A colour `#rrggbb` with the opacity of bands."""
     red, green, blue = (int(color[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},{SHADE})"
+
+
+def _legend_below_title(figure: go.Figure) -> go.Figure:
+    """The figure with its legend below the title of its horizontal axis."""
+    return figure.update_layout(legend={"y": -64 / figure.layout.height})
 
 
 def _titled_apart(figure: go.Figure, columns: int) -> go.Figure:

@@ -49,8 +49,8 @@ class Population:
         facts: stylised facts with their intervals, by name.
         relations: of traits and behaviours; empty where they were not looked at.
         tails: at several scales.
-        lags: of the autocorrelations.
-        of_returns, of_magnitudes: autocorrelations of r and |r|, with a band over markets.
+        lags: of the autocorrelations, in bars.
+        of_returns, of_magnitudes: autocorrelations of r and |r| over bars, with a band over markets.
     """
 
     name: str
