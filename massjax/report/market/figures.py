@@ -117,7 +117,7 @@ def memory_figure(result: MarketResult) -> go.Figure:
             )
     figure.add_vline(x=result.config.simulation.market.agents / BAR, line={"color": "#8a929c", "width": 1, "dash": "dot"})
     figure.update_yaxes(range=[-0.05, 0.2], zeroline=True, row=1)
-    figure.update_yaxes(range=[-0.2, 0.05], zeroline=True, row=2)
+    figure.update_yaxes(range=[-0.2, 0.1], zeroline=True, row=2)
     figure.update_xaxes(title_text=f"lag in bars of {BAR} ticks", row=2)
     return _legend_below_title(styled(figure, height=560, hover="x unified", hover_format=".4f"))
 
@@ -207,7 +207,7 @@ def _faint(color: str) -> str:
 
 def _legend_below_title(figure: go.Figure) -> go.Figure:
     """The figure with its legend below the title of its horizontal axis."""
-    return figure.update_layout(legend={"y": -64 / figure.layout.height})
+    return figure.update_layout(legend={"y": -80 / figure.layout.height})
 
 
 def _titled_apart(figure: go.Figure, columns: int) -> go.Figure:
