@@ -12,9 +12,10 @@ from massjax.errors import ConfigError
 from massjax.simulator.settings import MarketSettings, SimulationSettings, TraitSettings
 
 
-def test_the_bundled_configuration_is_the_default_one_with_a_split(root: Path) -> None:
+def test_the_bundled_configuration_is_the_default_one_with_a_split_and_without_autocorrelations(root: Path) -> None:
     config = load_calibration(root / "configs" / "calibrate.yaml", [])
-    assert config.replace(split=None) == CalibrationConfig()
+    assert config.replace(split=None, facts=ComparedFacts()) == CalibrationConfig()
+    assert config.facts == ComparedFacts(lags=(), memory=None)
     assert config.rows == 99
     assert config.traits[:2] == ("noise_mean", "noise_spread")
 
