@@ -145,6 +145,14 @@ def small_config(small: dict[str, Any], tmp_path: Path) -> RunConfig:
 
 
 @pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small real language model, converted once for all tests, unless MASSJAX_SMALL_MODEL names a folder in which it is already."""
+    folder = Path(os.environ.get("MASSJAX_SMALL_MODEL") or tmp_path_factory.mktemp("model") / "smollm2")
+    subprocess.run([sys.executable, "-m", "massjax.models.small", str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def small_run() -> RunResult:
     """The result of the small run of rules."""
     return run(small_run_settings.small_config())

@@ -15,7 +15,7 @@ import yaml
 from massjax.answers.log import AnswerLog
 from massjax.scores.scores import Scores
 from massjax.scores.status import Status
-from tests.test_end_to_end import model as model, needs_vllm
+from tests.test_end_to_end import needs_vllm
 
 pytestmark = [pytest.mark.vllm, needs_vllm]
 

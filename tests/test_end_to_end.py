@@ -32,14 +32,6 @@ pytestmark = [pytest.mark.vllm, needs_vllm]
 PERIOD = {"start": "2022-09-01", "end": "2022-10-31"}
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Converted here, unless MASSJAX_SMALL_MODEL names a folder in which it is already."""
-    folder = Path(os.environ.get("MASSJAX_SMALL_MODEL") or tmp_path_factory.mktemp("model") / "smollm2")
-    subprocess.run([sys.executable, "-m", "massjax.models.small", str(folder)], check=True)
-    return folder
-
-
 def config_file(folder: Path, model: Path) -> Path:
     values: dict[str, Any] = {
         "name": "end-to-end",

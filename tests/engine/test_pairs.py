@@ -39,7 +39,7 @@ def test_ties_by_likeness_and_by_coincidence(seed, levels, signal):
 @few
 def test_equal_stocks_are_those_that_are_alike(seed):
     scores, member, returns, _ = discrete(seed, 2)
-    window = prepare_window(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
+    window = jax.jit(prepare_window, static_argnums=3)(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
     common = np.asarray(window.returns.common)
     for date, size in enumerate(np.asarray(window.equal.size)):
         columns = [scores[:, n, date].tobytes() for n in np.flatnonzero(common[date])]
@@ -78,11 +78,16 @@ def test_sorting_gives_the_sums_of_ranks(seed, levels):
     signal = rng.integers(0, levels, (21, 4)).astype(np.float32)
     returns = rng.normal(size=21).astype(np.float32)
     returns[rng.random(21) < 0.2] = np.nan
-    one_date = jax.tree.map(lambda values: values[0], ranks.rank_returns(jnp.asarray(returns)[None], jnp.ones((1, 21), bool)))
-    covariance, square = sorted_covariance(jnp.asarray(signal), one_date)
-    sums = ranks.rank_sums(jnp.where(one_date.common[:, None], signal, jnp.nan))
-    np.testing.assert_array_equal(covariance, (sums * one_date.ranks[:, None]).sum(0))
-    np.testing.assert_array_equal(square, (sums * sums).sum(0))
+    one_date, covariance, square = sorted_sums(jnp.asarray(signal), jnp.asarray(returns))
+    sums = jax.jit(ranks.rank_sums)(jnp.asarray(np.where(one_date.common[:, None], signal, np.nan)))
+    np.testing.assert_array_equal(covariance, (np.asarray(sums) * np.asarray(one_date.ranks)[:, None]).sum(0))
+    np.testing.assert_array_equal(square, (np.asarray(sums) ** 2).sum(0))
+
+
+@jax.jit
+def sorted_sums(signal, returns):
+    one_date = jax.tree.map(lambda values: values[0], ranks.rank_returns(returns[None], jnp.ones((1, len(returns)), bool)))
+    return one_date, *sorted_covariance(signal, one_date)
 
 
 @pytest.mark.parametrize("stocks", [1, 2, 5, 64, 65])

@@ -11,6 +11,8 @@ from massjax.engine import prepare_window, window_fitness, windows
 from massjax.engine.windows import cut_window, with_products
 from tests.engine import slow_reference as slow
 
+prepare = jax.jit(prepare_window, static_argnums=3)
+
 
 @pytest.mark.parametrize("missing", ["renormalize", "zero"])
 @pytest.mark.parametrize(("first", "length", "known"), [(0, 5, 5), (2, 5, 5), (3, 6, 4), (0, 9, 0)])
@@ -18,9 +20,9 @@ def test_a_window_that_is_cut_out_is_the_one_that_is_prepared(missing, first, le
     scores, member, returns, _ = slow.panel(3, 4, 12, 9)
     scores[:, 3] = scores[:, 5]
     dates, left = slice(first, first + length), np.arange(length) < known
-    anew = prepare_window(jnp.asarray(scores[..., dates]), jnp.asarray(member[:, dates] & left), jnp.asarray(returns[:, dates]), missing)
-    whole = prepare_window(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), missing)
-    found = cut_window(whole, jnp.int32(first), jnp.asarray(left))
+    anew = prepare(jnp.asarray(scores[..., dates]), jnp.asarray(member[:, dates] & left), jnp.asarray(returns[:, dates]), missing)
+    whole = prepare(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), missing)
+    found = jax.jit(cut_window)(whole, jnp.int32(first), jnp.asarray(left))
     assert jax.tree.structure(found) == jax.tree.structure(anew)
     for cut, prepared in zip(jax.tree.leaves(found), jax.tree.leaves(anew), strict=True):
         assert cut.dtype == prepared.dtype
@@ -31,7 +33,7 @@ def test_products_that_are_kept_change_no_bit(monkeypatch):
     monkeypatch.setattr(windows, "ROWS_TOGETHER", 50)
     scores, member, returns, _ = slow.panel(4, 64, 20, 5)
     weights = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(64), 33), jnp.float32)
-    window = prepare_window(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
+    window = prepare(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
     kept = with_products(window)
     assert kept.products is not None
     assert kept.products.values.shape == (3, 3 * 2 * 20, 64), "three blocks of two dates"
@@ -40,7 +42,7 @@ def test_products_that_are_kept_change_no_bit(monkeypatch):
 
 
 def test_products_are_kept_only_where_they_are_used_and_fit(monkeypatch):
-    few, many = (prepare_window(*map(jnp.asarray, slow.panel(5, count, 8, 3)[:3]), "renormalize") for count in (63, 64))
+    few, many = (prepare(*map(jnp.asarray, slow.panel(5, count, 8, 3)[:3]), "renormalize") for count in (63, 64))
     assert with_products(few).products is None
     assert with_products(many).products is not None
     monkeypatch.setattr(windows, "PRODUCT_BYTES", 12 * 64 * 8 * 3 - 1)

@@ -17,7 +17,6 @@ from massjax.models.picks import labelled
 from massjax.models.question import Prompt, Question
 from massjax.models.schema import misfit
 from massjax.models.settings import ModelSettings
-from tests.test_end_to_end import model as model
 
 pytestmark = [
     pytest.mark.vllm,

@@ -232,7 +232,9 @@ def test_many_draws_are_weighed_as_each_alone():
 def test_moved_stocks_are_scores_of_other_stocks():
     scores, returns = world()
     member, stocks = np.random.default_rng(0).random(returns.shape) < 0.8, np.random.default_rng(1).permutation(STOCKS)
-    moved, copied = (prepare(some, member, signal="combined") for some in (MovedStocks(scores, stocks), scores[:, stocks]))
+    moved, copied = (
+        prepare(some, member, lags=2 * HORIZON, signal="combined") for some in (MovedStocks(scores, stocks), scores[:, stocks])
+    )
     np.testing.assert_array_equal(moved.ranks, copied.ranks)
     np.testing.assert_array_equal(moved.exact.ranks, copied.exact.ranks)
     np.testing.assert_array_equal(moved.correlations.vectors, copied.correlations.vectors)
@@ -312,7 +314,7 @@ def worlds_gone_wrong():
     zero = returns.copy()
     zero[:, 20] = 0
     yield "one archetype", scores[:1], returns
-    yield "identical archetypes", np.repeat(scores[:1], 6, axis=0), returns
+    yield "identical archetypes", np.repeat(scores[:1], ARCHETYPES, axis=0), returns
     yield "mirrored archetypes", np.stack([scores[0], -scores[0]]), returns
     yield "constant scores", constant, returns
     yield "constant on most dates", mostly, returns
@@ -339,8 +341,8 @@ def test_weights_are_defined_whatever_is_given(name):
 
 def test_identical_archetypes_share_equally():
     scores, returns = world()
-    weights = weigh(np.repeat(scores[:1], 6, axis=0), returns).weights
-    np.testing.assert_allclose(weights, 1 / 6, atol=2e-3)
+    weights = weigh(np.repeat(scores[:1], ARCHETYPES, axis=0), returns).weights
+    np.testing.assert_allclose(weights, 1 / ARCHETYPES, atol=2e-3)
 
 
 def test_a_changing_universe_and_missing_as_zero():
@@ -402,16 +404,16 @@ def test_one_compilation_serves_shifted_returns_and_other_scores():
     scores, returns = world()
     member = jnp.ones(returns.shape, bool)
     given = [(jnp.asarray(scores + step), jnp.asarray(np.roll(returns, step, axis=1))) for step in range(3)]
-    weights_by_date(prepare(given[0][0], member), given[0][1], gap=GAP, horizon=HORIZON)
+    weights_by_date(prepare(given[0][0], member, lags=2 * HORIZON), given[0][1], gap=GAP, horizon=HORIZON)
     with count_compilations() as compiled:
         for some, shifted in given:
-            jax.block_until_ready(weights_by_date(prepare(some, member), shifted, gap=GAP, horizon=HORIZON))
+            jax.block_until_ready(weights_by_date(prepare(some, member, lags=2 * HORIZON), shifted, gap=GAP, horizon=HORIZON))
     assert compiled() == 0
 
 
 def test_shifts_can_be_mapped():
     scores, returns = world()
-    ready = prepare(jnp.asarray(scores), jnp.ones(returns.shape, bool))
+    ready = prepare(jnp.asarray(scores), jnp.ones(returns.shape, bool), lags=2 * HORIZON)
     shifted = jnp.stack([jnp.roll(jnp.asarray(returns), step, axis=1) for step in (0, 7)])
     both = jax.lax.map(lambda some: weights_by_date(ready, some, gap=GAP, horizon=HORIZON).weights, shifted)
     for found, some in zip(both, shifted, strict=True):

@@ -17,7 +17,7 @@ pytest.importorskip("numba", reason="numba is not installed: pip install 'massja
 
 
 def returns_of(values: np.ndarray) -> ranks.Returns:
-    return ranks.rank_returns(jnp.asarray(values, jnp.float32), jnp.ones(values.shape, bool))
+    return jax.jit(ranks.rank_returns)(jnp.asarray(values, jnp.float32), jnp.ones(values.shape, bool))
 
 
 def expected(signal: np.ndarray, returns: ranks.Returns) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +66,7 @@ def test_a_missing_signal_is_told_and_the_others_are_not_touched():
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 3))
+@given(st.integers(0, 10_000), st.sampled_from([2, 3, 17, 60]), st.integers(1, 3))
 def test_dates_lie_below_each_other(seed, stocks, dates):
     rng = np.random.default_rng(seed)
     signal = rng.integers(0, 30, (stocks, dates, 3)).astype(np.float32)
