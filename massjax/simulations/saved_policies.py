@@ -72,7 +72,8 @@ def differences(simulation: SimulationSettings, made: SimulationSettings) -> tup
     The number of ticks does not count; of how it was learned, only how far actions are spread, as they are when it is played.
     """
     here, there = (
-        _flat({**settings.model_dump(include=set(MEANT)), "learning": {"spread": settings.learning.spread}}) for settings in (simulation, made)
+        _flat({**settings.model_dump(include=set(MEANT)), "learning": {"spread": settings.learning.spread}})
+        for settings in (simulation, made)
     )
     used = {"living": "paper", "paper": "living"}[simulation.reward]
     return tuple(

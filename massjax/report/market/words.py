@@ -74,9 +74,7 @@ def regularities(result: MarketResult) -> tuple[Regularity, ...]:
         ),
         Regularity(
             "Busy times move more",
-            _told(
-                volume.estimate >= 0.2 and volume.estimate > volume_untrained.estimate, volume.estimate, volume_untrained.estimate
-            ),
+            _told(volume.estimate >= 0.2 and volume.estimate > volume_untrained.estimate, volume.estimate, volume_untrained.estimate),
             f"correlation of volume and volatility {interval(volume)}, untrained {interval(volume_untrained)}",
         ),
         Regularity(
