@@ -33,8 +33,8 @@ ABOVE = {
     "config": {f"{room}.settings" for room in (*ASKING, *SEARCHING)} | {"agents.archetype", "search.registry"},
     "report": {*SEARCHING, "config", "market.panel", "agents.archetype"},
     "experiments": {*ASKING, "config", "pipeline", "commands", "statistics"},
-    "simulations": {"simulator", "statistics", "engine", "config", "report", "commands", "checkpoints", "compile_cache"},
-    "calibrate": {"simulator", "engine", "statistics", "market", "config"},
+    "simulations": {"simulator", "statistics", "engine", "config", "report", "commands", "checkpoints", "compile_cache", "policy_files"},
+    "calibrate": {"simulator", "engine", "statistics", "market", "config", "policy_files"},
 }
 """The configuration is composed of the settings of the rooms; a report sees one wing, and of the other the nouns that it tells of; an
 experiment asks, and compares what came back; a simulation lets the simulator's agents learn, judges their markets by statistics, and
@@ -110,6 +110,7 @@ def test_every_module_has_its_place() -> None:
         "experiment",
         "optimize",
         "panel_of_config",
+        "policy_files",
         "precompute",
         "simulate",
         "store",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ import numpy as np
 
 from massjax.calibrate.candidates import distributions, in_units
 from massjax.calibrate.settings import CalibrationConfig
-from massjax.errors import DataError
+from massjax.policy_files import policy_of_file
 from massjax.progress import Tell
 from massjax.simulator import learn
-from massjax.simulator.observe import OBSERVED
-from massjax.simulator.policy import ACTIONS, Policy, named_arrays, policy_of
-from massjax.user_files import special
+from massjax.simulator.policy import Policy, named_arrays
 
 LEARNING, MIXES = 101, 102
 """What the chances of a key are for."""
@@ -29,7 +26,7 @@ def policy_of_config(config: CalibrationConfig, tell: Tell) -> Policy:
         DataError: the file is missing, or holds no policy.
         ConfigError: the markets of one update cannot be shared out over the devices.
     """
-    return learned_policy(config, tell) if config.policy is None else read_policy(config.policy)
+    return learned_policy(config, tell) if config.policy is None else policy_of_file(config.policy)
 
 
 def learned_policy(config: CalibrationConfig, tell: Tell) -> Policy:
@@ -47,29 +44,7 @@ def learned_policy(config: CalibrationConfig, tell: Tell) -> Policy:
     return state.policy
 
 
-def read_policy(path: Path) -> Policy:
-    """The policy in a file of arrays (.npz).
-
-    Raises:
-        DataError: the file is missing, unreadable, or holds no policy.
-    """
-    if not path.is_file():
-        raise DataError(f"policy: {path}: is {special(path) or 'not there'}; name a file of a policy (.npz), or leave it out to learn one")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            policy = policy_of(dict(arrays))
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        what = f"has no array {error}" if isinstance(error, KeyError) else f"cannot be read ({error})"
-        raise DataError(
-            f"policy: {path}: {what}; expected the arrays of a policy as massjax.simulator.policy.named_arrays names them"
-        ) from None
-    first, last = policy.actor[0].weight.shape, policy.actor[2].weight.shape
-    if first[:1] != (len(OBSERVED),) or last[1:] != (ACTIONS,):
-        raise DataError(f"policy: {path}: the actor has layers of {first} to {last}; expected {len(OBSERVED)} inputs and {ACTIONS} outputs")
-    return policy
-
-
 def write_policy(policy: Policy, path: Path) -> None:
-    """Write what `read_policy` reads."""
+    """Write what `policy_of_file` reads."""
     arrays: dict[str, Any] = {name: np.asarray(array) for name, array in named_arrays(policy).items()}
     np.savez(path, **arrays)

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from massjax.config.reading import override, read_yaml
@@ -17,13 +18,16 @@ from massjax.simulator.settings import SimulationSettings
 LAGS_BEYOND_LIFE = 50
 """Lags beyond the orders' time to live, of as many ticks as there are agents, over which long memory is looked for."""
 
+MOST_TICKS = 1_000_000
+"""Ticks of a market, as `massjax.simulator.settings.MarketSettings` has them."""
+
 
 class MarketEvaluation(Settings):
     """The markets in which the policy is judged, beside other populations of agents."""
 
     markets: int = Field(48, ge=5, le=65_536, description="Markets of each population; intervals are over them.")
     ticks: int = Field(
-        4_000, ge=100, le=1_000_000, description="Ticks of continuous trading in each; long memory needs many more than agents."
+        4_000, ge=100, le=MOST_TICKS, description="Ticks of continuous trading in each; long memory needs many more than agents."
     )
     draws: int = Field(200, ge=20, le=100_000, description="Resamples of the markets behind each interval.")
 
@@ -48,7 +52,18 @@ class PanelSettings(Settings):
     @model_validator(mode="after")
     def _no_more_than_there_are(self) -> Self:
         if self.informed > self.groups:
-            raise ValueError(f"panel.informed: {self.informed} of {self.groups} groups cannot be informed; make it {self.groups} or fewer")
+            raise ValueError(f"informed: {self.informed} of {self.groups} groups cannot be informed; make it {self.groups} or fewer")
+        return self
+
+    @model_validator(mode="after")
+    def _short_enough(self) -> Self:
+        if self.dates * self.ticks_per_date > MOST_TICKS:
+            raise ValueError(
+                f"dates: {self.dates:,} of {self.ticks_per_date:,} ticks are {self.dates * self.ticks_per_date:,} ticks of a market, which "
+                f"has at most {MOST_TICKS:,}; give fewer dates, or ticks_per_date less"
+            )
+        if np.busday_offset(self.start, self.dates - 1, roll="forward") > np.datetime64(date.max):
+            raise ValueError(f"start: {self.dates:,} weekdays from {self.start} on go beyond the year {date.max.year}; begin earlier")
         return self
 
 

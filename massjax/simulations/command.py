@@ -114,6 +114,8 @@ def simulate_command(arguments: list[str] | None) -> int:
         out = run_place(options.out, config)
         config = config.replace(out=out)
         panel = None if options.panel is None else options.panel.absolute()
+        if panel is not None and judged:
+            _check_apart(out, panel)
         speaker.detail(f"massjax {massjax_version()}, settings {file}, run directory {out if judged else 'none'}")
         interruptible(lambda: [import_module(room) for room in ROOMS])
         from massjax.compile_cache import use_compile_cache
@@ -140,6 +142,13 @@ def simulate_command(arguments: list[str] | None) -> int:
     if panel is not None:
         console.print(f"Panel: {escaped_text(panel)}", highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _check_apart(out: Path, panel: Path) -> None:
+    """Refuse a run and a panel of which one would be in the folder of the other: each of them is moved to its place whole."""
+    here, there = out.resolve(), panel.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise MassjaxError(f"--out {out} and --panel {panel}: one would be in the folder of the other; name two folders beside each other")
 
 
 def _work(

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from massjax.errors import DataError, MassjaxError
 from massjax.progress import Speaker
 from massjax.row_words import counted
 from massjax.simulator import learn
@@ -122,14 +123,24 @@ def drying_up(curve: Sequence[Row]) -> str:
 
 
 def save(checkpoints: Path, state: learn.LearningState, curve: Sequence[Row]) -> None:
-    """Write a checkpoint: the curve first, so that it is never shorter than the state."""
+    """Write a checkpoint: the curve first, so that it is never shorter than the state.
+
+    Raises:
+        MassjaxError: the disk is full or read-only.
+    """
     from massjax.checkpoints import save_checkpoint
 
-    checkpoints.mkdir(parents=True, exist_ok=True)
     partial = checkpoints / f"{CURVE}.partial"
-    partial.write_text(json.dumps(list(curve)), encoding="utf-8")
-    os.replace(partial, checkpoints / CURVE)
-    save_checkpoint(checkpoints / STATES, state)
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(list(curve)), encoding="utf-8")
+        os.replace(partial, checkpoints / CURVE)
+        save_checkpoint(checkpoints / STATES, state)
+    except OSError as error:
+        raise MassjaxError(
+            f"{checkpoints}: the checkpoint after {counted(len(curve), 'update')} cannot be written ({error.strerror or error}); free some "
+            "space or make the folder writable, and the same command goes on from the checkpoint before it"
+        ) from error
 
 
 def can_be_resumed() -> bool:
@@ -144,11 +155,19 @@ def _begun(settings: SimulationSettings, updates: int, seed: int, checkpoints: P
         return start, []
     from massjax.checkpoints import latest_checkpoint, load_checkpoint
 
+    curve = _curve(checkpoints / CURVE)
     made = latest_checkpoint(checkpoints / STATES)
-    curve: list[Row] = json.loads((checkpoints / CURVE).read_text(encoding="utf-8"))
     if made is None or made > updates or len(curve) < made:
         return start, []
     return _uncommitted(load_checkpoint(checkpoints / STATES, start)), curve[:made]
+
+
+def _curve(file: Path) -> list[Row]:
+    try:
+        curve = json.loads(file.read_text(encoding="utf-8"))
+        return [{name: float(row[name]) for name in learn.Progress._fields} for row in curve]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: the checkpoint is damaged ({error}); remove the folder {file.parent}, and learning begins anew") from None
 
 
 def _uncommitted(state: learn.LearningState) -> learn.LearningState:

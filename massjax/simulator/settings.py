@@ -154,7 +154,7 @@ class LearningSettings(Settings):
         "devices there are. On one GPU 1 is fastest.",
     )
     hidden: int = Field(64, ge=1, le=4096, description="Units of each of the two hidden layers of actor and critic.")
-    spread: float = Field(0.36787944, gt=0, le=10, description="Standard deviation of actions before they are squashed.")
+    spread: float = Field(0.36787944, ge=1e-3, le=10, description="Standard deviation of actions before they are squashed.")
     learning_rate: float = Field(5e-4, gt=0, le=1, description="Step size of the optimiser, Adam.")
     clip: float = Field(0.2, gt=0, le=10, description="How far the ratio of probabilities may leave 1.")
     trace: float = Field(0.9, ge=0, le=1, description="The λ of generalised advantage estimation.")

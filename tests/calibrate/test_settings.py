@@ -33,6 +33,7 @@ def test_assignments_reach_the_settings_and_unknown_keys_are_named(root: Path) -
     ("settings", "words"),
     [
         ({"bounds": {}}, "bounds: no trait is free"),
+        ({"facts": ComparedFacts(memory=(10, 20))}, "facts.memory: lag 10 in bars of 10 ticks is within the life of an order, 100 ticks"),
         ({"bounds": {"noise": (0.0, 1.0)}}, "there is no trait 'noise'"),
         ({"bounds": {"noise_mean": (0.02, 0.02)}}, "noise_mean needs a lowest value below the highest"),
         ({"bounds": {"rule_share": (0.5, 1.5)}}, "rule_share: Input should be less than or equal to 1"),

@@ -6,11 +6,11 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from massjax.errors import DataError
-from massjax.simulations.saved_policies import BUNDLED, check_shapes, differences, plain_arrays, read_policy
+from massjax.policy_files import check_shapes
+from massjax.simulations.saved_policies import BUNDLED, differences, plain_arrays, read_policy
 from massjax.simulator.settings import SimulationSettings
 
 
@@ -32,24 +32,8 @@ def test_what_differs_from_where_it_was_learned_is_told() -> None:
     market = made.market.replace(agents=50, ticks=77)
     here = made.replace(market=market, paper=made.paper.replace(level=2.0), living=made.living.replace(trend=0.5))
     assert differences(here, made) == ("market.agents 50 (learned with 100)", "living.trend 0.5 (learned with 0.03)")
-
-
-@pytest.mark.parametrize(
-    ("name", "array", "message"),
-    [
-        ("critic_2_bias", None, r"critic_2_bias is missing, expected \[1\]"),
-        ("actor_1_weight", np.zeros((64, 63)), r"actor_1_weight is of the shape \[64, 63\], expected \[64, 64\]"),
-        ("actor_0_bias", np.full(64, np.nan), "actor_0_bias holds what is no number"),
-    ],
-)
-def test_arrays_that_are_no_policy_are_refused(name: str, array: np.ndarray | None, message: str) -> None:
-    arrays = plain_arrays(read_policy().policy)
-    if array is None:
-        del arrays[name]
-    else:
-        arrays[name] = array
-    with pytest.raises(DataError, match=message):
-        check_shapes(arrays, "policy.npz")
+    wide = made.replace(learning=made.learning.replace(spread=1.0, clip=0.1))
+    assert differences(wide, made) == ("learning.spread 1.0 (learned with 0.36787944)",)
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
@@ -64,3 +48,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         read_policy(file)
     file.with_suffix(".json").write_text(json.dumps({"simulation": {}, "updates": 3, "seed": 1}))
     assert read_policy(file).updates == 3
+    for about in ({"simulation": None, "updates": 3, "seed": 1}, {"simulation": {}, "updates": float("inf"), "seed": 1}, []):
+        file.with_suffix(".json").write_text(json.dumps(about))
+        with pytest.raises(DataError, match=r"policy\.json: the settings of the policy cannot be read"):
+            read_policy(file)

@@ -29,7 +29,7 @@ def market_summary(result: MarketResult) -> RenderableType:
     for row in health_rows(result):
         table.add_row(row.heading, *row.cells)
     parts: list[RenderableType] = [Text(escaped_text(opening(result)) + "\n", style="bold"), table]
-    parts += [Text(f"{one.what}: {'yes' if one.found else 'no'}. {one.figures}.") for one in findings(result)]
+    parts += [Text(f"{one.what}: {one.answer}. {one.figures}.") for one in findings(result)]
     parts += [Text(f"Warning: {escaped_text(warning)}.", style="yellow") for warning in result.warnings]
     parts += [Text(f"\n{ONLY_IN_REPORT}", style="dim")]
     return Group(*parts)

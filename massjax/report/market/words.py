@@ -22,19 +22,24 @@ class Regularity(NamedTuple):
 
     Attributes:
         what: in words.
-        found: whether it is there.
+        found: whether it is there; None where a figure that says so is undefined, as of markets too short or too few.
         figures: what says so.
     """
 
     what: str
-    found: bool
+    found: bool | None
     figures: str
+
+    @property
+    def answer(self) -> str:
+        """Whether it is there, in words."""
+        return "cannot be told" if self.found is None else "yes" if self.found else "no"
 
 
 def opening(result: MarketResult) -> str:
     """The run in one sentence."""
     trained, untrained = result.trained, result.population(UNTRAINED)
-    has = sum(one.found for one in regularities(result))
+    has = sum(one.found is True for one in regularities(result))
     if trained.ailments:
         return f"The market is not healthy: {trained.ailments[0]}."
     return (
@@ -59,22 +64,22 @@ def regularities(result: MarketResult) -> tuple[Regularity, ...]:
     return (
         Regularity(
             "Fat tails that become Gaussian over longer times",
-            short.estimate > 1 and abs(long.estimate) <= 0.5,
+            _told(short.estimate > 1 and abs(long.estimate) <= 0.5, short.estimate, long.estimate),
             f"excess kurtosis {interval(short)} over 10 ticks, {interval(long)} over 100",
         ),
         Regularity(
             "Tails that fall by a power of 3 to 5",
-            3 <= hill.estimate <= 5,
+            _told(3 <= hill.estimate <= 5, hill.estimate),
             f"Hill's index of returns over {BAR} ticks {interval(hill)}",
         ),
         Regularity(
             "Busy times move more",
-            volume.estimate >= 0.2 and volume.estimate > volume_untrained.estimate,
+            _told(volume.estimate >= 0.2 and volume.estimate > volume_untrained.estimate, volume.estimate, volume_untrained.estimate),
             f"correlation of volume and volatility {interval(volume)}, untrained {interval(volume_untrained)}",
         ),
         Regularity(
             "Long memory of volatility",
-            remembered.low > 0.005 and remembered.low > alike.estimate,
+            _told(remembered.low > 0.005 and remembered.low > alike.estimate, remembered.low, alike.estimate),
             f"mean autocorrelation of |r| over {BAR} ticks beyond the life of an order {interval(remembered, 4)}, "
             f"homogeneous {interval(alike, 4)}",
         ),
@@ -96,7 +101,7 @@ def specialisation(result: MarketResult) -> tuple[Regularity, ...]:
             continue
         there = found.correlation * math.copysign(1, least) >= abs(least) and abs(found.z) >= CLEAR_Z
         figures = f"rank correlation of {TRAIT_WORDS[trait]} and {behaviour} {number(found.correlation)}, z {number(found.z, 0)}"
-        told.append(Regularity(what, there, figures))
+        told.append(Regularity(what, _told(there, found.correlation, found.z), figures))
     return tuple(told)
 
 
@@ -161,6 +166,10 @@ def marks(result: MarketResult) -> tuple[str, ...]:
 def about(population: Population) -> str:
     """The population and what it is."""
     return f"{population.label}: {population.about}"
+
+
+def _told(found: bool, *figures: float) -> bool | None:
+    return found if all(math.isfinite(figure) for figure in figures) else None
 
 
 def _percent(share: float) -> str:

@@ -34,7 +34,6 @@ def test_of_a_market_that_is_not_healthy_that_is_said_first() -> None:
     ("fact", "found", "which"),
     [
         ("excess kurtosis, 100 ticks", (0.7, 0.4, 0.9), 0),
-        ("excess kurtosis, 10 ticks", (float("nan"),) * 3, 0),
         (HILL, (5.2, 4.4, 5.5), 1),
         ("volume-volatility, bars of 10 ticks", (0.14, 0.12, 0.16), 2),
     ],
@@ -47,6 +46,17 @@ def test_a_regularity_that_is_not_there_is_not_said_to_be(fact: str, found: tupl
     assert [one.found for one in regularities(replace(result, populations=populations))] == [
         place != which and place != 3 for place in range(4)
     ]
+
+
+@pytest.mark.parametrize(("fact", "which"), [("excess kurtosis, 100 ticks", 0), (HILL, 1), ("volume-volatility, bars of 10 ticks", 2)])
+def test_of_what_is_undefined_it_is_not_said_that_it_is_not_there(fact: str, which: int) -> None:
+    result = made_market()
+    undefined = figure(*(float("nan"),) * 3)
+    populations = tuple(replace(one, facts={**one.facts, fact: undefined}) if one.name == TRAINED else one for one in result.populations)
+    told = regularities(replace(result, populations=populations))
+    assert [one.found for one in told] == [None if place == which else place != 3 for place in range(4)]
+    assert told[which].answer == "cannot be told"
+    assert told[3].answer == "no"
 
 
 def test_an_interval_without_bounds_is_its_estimate() -> None:
