@@ -162,8 +162,8 @@ class CalibrationConfig(Settings):
         life = self.simulation.market.agents
         if facts.memory is not None and facts.memory[0] * facts.bar <= life:
             raise ValueError(
-                f"facts.memory: lag {facts.memory[0]} in bars of {facts.bar} ticks is within the life of an order, {life} ticks, and what looks "
-                f"like memory there is orders that expire; begin at {life // facts.bar + 1} or later, or leave it out with null"
+                f"facts.memory: lag {facts.memory[0]} in bars of {facts.bar} ticks is within the life of an order, {life} ticks, and what "
+                f"looks like memory there is orders that expire; begin at {life // facts.bar + 1} or later, or leave it out with null"
             )
         if facts.hill and rows * self.markets < FEWEST_TAIL_VALUES:
             raise ValueError(f"markets: {self.markets} of {rows} rows are too few for facts.hill; give more, or set it to false")
