@@ -164,8 +164,8 @@ def _begun(settings: SimulationSettings, updates: int, seed: int, checkpoints: P
         return _uncommitted(load_checkpoint(checkpoints / STATES, start)), curve[:made]
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
-            f"{checkpoints / STATES}: the checkpoint is damaged ({str(error)[:LONGEST_SHOWN]}); remove the folder {checkpoints}, and learning "
-            "begins anew"
+            f"{checkpoints / STATES}: the checkpoint is damaged ({str(error)[:LONGEST_SHOWN]}); remove the folder {checkpoints}, and "
+            "learning begins anew"
         ) from error
 
 
