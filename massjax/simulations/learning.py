@@ -18,6 +18,7 @@ import numpy as np
 from massjax.errors import DataError, MassjaxError
 from massjax.progress import Speaker
 from massjax.row_words import counted
+from massjax.settings import LONGEST_SHOWN
 from massjax.simulator import learn
 from massjax.simulator.measures import LEAST_TRADES_OF_UNTRAINED
 from massjax.simulator.policy import Policy
@@ -159,7 +160,13 @@ def _begun(settings: SimulationSettings, updates: int, seed: int, checkpoints: P
     made = latest_checkpoint(checkpoints / STATES)
     if made is None or made > updates or len(curve) < made:
         return start, []
-    return _uncommitted(load_checkpoint(checkpoints / STATES, start)), curve[:made]
+    try:
+        return _uncommitted(load_checkpoint(checkpoints / STATES, start)), curve[:made]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{checkpoints / STATES}: the checkpoint is damaged ({str(error)[:LONGEST_SHOWN]}); remove the folder {checkpoints}, and "
+            "learning begins anew"
+        ) from error
 
 
 def _curve(file: Path) -> list[Row]:
