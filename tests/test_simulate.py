@@ -23,6 +23,7 @@ from massjax.simulations.running import checkpoints_of
 from massjax.simulations.saved_policies import plain_arrays, read_policy
 
 pytest.importorskip("orbax.checkpoint", reason="checkpoints need orbax: pip install 'massjax[simulate]'")
+pytestmark = pytest.mark.slow  # one run compiles the market five times
 
 SMALL: dict[str, Any] = {
     "simulation": {
@@ -171,7 +172,6 @@ def test_its_settings_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Groups that are informed" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_it_can_be_stopped_while_agents_learn(tmp_path: Path) -> None:
     file, out = tmp_path / "market.yaml", tmp_path / "out"
     file.write_text(yaml.safe_dump({**SMALL, "updates": 100_000}))
