@@ -31,6 +31,8 @@ OBJECTIVES: dict[str, dict[str, object]] = {
     "worst fold, previous": {"kind": "worst_fold", "blocks": 3, "kl_previous": 0.02, "turnover": 0.03},
     "median, all penalties": {"kind": "median_of_blocks", "kl_uniform": 0.02, "kl_previous": 0.01, "turnover": 0.03},
 }
+EACH_KIND = {name: OBJECTIVES[name] for name in ("mean", "shrunk mean", "worst fold, previous", "median, all penalties")}
+"""Every kind of mean, without penalties, with some and with all: what an algorithm sees of an objective is its value."""
 ALGORITHMS: dict[str, Search] = {
     "annealing": Annealing(chains=16, steps=8),
     "evolution": DifferentialEvolution(chains=16, steps=8),
@@ -184,7 +186,7 @@ def _judge(objective, weights):
     return objective.judge(weights).fitness
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+@pytest.mark.parametrize("objective", EACH_KIND.values(), ids=EACH_KIND)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_improves_every_objective(algorithm, objective):
     search = on(ALGORITHMS[algorithm], objective)
