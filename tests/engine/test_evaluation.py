@@ -128,7 +128,7 @@ def test_a_constant_signal_is_not_rewarded_by_the_order_of_the_stocks():
 def test_tiles_do_not_change_a_bit(monkeypatch, candidates, archetypes):
     scores, member, returns, _ = slow.panel(8, archetypes, 50, 5)
     weights = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(archetypes), 130), jnp.float32)
-    window = prepare_window(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
+    window = jax.jit(prepare_window, static_argnums=3)(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
     whole = window_fitness(window, weights, jnp.float32(0.5), "combined")
     for method in evaluation.TILES:
         monkeypatch.setitem(evaluation.TILES, method, 16)
