@@ -128,12 +128,17 @@ def test_a_constant_signal_is_not_rewarded_by_the_order_of_the_stocks():
 def test_tiles_do_not_change_a_bit(monkeypatch, candidates, archetypes):
     scores, member, returns, _ = slow.panel(8, archetypes, 50, 5)
     weights = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(archetypes), 130), jnp.float32)
-    window = prepare_window(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
-    whole = window_fitness(window, weights, jnp.float32(0.5), "combined")
+    window = jax.jit(prepare_window, static_argnums=3)(jnp.asarray(scores), jnp.asarray(member), jnp.asarray(returns), "renormalize")
+    whole = judged(window, weights, jnp.float32(0.5), signal="combined")
     for method in evaluation.TILES:
         monkeypatch.setitem(evaluation.TILES, method, 16)
     assert evaluation.accelerator_tile(50, 20, "pairs") == evaluation.ACCELERATOR_BYTES // 4000 // 16 * 16
-    np.testing.assert_array_equal(window_fitness(window, weights[:candidates], jnp.float32(0.5), "combined"), whole[:candidates])
+    tiled = judged(window, weights[:candidates], jnp.float32(0.5), signal="combined")
+    np.testing.assert_array_equal(tiled, whole[:candidates])
+
+
+judged = jax.jit(window_fitness, static_argnames="signal")
+"""All candidates are judged by one program for each number of archetypes, a test's own by one that is made with the tiles it sets."""
 
 
 def test_one_compilation_for_every_universe_and_alpha():

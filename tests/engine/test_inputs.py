@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -20,15 +21,16 @@ KEY = jax.random.key(0)
 SMALL = mj.Annealing(chains=2, steps=1)
 
 
-@pytest.fixture(params=["compiled", "traced"])
-def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Each test with the compiled kernel, where numba is, and without."""
+@pytest.fixture(scope="class", params=["compiled", "traced"])
+def kernel(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The compiled kernel, where numba is, and XLA's own loops; what one test of a class compiled serves the next."""
     if request.param == "compiled":
         pytest.importorskip("numba", reason="numba is not installed: pip install 'massjax[numba]'")
-    else:
-        monkeypatch.setattr(evaluation, "available", lambda: False)
-    jax.clear_caches()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "traced":
+            patch.setattr(evaluation, "available", lambda: False)
+        jax.clear_caches()
+        yield
     jax.clear_caches()
 
 
@@ -150,60 +152,53 @@ def test_choice_probabilities_that_are_none(value: float) -> None:
         agents(probabilities_or_scores=np.full((3, 8, 3, 2), value))
 
 
-@pytest.mark.usefixtures("kernel")
-def test_only_ratios_of_weights_matter() -> None:
-    units = (1e-300, 1e-39, 1e-32, 1e32, 1e300)
-    found = mj.fitness(SCORES, MEMBER, RETURNS, np.concatenate([WEIGHTS, *(WEIGHTS.astype(float) * unit for unit in units)]))
-    np.testing.assert_allclose(found, np.tile(slow.fitness(*PANEL), 6), atol=1e-5)
-
-
-@pytest.mark.usefixtures("kernel")
-def test_a_start_of_any_size_is_judged() -> None:
-    for start in (np.full(3, 1e-300), [1e39, 1, 1], np.full(3, 3e38, np.float32)):
-        found = search(start=start)
-        assert np.isfinite(found.weights).all()
-        np.testing.assert_allclose(found.fitness, slow.fitness(SCORES, MEMBER, RETURNS, np.asarray(found.weights)[None])[0], atol=1e-5)
-
-
-@pytest.mark.usefixtures("kernel")
-def test_weights_that_are_only_known_when_traced_have_no_fitness() -> None:
-    fitness = jax.jit(lambda weights: mj.fitness(SCORES, MEMBER, RETURNS, weights))
-    expected = np.asarray(fitness(WEIGHTS))
-    for weight in (0.0, np.nan, np.inf):
-        others = WEIGHTS.copy()
-        others[2] = weight
-        found = np.asarray(fitness(others))
-        assert np.isnan(found[2])
-        np.testing.assert_array_equal(np.delete(found, 2), np.delete(expected, 2))
-
-
-@pytest.mark.usefixtures("kernel")
-def test_a_search_whose_chains_break_down_keeps_weights_that_are_numbers() -> None:
-    wild = mj.GradientSearch(restarts=4, steps=20, kl_strength=1.0, learning_rate=10.0)
-    found = search(settings=wild)
-    assert np.isfinite(found.chain_weights).all()
-    np.testing.assert_allclose(found.fitness, slow.fitness(SCORES, MEMBER, RETURNS, np.asarray(found.weights)[None])[0], atol=1e-5)
-
-
-@pytest.mark.parametrize("signal", ["mean", "disagreement", "combined"])
-@pytest.mark.usefixtures("kernel")
-def test_the_unit_of_the_scores_does_not_matter(signal: Any) -> None:
-    expected = slow.fitness(*PANEL, signal=signal)
-    for unit in (1e-14, 1e14):
-        np.testing.assert_allclose(mj.fitness(SCORES.astype(float) * unit, *PANEL[1:], signal=signal), expected, atol=1e-5)
-
-
 def test_the_mean_of_small_scores_is_theirs() -> None:
     mean = mj.aggregate([[[1e-14]], [[3e-14]]], np.ones((1, 1), bool), [[3.0, 1.0]]).mean
     np.testing.assert_allclose(mean, 1.5e-14, rtol=1e-6)
 
 
 @pytest.mark.usefixtures("kernel")
-def test_a_caller_in_float64_gets_the_same() -> None:
-    expected = np.asarray(mj.fitness(*PANEL)), np.asarray(search().weights), np.asarray(mj.aggregate(SCORES, MEMBER, WEIGHTS).combined)
-    jax.clear_caches()
-    with jax.enable_x64(True):
-        found = np.asarray(mj.fitness(*PANEL)), np.asarray(search().weights), np.asarray(mj.aggregate(SCORES, MEMBER, WEIGHTS).combined)
-        assert walk().rank_ic.dtype == np.float32
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+class TestWithEachKernel:
+    """Odd input, whichever kernel ranks."""
+
+    def test_only_ratios_of_weights_matter(self) -> None:
+        units = (1e-300, 1e-39, 1e-32, 1e32, 1e300)
+        found = mj.fitness(SCORES, MEMBER, RETURNS, np.concatenate([WEIGHTS, *(WEIGHTS.astype(float) * unit for unit in units)]))
+        np.testing.assert_allclose(found, np.tile(slow.fitness(*PANEL), 6), atol=1e-5)
+
+    def test_a_start_of_any_size_is_judged(self) -> None:
+        for start in (np.full(3, 1e-300), [1e39, 1, 1], np.full(3, 3e38, np.float32)):
+            found = search(start=start)
+            assert np.isfinite(found.weights).all()
+            np.testing.assert_allclose(found.fitness, slow.fitness(SCORES, MEMBER, RETURNS, np.asarray(found.weights)[None])[0], atol=1e-5)
+
+    def test_weights_that_are_only_known_when_traced_have_no_fitness(self) -> None:
+        fitness = jax.jit(lambda weights: mj.fitness(SCORES, MEMBER, RETURNS, weights))
+        expected = np.asarray(fitness(WEIGHTS))
+        for weight in (0.0, np.nan, np.inf):
+            others = WEIGHTS.copy()
+            others[2] = weight
+            found = np.asarray(fitness(others))
+            assert np.isnan(found[2])
+            np.testing.assert_array_equal(np.delete(found, 2), np.delete(expected, 2))
+
+    def test_a_search_whose_chains_break_down_keeps_weights_that_are_numbers(self) -> None:
+        wild = mj.GradientSearch(restarts=4, steps=20, kl_strength=1.0, learning_rate=10.0)
+        found = search(settings=wild)
+        assert np.isfinite(found.chain_weights).all()
+        np.testing.assert_allclose(found.fitness, slow.fitness(SCORES, MEMBER, RETURNS, np.asarray(found.weights)[None])[0], atol=1e-5)
+
+    @pytest.mark.parametrize("signal", ["mean", "disagreement", "combined"])
+    def test_the_unit_of_the_scores_does_not_matter(self, signal: Any) -> None:
+        expected = slow.fitness(*PANEL, signal=signal)
+        for unit in (1e-14, 1e14):
+            np.testing.assert_allclose(mj.fitness(SCORES.astype(float) * unit, *PANEL[1:], signal=signal), expected, atol=1e-5)
+
+    def test_a_caller_in_float64_gets_the_same(self) -> None:
+        expected = np.asarray(mj.fitness(*PANEL)), np.asarray(search().weights), np.asarray(mj.aggregate(SCORES, MEMBER, WEIGHTS).combined)
+        jax.clear_caches()
+        with jax.enable_x64(True):
+            found = np.asarray(mj.fitness(*PANEL)), np.asarray(search().weights), np.asarray(mj.aggregate(SCORES, MEMBER, WEIGHTS).combined)
+            assert walk().rank_ic.dtype == np.float32
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
