@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from massjax.calibrate.__main__ import main
-from massjax.calibrate.policies import read_policy, write_policy
+from massjax.calibrate.policies import write_policy
 from massjax.calibrate.settings import load_calibration
+from massjax.policy_files import policy_of_file
 from tests.calibrate.small_calibration import POLICY, SMALL
 
 
@@ -42,7 +43,7 @@ def test_one_command_from_a_config_to_a_posterior(config: Path, tmp_path: Path, 
     assert set(metrics["fitted"]["facts"]) == set(posterior.columns[6:])
     assert metrics["held_out"] is None
     assert load_calibration(out / "config.yaml", []).seed == 5, "the folder's config repeats the calibration"
-    assert read_policy(out / "policy.npz").actor[0].weight.shape == POLICY.actor[0].weight.shape
+    assert policy_of_file(out / "policy.npz").actor[0].weight.shape == POLICY.actor[0].weight.shape
 
     assert main(["--config", str(config), "--out", str(out)]) == 2
     assert "is there already" in capsys.readouterr().err
@@ -68,7 +69,7 @@ def test_a_real_panel_with_years_held_out(config: Path, tmp_path: Path, capsys: 
     [
         (["--set", "candidates=9"], "expected a power of two, such as 16, not 9"),
         (["--set", "bounds.noise=[0, 1]"], "there is no trait 'noise'"),
-        (["--set", "policy=absent.npz"], "absent.npz: is not there"),
+        (["--set", "policy=absent.npz"], "absent.npz: the policy cannot be read (there is no such file)"),
         (["--devices", "0"], "--devices 0: expected at least 1"),
         (["--set", "least_trades=1"], "all 8 candidates of the first round were refused"),
     ],
