@@ -130,9 +130,13 @@ def panel_of_market(panel: Panel, rows: int, volume: str | None = None) -> FactP
 
 
 def _log_returns(panel: Panel) -> Float[np.ndarray, "N T"]:
-    """Log returns of members up to each date, or, where there are no prices, those that follow it."""
+    """Log returns of members up to each date, or, where there are no prices, those that follow it.
+
+    A price at which nobody could trade, such as that carried on through a suspension, is none.
+    """
     if panel.prices is not None:
-        prices = np.where(panel.member & (panel.prices > 0), panel.prices, np.nan)
+        known = panel.member & (panel.prices > 0) & (True if panel.tradable is None else panel.tradable)
+        prices = np.where(known, panel.prices, np.nan)
         return np.diff(np.log(prices), axis=1, prepend=np.nan)
     if 1 not in panel.forward_returns:
         raise DataError("the market data has neither prices nor returns over one row; give market.prices, or market.horizons a 1")

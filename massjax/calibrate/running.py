@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from massjax.calibrate.candidates import Simulated, in_units, simulated, values_of
-from massjax.calibrate.facts import FactPanel, error_covariance, fact_names, facts_of, panel_of_market
+from massjax.calibrate.facts import LEAST_DEFINED, FactPanel, error_covariance, fact_names, facts_of, panel_of_market
 from massjax.calibrate.objective import Facts, Objective, objective
 from massjax.calibrate.posterior import (
     Proposal,
@@ -225,8 +225,20 @@ def panels_of(config: CalibrationConfig, policy: Policy) -> Panels:
 
 
 def facts_and_errors(panel: FactPanel, config: CalibrationConfig) -> Facts:
-    """The facts of a panel with the covariance of their errors."""
-    return Facts(facts_of(panel, config.facts), error_covariance(panel, config.facts, config.seed), len(panel.returns))
+    """The facts of a panel with the covariance of their errors.
+
+    Raises:
+        DataError: a fact is undefined in too many of its series.
+    """
+    facts = facts_of(panel, config.facts)
+    if not np.isfinite(facts).all():
+        names = fact_names(config.facts, panel.volumes is not None)
+        missing = [name for name, fact in zip(names, facts, strict=True) if not np.isfinite(fact)]
+        raise DataError(
+            f"the panel to compare with has no {missing[0]!r}: it is undefined in more than {100 * (1 - LEAST_DEFINED):.0f} % of its series, "
+            f"as where prices do not move for {config.rows} rows; leave out stocks or rows without trading, or the fact"
+        )
+    return Facts(facts, error_covariance(panel, config.facts, config.seed), len(panel.returns))
 
 
 def misfit(squared_distance: Float[np.ndarray, " n"], facts: int) -> float:

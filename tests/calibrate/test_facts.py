@@ -97,6 +97,16 @@ def test_a_stock_that_is_mostly_unknown_in_a_span_is_left_out_of_it():
     assert np.isfinite(found[-2]).all()
 
 
+def test_prices_at_which_nobody_could_trade_are_none():
+    panel = real_panel()
+    tradable = np.ones_like(panel.member)
+    tradable[0, 30:36] = False
+    returns = np.concatenate(list(panel_of_market(replace(panel, tradable=tradable), rows=39).returns), axis=1)
+    unknown = np.flatnonzero(np.isnan(returns[0])) + panel.member.shape[1] - returns.shape[1]
+    assert unknown.tolist() == list(range(30, 37))
+    assert np.isfinite(returns[1:]).all()
+
+
 def test_ready_made_returns_serve_where_there_are_no_prices():
     panel = real_panel()
     ready = np.full(panel.member.shape, np.nan)

@@ -7,7 +7,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from massjax.calibrate.running import Calibration, calibrated, panels_of
+from massjax.calibrate.facts import FactPanel
+from massjax.calibrate.running import Calibration, calibrated, facts_and_errors, panels_of
 from massjax.calibrate.settings import CalibrationConfig, ComparedFacts
 from massjax.errors import ConfigError, DataError
 from massjax.market.load import load_panel
@@ -100,3 +101,10 @@ def test_a_known_mix_lies_in_the_region_and_its_share_of_rules_is_found():
         assert found.misfit < 2
     assert inside >= 2
     assert narrow >= 2
+
+
+def test_a_panel_without_a_fact_is_refused_by_the_facts_name():
+    still = np.random.default_rng(0).standard_t(4, size=(8, 4, 99))
+    still[:, :2] = 0.0
+    with pytest.raises(DataError, match=r"has no 'excess kurtosis, scale 1': it is undefined in more than 10 % of its series"):
+        facts_and_errors(FactPanel(still, None), SMALL)
