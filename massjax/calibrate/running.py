@@ -235,8 +235,8 @@ def facts_and_errors(panel: FactPanel, config: CalibrationConfig) -> Facts:
         names = fact_names(config.facts, panel.volumes is not None)
         missing = [name for name, fact in zip(names, facts, strict=True) if not np.isfinite(fact)]
         raise DataError(
-            f"the panel to compare with has no {missing[0]!r}: it is undefined in more than {100 * (1 - LEAST_DEFINED):.0f} % of its series, "
-            f"as where prices do not move for {config.rows} rows; leave out stocks or rows without trading, or the fact"
+            f"the panel to compare with has no {missing[0]!r}: it is undefined in more than {100 * (1 - LEAST_DEFINED):.0f} % of its "
+            f"series, as where prices do not move for {config.rows} rows; leave out stocks or rows without trading, or the fact"
         )
     return Facts(facts, error_covariance(panel, config.facts, config.seed), len(panel.returns))
 
