@@ -13,14 +13,17 @@ from massjax.settings import Settings
 Preset = Literal["mass-code", "mass-paper"]
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "mass-code": {"replicas": 32, "watchlist": 20, "picks": 5, "draw": "random", "replacement": True, "daily": True, "temperature": 0.0},
+        "mass-code": {
+            **{"replicas": 32, "watchlist": 20, "picks": 5, "draw": "random"},
+            **{"replacement": True, "daily": True, "temperature": 0.0},
+        },
         "mass-paper": {
             **{"replicas": 32, "watchlist": 20, "picks": 5, "draw": "random"},
             **{"replacement": False, "daily": False, "temperature": 0.0},
         },
     }
 )
-"""What MASS's published code and its paper (arXiv 2505.10278) each do: 20 draws with replacement, anew each day; 20 stocks once and for all."""
+"""What MASS's published code and its paper (arXiv 2505.10278) do: 20 draws with replacement each day, and 20 stocks once and for all."""
 
 
 class FiniteSettings(Settings):
@@ -33,8 +36,9 @@ class FiniteSettings(Settings):
 
     preset: Preset | None = Field(
         None,
-        description="Values of the other settings here that are not given: `mass-code` draws 20 stocks with replacement, anew on each date, as "
-        "MASS's published code does; `mass-paper` draws 20 distinct stocks once and for all, as its paper says. Null takes the defaults.",
+        description="Values of the other settings here that are not given: `mass-code` draws 20 stocks with replacement, anew on each "
+        "date, as MASS's published code does; `mass-paper` draws 20 distinct stocks once and for all, as its paper says. Null takes "
+        "the defaults.",
     )
     replicas: int = Field(32, ge=1, le=2**20, description="Replicas of each archetype; MASS has 32 of each of 16.")
     watchlist: int = Field(
@@ -46,8 +50,8 @@ class FiniteSettings(Settings):
     picks: int = Field(5, ge=1, description="Stocks that a replica picks from its watch list; at most `watchlist`.")
     draw: Literal["random", "industry_equal", "industry_basis", "size_equal"] = Field(
         "random",
-        description="Chances in a draw: `random` gives all members the same, `industry_equal` all industries, `size_equal` all of five size "
-        "classes; `industry_basis` gives the industries named in `industries` five times the chance of another. Members of an industry "
+        description="Chances in a draw: `random` gives all members the same, `industry_equal` all industries, `size_equal` all of "
+        "five size classes; `industry_basis` gives the industries named in `industries` five times the chance of another. Members of an industry "
         "or class share its chance alike.",
     )
     industries: tuple[str, ...] = Field(
@@ -61,7 +65,8 @@ class FiniteSettings(Settings):
     )
     replacement: bool = Field(
         False,
-        description="Whether a stock may be drawn again, so that lists have fewer distinct stocks than draws: 16.6 of 20 on average among 50.",
+        description="Whether a stock may be drawn again, so that lists have fewer distinct stocks than draws: 16.6 of 20 on average among "
+        "50.",
     )
     daily: bool = Field(
         True,

@@ -135,8 +135,8 @@ class AgentsSettings(Settings):
     draw: Draw | None = Field(None, description="Archetypes that are drawn at random, as MASS does; null draws none.")
     finite: FiniteSettings | None = Field(
         None,
-        description="Finitely many replicas of each archetype, each with a watch list and picks, as in MASS; null lets the scores be as they "
-        "are, which is what replicas come to as they grow in number and watch everything.",
+        description="Finitely many replicas of each archetype, each with a watch list and picks, as in MASS; null lets the scores be as "
+        "they are, which is what replicas come to as they grow in number and watch everything.",
     )
     facts: Literal["words", "numbers"] = Field(
         "words",

@@ -50,8 +50,8 @@ def watch_warnings(panel: Panel, settings: FiniteSettings) -> tuple[str, ...]:
         return ()
     same = " and the replicas of an archetype pick the same stocks, ties aside" if settings.temperature == 0 else ""
     return (
-        f"agents.finite.watchlist: {settings.watchlist} stocks are as many as there ever are members ({most}), so every replica watches all "
-        f"of them{same}",
+        f"agents.finite.watchlist: {settings.watchlist} stocks are as many as there ever are members ({most}), so every replica watches "
+        f"all of them{same}",
     )
 
 

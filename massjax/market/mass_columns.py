@@ -77,7 +77,8 @@ GROWTH = (
                "growth of net profit without one-off items on the year before", "fraction"),
 )
 QUALITY = (
-    MassColumn("ROE stability", "roe_stability", "quality", "mean over standard deviation of eight periods' return on equity", "ratio"),
+    MassColumn("ROE stability", "roe_stability", "quality",
+               "mean over standard deviation of eight periods' return on equity", "ratio"),
     MassColumn("ROA stability", "roa_stability", "quality", "mean over standard deviation of eight periods' return on assets", "ratio"),
     MassColumn("ROE", "return_on_equity", "quality", "return on equity", "fraction"),
     MassColumn("Annualized ROE", "return_on_equity_annual", "quality", "return on equity, scaled to a year", "fraction"),

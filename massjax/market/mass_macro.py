@@ -145,4 +145,5 @@ def _stale(path: Path, observed: Observed, dates: Shaped[np.ndarray, " T"]) -> l
     if not len(old):
         return []
     last = observed.dates[latest[old[0]]]
-    return [f"{path}: the last value known on {dates[old[0]]} is of {last}, {age[old[0]]} days after it was published; is the file complete?"]
+    known = f"the last value known on {dates[old[0]]} is of {last}, published {age[old[0]]} days before"
+    return [f"{path}: {known}; is the file complete?"]

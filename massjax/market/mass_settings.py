@@ -10,9 +10,9 @@ from massjax.errors import did_you_mean
 from massjax.market.mass_columns import BASE_DATA, FUNDAMENTALS
 from massjax.settings import ConfigPath, Settings
 
-LAGS = {"loan_prime_rate": 0, "cpi": 17, "yield_10y": 1, "csi300_pe": 1, "sentiment_return": 1}
+LAGS = {"loan_prime_rate": 0, "cpi": 17, "yield_10y": 1, "csi300_pe": 1, "sentiment_return": 0}
 """Calendar days from the date of a macro value until it is public. Consumer prices are dated at the end of their month and published by the
-middle of the next one; bond yields, index valuations and the sentiment index after the close of their date."""
+middle of the next one; bond yields and index valuations after the close of their date."""
 
 
 class MassSettings(Settings):
@@ -35,7 +35,7 @@ class MassSettings(Settings):
     macro_lags: dict[str, Annotated[int, Field(ge=0, le=3660)]] = Field(
         default_factory=dict,
         description="Calendar days from the date of a macro value until it is public, by series, in place of loan_prime_rate 0, cpi 17, "
-        "yield_10y 1, csi300_pe 1, sentiment_return 1. No prompt shows a value earlier; MASS's code shows consumer prices "
+        "yield_10y 1, csi300_pe 1, sentiment_return 0. No prompt shows a value earlier; MASS's code shows consumer prices "
         "at the end of their month, `{cpi: 0}`, which is before they are published.",
     )
     yield_changes: tuple[Annotated[int, Field(ge=1)], ...] = Field(

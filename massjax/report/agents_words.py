@@ -28,8 +28,8 @@ def agents_in_words(result: RunResult) -> str:
         changed = f" with another {', '.join(told['changed'])}" if told["changed"] else ""
         preset = f"; preset {told['preset']}{changed}"
     return (
-        f"{kinds} × {counted(told['replicas'], 'replica')}; each watches {told['watchlist']:,} draws of members, {DRAWS[told['draw']]}{basis}, "
-        f"{again} replacement, {rhythm} ({told['distinct']:.1f} distinct on average), and picks {told['picks']:,}, {picked}{preset}; "
+        f"{kinds} × {counted(told['replicas'], 'replica')}; each draws {told['watchlist']:,} members to watch, "
+        f"{DRAWS[told['draw']]}{basis}, {again} replacement, {rhythm} ({told['distinct']:.1f} distinct on average), and picks {told['picks']:,}, {picked}{preset}; "
         f"seed {told['seed']}. A score is the share of the attending replicas that picked the stock ({told['attending']:.1f} attend on "
         f"average; {told['unseen']:.1%} of members no replica watched)"
     )

@@ -35,7 +35,7 @@ def plackett_luce_keys(
 
 
 def gumbel_keys(values: Float[Array, "N B"], uniforms: Float[Array, "N B A"]) -> UInt32[Array, "N B A"]:
-    """Keys in the order of `values` plus Gumbel noise: their largest are drawn one after another with chances in proportion to `exp(value)`.
+    """Keys in the order of `values` plus Gumbel noise: the largest are drawn one after another, with chances in proportion to `exp(value)`.
 
     Args:
         values: finite logarithms of weights.
@@ -65,7 +65,7 @@ def largest(keys: UInt32[Array, "N A"], count: Int[Array, ""]) -> Bool[Array, "N
     return lax.cond(tied | (count > FEW_PICKS), lambda: largest_by_bits(keys, count), lambda: chosen)
 
 
-def largest_by_bits(keys: UInt32[Array, "N A"], count: Int[Array, "..."]) -> Bool[Array, "N A"]:
+def largest_by_bits(keys: UInt32[Array, "N A"], count: Int[Array, " *C"]) -> Bool[Array, "N A"]:
     """True for the `count` largest keys above 0 of each column, by finding the smallest of them bit by bit, the highest bit first.
 
     Args:

@@ -204,9 +204,7 @@ def _count(did: Bool[Array, "N B A"]) -> Int[Array, "B N"]:
     return jnp.sum(did.astype(jnp.int32), axis=2).T
 
 
-def _act(
-    part: _Sections, number: UInt32[Array, " A"], how: _How, ways: _Ways
-) -> tuple[Bool[Array, "N B A"], Bool[Array, "N B A"]]:
+def _act(part: _Sections, number: UInt32[Array, " A"], how: _How, ways: _Ways) -> tuple[Bool[Array, "N B A"], Bool[Array, "N B A"]]:
     """Whether each replica watches and picks each stock."""
     stocks, columns = part.values.shape[1], len(part.values) * len(number)
     stock = jnp.arange(stocks, dtype=jnp.uint32)[:, None]
