@@ -51,8 +51,8 @@ class FiniteSettings(Settings):
     draw: Literal["random", "industry_equal", "industry_basis", "size_equal"] = Field(
         "random",
         description="Chances in a draw: `random` gives all members the same, `industry_equal` all industries, `size_equal` all of "
-        "five size classes; `industry_basis` gives the industries named in `industries` five times the chance of another. Members of an industry "
-        "or class share its chance alike.",
+        "five size classes; `industry_basis` gives the industries named in `industries` five times the chance of another. Members of an "
+        "industry or class share its chance alike.",
     )
     industries: tuple[str, ...] = Field(
         (),

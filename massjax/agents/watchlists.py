@@ -46,7 +46,7 @@ def draw_weights(panel: Panel, settings: FiniteSettings) -> Float[np.ndarray, "N
 def watch_warnings(panel: Panel, settings: FiniteSettings) -> tuple[str, ...]:
     """A sentence where every replica watches every member, so that those of an archetype do not differ."""
     most = int(panel.member.sum(axis=0).max(initial=0))
-    if settings.replacement or settings.watchlist < most or settings.draw == "industry_basis":
+    if settings.replacement or settings.watchlist < most:
         return ()
     same = " and the replicas of an archetype pick the same stocks, ties aside" if settings.temperature == 0 else ""
     return (

@@ -111,8 +111,8 @@ def _refuse(panel: Panel, base: BaseData, name: str, faulty: Bool[np.ndarray, "N
     if len(found) and base.headings is not None:
         date, row = found[0]
         raise DataError(
-            f"{base.path}: column {base.headings[name]!r}, date {panel.dates[date]}, stock {panel.stocks[row]}: {values[row, date]:g} {why} "
-            f"({counted(len(found), 'row')} in all); leave the field empty where it is unknown"
+            f"{base.path}: column {base.headings[name]!r}, date {panel.dates[date]}, stock {panel.stocks[row]}: {values[row, date]:g} "
+            f"{why} ({counted(len(found), 'row')} in all); leave the field empty where it is unknown"
         )
 
 

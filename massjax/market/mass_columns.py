@@ -86,7 +86,8 @@ QUALITY = (
 RISK_FACTOR = (
     MassColumn("Intraday volatility", "intraday_volatility", "risk_factor", "range of the price within a day", "none"),
     MassColumn("Liquidity", "liquidity", "risk_factor", "turnover of a month, a quarter and a year, averaged", "none"),
-    MassColumn("Residual volatility", "residual_volatility", "risk_factor", "volatility that the market and factors do not explain", "none"),
+    MassColumn("Residual volatility", "residual_volatility", "risk_factor",
+               "volatility that the market and factors do not explain", "none"),
 )
 BASE_DATA = (
     MassColumn("Open", "open", "base_data", "opening price", "CNY"),

@@ -29,7 +29,8 @@ def agents_in_words(result: RunResult) -> str:
         preset = f"; preset {told['preset']}{changed}"
     return (
         f"{kinds} × {counted(told['replicas'], 'replica')}; each draws {told['watchlist']:,} members to watch, "
-        f"{DRAWS[told['draw']]}{basis}, {again} replacement, {rhythm} ({told['distinct']:.1f} distinct on average), and picks {told['picks']:,}, {picked}{preset}; "
+        f"{DRAWS[told['draw']]}{basis}, {again} replacement, {rhythm} ({told['distinct']:.1f} distinct on average), "
+        f"and picks {told['picks']:,}, {picked}{preset}; "
         f"seed {told['seed']}. A score is the share of the attending replicas that picked the stock ({told['attending']:.1f} attend on "
         f"average; {told['unseen']:.1%} of members no replica watched)"
     )
