@@ -62,12 +62,12 @@ def _industries(panel: Panel) -> tuple[list[str], np.ndarray]:
             "agents.finite.draw: the market data tells of no industries; name the table of stocks and its column under market.stocks "
             "(sector), or set agents.finite.draw to random"
         )
-    ever = panel.member.any(axis=1)
+    ever: list[bool] = np.any(panel.member, axis=1).tolist()
     lacking = [stock for stock, listed in zip(panel.stocks, ever, strict=True) if listed and stock not in panel.sectors]
     if lacking:
         first = panel.dates[panel.member[panel.stocks.index(lacking[0])].argmax()]
         raise DataError(
-            f"agents.finite.draw: the industry of {len(lacking)} of {int(ever.sum())} stocks is unknown ({first_few(lacking, 3)}; "
+            f"agents.finite.draw: the industry of {len(lacking)} of {sum(ever)} stocks is unknown ({first_few(lacking, 3)}; "
             f"{lacking[0]} is a member from {first} on); complete the table of market.stocks, or set agents.finite.draw to random"
         )
     industries = sorted({panel.sectors[stock] for stock, listed in zip(panel.stocks, ever, strict=True) if listed})

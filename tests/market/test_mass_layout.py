@@ -82,7 +82,8 @@ def test_base_data_gives_prices_suspensions_sizes_and_valuations(folder: Path) -
     base = base_table()
     base.write_parquet(folder / "base_data.parq")
     panel = loaded(folder)
-    assert panel.prices is not None and panel.tradable is not None
+    assert panel.prices is not None
+    assert panel.tradable is not None
     np.testing.assert_array_equal(panel.prices, base["Close"].to_numpy().reshape(-1, 4).T)
     assert np.argwhere(~panel.tradable).tolist() == [[1, 20]]
     assert "momentum_6m" not in panel.features
@@ -135,7 +136,8 @@ def test_columns_that_lack_are_told_and_may_be_named(folder: Path) -> None:
     base.write_parquet(folder / "base_data.parq")
     panel = loaded(folder)
     assert any("has no column 'Volume', 'MV', 'P/B'; of its columns are not known: 'Groesse'" in warning for warning in panel.warnings)
-    assert panel.tradable is not None and not panel.tradable[1, 20], "values traded stand for volumes"
+    assert panel.tradable is not None
+    assert not panel.tradable[1, 20], "values traded stand for volumes"
     assert "market_value" in loaded(folder, columns={"MV": "Groesse"}).features
 
 
@@ -154,7 +156,7 @@ def test_tables_of_ones_own_are_refused_where_a_column_is_none_of_mass(folder: P
         MassSettings(columns={"EP": "x"})
     with pytest.raises(ConfigError, match=r"no macro series 'cpi_yoy' \(did you mean 'cpi'\?\)"):
         MassSettings(macro_lags={"cpi_yoy": 1})
-    with pytest.raises(ConfigError, match="market.mass is read by source 'mass' only"):
+    with pytest.raises(ConfigError, match=r"market\.mass is read by source 'mass' only"):
         MarketSettings(mass=MassSettings())
 
 
@@ -218,6 +220,12 @@ def test_bad_macro_files_are_refused_by_name(folder: Path) -> None:
         loaded(folder)
     macro(folder, "csi_300_pe_ttm.csv", [("20190101", 10.0), ("20190601", 11.0)])
     assert any("the last value known on 2020-01-01 is of 2019-06-01" in told for told in loaded(folder).warnings)
+
+
+def test_the_page_lists_every_column_with_its_modality_meaning_and_unit() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "mass.md").read_text(encoding="utf-8")
+    for c in (*FUNDAMENTALS, *BASE_DATA):
+        assert f"| {c.modality} | `{c.column}` | `{c.feature}` | {c.label} | {c.unit} |" in page
 
 
 def test_size_classes_are_fifths_by_average_rank() -> None:
