@@ -22,7 +22,7 @@ from massjax.market.mass_macro import macro_facts
 from massjax.market.mass_settings import MassSettings
 from massjax.market.mass_tables import fundamentals_tables, news_tables
 from massjax.market.panel import Feature, Panel
-from massjax.market.reading import read_long
+from massjax.market.reading import headings_of, read_long
 from massjax.market.settings import MarketSettings, MembershipTable, ReturnsTable, StocksTable
 from massjax.market.tables import load_tables
 
@@ -54,6 +54,8 @@ def load_mass(settings: MarketSettings) -> Panel:
     conventions, mass = Conventions.of(settings), settings.mass or MassSettings()
     keys = {"date": "Date", "stock": "Stock"}
     labels = folder / LABELS_FILE
+    if settings.forward_returns is None:
+        headings_of(labels, "market.folder")
     base = base_data(folder / BASE_FILE, mass.columns) if (folder / BASE_FILE).is_file() else BaseData()
     fundamentals, told = fundamentals_tables(folder, mass)
     panel = load_tables(

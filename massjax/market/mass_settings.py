@@ -34,9 +34,9 @@ class MassSettings(Settings):
     )
     macro_lags: dict[str, Annotated[int, Field(ge=0, le=3660)]] = Field(
         default_factory=dict,
-        description="Calendar days from the date of a macro value until it is public, by series, in place of loan_prime_rate 0, cpi 17, "
-        "yield_10y 1, csi300_pe 1, sentiment_return 0. No prompt shows a value earlier; MASS's code shows consumer prices "
-        "at the end of their month, `{cpi: 0}`, which is before they are published.",
+        description="Calendar days from the date of a macro value until it is public, by series. Series that are not named have "
+        "loan_prime_rate 0, cpi 17, yield_10y 1, csi300_pe 1, sentiment_return 0. No value is known earlier; MASS's code takes consumer "
+        "prices at the end of their month, `{cpi: 0}`, before they are published.",
     )
     yield_changes: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (1, 30, 180), description="Observations back to which the change of the ten-year yield is reckoned, in basis points."

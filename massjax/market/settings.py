@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from massjax.market.mass_settings import MassSettings
+from massjax.market.mass_settings import MassSettings as MassSettings
 from massjax.settings import ConfigPath, Settings
 
 
@@ -233,8 +233,8 @@ class MarketSettings(Settings):
     )
     price_features: bool = Field(
         True,
-        description="Compute the standard price features (momentum, volatility, beta and others) where there are prices, of `mass` only "
-        "where `market.prices` names them. Switch it off to show archetypes the features of your own tables alone.",
+        description="Compute the standard price features (momentum, volatility, beta and others) where there are prices. Those of `mass` are "
+        "left alone unless `market.prices` names them. Switch it off to show archetypes the features of your own tables alone.",
     )
     periods_per_year: float | None = Field(
         None,
@@ -245,11 +245,6 @@ class MarketSettings(Settings):
     )
     folder: ConfigPath | None = Field(
         None, description="Folder of MASS's published files, the one that holds ih_label.parq; for `market.source: mass` only."
-    )
-    mass: MassSettings | None = Field(
-        None,
-        description="Tables beside MASS's published files, and when its macro series are known; for `market.source: mass` only. Null reads "
-        "the published files alone.",
     )
     prices: PricesTable | None = Field(
         None,
@@ -272,6 +267,11 @@ class MarketSettings(Settings):
     )
     stocks: StocksTable | None = Field(
         None, description="Table of names, sectors, aliases and people of the stocks; masking and sector features need it."
+    )
+    mass: MassSettings | None = Field(
+        None,
+        description="Tables beside MASS's published files, and when its macro series are known; for `market.source: mass` only. Null reads "
+        "the published files alone.",
     )
     timezone: TimeZone = Field(
         None,
