@@ -233,8 +233,8 @@ class MarketSettings(Settings):
     )
     price_features: bool = Field(
         True,
-        description="Compute the standard price features (momentum, volatility, beta and others) where there are prices. Those of `mass` are "
-        "left alone unless `market.prices` names them. Switch it off to show archetypes the features of your own tables alone.",
+        description="Compute the standard price features (momentum, volatility, beta and others) where there are prices. Those of `mass` "
+        "are left alone unless `market.prices` names them. Switch it off to show archetypes the features of your own tables alone.",
     )
     periods_per_year: float | None = Field(
         None,
