@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from massjax.agents import knowledge_cutoff_warnings
 from massjax.agents.archetype import ALONE, Archetype
+from massjax.agents.finite import FiniteSettings
 from massjax.agents.protocols.graph import told_roles
+from massjax.agents.watchlists import draw_weights, watch_warnings
 from massjax.answers.ask import Tally
 from massjax.answers.sharding import is_shard
 from massjax.config import RunConfig
@@ -192,7 +194,8 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     searches = listed_searches(config.search)
     with times.stage("reading the market data"):
         inputs = prepare(config)
-    panel, archetypes = inputs.panel, inputs.archetypes
+    panel, archetypes, finite = inputs.panel, inputs.archetypes, config.agents.finite
+    weights = None if finite is None else draw_weights(panel, finite)
     config = _resolved(config, searches, panel)
     settings, lag = config.evaluate, config.market.execution_lag
     forward_returns, returns = judged_returns(panel, lag), close_to_close(panel, lag)
@@ -210,6 +213,10 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     for search in searches:
         search.check_memory(len(archetypes), panel.dates.size, free, stocks=len(panel.stocks), mapped=is_mapped(scores))
     check_any_score(scores, names)
+    agents: dict[str, Any] = {}
+    if finite is not None:
+        with times.stage("pooling the replicas' picks"):
+            agents = _pooled(scores, panel, finite, weights)
 
     def walk(
         search: ListedSearch, stocks: Int[np.ndarray, " N"] | None = None, tell: Callable[[int, int], None] | None = None
@@ -278,16 +285,37 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         platform=jax.default_backend(),
         ranking=ranking_method(len(panel.stocks)),
         store=store,
+        agents=agents,
         verdict=verdict(strategies, settings.horizon) if searches and settings.p_values else None,
         effective_opinions=opinions,
         warnings=(
             *gathered.warnings,
+            *(() if finite is None else watch_warnings(panel, finite)),
             *untraded,
             *doubts(data, names, strategies),
             *remarks(config, panel, evaluated, first, facts, strategies, remembered),
         ),
         seconds=times.seconds,
     )
+
+
+def _pooled(
+    scores: Float[np.ndarray, "K N T"], panel: Panel, finite: FiniteSettings, weights: Float[np.ndarray, "N T"] | None
+) -> dict[str, Any]:
+    """Put the pooled scores of each archetype's replicas in the place of its scores; what was drawn, for the report."""
+    import jax
+
+    from massjax.engine.finite.pooled import pool_replicas
+
+    watching = pool_replicas(
+        scores,
+        panel.member,
+        (panel.dates - np.datetime64("0001-01-01", "D")).astype(np.int64),
+        weights=weights,
+        key=jax.random.key(finite.seed),
+        **finite.drawing(),
+    )
+    return {**finite.model_dump(mode="json"), "changed": list(finite.changed()), **watching._asdict()}
 
 
 def _told_roles(config: RunConfig, archetype: Archetype) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from massjax.agents.archetype import ALONE, Archetype
+from massjax.agents.finite import FiniteSettings as FiniteSettings
 from massjax.agents.protocols.built_in import BUILT_IN
 from massjax.agents.protocols.graph import merged, organisation
 from massjax.agents.protocols.roles import ProtocolSettings as ProtocolSettings, Role as Role, RoleChange as RoleChange
@@ -132,6 +133,11 @@ class AgentsSettings(Settings):
     )
     grid: Grid | None = Field(None, description="Archetypes that are generated as every combination of given values; null generates none.")
     draw: Draw | None = Field(None, description="Archetypes that are drawn at random, as MASS does; null draws none.")
+    finite: FiniteSettings | None = Field(
+        None,
+        description="Finitely many replicas of each archetype, each with a watch list and picks, as in MASS; null lets the scores be as "
+        "they are, which is what replicas come to as they grow in number and watch everything.",
+    )
     facts: Literal["words", "numbers"] = Field(
         "words",
         description="How prompts show a fact: `words` names its cross-sectional quantile, so that equal situations make equal prompts, "

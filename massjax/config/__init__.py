@@ -1,7 +1,7 @@
 """Typed, validated settings, read from YAML and overridable on the command line."""
 
 from massjax.agents.archetype import Archetype
-from massjax.agents.settings import AgentsSettings, Draw, Grid, ProtocolSettings, Role, RoleChange, Stage
+from massjax.agents.settings import AgentsSettings, Draw, FiniteSettings, Grid, ProtocolSettings, Role, RoleChange, Stage
 from massjax.config.market_run import MarketEvaluation, MarketRunConfig, PanelSettings, load_market_config
 from massjax.config.run import RunConfig, default_config, load_config
 from massjax.evaluate.settings import EvaluateSettings
@@ -9,6 +9,7 @@ from massjax.market.settings import (
     FeatureColumn,
     FeaturesTable,
     MarketSettings,
+    MassSettings,
     MembershipTable,
     PricesTable,
     ReturnsTable,
@@ -30,12 +31,14 @@ __all__ = [
     "EvaluateSettings",
     "FeatureColumn",
     "FeaturesTable",
+    "FiniteSettings",
     "Grid",
     "LearningSettings",
     "LivingReward",
     "MarketEvaluation",
     "MarketRunConfig",
     "MarketSettings",
+    "MassSettings",
     "MembershipTable",
     "ModelSettings",
     "PanelSettings",

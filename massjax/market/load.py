@@ -19,7 +19,7 @@ from massjax.market.fills import with_fills
 from massjax.market.history import standing_in_past_year
 from massjax.market.identifiers import Conventions, pairs, spelled
 from massjax.market.impossible import percent_sized
-from massjax.market.mass import load_mass
+from massjax.market.mass import LABELS_FILE, load_mass
 from massjax.market.panel import Panel
 from massjax.market.ready_made import odd_returns
 from massjax.market.returns import forward_returns
@@ -41,13 +41,15 @@ def load_panel(settings: MarketSettings) -> Panel:
         panel = replace(panel, periods_per_year=settings.periods_per_year)
     panel = replace(panel, warnings=(*panel.warnings, *calendar_warnings(panel.dates, panel.periods_per_year)))
     table = settings.forward_returns
-    if table is not None:
-        panel = replace(panel, warnings=(*panel.warnings, *_doubts(panel, settings.execution_lag, table.path)))
+    labels = settings.folder / LABELS_FILE if settings.folder is not None and panel.prices is not None else None
+    returns_path = labels if table is None else table.path
+    if returns_path is not None:
+        panel = replace(panel, warnings=(*panel.warnings, *_doubts(panel, settings.execution_lag, returns_path)))
     ready_made = frozenset(panel.forward_returns)
     if panel.prices is not None:
         panel = _with_forward_returns(panel, panel.prices, settings)
     panel = with_fills(panel, settings.execution_lag)
-    if panel.prices is not None and settings.price_features:
+    if panel.prices is not None and settings.price_features and not (settings.source == "mass" and settings.prices is None):
         panel = _with_price_features(panel, panel.prices)
     ever = panel.member.any(axis=1)
     if not ever.all():

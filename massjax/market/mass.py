@@ -8,27 +8,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
 
 from massjax.errors import DataError
 from massjax.market.calendar import spans
 from massjax.market.features import MOVE
-from massjax.market.grid import days, place
+from massjax.market.grid import place
 from massjax.market.history import compounded
 from massjax.market.identifiers import Conventions
-from massjax.market.panel import Feature, MarketFact, Panel, Style
-from massjax.market.reading import as_dates, as_numbers, read_columns, read_long
-from massjax.market.settings import FeatureColumn, FeaturesTable, MarketSettings, MembershipTable, ReturnsTable, StocksTable
+from massjax.market.mass_base import BaseData, base_data, with_base_data
+from massjax.market.mass_macro import macro_facts
+from massjax.market.mass_settings import MassSettings
+from massjax.market.mass_tables import fundamentals_tables, news_tables
+from massjax.market.panel import Feature, Panel
+from massjax.market.reading import headings_of, read_long
+from massjax.market.settings import MarketSettings, MembershipTable, ReturnsTable, StocksTable
 from massjax.market.tables import load_tables
 
 LABELS = {1: "1_15_labelB", 5: "5_15_labelB", 10: "10_15_labelB"}
 """Forward-return columns by horizon."""
-
-PUBLISHED_SIGNS = (-1, -1, -1, 1, -1, 1)
-"""How MASS's published prompts relate `price_value_feature_0` to `_5` to later returns."""
+LABELS_FILE = "ih_label.parq"
+BASE_FILE = "base_data.parq"
+"""Open to free shares, which not every copy of the published folder has."""
 
 SIGNS_OF_UNKNOWN_ORIGIN = (
     "the prompt labels of price_value_feature_0 to _5 repeat the signs given in MASS's published prompts; "
@@ -36,73 +38,47 @@ SIGNS_OF_UNKNOWN_ORIGIN = (
 )
 
 
-class Series(NamedTuple):
-    """A macro series: its file, how a prompt speaks of it, its unit, and the days from its date until it is public."""
-
-    file: str
-    name: str
-    label: str
-    style: Style
-    unit: float
-    delay: int
-    column: str = "Value"
-
-
-MACRO = (
-    Series("China_1-Year_Loan_Prime_Rate_LPR.csv", "loan_prime_rate", "one-year loan prime rate", "percent", 0.01, 0),
-    Series("China_CPI_YoY_Current_Month.csv", "cpi", "consumer prices, change on the year before", "percent", 0.01, 17),
-    Series("yield_on_China_10_year_government_bonds.csv", "yield_10y", "yield of ten-year government bonds", "percent", 0.01, 1),
-    Series("csi_300_pe_ttm.csv", "csi300_pe", "price-earnings ratio of the CSI 300", "ratio", 1.0, 1),
-    Series("Market_Sentiment_Index.csv", "sentiment", "market sentiment index", "number", 1.0, 0, "Close"),
-)
-"""Consumer prices are dated at the end of their month and published by the middle of the next one; bond yields and index valuations
-after the close of their date."""
-
-
 def load_mass(settings: MarketSettings) -> Panel:
     """All dates of the dataset in `settings.folder`; a stock is a member on the dates on which it has a label.
 
-    Tables that `settings` names besides (texts, further features, prices) are added; its own stocks, membership or forward
-    returns take the place of the published ones.
+    Where `base_data.parq` lies in the folder its closes are the prices, unless `settings.prices` names others. Tables that `settings`
+    names besides (texts, further features, those of `settings.mass`) are added; its own stocks, membership or forward returns take the
+    place of the published ones.
 
     Raises:
-        DataError: a file of the layout is missing or malformed.
+        DataError: a file of the layout is missing or malformed, or a table has columns that MASS's have not.
     """
     folder = settings.folder
     if folder is None or not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; market.folder must name the one that holds ih_label.parq")
-    conventions = Conventions.of(settings)
+        raise DataError(f"{folder}: no such folder; market.folder must name the one that holds {LABELS_FILE}")
+    conventions, mass = Conventions.of(settings), settings.mass or MassSettings()
     keys = {"date": "Date", "stock": "Stock"}
-    labels = folder / "ih_label.parq"
+    labels = folder / LABELS_FILE
+    if settings.forward_returns is None:
+        headings_of(labels, "market.folder")
+    base = base_data(folder / BASE_FILE, mass.columns) if (folder / BASE_FILE).is_file() else BaseData()
+    fundamentals, told = fundamentals_tables(folder, mass)
     panel = load_tables(
         settings.replace(
             source="tables",
             folder=None,
+            mass=None,
+            prices=settings.prices or base.prices,
             forward_returns=settings.forward_returns or ReturnsTable(path=labels, columns=LABELS, **keys),
             membership=settings.membership or MembershipTable(path=labels, **keys),
             stocks=settings.stocks or StocksTable(path=folder / "stock_basic_data.parq", stock="Stock", name="Name", sector="Industry"),
-            features=(_price_value_features(folder), *settings.features),
+            features=(*fundamentals, *base.features, *settings.features),
+            texts=(*news_tables(mass), *settings.texts),
         )
     )
+    facts, told_of_macro = macro_facts(folder / "macro_data", panel.dates, mass, conventions)
+    panel = with_base_data(panel, base)
     return replace(
         panel,
         features={**panel.features, **_industry_features(folder, panel, conventions)},
-        market_facts=_macro(folder / "macro_data", panel.dates, conventions),
-        warnings=(*panel.warnings, SIGNS_OF_UNKNOWN_ORIGIN),
+        market_facts=facts,
+        warnings=(*panel.warnings, *base.warnings, *told, *told_of_macro, SIGNS_OF_UNKNOWN_ORIGIN),
     )
-
-
-def _price_value_features(folder: Path) -> FeaturesTable:
-    columns = {
-        f"price_value_feature_{i}": FeatureColumn(
-            column=f"price_value_feature_{i}",
-            label=f"price-volume signal {i}, {'positively' if sign > 0 else 'negatively'} related to later returns",
-            style="number",
-        )
-        for i, sign in enumerate(PUBLISHED_SIGNS)
-    }
-    path = folder / "sub_fudamental_data.parq"  # sic
-    return FeaturesTable(path=path, modality="price_feature", date="Date", stock="Stock", columns=columns)
 
 
 def _industry_features(folder: Path, panel: Panel, conventions: Conventions) -> dict[str, Feature]:
@@ -121,20 +97,3 @@ def _industry_features(folder: Path, panel: Panel, conventions: Conventions) -> 
         label = f"return of its industry over the last {words}"
         features[f"industry_{name}"] = Feature(f"industry_{name}", "cross_industry", values, label, "percent", MOVE)
     return features
-
-
-def _macro(folder: Path, dates: Shaped[np.ndarray, " T"], conventions: Conventions) -> dict[str, MarketFact]:
-    return {
-        series.name: _market_fact(folder / series.file, series, dates, conventions) for series in MACRO if (folder / series.file).is_file()
-    }
-
-
-def _market_fact(path: Path, series: Series, dates: Shaped[np.ndarray, " T"], conventions: Conventions) -> MarketFact:
-    """The latest value that is public on each date."""
-    table = read_columns(path, "market.folder", ["Date", series.column]).drop_nulls()
-    dated = as_dates(table, "Date", path, conventions)
-    public = days(dated) + np.timedelta64(series.delay, "D")
-    order = np.argsort(public, kind="stable")
-    latest = np.searchsorted(public[order], dates, side="right") - 1
-    values = as_numbers(table, series.column, path, dated.to_frame()).to_numpy()[order] * series.unit
-    return MarketFact(series.name, "macro", np.where(latest < 0, np.nan, values[latest]), series.label, series.style)

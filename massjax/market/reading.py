@@ -42,11 +42,7 @@ def read_columns(path: Path, setting: str, columns: Sequence[str], optional: Seq
     Raises:
         DataError: the file is missing or unreadable, or lacks a column.
     """
-    if (kind := special(path)) is not None:
-        raise DataError(f"{path}: is {kind}; {setting} expects a parquet, CSV or tab-separated file")
-    if not path.is_file():
-        siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(f"{path}: no such file{did_you_mean(path.name, siblings)}; {setting} names it")
+    _refuse_no_file(path, setting)
     try:
         frame = _scan(path, setting)
         found = frame.collect_schema()
@@ -67,6 +63,33 @@ def read_columns(path: Path, setting: str, columns: Sequence[str], optional: Seq
         if "more fields" in said and path.name.lower().endswith(CSV):
             raise DataError(f"{overlong(path, _separator(path))} {setting} names the file") from None
         raise DataError(f"{path}: cannot be read: {said}; {setting} names it") from None
+
+
+def headings_of(path: Path, setting: str) -> list[str]:
+    """The headings of a file, without blanks at their ends.
+
+    Args:
+        path: a parquet, CSV or tab-separated file.
+        setting: what names the file in the configuration, for messages.
+
+    Raises:
+        DataError: the file is missing or unreadable, or has a heading twice.
+    """
+    _refuse_no_file(path, setting)
+    try:
+        found = [plain_heading(heading) for heading in _scan(path, setting).collect_schema().names()]
+    except (PolarsError, OSError) as error:
+        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}; {setting} names it") from None
+    refuse_twice(found, path, setting)
+    return found
+
+
+def _refuse_no_file(path: Path, setting: str) -> None:
+    if (kind := special(path)) is not None:
+        raise DataError(f"{path}: is {kind}; {setting} expects a parquet, CSV or tab-separated file")
+    if not path.is_file():
+        siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"{path}: no such file{did_you_mean(path.name, siblings)}; {setting} names it")
 
 
 def _is_wide(frame: pl.LazyFrame) -> bool:

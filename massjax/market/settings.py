@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from massjax.market.mass_settings import MassSettings as MassSettings
 from massjax.settings import ConfigPath, Settings
 
 
@@ -232,8 +233,8 @@ class MarketSettings(Settings):
     )
     price_features: bool = Field(
         True,
-        description="Compute the standard price features (momentum, volatility, beta and others) where there are prices. Switch it off to "
-        "show archetypes the features of your own tables alone.",
+        description="Compute the standard price features (momentum, volatility, beta and others) where there are prices. Those of `mass` "
+        "are left alone unless `market.prices` names them. Switch it off to show archetypes the features of your own tables alone.",
     )
     periods_per_year: float | None = Field(
         None,
@@ -266,6 +267,11 @@ class MarketSettings(Settings):
     )
     stocks: StocksTable | None = Field(
         None, description="Table of names, sectors, aliases and people of the stocks; masking and sector features need it."
+    )
+    mass: MassSettings | None = Field(
+        None,
+        description="Tables beside MASS's published files, and when its macro series are known; for `market.source: mass` only. Null reads "
+        "the published files alone.",
     )
     timezone: TimeZone = Field(
         None,
@@ -321,6 +327,8 @@ class MarketSettings(Settings):
             raise ValueError("market.source 'mass' needs market.folder, the folder that holds ih_label.parq")
         if self.source != "mass" and self.folder is not None:
             raise ValueError(f"market.folder is read by source 'mass' only, not by {self.source!r}; tables have a path each")
+        if self.source != "mass" and self.mass is not None:
+            raise ValueError(f"market.mass is read by source 'mass' only, not by {self.source!r}")
         tables = (self.prices, self.membership, self.forward_returns, self.stocks, *self.features, *self.texts)
         if self.source == "sp500" and any(table is not None for table in tables):
             raise ValueError("market.source 'sp500' reads no tables; set market.source to 'tables' to load your own")

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from massjax.evaluate.result import BEST_SINGLE, Portfolio, Strategy
+from massjax.report.agents_words import agents_in_words
 from massjax.report.evidence_tables import EvidenceTable, judgement_table, years_table
 from massjax.report.latest import latest, spoken_of, weights_in_words
 from massjax.report.run import RunResult
@@ -42,6 +43,7 @@ def summary(result: RunResult) -> RenderableType:
     parts += [_portfolios(result), Text()] if result.benchmark is not None else [Text(escaped_text(result.no_backtest) + "\n")]
     if not verdict_words(result):
         parts += [Text(escaped_text(sentence) + "\n") for sentence in findings(result)]
+    parts += [Text(f"Agents: {escaped_text(agents_in_words(result))}.\n", style="dim")] if result.agents else []
     parts += [Text(f"Warning: {escaped_text(warning)}.", style="yellow") for warning in result.warnings]
     parts += [Text(f"\n{ONLY_IN_REPORT}", style="dim")]
     return Group(*parts)

@@ -13,6 +13,7 @@ from massjax.evaluate.result import BEST_SINGLE, UNIFORM, Strategy
 from massjax.evaluate.settings import EvaluateSettings
 from massjax.evaluate.verdict import LEVEL, MOST_YEARS
 from massjax.report import wording
+from massjax.report.agents_words import agents_in_words
 from massjax.report.drawing import strategy_color
 from massjax.report.evidence_tables import gains_table, luck_table, power_table, signals_table, years_table
 from massjax.report.figures import figures, kind_word, rolling_window
@@ -109,6 +110,7 @@ def run_facts(result: RunResult) -> list[tuple[str, str]]:
         ("Data", f"{panel.dates[0]} to {panel.dates[-1]} ({counted(panel.dates.size, 'date')}, {panel.periods_per_year:g} {unit}s a year)"),
         ("Evaluated", wording.evaluated_span(result)),
         ("Archetypes", _kinds(result)),
+        *([("Agents", agents_in_words(result))] if result.agents else []),
         ("Language model", _model(result)),
         ("Fitted to", _fitted_to(result)),
         ("Timing", _timing(config.evaluate, config.market.execution_lag)),

@@ -54,6 +54,8 @@ class RunResult:
         platform: on which JAX computed: `cpu`, `gpu` or `tpu`.
         ranking: which kernel ranked the stocks while searching (see `massjax.engine.evaluation.ranking_method`).
         store: what made the language models' scores; empty where all archetypes are rules.
+        agents: of a run with finitely many agents, how watch lists and picks were drawn (the settings of `agents.finite`), what is
+            `changed` from the preset, and how much was watched, as `massjax.engine.finite.pooled.Watching` has it; else empty.
         warnings: sentences that a reader should see before the figures.
         verdict: what to do with the weights found; None where nothing was searched or p-values were turned off.
         effective_opinions: number of independent opinions among the archetypes, by the participation ratio of their correlation.
@@ -70,6 +72,7 @@ class RunResult:
     platform: str
     ranking: str
     store: Mapping[str, Any] = field(default_factory=dict)
+    agents: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     verdict: Verdict | None = None
     effective_opinions: float = float("nan")

@@ -57,6 +57,7 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
         BENCHMARK: _portfolio(result.benchmark),
         "archetypes": [_archetype(facts) for facts in result.archetypes],
         "store": dict(result.store),
+        "finite_agents": dict(result.agents) or None,
         "effective_opinions": result.effective_opinions,
         "verdict": verdict_document(result),
         "latest": latest_document(result),

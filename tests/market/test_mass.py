@@ -57,7 +57,9 @@ def test_industry_return_compounds_the_published_daily_returns(panel: Panel, fol
 
 
 def test_macro_facts_are_known_only_once_published(panel: Panel) -> None:
-    assert list(panel.market_facts) == ["loan_prime_rate", "cpi", "yield_10y", "csi300_pe", "sentiment"]
+    changes = [f"yield_10y_change_{back}" for back in (1, 30, 180)]
+    names = ["loan_prime_rate", "cpi", "yield_10y", *changes, "csi300_pe", "csi300_pe_percentile", "sentiment_return"]
+    assert list(panel.market_facts) == names
     dates = panel.dates.astype(str).tolist()
     prices = panel.market_facts["cpi"].values
     # December 2018: 1.9 %, January 2019: 1.7 %, the latter out on 15 February and used from the 17th.
@@ -96,3 +98,11 @@ def test_market_facts_stand_in_their_own_past_wherever_the_panel_begins(shared_d
         past = early.market_facts[name].values[-252:]
         past = past[np.isfinite(past)]
         assert standing[-1] == pytest.approx(((past < values[-1]).sum() + (past <= values[-1]).sum()) / (2 * len(past)))
+
+
+def test_sentiment_is_the_published_return_of_its_index(panel: Panel, folder: Path) -> None:
+    published = pl.read_csv(folder / "macro_data" / "Market_Sentiment_Index.csv")
+    returns = dict(zip(published["Date"].to_list(), published["PriceChange"].to_list(), strict=True))
+    for t in range(0, 1_457, 97):
+        day = int(str(panel.dates[t]).replace("-", ""))
+        assert panel.market_facts["sentiment_return"].values[t] == pytest.approx(returns[day], abs=6e-5)

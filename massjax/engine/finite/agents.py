@@ -146,7 +146,7 @@ def draw_agents(
     check_labels(scores=probabilities_or_scores, member=member, groups=groups, agents_per_archetype=last)
     scores = check_scores(as_scores(probabilities_or_scores), may_be_empty=True)
     checked_member = check_member(member, scores)
-    _check_numbers(watchlist, picks, temperature)
+    check_numbers(watchlist, picks, temperature)
     key = check_key(key)
     span = (_check_agents(first, scores.shape), _check_agents(last, scores.shape))
     stocks = scores.shape[1]
@@ -290,7 +290,8 @@ def _blocks(stocks: int) -> int:
     return max(8, numbers // (BLOCK * stocks))
 
 
-def _check_numbers(watchlist: int, picks: int, temperature: float) -> None:
+def check_numbers(watchlist: int, picks: int, temperature: float) -> None:
+    """Refuse sizes of watch lists and picks, or temperatures, that are out of range."""
     if not check_whole("picks", picks, 1) <= check_whole("watchlist", watchlist, 1):
         raise ConfigError(f"picks={picks}, watchlist={watchlist}: expected 1 <= picks <= watchlist")
     number = isinstance(temperature, (int, float, np.number))

@@ -27,12 +27,25 @@ def plackett_luce_keys(
         Keys above 0.
     """
     uniforms = jnp.clip(uniforms, 2.0**-40, 1 - 2.0**-24)
-    gumbel = -jnp.log(-jnp.log1p(-uniforms))
     heat = jnp.where(temperature > 0, temperature, 1.0)
-    by_choice = _ordered_bits((values / heat)[:, :, None] + gumbel)
+    by_choice = gumbel_keys(values / heat, uniforms)
     bits = 32 - (2 * len(values)).bit_length()
     by_value = ((places + 1) << jnp.uint32(bits))[:, :, None] - ((uniforms * 2.0**bits).astype(jnp.uint32) + 1)
     return jnp.where(temperature > 0, by_choice, by_value)
+
+
+def gumbel_keys(values: Float[Array, "N B"], uniforms: Float[Array, "N B A"]) -> UInt32[Array, "N B A"]:
+    """Keys in the order of `values` plus Gumbel noise: the largest are drawn one after another, with chances in proportion to `exp(value)`.
+
+    Args:
+        values: finite logarithms of weights.
+        uniforms: uniform in [0, 1); small ones win.
+
+    Returns:
+        Keys above 0.
+    """
+    gumbel = -jnp.log(-jnp.log1p(-jnp.clip(uniforms, 2.0**-40, 1 - 2.0**-24)))
+    return _ordered_bits(values[:, :, None] + gumbel)
 
 
 def largest(keys: UInt32[Array, "N A"], count: Int[Array, ""]) -> Bool[Array, "N A"]:
@@ -49,11 +62,16 @@ def largest(keys: UInt32[Array, "N A"], count: Int[Array, ""]) -> Bool[Array, "N
     last = lax.fori_loop(1, jnp.where(count > FEW_PICKS, 1, count), next_largest, keys.max(axis=0))
     chosen = (keys >= last[None]) & (keys > 0)
     tied = jnp.sum(chosen.astype(jnp.int32), axis=0).max() > count
-    return lax.cond(tied | (count > FEW_PICKS), lambda: _largest_by_bits(keys, count), lambda: chosen)
+    return lax.cond(tied | (count > FEW_PICKS), lambda: largest_by_bits(keys, count), lambda: chosen)
 
 
-def _largest_by_bits(keys: UInt32[Array, "N A"], count: Int[Array, ""]) -> Bool[Array, "N A"]:
-    """True for the `count` largest keys above 0 of each column, by finding the smallest of them bit by bit, the highest bit first."""
+def largest_by_bits(keys: UInt32[Array, "N A"], count: Int[Array, " *C"]) -> Bool[Array, "N A"]:
+    """True for the `count` largest keys above 0 of each column, by finding the smallest of them bit by bit, the highest bit first.
+
+    Args:
+        keys: 0 is never among the largest.
+        count: at least 1; one for all columns, or one a column.
+    """
 
     def add_bit(step: Array, last: UInt32[Array, " A"]) -> UInt32[Array, " A"]:
         tried = last | (jnp.uint32(1 << 31) >> step.astype(jnp.uint32))

@@ -34,7 +34,7 @@ _largest = jax.jit(finite_picks.largest)
 @pytest.mark.parametrize("count", [1, 5, 30])
 def test_both_ways_choose_the_same(count):
     keys = jnp.asarray(np.random.default_rng(0).integers(0, 2**32, (40, 64), dtype=np.uint32))
-    np.testing.assert_array_equal(finite_picks.largest(keys, jnp.int32(count)), finite_picks._largest_by_bits(keys, jnp.int32(count)))
+    np.testing.assert_array_equal(finite_picks.largest(keys, jnp.int32(count)), finite_picks.largest_by_bits(keys, jnp.int32(count)))
 
 
 def test_keys_at_temperature_zero_order_by_value_and_among_equals_by_lot():
