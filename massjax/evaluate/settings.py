@@ -41,7 +41,9 @@ class EvaluateSettings(Settings):
     delay: int = Field(
         1,
         ge=0,
-        description="Dates from the date whose search found the weights to the first on which they are applied; 0 applies them at once.",
+        description="Dates from the date whose search found the weights to the first on which they are applied. 0 applies them at once: "
+        "with `market.execution_lag: 0` at the very close that makes the returns behind them known, which is MASS's leakage ablation, and "
+        "refused but for `leakage_ablation`.",
     )
     alpha: float = Field(
         0.5,
@@ -94,8 +96,8 @@ class EvaluateSettings(Settings):
     )
     leakage_ablation: bool = Field(
         False,
-        description="Allow a gap that sees the future, to measure what leakage would be worth; every output is then marked. Never for "
-        "results.",
+        description="Allow a gap or a delay that sees the future, to measure what leakage would be worth; every output is then marked. "
+        "MASS's own is `delay: 0`. Never for results.",
     )
     backtest: BacktestSettings = Field(
         BacktestSettings(), description="Portfolio that each strategy is judged by, besides its rank correlations."
@@ -110,7 +112,7 @@ class EvaluateSettings(Settings):
             dates: of the panel, for the message about a gap that sees the future.
 
         Raises:
-            LeakageError: a gap that sees the future, but for `leakage_ablation`.
+            LeakageError: a gap or a delay that sees the future, but for `leakage_ablation`.
         """
         timing = Timing(
             lookback=self.lookback if lookback is None else lookback,

@@ -46,7 +46,7 @@ class WalkForward(NamedTuple):
         chain_fitness: in-sample fitness of the best of each chain, aligned with `fitness`: what a test of overfitting needs. An
             estimator has no chains: P = 0.
         searched: True where the weights come from a search.
-        leaks: True where `leakage_ablation` let the search see returns that were not yet known.
+        leaks: True where `leakage_ablation` let the search see returns that were not yet known, or its weights apply too soon.
 
     Example:
         Thirty dates on which the first of two archetypes knows the returns. The first search needs 10 dates and a gap of 5, and its
@@ -130,7 +130,8 @@ def walk_forward(
         lookback: dates in the look-back window, or `auto` for all that are known; a look-back of the settings themselves goes before it,
             and before that of `timing`.
         gap: dates between the last of the window and the date of the search.
-        delay: dates from a search to the first date its weights apply on.
+        delay: dates from a search to the first date its weights apply on; 0 with a fill at the close of the same date is MASS's leakage
+            ablation.
         key: a `jax.random.key`; each date draws from its own.
         alpha: share of the mean in the combined signal, in [0, 1].
         signal: which of `combined`, `mean` and `disagreement` ranks the stocks.
@@ -139,7 +140,8 @@ def walk_forward(
         warm_start: start the first chain of each search from the weights last found before; the others start equal.
         horizon: dates over which the forward returns run.
         execution_lag: dates from a decision to its fill, 0 = at the close of the date of the decision (the default); needs `horizon`.
-        leakage_ablation: let a gap pass that is too short for `horizon`; the result is marked with `leaks`.
+        leakage_ablation: let a gap pass that is too short for `horizon`, or a delay of 0 without an execution lag; the result is marked
+            with `leaks`.
         dates: labels of the T dates, for messages.
         progress: called as `progress(done, total)` with numbers of dates.
 
@@ -147,7 +149,7 @@ def walk_forward(
         A `WalkForward` of numpy arrays.
 
     Raises:
-        LeakageError: a gap too short for the horizon; the message names a date whose return would leak.
+        LeakageError: a gap too short for the horizon, or a delay of 0 without an execution lag; the message names a date that would leak.
         ConfigError: a negative gap or delay, a look-back below 1, dates too few for them, an execution lag without a horizon, or an
             unknown name.
         DataError: arrays that do not fit together, or infinite values.

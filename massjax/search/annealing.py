@@ -105,8 +105,9 @@ class Annealing(Search):
     )
     rejection: Rejection = Field(
         "truncate",
-        description="What becomes of a drawn amount that would leave a weight of 0 or less: `truncate` draws it, for the pair at hand, from "
-        "the rest of its distribution; `redraw`, as MASS's code does, draws the pair and the amount anew until both weights stay positive.",
+        description="What becomes of a drawn amount that would leave a weight of 0 or less: `truncate` draws it, for the pair at hand, "
+        "from the rest of its distribution; `redraw`, as MASS's code does, draws the pair and the amount anew until both weights stay "
+        "positive.",
     )
     restart_after: int | None = Field(
         None,
