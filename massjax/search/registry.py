@@ -11,13 +11,20 @@ from typing import Any
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.annealing import Annealing
 from massjax.search.base import Estimator, Method, Search
+from massjax.search.cmaes import CMAES
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
 from massjax.search.posterior import Posterior
 from massjax.settings import validate
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
-    {"posterior": Posterior, "differential_evolution": DifferentialEvolution, "annealing": Annealing, "gradient": GradientSearch}
+    {
+        "posterior": Posterior,
+        "differential_evolution": DifferentialEvolution,
+        "annealing": Annealing,
+        "gradient": GradientSearch,
+        "cmaes": CMAES,
+    }
 )
 """The searches of massjax, by the name a config gives them."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from massjax.engine import fitness
 from massjax.errors import ConfigError, DataError
-from massjax.search import METHODS, Annealing, DifferentialEvolution, GradientSearch, Search, search_window, settings_from_mapping
+from massjax.search import CMAES, METHODS, Annealing, DifferentialEvolution, GradientSearch, Search, search_window, settings_from_mapping
 from massjax.testing import SearchContract
 from tests.conftest import ROOT
 
@@ -37,11 +37,12 @@ def block(code):
     return names
 
 
-@pytest.fixture(scope="module", params=["evolution", "annealing", "soft_rank_ic", "ic", "perturbed_rank_ic", "own"])
+@pytest.fixture(scope="module", params=["evolution", "annealing", "cmaes", "soft_rank_ic", "ic", "perturbed_rank_ic", "own"])
 def search(request, own_module):
     return {
         "evolution": DifferentialEvolution(chains=16, steps=12),
         "annealing": Annealing(chains=16, steps=12),
+        "cmaes": CMAES(chains=16, steps=12),
         "soft_rank_ic": GradientSearch(restarts=16, steps=12, kl_strength=0.01, entropy_strength=0.01),
         "ic": GradientSearch(restarts=16, steps=12, objective="ic", optimizer="sgd"),
         "perturbed_rank_ic": GradientSearch(restarts=16, steps=12, objective="perturbed_rank_ic", pairs=2),
@@ -92,6 +93,7 @@ def test_all_weight_on_a_constant_archetype_moves(search, window):
         Annealing(chains=1, steps=12, restart_after=2, patience=3),
         GradientSearch(restarts=1, steps=12, spread=0.0, objective="ic"),
         DifferentialEvolution(chains=4, steps=12, restart_after=None),
+        CMAES(chains=4, steps=12, restart_after=2),
     ],
 )
 def test_a_single_chain_leaves_an_undefined_start(window, alone):
