@@ -180,6 +180,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     from massjax.evaluate.evidence_of import opinions_of, with_evidence
     from massjax.evaluate.lightgbm_control import lightgbm_package
     from massjax.evaluate.listed_controls import controls
+    from massjax.evaluate.named_signals import check_signals
     from massjax.evaluate.result import LIGHTGBM, PERMUTED
     from massjax.evaluate.searches import first_evaluated, listed_searches, on_permuted_scores
     from massjax.evaluate.strategies import evaluated_dates, judge, portfolio_of
@@ -198,6 +199,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     forward_returns, returns = judged_returns(panel, lag), close_to_close(panel, lag)
     timings = [search.timing(settings, lag, panel.dates) for search in searches] or [settings.timing(lag, dates=panel.dates)]
     first = first_evaluated(timings, panel.dates, [search.lookback_field for search in searches])
+    check_signals(settings, len(archetypes))
     free, names = free_memory(), [archetype.name for archetype in archetypes]
     if LIGHTGBM in settings.controls:
         lightgbm_package()

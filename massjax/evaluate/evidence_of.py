@@ -12,6 +12,7 @@ from massjax.evaluate.candidates import Candidate, EvaluationData
 from massjax.evaluate.draws import make_draws
 from massjax.evaluate.evidence import Evidence, Gain, Luck
 from massjax.evaluate.luck import luck_of_strategies
+from massjax.evaluate.named_signals import named_signal
 from massjax.evaluate.procedures import Repeated
 from massjax.evaluate.repeated import Repetitions, judged_dates, ranked_dates
 from massjax.evaluate.result import LIGHTGBM, PERMUTED, UNIFORM, Strategy
@@ -83,7 +84,7 @@ def _luck(
         daily_returns=data.returns,
         dates=dates,
         alpha=settings.alpha,
-        fit_signal=settings.fit_signal or settings.signal,
+        fit_signal=named_signal(settings.fit_signal or settings.signal),
         missing=settings.missing,
     )
     repeated: dict[str, Repeated] = {}

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from massjax.engine.inputs import SignalName
+from massjax.engine.inputs import OwnSignal, SignalName
 from massjax.evaluate.controls import best_of_means, feature_ranks, inverse_noise, lookback_mean_of, signs_of
 from massjax.evaluate.judge import judged_signals
 from massjax.evaluate.repeated import Repetitions, ranked_dates, signal_rank_ic, single_rank_ics, sums_rank_ic, weights_rank_ic
@@ -49,8 +49,9 @@ def fixed_weights(repetitions: Repetitions, weights: Float[np.ndarray, " K"], ra
     """Weights that are the same on every date, and that no return had a part in."""
     alpha, missing = repetitions.alpha, repetitions.missing
     dates, signal = repetitions.dates, np.full(repetitions.member.shape, np.nan, np.float32)
+    own, name = (ranked_by, ranked_by.name) if isinstance(ranked_by, OwnSignal) else (None, ranked_by)
     scores, every = repetitions.scores[:, :, dates], np.tile(weights, (dates.size, 1))
-    signal[:, dates] = judged_signals(scores, repetitions.member[:, dates], every, alpha=alpha, missing=missing)[ranked_by]
+    signal[:, dates] = judged_signals(scores, repetitions.member[:, dates], every, alpha=alpha, missing=missing, own=own)[name]
     return fixed(repetitions, signal)
 
 

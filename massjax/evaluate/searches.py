@@ -18,6 +18,7 @@ from massjax.errors import ConfigError, LeakageError, error_context
 from massjax.evaluate.candidates import Candidate
 from massjax.evaluate.found import find_weights, on_host
 from massjax.evaluate.memory import check_estimator, check_memory
+from massjax.evaluate.named_signals import named_signal, signal_name
 from massjax.evaluate.refitted import refitted
 from massjax.evaluate.result import (
     BENCHMARK,
@@ -140,7 +141,7 @@ class ListedSearch:
             LeakageError: the gap is too short for the horizon.
             ConfigError: naming the search whose settings do not fit the data, or the memory of the device.
         """
-        began = time.perf_counter()
+        began, ranked_by = time.perf_counter(), named_signal(settings.signal)
         with self._error_context():
             timing = self.timing(settings, execution_lag, dates)
             key = _key_of(np.uint32(seed), np.uint32(self.place))
@@ -150,7 +151,7 @@ class ListedSearch:
                 timing,
                 key=key,
                 alpha=check_alpha(settings.alpha),
-                signal=settings.fit_signal or settings.signal,
+                signal=named_signal(settings.fit_signal or settings.signal),
                 missing=settings.missing,
                 warm_start=settings.warm_start,
                 daily_returns=None if daily_returns is None else jax.device_put(np.asarray(daily_returns, np.float32)),
@@ -161,15 +162,13 @@ class ListedSearch:
             name=self.name,
             label=self.label,
             kind="search",
-            ranked_by=settings.signal,
+            ranked_by=signal_name(ranked_by),
             weights=np.asarray(found.weights, np.float64),
             fitness=np.asarray(found.fitness, np.float64),
             own=found.searched,
             about=self.about,
             seconds=time.perf_counter() - began,
-            procedure=partial(
-                refitted, method=self.search, timing=timing, ranked_by=settings.signal, key=key, warm_start=settings.warm_start
-            ),
+            procedure=partial(refitted, method=self.search, timing=timing, ranked_by=ranked_by, key=key, warm_start=settings.warm_start),
         )
 
     def timing(self, settings: EvaluateSettings, execution_lag: int, dates: Shaped[np.ndarray, " T"]) -> Timing:

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Shaped
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from massjax.errors import ConfigError, did_you_mean
 from massjax.portfolio.settings import BacktestSettings
 from massjax.row_words import counted
 from massjax.settings import Settings
 from massjax.timing import Lookback, LookbackSetting, Timing
+
+
+def _signal(value: Any) -> Any:
+    """The name of a signal as a setting gives it; one message where it is none."""
+    names = ("combined", "mean", "disagreement")
+    if value is None or value in names or (isinstance(value, str) and re.fullmatch(r"[\w.]+:[^\W\d]\w*", value)):
+        return value
+    raise ValueError(f"expected 'combined', 'mean', 'disagreement', or package.module:function{did_you_mean(str(value), names)}")
+
+
+SignalSetting = Annotated[
+    Annotated[str, Field(json_schema_extra={"anyOf": [{"enum": ["combined", "mean", "disagreement"]}, {"pattern": ".:."}]})],
+    BeforeValidator(_signal),
+]
+"""A signal as a field of settings."""
 
 
 class EvaluateSettings(Settings):
@@ -52,15 +68,15 @@ class EvaluateSettings(Settings):
         description="Share of the mean score in the signal `combined`, from 0 to 1; the rest is minus the disagreement. See "
         "`massjax.aggregate`.",
     )
-    fit_signal: Literal["combined", "mean", "disagreement"] | None = Field(
+    fit_signal: SignalSetting | None = Field(
         None,
         description="Which signal the searches maximise the RankIC of; null takes `signal`, which ranks the stocks. MASS fits on "
-        "`disagreement` and ranks by `combined`.",
+        "`disagreement` and ranks by `combined`. The method `posterior` takes none of your own.",
     )
-    signal: Literal["combined", "mean", "disagreement"] = Field(
+    signal: SignalSetting = Field(
         "combined",
         description="What ranks the stocks: the weighted `mean` score, minus the `disagreement` (weighted standard deviation) of the "
-        "archetypes, or both `combined` by `alpha`.",
+        "archetypes, both `combined` by `alpha`, or `package.module:function` of your own (docs/own_search.md).",
     )
     missing: Literal["renormalize", "zero"] = Field(
         "renormalize",

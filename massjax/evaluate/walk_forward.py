@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
 from massjax.engine.inputs import (
     MISSING,
-    SIGNALS,
     Missing,
+    OwnSignal,
     SignalName,
     check_alpha,
     check_choice,
@@ -20,9 +20,11 @@ from massjax.engine.inputs import (
     check_key,
     in_float32,
 )
+from massjax.engine.own_signal import check_signal
 from massjax.errors import ConfigError, DataError
 from massjax.evaluate.found import find_weights, on_host
 from massjax.evaluate.judge import judge_weights
+from massjax.evaluate.named_signals import signal_name
 from massjax.labels import check_labels
 from massjax.lookalikes import check_flag
 from massjax.search.base import Method, check_method
@@ -46,6 +48,7 @@ class WalkForward(NamedTuple):
         chain_fitness: in-sample fitness of the best of each chain, aligned with `fitness`: what a test of overfitting needs. An
             estimator has no chains: P = 0.
         searched: True where the weights come from a search.
+        own: values of a signal of one's own; None where a signal of massjax ranks the stocks.
         leaks: True where `leakage_ablation` let the search see returns that were not yet known, or its weights apply too soon.
 
     Example:
@@ -77,6 +80,7 @@ class WalkForward(NamedTuple):
     chain_fitness: Float[np.ndarray, "T P"]
     searched: Bool[np.ndarray, " T"]
     leaks: bool
+    own: Float[np.ndarray, "N T"] | None = None
 
     def __repr__(self) -> str:
         (dates, archetypes), known = self.weights.shape, self.rank_ic[self.searched & np.isfinite(self.rank_ic)]
@@ -98,8 +102,8 @@ def walk_forward(
     delay: int = 1,
     key: Key[Array, ""],
     alpha: float = 0.5,
-    signal: SignalName = "combined",
-    fit_signal: SignalName | None = None,
+    signal: SignalName | Callable[..., Any] = "combined",
+    fit_signal: SignalName | Callable[..., Any] | None = None,
     missing: Missing = "renormalize",
     warm_start: bool = False,
     horizon: int | None = None,
@@ -134,7 +138,7 @@ def walk_forward(
             ablation.
         key: a `jax.random.key`; each date draws from its own.
         alpha: share of the mean in the combined signal, in [0, 1].
-        signal: which of `combined`, `mean` and `disagreement` ranks the stocks.
+        signal: which of `combined`, `mean` and `disagreement` ranks the stocks, or a function of your own (docs/own_search.md).
         fit_signal: which of them the search maximises; None = the one that ranks the stocks.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         warm_start: start the first chain of each search from the weights last found before; the others start equal.
@@ -170,12 +174,11 @@ def walk_forward(
         Traceback (most recent call last):
         massjax.errors.LeakageError: gap=4 sees the future: the search on 2024-01-15 would use the 5-date forward return of 2024-01-10, ...
     """
-    check_choice("signal", signal, SIGNALS)
-    fit_signal = signal if fit_signal is None else fit_signal
-    check_choice("fit_signal", fit_signal, SIGNALS)
     check_choice("missing", missing, MISSING)
     check_labels(dates=dates, scores=scores, member=member, forward_returns=forward_returns)
     inputs = check_inputs(scores, member, forward_returns)
+    signal = check_signal("signal", signal, inputs[0].shape[0])
+    fit_signal = signal if fit_signal is None else check_signal("fit_signal", fit_signal, inputs[0].shape[0])
     labels = np.arange(inputs[0].shape[2]) if dates is None else np.asarray(dates)
     if len(labels) != inputs[0].shape[2]:
         raise DataError(f"dates hold {len(labels)} labels, the scores {inputs[0].shape[2]} dates; expected one label a date")
@@ -204,18 +207,20 @@ def walk_forward(
         progress=progress,
     )
     known_scores, members, returns = (np.asarray(values) for values in inputs)
-    judged = judge_weights(known_scores, members, {1: returns}, found.weights, alpha=float(share), missing=missing)
+    own_signal = signal if isinstance(signal, OwnSignal) else None
+    judged = judge_weights(known_scores, members, {1: returns}, found.weights, alpha=float(share), missing=missing, own=own_signal)
     return WalkForward(
         weights=found.weights,
         mean=judged.signals["mean"],
         disagreement=judged.signals["disagreement"],
         combined=judged.signals["combined"],
         fitness=found.fitness,
-        rank_ic=judged.rank_ic[signal][1].astype(np.float32),
-        ic=judged.ic[signal][1].astype(np.float32),
+        rank_ic=judged.rank_ic[signal_name(signal)][1].astype(np.float32),
+        ic=judged.ic[signal_name(signal)][1].astype(np.float32),
         chain_fitness=found.chain_fitness,
         searched=found.searched,
         leaks=timing.leaks,
+        own=None if own_signal is None else judged.signals[own_signal.name],
     )
 
 
