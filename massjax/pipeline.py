@@ -178,6 +178,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     from massjax.evaluate.candidates import EvaluationData
     from massjax.evaluate.doubts import doubts
     from massjax.evaluate.evidence_of import opinions_of, with_evidence
+    from massjax.evaluate.learned_alpha import LEARNED, applied, learned_alphas
     from massjax.evaluate.lightgbm_control import lightgbm_package
     from massjax.evaluate.listed_controls import controls
     from massjax.evaluate.named_signals import check_signals
@@ -213,6 +214,11 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         search.check_memory(len(archetypes), panel.dates.size, free, stocks=len(panel.stocks), mapped=is_mapped(scores))
     check_any_score(scores, names)
 
+    alphas = None
+    if settings.alpha == LEARNED:
+        with times.stage("learning alpha"):
+            alphas = learned_alphas(scores, panel.member, forward_returns[settings.horizon], settings.timing(lag), settings.missing)
+
     def walk(
         search: ListedSearch, stocks: Int[np.ndarray, " N"] | None = None, tell: Callable[[int, int], None] | None = None
     ) -> Candidate:
@@ -226,6 +232,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             dates=panel.dates,
             daily_returns=returns,
             stocks=stocks,
+            alpha=alphas,
             progress=tell,
         )
 
@@ -251,6 +258,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             dates=panel.dates,
             periods_per_year=panel.periods_per_year,
             features={name: feature.values for name, feature in panel.features.items()},
+            learned_alpha=None if alphas is None else applied(alphas, settings.timing(lag)),
         )
         compared = controls(data, fake=fake)
         if PERMUTED in settings.controls:
@@ -280,6 +288,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         platform=jax.default_backend(),
         ranking=ranking_method(len(panel.stocks)),
         store=store,
+        learned_alpha=data.learned_alpha,
         verdict=verdict(strategies, settings.horizon) if searches and settings.p_values else None,
         effective_opinions=opinions,
         warnings=(

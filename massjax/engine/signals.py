@@ -221,13 +221,15 @@ def moments(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Arr
     return _by_completeness(lambda mean, deviation: (mean, deviation), opinions, weights)
 
 
-def ranking_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "N P"]:
+def ranking_signal(
+    opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, " ..."], signal: SignalName
+) -> Float[Array, "N P"]:
     """The named signal of each row and candidate, less the centre of its date, which does not change ranks.
 
     Args:
         opinions: of rows: [K, N], and `agreement` [N]. For a signal of one's own the rows are the stocks of one date.
         weights: positive or 0, the largest of each candidate near 1 (see `balance`).
-        alpha: share of the mean in the combined signal.
+        alpha: share of the mean in the combined signal; one for all, or [1, P].
         signal: which one.
 
     Returns:
@@ -372,7 +374,7 @@ def _in_order(add: Callable[..., Sums], count: int, weights: Float[Array, "K P"]
 
 
 def selected_signal(
-    signal: SignalName, mean: Float[Array, "*N P"], deviation: Float[Array, "*N P"], alpha: Float[Array, ""]
+    signal: SignalName, mean: Float[Array, "*N P"], deviation: Float[Array, "*N P"], alpha: Float[Array, " ..."]
 ) -> Float[Array, "*N P"]:
     """The mean, minus the deviation, or `alpha * mean - (1 - alpha) * deviation`, as `signal` names it.
 

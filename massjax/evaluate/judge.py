@@ -39,7 +39,7 @@ def judge_weights(
     forward_returns: Mapping[int, Float[np.ndarray, "N T"]],
     weights: Float[np.ndarray, "T K"],
     *,
-    alpha: float,
+    alpha: float | Float[np.ndarray, " T"],
     missing: Missing,
     own: OwnSignal | None = None,
 ) -> Judged:
@@ -52,7 +52,7 @@ def judge_weights(
         member: True where the stock is in the universe.
         forward_returns: by horizon; NaN where unknown.
         weights: applied on each date.
-        alpha: share of the mean in the combined signal.
+        alpha: share of the mean in the combined signal, one or that of each date.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         own: a signal of one's own, judged beside them under its name.
     """
@@ -65,7 +65,7 @@ def judged_signals(
     member: Bool[np.ndarray, "N T"],
     weights: Float[np.ndarray, "T K"],
     *,
-    alpha: float,
+    alpha: float | Float[np.ndarray, " T"],
     missing: Missing,
     own: OwnSignal | None = None,
 ) -> dict[str, Float[np.ndarray, "N T"]]:
@@ -75,7 +75,7 @@ def judged_signals(
         scores: NaN where an archetype has none.
         member: True where the stock is in the universe.
         weights: applied on each date.
-        alpha: share of the mean in the combined signal.
+        alpha: share of the mean in the combined signal, one or that of each date.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         own: a signal of one's own, which comes last, under its name.
     """
@@ -90,7 +90,7 @@ def judged_signals(
             jax.device_put(member.T[rows]),
             jax.device_put(np.asarray(weights[rows], np.float32)),
         )
-        for name, values in _signals(*block, np.float32(alpha), missing, own).items():
+        for name, values in _signals(*block, np.broadcast_to(np.float32(alpha), dates)[rows], missing, own).items():
             signals[name][:, rows] = np.asarray(values).T
     return signals
 
@@ -123,7 +123,7 @@ def _signals(
     scores: Float[Array, "T K N"],
     member: Bool[Array, "T N"],
     weights: Float[Array, "T K"],
-    alpha: Float[Array, ""],
+    alpha: Float[Array, " T"],
     missing: Missing,
     own: OwnSignal | None,
 ) -> dict[str, Float[Array, "T N"]]:
@@ -133,11 +133,11 @@ def _signals(
         scores, member, weights, alpha = data
 
         def one_date(item: Int[Array, ""]) -> dict[str, Float[Array, " N"]]:
-            signal = aggregate(scores[item][:, :, None], member[item][:, None], weights[item][None], alpha=alpha, missing=missing)  # type: ignore[arg-type]
+            signal = aggregate(scores[item][:, :, None], member[item][:, None], weights[item][None], alpha=alpha[item], missing=missing)  # type: ignore[arg-type]
             found = {name: values[0, :, 0] for name, values in signal._asdict().items()}
             if own is not None:
                 opinions = jax.tree.map(lambda leaf: leaf[0], prepare_opinions(scores[item][:, :, None], member[item][:, None], missing))
-                found[own.name] = ranking_signal(opinions, balance(weights[item][None]).T, alpha, own)[:, 0]
+                found[own.name] = ranking_signal(opinions, balance(weights[item][None]).T, alpha[item], own)[:, 0]
             return found
 
         return jax.lax.map(one_date, items)

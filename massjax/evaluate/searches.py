@@ -121,6 +121,7 @@ class ListedSearch:
         dates: Shaped[np.ndarray, " T"],
         daily_returns: Float[np.ndarray, "N T"] | None = None,
         stocks: Int[np.ndarray, " N"] | None = None,
+        alpha: Float[np.ndarray, " T"] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Candidate:
         """Search on every date with what is known on it; the weights that were found, before they are judged.
@@ -135,6 +136,7 @@ class ListedSearch:
             dates: labels, for messages.
             daily_returns: from close to close, for estimators; None where there are none.
             stocks: the stock whose scores each stock gets, for estimators; None = its own.
+            alpha: share of the mean that was learned on each date; None where the settings give it.
             progress: called with the dates that are done, and with their number.
 
         Raises:
@@ -150,7 +152,7 @@ class ListedSearch:
                 self.search,
                 timing,
                 key=key,
-                alpha=check_alpha(settings.alpha),
+                alpha=alpha if isinstance(settings.alpha, str) else check_alpha(settings.alpha),
                 signal=named_signal(settings.fit_signal or settings.signal),
                 missing=settings.missing,
                 warm_start=settings.warm_start,

@@ -33,6 +33,17 @@ SignalSetting = Annotated[
 """A signal as a field of settings."""
 
 
+def _alpha(value: Any) -> Any:
+    """A share as a setting gives it; one message where it is neither a number nor `learned`."""
+    if isinstance(value, str) and value != "learned":
+        raise ValueError(f"expected a number from 0 to 1, or learned{did_you_mean(value, ['learned'])}")
+    return value
+
+
+AlphaSetting = Annotated[Annotated[float, Field(ge=0.0, le=1.0)] | Literal["learned"], BeforeValidator(_alpha)]
+"""The share of the mean in the combined signal as a field of settings."""
+
+
 class EvaluateSettings(Settings):
     """How the search walks forward through time."""
 
@@ -61,12 +72,12 @@ class EvaluateSettings(Settings):
         "with `market.execution_lag: 0` at the very close that makes the returns behind them known, which is MASS's leakage ablation, and "
         "refused but for `leakage_ablation`.",
     )
-    alpha: float = Field(
+    alpha: AlphaSetting = Field(
         0.5,
-        ge=0.0,
-        le=1.0,
         description="Share of the mean score in the signal `combined`, from 0 to 1; the rest is minus the disagreement. See "
-        "`massjax.aggregate`.",
+        "`massjax.aggregate`. `learned` takes, on each date, the one of 0, 0.1, ..., 1 that was best for equal weights over the look-back "
+        "(`evaluate.lookback`), the same for all strategies; a method that computes weights directly takes it only where `fit_signal` is "
+        "`mean` or `disagreement`.",
     )
     fit_signal: SignalSetting | None = Field(
         None,

@@ -48,7 +48,7 @@ def _signals_and_correlations(data: EvaluationData, candidate: Candidate) -> Jud
     scores = data.scores if candidate.stocks is None else MovedStocks(data.scores, candidate.stocks)
     settings = data.settings
     own = own_signal(settings.signal)
-    signals = judged_signals(scores, data.member, candidate.weights, alpha=settings.alpha, missing=settings.missing, own=own)
+    signals = judged_signals(scores, data.member, candidate.weights, alpha=data.alpha, missing=settings.missing, own=own)
     return judge_signals(signals, data.member, data.ranked_returns)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Key
@@ -24,6 +24,7 @@ from massjax.engine.own_signal import check_signal
 from massjax.errors import ConfigError, DataError
 from massjax.evaluate.found import find_weights, on_host
 from massjax.evaluate.judge import judge_weights
+from massjax.evaluate.learned_alpha import LEARNED, applied, learned_alphas
 from massjax.evaluate.named_signals import signal_name
 from massjax.labels import check_labels
 from massjax.lookalikes import check_flag
@@ -49,6 +50,7 @@ class WalkForward(NamedTuple):
             estimator has no chains: P = 0.
         searched: True where the weights come from a search.
         own: values of a signal of one's own; None where a signal of massjax ranks the stocks.
+        learned_alpha: the share that applied on each date with `alpha="learned"`, else None.
         leaks: True where `leakage_ablation` let the search see returns that were not yet known, or its weights apply too soon.
 
     Example:
@@ -81,6 +83,7 @@ class WalkForward(NamedTuple):
     searched: Bool[np.ndarray, " T"]
     leaks: bool
     own: Float[np.ndarray, "N T"] | None = None
+    learned_alpha: Float[np.ndarray, " T"] | None = None
 
     def __repr__(self) -> str:
         (dates, archetypes), known = self.weights.shape, self.rank_ic[self.searched & np.isfinite(self.rank_ic)]
@@ -101,7 +104,7 @@ def walk_forward(
     gap: int | None = None,
     delay: int = 1,
     key: Key[Array, ""],
-    alpha: float = 0.5,
+    alpha: float | Literal["learned"] = 0.5,
     signal: SignalName | Callable[..., Any] = "combined",
     fit_signal: SignalName | Callable[..., Any] | None = None,
     missing: Missing = "renormalize",
@@ -137,7 +140,8 @@ def walk_forward(
         delay: dates from a search to the first date its weights apply on; 0 with a fill at the close of the same date is MASS's leakage
             ablation.
         key: a `jax.random.key`; each date draws from its own.
-        alpha: share of the mean in the combined signal, in [0, 1].
+        alpha: share of the mean in the combined signal, in [0, 1]; or `learned`: on each date the one of 0, 0.1, ..., 1 with which equal
+            weights had the best mean RankIC over the look-back.
         signal: which of `combined`, `mean` and `disagreement` ranks the stocks, or a function of your own (docs/own_search.md).
         fit_signal: which of them the search maximises; None = the one that ranks the stocks.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
@@ -175,6 +179,8 @@ def walk_forward(
         massjax.errors.LeakageError: gap=4 sees the future: the search on 2024-01-15 would use the 5-date forward return of 2024-01-10, ...
     """
     check_choice("missing", missing, MISSING)
+    if isinstance(alpha, str):
+        check_choice("alpha", alpha, (LEARNED,))
     check_labels(dates=dates, scores=scores, member=member, forward_returns=forward_returns)
     inputs = check_inputs(scores, member, forward_returns)
     signal = check_signal("signal", signal, inputs[0].shape[0])
@@ -194,9 +200,10 @@ def walk_forward(
     elif settings.lookback is not None:
         timing = replace(timing, lookback=settings.lookback)
     timing.check_fits(labels)
-    share = check_alpha(alpha)
+    known_scores, members, returns = on_host(inputs)
+    share: Any = learned_alphas(known_scores, members, returns, timing, missing) if isinstance(alpha, str) else check_alpha(alpha)
     found = find_weights(
-        on_host(inputs),
+        (known_scores, members, returns),
         settings,
         timing,
         key=key,
@@ -206,9 +213,9 @@ def walk_forward(
         warm_start=warm_start,
         progress=progress,
     )
-    known_scores, members, returns = (np.asarray(values) for values in inputs)
+    in_use = applied(share, timing) if share.ndim else float(share)
     own_signal = signal if isinstance(signal, OwnSignal) else None
-    judged = judge_weights(known_scores, members, {1: returns}, found.weights, alpha=float(share), missing=missing, own=own_signal)
+    judged = judge_weights(known_scores, members, {1: returns}, found.weights, alpha=in_use, missing=missing, own=own_signal)
     return WalkForward(
         weights=found.weights,
         mean=judged.signals["mean"],
@@ -220,6 +227,7 @@ def walk_forward(
         chain_fitness=found.chain_fitness,
         searched=found.searched,
         leaks=timing.leaks,
+        learned_alpha=in_use if isinstance(in_use, np.ndarray) else None,
         own=None if own_signal is None else judged.signals[own_signal.name],
     )
 

@@ -53,6 +53,7 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
             "too_few_for_figures_a_year": result.benchmark is not None and not annualised(result),
         },
         "engine": {"platform": result.platform, "ranking": result.ranking},
+        "learned_alpha": None if result.learned_alpha is None else result.learned_alpha[result.evaluated].round(1).tolist(),
         "own_code": own_code(config.evaluate),
         "fitted": config.evaluate.model_dump(mode="json", exclude={"backtest"}),
         "backtest": config.evaluate.backtest.model_dump(mode="json"),

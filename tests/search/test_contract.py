@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from massjax.engine import fitness
+from massjax.engine.inputs import OwnSignal
+from massjax.engine.own_signal import check_signal
 from massjax.errors import ConfigError, DataError
 from massjax.search import CMAES, METHODS, Annealing, DifferentialEvolution, GradientSearch, Search, search_window, settings_from_mapping
 from massjax.testing import SearchContract
@@ -110,7 +112,7 @@ def test_the_docs_use_and_test_their_search(own_module):
     assert settings_from_mapping({"method": "climber:HillClimber", "climbers": 16, "steps": 12}) == tests.search
 
 
-def test_the_docs_maximise_their_objective_and_run_their_estimator(own_module):
+def test_the_docs_maximise_their_objective_rank_by_their_signal_and_run_their_estimator(own_module):
     names = block(own_module[2])
     search = names["RatioAnnealing"](chains=8, steps=6)
     rng = np.random.default_rng(0)
@@ -120,7 +122,9 @@ def test_the_docs_maximise_their_objective_and_run_their_estimator(own_module):
     assert found.value > found.history[0]
     np.testing.assert_array_equal(found.fitness, fitness(*panel, found.weights[None])[0])
     assert found.value != found.fitness
-    walk = block(own_module[3])["walk"]
+    vote = block(own_module[3])["vote"]
+    assert check_signal("signal", vote, 3) == OwnSignal("vote", vote)
+    walk = block(own_module[4])["walk"]
     assert walk.searched.sum() == 90 - 32
     assert walk.chain_fitness.shape == (90, 0)
     assert walk.weights[-1].argmax() == 0
