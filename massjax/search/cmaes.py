@@ -121,8 +121,8 @@ class CMAES(Search):
         100,
         ge=1,
         le=10_000_000,
-        description="Steps without improvement of the best after which the distribution begins again, as wide as at first and around a "
-        "mean drawn from it; null for never.",
+        description="Steps without improvement of the best after which the distribution begins again; null for never. It is then as wide "
+        "as at first, around a mean that is drawn from it.",
     )
 
     @property
