@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from massjax.market import Feature, Panel
     from massjax.panel_of_config import load_panel
     from massjax.scores.scores import Scores
-    from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Posterior, Search, SearchResult, search_window
+    from massjax.search import CMAES, Annealing, DifferentialEvolution, GradientSearch, Posterior, Search, SearchResult, search_window
     from massjax.timing import Timing
 
 _HOME = {
     "AnswerLog": "massjax.answers.log",
     "Annealing": "massjax.search",
+    "CMAES": "massjax.search",
     "DifferentialEvolution": "massjax.search",
     "Feature": "massjax.market",
     "GradientSearch": "massjax.search",
@@ -49,6 +50,7 @@ _HOME = {
 }
 
 __all__ = [
+    "CMAES",
     "Annealing",
     "AnswerLog",
     "DifferentialEvolution",

@@ -180,8 +180,10 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     from massjax.evaluate.candidates import EvaluationData
     from massjax.evaluate.doubts import doubts
     from massjax.evaluate.evidence_of import opinions_of, with_evidence
+    from massjax.evaluate.learned_alpha import LEARNED, applied, learned_alphas
     from massjax.evaluate.lightgbm_control import lightgbm_package
     from massjax.evaluate.listed_controls import controls
+    from massjax.evaluate.named_signals import check_signals
     from massjax.evaluate.result import LIGHTGBM, PERMUTED
     from massjax.evaluate.searches import first_evaluated, listed_searches, on_permuted_scores
     from massjax.evaluate.strategies import evaluated_dates, judge, portfolio_of
@@ -201,6 +203,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     forward_returns, returns = judged_returns(panel, lag), close_to_close(panel, lag)
     timings = [search.timing(settings, lag, panel.dates) for search in searches] or [settings.timing(lag, dates=panel.dates)]
     first = first_evaluated(timings, panel.dates, [search.lookback_field for search in searches])
+    check_signals(settings, len(archetypes))
     free, names = free_memory(), [archetype.name for archetype in archetypes]
     if LIGHTGBM in settings.controls:
         lightgbm_package()
@@ -218,6 +221,11 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         with times.stage("pooling the replicas' picks"):
             agents = _pooled(scores, panel, finite, weights)
 
+    alphas = None
+    if settings.alpha == LEARNED:
+        with times.stage("learning alpha"):
+            alphas = learned_alphas(scores, panel.member, forward_returns[settings.horizon], settings.timing(lag), settings.missing)
+
     def walk(
         search: ListedSearch, stocks: Int[np.ndarray, " N"] | None = None, tell: Callable[[int, int], None] | None = None
     ) -> Candidate:
@@ -231,6 +239,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             dates=panel.dates,
             daily_returns=returns,
             stocks=stocks,
+            alpha=alphas,
             progress=tell,
         )
 
@@ -256,6 +265,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             dates=panel.dates,
             periods_per_year=panel.periods_per_year,
             features={name: feature.values for name, feature in panel.features.items()},
+            learned_alpha=None if alphas is None else applied(alphas, settings.timing(lag)),
         )
         compared = controls(data, fake=fake)
         if PERMUTED in settings.controls:
@@ -286,6 +296,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         ranking=ranking_method(len(panel.stocks)),
         store=store,
         agents=agents,
+        learned_alpha=data.learned_alpha,
         verdict=verdict(strategies, settings.horizon) if searches and settings.p_values else None,
         effective_opinions=opinions,
         warnings=(

@@ -41,6 +41,11 @@ FEWEST_DATES, FEWEST_HORIZONS = 30, 12
 """Dates, and times the horizon in dates, below which overlapping returns tell nothing; see `telling_dates`."""
 
 
+_DELAY_ADVICE = (
+    "Set delay >= 1, or an execution lag of 1, or leakage_ablation: true to see what cheating would give, as MASS's leakage ablation does"
+)
+
+
 def telling_dates(horizon: int) -> int:
     """The fewest dates from which a t-statistic may be called beyond chance.
 
@@ -65,7 +70,9 @@ class Timing:
 
     A search on date t uses the dates `[t - gap - lookback, t - gap)` and nothing later; its weights apply from t + `delay` on. A return
     of date u is known at the close of u + execution_lag + horizon, so every return of the look-back is known at t if
-    `gap >= horizon + execution_lag - 1`. A shorter gap is refused, but for `leakage_ablation`.
+    `gap >= horizon + execution_lag - 1`. And what is known only at the close of t cannot be traded on at that close: with an execution lag
+    of 0 a `delay` of 0 leaks too. MASS's code has it as its leakage ablation (`data_leakage`). Both are refused but for
+    `leakage_ablation`.
 
     Attributes:
         lookback: dates of the window, or `auto` for all dates that are known; the first search then has `telling_dates(horizon)` of them.
@@ -73,10 +80,10 @@ class Timing:
         delay: dates from a search to the first date on which its weights apply.
         horizon: dates over which the forward returns run; None where it is not told, and then no leak is looked for.
         execution_lag: dates from a decision to its fill; 0 = at the close of the date of the decision.
-        leakage_ablation: let a gap pass that sees the future; `leaks` says whether it does.
+        leakage_ablation: let a gap or a delay pass that sees the future; `leaks` says whether one does.
 
     Raises:
-        LeakageError: a gap that sees the future.
+        LeakageError: a gap or a delay that sees the future.
         ConfigError: a number out of range, or neither a gap nor a horizon.
 
     Example:
@@ -109,11 +116,16 @@ class Timing:
                 raise ConfigError("gap and horizon are both not given; give the dates that a forward return runs over, or the gap itself")
             object.__setattr__(self, "gap", self.smallest_gap)
         check_whole("gap", self.gap, 0)
-        if self.leaks and not self.leakage_ablation:
+        if self.gap_leaks and not self.leakage_ablation:
             raise LeakageError(
                 f"gap={self.gap} sees the future: a search would use the {self.horizon}-date forward return of the last date of its "
                 f"look-back, {self._kept} dates before it, which is known only {self.smallest_gap - self._kept} dates after the search. "
                 f"{self._advice}"
+            )
+        if self.applied_too_soon and not self.leakage_ablation:
+            raise LeakageError(
+                "delay=0 sees the future: with an execution lag of 0 the weights found on a date would be traded on at its close, at which "
+                f"the last return of their look-back is only just known. {_DELAY_ADVICE}"
             )
 
     @property
@@ -127,8 +139,18 @@ class Timing:
 
     @property
     def leaks(self) -> bool:
+        """Whether a search sees returns that are not yet known on its date, or its weights apply before they could be traded on."""
+        return self.gap_leaks or self.applied_too_soon
+
+    @property
+    def gap_leaks(self) -> bool:
         """Whether a search sees returns that are not yet known on its date."""
         return self._kept < self.smallest_gap
+
+    @property
+    def applied_too_soon(self) -> bool:
+        """Whether weights are traded on at the very close that makes the last return behind them known: MASS's leakage ablation."""
+        return self.horizon is not None and self.delay + self.execution_lag == 0
 
     @property
     def least(self) -> int:
@@ -186,13 +208,19 @@ class Timing:
         Raises:
             LeakageError: naming the date of the search, the date whose return it would use, and when that is known.
         """
-        if self.leaks:
+        if self.gap_leaks:
             search = min(self.first_search, len(dates) - 1)
             used, known = search - self._kept - 1, search - self._kept - 1 + (self.horizon or 0) + self.execution_lag
             known_on = f"the close of {dates[known]}" if known < len(dates) else "a date after the last one"
             raise LeakageError(
                 f"gap={self.gap} sees the future: the search on {dates[search]} would use the {self.horizon}-date forward return of "
                 f"{dates[used]}, which is known only at {known_on}. {self._advice}"
+            )
+        if self.applied_too_soon:
+            first = dates[min(self.first_applied, len(dates) - 1)]
+            raise LeakageError(
+                f"delay=0 sees the future: weights found on {first} would be traded on at its close (execution lag 0), at which the last "
+                f"return of their look-back is only just known. {_DELAY_ADVICE}"
             )
         return self
 

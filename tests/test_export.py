@@ -15,7 +15,7 @@ from massjax.engine import evaluation, prepare_window, window_fitness
 from massjax.engine.cpu.compiled import available
 from massjax.engine.inputs import SignalName
 from massjax.evaluate.found import _search_block
-from massjax.search import Annealing, DifferentialEvolution, GradientSearch, Posterior, Search, run_search
+from massjax.search import CMAES, Annealing, DifferentialEvolution, GradientSearch, Posterior, Search, run_search
 from massjax.search.objectives import ObjectiveSettings, SmoothObjectiveSettings
 from massjax.timing import Timing
 from tests.engine import slow_reference as slow
@@ -45,6 +45,7 @@ SEARCHES: dict[str, Search] = {
         f"annealing, {name}": Annealing(chains=8, steps=2, average=0.5, objective=ObjectiveSettings(**kind))
         for name, kind in ROBUST.items()
     },
+    "cmaes": CMAES(chains=8, steps=2),
     "evolution": DifferentialEvolution(chains=8, steps=2),
     "evolution, worst_fold": DifferentialEvolution(chains=8, steps=2, objective=ObjectiveSettings(**ROBUST["worst_fold"])),
     "gradient": GradientSearch(restarts=8, steps=2),

@@ -52,6 +52,22 @@ def test_mass_looks_back_to_five_days_before() -> None:
     assert EvaluateSettings(horizon=5, lookback=5, gap=7).timing(execution_lag=0).gap == 7
 
 
+def test_weights_are_not_traded_on_at_the_close_that_makes_their_returns_known() -> None:
+    """MASS's leakage ablation (`data_leakage` in its code): filled at the close, the weights of a search apply on its own date."""
+    own = {"lookback": 5, "horizon": 5, "execution_lag": 0, "delay": 0}
+    with pytest.raises(LeakageError, match=r"delay=0 sees the future: .* execution lag of 0 .* leakage_ablation: true .* as MASS's"):
+        Timing(**own)
+    ablation = Timing(**own, leakage_ablation=True)
+    assert ablation.leaks
+    assert ablation.applied_too_soon
+    assert not ablation.gap_leaks
+    assert ablation.first_applied == ablation.first_search == 9
+    with pytest.raises(LeakageError, match="weights found on 2024-01-10 would be traded on at its close"):
+        EvaluateSettings(horizon=5, lookback=5, delay=0).timing(0, dates=DATES)
+    for later in ({"execution_lag": 1}, {"delay": 1}, {"horizon": None, "gap": 4}):
+        assert not Timing(**own | later).leaks
+
+
 def test_all_that_is_known_is_looked_back_on_from_the_fewest_dates_that_tell_anything() -> None:
     timing = Timing(lookback="auto", horizon=5, execution_lag=1)
     assert (timing.least, timing.first_search, timing.first_applied) == (60, 65, 66)

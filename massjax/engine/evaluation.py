@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,8 @@ from massjax.engine.cpu.compiled import COMPILED_TILE, COMPILED_UP_TO, available
 from massjax.engine.devices import gathered, spread_candidates
 from massjax.engine.inputs import (
     MISSING,
-    SIGNALS,
     Missing,
+    OwnSignal,
     SignalName,
     check_alpha,
     check_choice,
@@ -24,9 +24,10 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
+from massjax.engine.own_signal import check_signal
 from massjax.engine.pairs import pair_covariance, pair_gains
-from massjax.engine.ranks import PAIRS_UP_TO, correlation, rank_correlation
-from massjax.engine.signals import PRODUCT_FROM, balance, prepare_products, product_signal, ranking_signal
+from massjax.engine.ranks import PAIRS_UP_TO, Returns, correlation, rank_correlation
+from massjax.engine.signals import PRODUCT_FROM, Opinions, balance, prepare_products, product_signal, ranking_signal
 from massjax.engine.sorting import SORTED_TILE, sorted_covariance
 from massjax.engine.windows import Window, as_rows, in_blocks, prepare_window
 from massjax.labels import check_labels
@@ -51,7 +52,7 @@ def fitness(
     weights: Float[ArrayLike, "P K"],
     *,
     alpha: float = 0.5,
-    signal: SignalName = "combined",
+    signal: SignalName | Callable[..., Any] = "combined",
     missing: Missing = "renormalize",
 ) -> Float[Array, " P"]:
     """Mean RankIC of each candidate agent distribution over the dates given, `1/|D'| * sum over D' of RankIC_t`.
@@ -72,7 +73,8 @@ def fitness(
         forward_returns: return from the first price one can trade at after each date; NaN leaves the stock out on that date.
         weights: [candidates P, archetypes K], >= 0; only ratios matter.
         alpha: share of the mean in the combined signal, in [0, 1].
-        signal: which of `combined`, `mean` and `disagreement` ranks the stocks (MASS's code: `disagreement`).
+        signal: which of `combined`, `mean` and `disagreement` ranks the stocks (MASS's code: `disagreement`), or a function of your own
+            from the scores [K, N] and weights [K] of one date to a number a stock (docs/own_search.md).
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0, as MASS does for stocks that nobody looked at.
 
     Returns:
@@ -98,10 +100,10 @@ def fitness(
         >>> jax.jit(lambda w: mj.fitness(scores, member, returns, w, signal="mean"))(candidates).shape
         (1000,)
     """
-    check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
     check_labels(scores=scores, member=member, forward_returns=forward_returns, weights=weights)
     inputs = check_inputs(scores, member, forward_returns)
+    signal = check_signal("signal", signal, inputs[0].shape[0])
     return _fitness(*inputs, check_weights(weights, inputs[0].shape[0]), check_alpha(alpha), signal, missing)
 
 
@@ -176,6 +178,8 @@ def block_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Arra
     The platform that the program is lowered for decides how candidates are ranked and how many at once, not the one that lowers it: what
     numba compiles is for a CPU.
     """
+    if isinstance(signal, OwnSignal):
+        return _own_rank_ic(block, weights, alpha, signal)
     here, portable = ranking_method(block.stocks), portable_method(block.stocks)
     if here == "compiled" and weights.shape[1] < PRODUCT_FROM:
         on_cpu = partial(_compiled_rank_ic, signal=signal)
@@ -183,6 +187,18 @@ def block_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Arra
         on_cpu = partial(_rank_ic, signal=signal, method=here, tile=TILES[here])
     elsewhere = partial(_rank_ic, signal=signal, method=portable, tile=accelerator_tile(block.stocks, block.dates, portable))
     return lax.platform_dependent(block, weights, alpha, cpu=on_cpu, default=elsewhere)
+
+
+def _own_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B P"]:
+    """RankIC by a signal of one's own: a date and a tile of candidates at a time, with every tie and every missing signal."""
+    candidates = len(weights)
+    tiles = in_tiles(weights, max(1, min(candidates, CPU_TILE)))
+
+    def one_date(date: tuple[Opinions, Returns]) -> Float[Array, " P"]:
+        daily = lax.map(lambda tile: rank_correlation(ranking_signal(date[0], balance(tile).T, alpha, signal), date[1]), tiles)
+        return daily.reshape(-1)[:candidates]
+
+    return lax.map(one_date, (block.opinions, block.returns))
 
 
 def _compiled_rank_ic(block: Window, weights: Float[Array, "P K"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "B P"]:

@@ -6,6 +6,7 @@ Values are checked only where they are known: under a `jax.jit` of the caller th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -17,17 +18,34 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Key
 from massjax.errors import ConfigError, DataError, did_you_mean
 from massjax.labels import plain
 
-SignalName: TypeAlias = Literal["combined", "mean", "disagreement"]
+
+@dataclass(frozen=True)
+class OwnSignal:
+    """A signal of one's own; `massjax.engine.own_signal` checks and evaluates it.
+
+    Attributes:
+        name: of the signal in tables.
+        function: from the scores [K, N] of one date, NaN where missing, and weights [K] that sum to 1, to a number a stock [N]; it runs
+            under `jax.jit` and `jax.vmap`.
+    """
+
+    name: str
+    function: Callable[..., Any]
+
+
+SignalName: TypeAlias = Literal["combined", "mean", "disagreement"] | OwnSignal
+"""What ranks the stocks: one of the signals of `massjax.aggregate`, or one of one's own."""
 Missing: TypeAlias = Literal["renormalize", "zero"]
 AnyArray: TypeAlias = Array | np.ndarray
 """JAX's, or numpy's: what lies on the host stays there until a compiled function takes it."""
 
-SIGNALS: tuple[SignalName, ...] = ("combined", "mean", "disagreement")
+SIGNALS: tuple[Literal["combined", "mean", "disagreement"], ...] = ("combined", "mean", "disagreement")
 MISSING: tuple[Missing, ...] = ("renormalize", "zero")
 LARGEST_SCORE = 1e15
 """Largest score in size: deviations are squared in float32."""
 LARGEST_WEIGHT, SMALLEST_WEIGHT = 1e30, 1e-30
 """Bounds of a candidate's largest weight, beyond which its weights are scaled: float32 adds them up, and holds nothing below 1e-38."""
+
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

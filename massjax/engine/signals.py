@@ -18,6 +18,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 from massjax.engine.inputs import (
     MISSING,
     Missing,
+    OwnSignal,
     SignalName,
     check_alpha,
     check_choice,
@@ -26,6 +27,8 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
+from massjax.engine.own_signal import own_values
+from massjax.errors import ConfigError
 from massjax.labels import check_labels
 
 Sums: TypeAlias = tuple[Array, ...]
@@ -218,18 +221,22 @@ def moments(opinions: Opinions, weights: Float[Array, "K P"]) -> tuple[Float[Arr
     return _by_completeness(lambda mean, deviation: (mean, deviation), opinions, weights)
 
 
-def ranking_signal(opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "N P"]:
+def ranking_signal(
+    opinions: Opinions, weights: Float[Array, "K P"], alpha: Float[Array, " ..."], signal: SignalName
+) -> Float[Array, "N P"]:
     """The named signal of each row and candidate, less the centre of its date, which does not change ranks.
 
     Args:
-        opinions: of rows: [K, N], and `agreement` [N].
+        opinions: of rows: [K, N], and `agreement` [N]. For a signal of one's own the rows are the stocks of one date.
         weights: positive or 0, the largest of each candidate near 1 (see `balance`).
-        alpha: share of the mean in the combined signal.
+        alpha: share of the mean in the combined signal; one for all, or [1, P].
         signal: which one.
 
     Returns:
-        [N, P]; NaN where no weighted archetype has a score. Rows with equal scores get bitwise equal signals.
+        [N, P]; NaN where no weighted archetype has a score. Rows with equal scores get bitwise equal signals, but for one's own.
     """
+    if isinstance(signal, OwnSignal):
+        return own_values(signal, opinions.scores + opinions.centre.reshape(()), opinions.present, weights)
     return _by_completeness(lambda mean, deviation: selected_signal(signal, mean, deviation, alpha), opinions, weights)
 
 
@@ -367,9 +374,18 @@ def _in_order(add: Callable[..., Sums], count: int, weights: Float[Array, "K P"]
 
 
 def selected_signal(
-    signal: SignalName, mean: Float[Array, "*N P"], deviation: Float[Array, "*N P"], alpha: Float[Array, ""]
+    signal: SignalName, mean: Float[Array, "*N P"], deviation: Float[Array, "*N P"], alpha: Float[Array, " ..."]
 ) -> Float[Array, "*N P"]:
-    """The mean, minus the deviation, or `alpha * mean - (1 - alpha) * deviation`, as `signal` names it."""
+    """The mean, minus the deviation, or `alpha * mean - (1 - alpha) * deviation`, as `signal` names it.
+
+    Raises:
+        ConfigError: a signal of one's own, which is no function of the two.
+    """
+    if isinstance(signal, OwnSignal):
+        raise ConfigError(
+            f"the signal {signal.name!r} of your own has no smooth stand-in that a gradient could climb; take another search, or "
+            "`objective: perturbed_rank_ic`"
+        )
     if signal == "mean":
         return mean
     return -deviation if signal == "disagreement" else alpha * mean - (1 - alpha) * deviation

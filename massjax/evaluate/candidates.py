@@ -33,6 +33,7 @@ class EvaluationData:
         ends: index of the last date with a price of each stock, T where they go on; None = everywhere.
         dates: of the panel, by which growth a year is reckoned; None = by `periods_per_year`.
         periods_per_year: rows of the panel that make a year.
+        learned_alpha: share of the mean in the combined signal that applies on each date; None where it is that of the settings.
         features: numbers of each stock and date, by name, for the controls that know no archetype; None where there are none.
     """
 
@@ -49,6 +50,15 @@ class EvaluationData:
     dates: Shaped[np.ndarray, " T"] | None = None
     periods_per_year: float = 252.0
     features: Mapping[str, Float[np.ndarray, "N T"]] | None = None
+    learned_alpha: Float[np.ndarray, " T"] | None = None
+
+    @property
+    def alpha(self) -> float | Float[np.ndarray, " T"]:
+        """Share of the mean in the combined signal: one, or that of each date."""
+        if self.learned_alpha is not None:
+            return self.learned_alpha
+        assert not isinstance(self.settings.alpha, str)
+        return self.settings.alpha
 
     @cached_property
     def single_rank_ic(self) -> Float[np.ndarray, "K T"]:

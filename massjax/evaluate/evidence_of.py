@@ -11,7 +11,9 @@ from jaxtyping import Float
 from massjax.evaluate.candidates import Candidate, EvaluationData
 from massjax.evaluate.draws import make_draws
 from massjax.evaluate.evidence import Evidence, Gain, Luck
+from massjax.evaluate.learned_alpha import LEARNED, redrawn_alphas
 from massjax.evaluate.luck import luck_of_strategies
+from massjax.evaluate.named_signals import named_signal
 from massjax.evaluate.procedures import Repeated
 from massjax.evaluate.repeated import Repetitions, judged_dates, ranked_dates
 from massjax.evaluate.result import LIGHTGBM, PERMUTED, UNIFORM, Strategy
@@ -82,10 +84,12 @@ def _luck(
         returns=returns.astype(np.float32),
         daily_returns=data.returns,
         dates=dates,
-        alpha=settings.alpha,
-        fit_signal=settings.fit_signal or settings.signal,
+        alpha=0.5 if isinstance(settings.alpha, str) else settings.alpha,
+        fit_signal=named_signal(settings.fit_signal or settings.signal),
         missing=settings.missing,
     )
+    if settings.alpha == LEARNED:
+        repetitions = replace(repetitions, alpha=redrawn_alphas(repetitions, data.timing))
     repeated: dict[str, Repeated] = {}
     for number, candidate in enumerate(candidates, start=1):
         if candidate.procedure is not None:

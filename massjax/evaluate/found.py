@@ -17,6 +17,7 @@ from massjax.engine.devices import device_count, spread_items
 from massjax.engine.history import history_rank_ic
 from massjax.engine.inputs import Missing, SignalName
 from massjax.engine.windows import Window, cut_window, prepare_window, with_products
+from massjax.errors import ConfigError
 from massjax.evaluate.checked_weights import check_estimated, check_searched
 from massjax.evaluate.estimating import estimated_weights, prepare_estimator
 from massjax.search.base import Estimator, Method, Search
@@ -27,6 +28,8 @@ from massjax.timing import Timing
 History: TypeAlias = tuple[Float[np.ndarray, "K N T"], Bool[np.ndarray, "N T"], Float[np.ndarray, "N T"]]
 """Scores, membership and forward returns of all dates, or of some successive ones, on the host."""
 
+NO_ALPHA = 0.5
+"""Given to an estimator where `alpha` is learned, which its signal does not depend on."""
 DATES_PER_CALL = 8
 """Dates searched between two reports of progress."""
 SHORTEST_BUCKET, BUCKET_GROWTH = 64, 1.5
@@ -63,7 +66,7 @@ def find_weights(
     timing: Timing,
     *,
     key: Key[Array, ""],
-    alpha: Float[Any, ""],
+    alpha: Float[Any, " ..."],
     signal: SignalName,
     missing: Missing,
     warm_start: bool = False,
@@ -80,7 +83,7 @@ def find_weights(
         method: a search or an estimator.
         timing: of the walk; its look-back is the method's.
         key: each date draws from its own.
-        alpha: share of the mean in the combined signal.
+        alpha: share of the mean in the combined signal, one or that of the search of each date; an estimator takes one.
         signal: which signal the fitness is about.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         warm_start: start the first chain of each search from the weights last found before.
@@ -89,6 +92,8 @@ def find_weights(
         progress: called as `progress(done, total)` with numbers of dates.
     """
     if isinstance(method, Estimator):
+        check_one_alpha(method, alpha, signal)
+        alpha = alpha if np.ndim(alpha) == 0 else np.float32(NO_ALPHA)
         scores = history[0] if stocks is None else MovedStocks(history[0], stocks)
         return _estimate(scores, history[1], history[2], method, timing, key, alpha, signal, missing, daily_returns, progress)
     assert isinstance(method, Search)
@@ -168,6 +173,19 @@ def _members_first(history: History, most: int) -> tuple[Float[np.ndarray, "K M 
     return moved, np.take_along_axis(member, rows, axis=0), np.take_along_axis(forward_returns, rows, axis=0)
 
 
+def check_one_alpha(method: Estimator, alpha: Float[Any, " ..."], signal: SignalName) -> None:
+    """Refuse an estimator for the combined signal where its `alpha` changes from date to date.
+
+    Raises:
+        ConfigError: naming the method.
+    """
+    if np.ndim(alpha) and signal == "combined":
+        raise ConfigError(
+            f"{type(method).__name__} takes one alpha for all dates, and cannot have `alpha: learned`; set `fit_signal` to mean or "
+            "disagreement, or take a search"
+        )
+
+
 class _OnDate(NamedTuple):
     weights: Any
     fitness: Any
@@ -180,7 +198,7 @@ def _search_dates(
     settings: Search,
     timing: Timing,
     key: Key[Array, ""],
-    alpha: Float[Any, ""],
+    alpha: Float[Any, " ..."],
     signal: SignalName,
     missing: Missing,
     warm_start: bool,
@@ -202,7 +220,8 @@ def _search_dates(
         scores, member, returns = (values[..., begin : begin + span] for values in history)
         some = _members_first((scores, member, returns), most)
         on_device, offset = jax.device_put(some), np.int32(begin)
-        found = _search_block(on_device, offset, settings, length, gap, key, alpha, signal, missing, warm_start, today, previous)
+        share = alpha if np.ndim(alpha) == 0 else alpha[today]
+        found = _search_block(on_device, offset, settings, length, gap, key, share, signal, missing, warm_start, today, previous)
         previous, part = jax.device_get(found)
         parts.append(part)
         if progress is not None:
@@ -228,7 +247,7 @@ def _search_block(
     length: int,
     gap: int,
     key: Key[Array, ""],
-    alpha: Float[Array, ""],
+    alpha: Float[Array, " ..."],
     signal: SignalName,
     missing: Missing,
     warm_start: bool,
@@ -245,6 +264,7 @@ def _search_block(
     """
     equal = jnp.full((settings.population, previous.shape[0]), 1.0 / previous.shape[0], jnp.float32)
     in_order = warm_start or settings.uses_previous
+    shares = jnp.broadcast_to(alpha, today.shape)
 
     def first_of(date: Int[Array, ""]) -> Int[Array, ""]:
         return jnp.maximum(date - gap - length, 0)
@@ -262,8 +282,10 @@ def _search_block(
         before: Int[Array, ""],
         dates: Window,
         key: Key[Array, ""],
-        alpha: Float[Array, ""],
+        shares: Float[Array, " B"],
+        begin: Int[Array, ""],
     ) -> _OnDate:
+        alpha = shares[date - begin]
         first = first_of(date)
         window = with_products(cut_window(dates, first - before, first + jnp.arange(length) < date - gap))
         start = equal.at[0].set(previous) if warm_start else equal
@@ -279,11 +301,11 @@ def _search_block(
         dates = prepared(today, history, offset)
 
         def in_turn(previous: Float[Array, " K"], date: Int[Array, ""]) -> tuple[Float[Array, " K"], _OnDate]:
-            found = search_date(previous, date, *dates, key, alpha)
+            found = search_date(previous, date, *dates, key, shares, today[0])
             return jnp.where(found.defined, found.weights, previous), found
 
         return lax.scan(in_turn, previous, today)
-    return previous, spread_items(apart, today, history, offset, key, alpha)
+    return previous, spread_items(apart, today, history, offset, key, shares, today[0])
 
 
 def _apply_from(found: _OnDate, total: int, archetypes: int, timing: Timing) -> Found:

@@ -15,7 +15,8 @@ from massjax.average_ranks import column_blocks
 from massjax.engine import aggregate
 from massjax.engine.blocks import BLOCK_CELLS, AnyScores, by_date
 from massjax.engine.devices import device_count, spread_items
-from massjax.engine.inputs import SIGNALS, Missing
+from massjax.engine.inputs import SIGNALS, Missing, OwnSignal
+from massjax.engine.signals import balance, prepare_opinions, ranking_signal
 from massjax.statistics.cross_sections import Ranked, cross_sections, plain_correlations, rank_correlations, rank_members
 
 
@@ -38,8 +39,9 @@ def judge_weights(
     forward_returns: Mapping[int, Float[np.ndarray, "N T"]],
     weights: Float[np.ndarray, "T K"],
     *,
-    alpha: float,
+    alpha: float | Float[np.ndarray, " T"],
     missing: Missing,
+    own: OwnSignal | None = None,
 ) -> Judged:
     """The signals of weights that change from date to date, and their RankIC and IC with the forward returns of each horizon.
 
@@ -50,11 +52,12 @@ def judge_weights(
         member: True where the stock is in the universe.
         forward_returns: by horizon; NaN where unknown.
         weights: applied on each date.
-        alpha: share of the mean in the combined signal.
+        alpha: share of the mean in the combined signal, one or that of each date.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
+        own: a signal of one's own, judged beside them under its name.
     """
     returns = {horizon: rank_members(values, member) for horizon, values in forward_returns.items()}
-    return judge_signals(judged_signals(scores, member, weights, alpha=alpha, missing=missing), member, returns)
+    return judge_signals(judged_signals(scores, member, weights, alpha=alpha, missing=missing, own=own), member, returns)
 
 
 def judged_signals(
@@ -62,20 +65,22 @@ def judged_signals(
     member: Bool[np.ndarray, "N T"],
     weights: Float[np.ndarray, "T K"],
     *,
-    alpha: float,
+    alpha: float | Float[np.ndarray, " T"],
     missing: Missing,
+    own: OwnSignal | None = None,
 ) -> dict[str, Float[np.ndarray, "N T"]]:
-    """The three signals of weights that change from date to date, in float32, block of dates by block; NaN off-universe.
+    """The signals of weights that change from date to date, in float32, block of dates by block; NaN off-universe.
 
     Args:
         scores: NaN where an archetype has none.
         member: True where the stock is in the universe.
         weights: applied on each date.
-        alpha: share of the mean in the combined signal.
+        alpha: share of the mean in the combined signal, one or that of each date.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
+        own: a signal of one's own, which comes last, under its name.
     """
     archetypes, stocks, dates = scores.shape
-    signals: dict[str, np.ndarray] = {name: np.empty((stocks, dates), np.float32) for name in SIGNALS}
+    signals: dict[str, np.ndarray] = {name: np.empty((stocks, dates), np.float32) for name in (*SIGNALS, *([own.name] if own else []))}
     devices, history = device_count(), by_date(scores)
     together = devices * max(1, min(-(-dates // devices), BLOCK_CELLS // max(archetypes * stocks, 1) // devices))
     for start in range(0, dates, together):
@@ -85,7 +90,7 @@ def judged_signals(
             jax.device_put(member.T[rows]),
             jax.device_put(np.asarray(weights[rows], np.float32)),
         )
-        for name, values in _signals(*block, np.float32(alpha), missing).items():
+        for name, values in _signals(*block, np.broadcast_to(np.float32(alpha), dates)[rows], missing, own).items():
             signals[name][:, rows] = np.asarray(values).T
     return signals
 
@@ -113,9 +118,14 @@ def judge_signals(
     return Judged(signals, rank_ic, ic)
 
 
-@partial(jax.jit, static_argnames="missing")
+@partial(jax.jit, static_argnames=("missing", "own"))
 def _signals(
-    scores: Float[Array, "T K N"], member: Bool[Array, "T N"], weights: Float[Array, "T K"], alpha: Float[Array, ""], missing: Missing
+    scores: Float[Array, "T K N"],
+    member: Bool[Array, "T N"],
+    weights: Float[Array, "T K"],
+    alpha: Float[Array, " T"],
+    missing: Missing,
+    own: OwnSignal | None,
 ) -> dict[str, Float[Array, "T N"]]:
     """Signals of a block of dates, a share of them on each device."""
 
@@ -123,8 +133,12 @@ def _signals(
         scores, member, weights, alpha = data
 
         def one_date(item: Int[Array, ""]) -> dict[str, Float[Array, " N"]]:
-            signal = aggregate(scores[item][:, :, None], member[item][:, None], weights[item][None], alpha=alpha, missing=missing)  # type: ignore[arg-type]
-            return {name: values[0, :, 0] for name, values in signal._asdict().items()}
+            signal = aggregate(scores[item][:, :, None], member[item][:, None], weights[item][None], alpha=alpha[item], missing=missing)  # type: ignore[arg-type]
+            found = {name: values[0, :, 0] for name, values in signal._asdict().items()}
+            if own is not None:
+                opinions = jax.tree.map(lambda leaf: leaf[0], prepare_opinions(scores[item][:, :, None], member[item][:, None], missing))
+                found[own.name] = ranking_signal(opinions, balance(weights[item][None]).T, alpha[item], own)[:, 0]
+            return found
 
         return jax.lax.map(one_date, items)
 

@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from massjax.evaluate.candidates import Candidate, EvaluationData
 from massjax.evaluate.controls import best_of_daily, equal_risk, uniform_weights
 from massjax.evaluate.lightgbm_control import lightgbm_control
+from massjax.evaluate.named_signals import named_signal, signal_name
 from massjax.evaluate.procedures import best_single_repeated, equal_risk_repeated, fixed_weights
 from massjax.evaluate.raw_features import raw_features_control
 from massjax.evaluate.result import BEST_SINGLE, EQUAL_RISK, UNIFORM, UNIFORM_LLM, UNIFORM_RULES
@@ -48,18 +49,19 @@ def controls(data: EvaluationData, *, fake: bool = False) -> list[Candidate]:
 
 
 def _uniform(data: EvaluationData, name: str, label: str, chosen: Bool[np.ndarray, " K"]) -> Candidate:
-    ranked_by, weights = data.settings.signal, uniform_weights(chosen, data.member.shape[1])
-    return Candidate(name, label, "control", ranked_by, weights, procedure=partial(fixed_weights, weights=weights[0], ranked_by=ranked_by))
+    ranked_by, weights = named_signal(data.settings.signal), uniform_weights(chosen, data.member.shape[1])
+    procedure = partial(fixed_weights, weights=weights[0], ranked_by=ranked_by)
+    return Candidate(name, label, "control", signal_name(ranked_by), weights, procedure=procedure)
 
 
 def _equal_risk(data: EvaluationData) -> Candidate:
-    ranked_by = data.settings.signal
+    ranked_by = named_signal(data.settings.signal)
     weights = equal_risk(data.single_rank_ic, data.timing).weights
     return Candidate(
         EQUAL_RISK,
         "Equal risk",
         "control",
-        ranked_by,
+        signal_name(ranked_by),
         weights,
         procedure=partial(equal_risk_repeated, timing=data.timing, ranked_by=ranked_by),
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from massjax.engine.inputs import SignalName
+from massjax.engine.inputs import OwnSignal, SignalName
 from massjax.evaluate.controls import best_of_means, feature_ranks, inverse_noise, lookback_mean_of, signs_of
 from massjax.evaluate.judge import judged_signals
 from massjax.evaluate.repeated import Repetitions, ranked_dates, signal_rank_ic, single_rank_ics, sums_rank_ic, weights_rank_ic
@@ -46,11 +46,15 @@ def fixed(repetitions: Repetitions, signal: Float[np.ndarray, "N T"]) -> Repeate
 
 
 def fixed_weights(repetitions: Repetitions, weights: Float[np.ndarray, " K"], ranked_by: SignalName) -> Repeated:
-    """Weights that are the same on every date, and that no return had a part in."""
+    """Weights that are the same on every date, and that no return had a part in, unless `alpha` is learned."""
     alpha, missing = repetitions.alpha, repetitions.missing
+    if not isinstance(alpha, float):
+        every = np.broadcast_to(weights, (len(repetitions.draws), repetitions.dates.size, weights.size))
+        return Repeated(weights_rank_ic(repetitions, every, repetitions.dates, ranked_by), _unfitted(repetitions))
     dates, signal = repetitions.dates, np.full(repetitions.member.shape, np.nan, np.float32)
+    own, name = (ranked_by, ranked_by.name) if isinstance(ranked_by, OwnSignal) else (None, ranked_by)
     scores, every = repetitions.scores[:, :, dates], np.tile(weights, (dates.size, 1))
-    signal[:, dates] = judged_signals(scores, repetitions.member[:, dates], every, alpha=alpha, missing=missing)[ranked_by]
+    signal[:, dates] = judged_signals(scores, repetitions.member[:, dates], every, alpha=alpha, missing=missing, own=own)[name]
     return fixed(repetitions, signal)
 
 
@@ -97,7 +101,8 @@ def in_sample_rank_ic(repetitions: Repetitions, weights: Float[np.ndarray, "R D 
     for place in chosen:
         window, rows = timing.window(int(repetitions.dates[place]) - timing.delay), places == place
         dates[rows] = np.linspace(window.start, window.stop - 1, rows.sum()).astype(int)
-    return row_means(weights_rank_ic(repetitions, weights[:, places], dates, repetitions.fit_signal))
+    alpha = None if isinstance(repetitions.alpha, float) else repetitions.alpha[:, repetitions.dates[places]]
+    return row_means(weights_rank_ic(repetitions, weights[:, places], dates, repetitions.fit_signal, alpha))
 
 
 def row_means(values: Float[np.ndarray, "R D"]) -> Float[np.ndarray, " R"]:

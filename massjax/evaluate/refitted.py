@@ -20,7 +20,7 @@ from massjax.engine.signals import prepare_opinions
 from massjax.engine.windows import Window, kept_products
 from massjax.evaluate.draws import Draws
 from massjax.evaluate.estimating import estimated_weights, prepare_estimator
-from massjax.evaluate.found import window_length
+from massjax.evaluate.found import NO_ALPHA, window_length
 from massjax.evaluate.procedures import Repeated, in_sample_rank_ic, row_means
 from massjax.evaluate.repeated import Repetitions, weights_rank_ic
 from massjax.search.base import Estimator, Method, Search
@@ -114,7 +114,8 @@ def _further_seeds(repetitions: Repetitions, method: Estimator, timing: Timing, 
 
 def _ready(repetitions: Repetitions, method: Estimator, timing: Timing, key: Key[Array, ""]) -> Any:
     """What the estimator makes of the scores."""
-    given = check_alpha(repetitions.alpha), repetitions.fit_signal, repetitions.missing
+    alpha = repetitions.alpha if isinstance(repetitions.alpha, float) else NO_ALPHA
+    given = check_alpha(alpha), repetitions.fit_signal, repetitions.missing
     return prepare_estimator(method, np.asarray(repetitions.scores, np.float32), repetitions.member, timing, *given, key)
 
 
@@ -163,13 +164,14 @@ def _searched(
     seeds = np.concatenate([np.zeros(draws, np.int64), np.arange(1, SEEDS)])
     padding = -items % device_count()
     which, seeds = np.pad(which, (0, padding), mode="edge"), np.pad(seeds, (0, padding), mode="edge")
-    returns, alpha = jax.device_put(repetitions.returns.astype(np.float32)), np.float32(repetitions.alpha)
+    returns, given = jax.device_put(repetitions.returns.astype(np.float32)), repetitions.alpha
     previous = np.full((len(which), archetypes), 1.0 / archetypes, np.float32)
     found, fitness = [], []
     for date in fit_dates:
         length = window_length(timing, int(date), total)
         end = timing.window(int(date)).stop
         window = slice(max(end - length, 0), max(end, length))
+        alpha = np.full(which.shape, given, np.float32) if isinstance(given, float) else given[which, date + timing.delay]
         known = np.arange(window.start, window.stop) < end
         member = repetitions.member[:, window] & known[None, :]
         weights, value = _search_draws(
@@ -227,7 +229,7 @@ def _search_draws(
     previous: Float[Array, "I K"],
     key: Key[Array, ""],
     date: UInt32[Array, ""],
-    alpha: Float[Array, ""],
+    alpha: Float[Array, " I"],
     signal: SignalName,
     missing: Missing,
     warm_start: bool,
@@ -236,12 +238,12 @@ def _search_draws(
     key = jax.random.fold_in(key, date)
 
     def apart(items: Int[Array, " J"], *data: Any) -> tuple[Array, Array]:
-        scores, member, returns, key, alpha, *of_items = data
+        scores, member, returns, key, *of_items = data
         opinions = prepare_opinions(scores, member, missing)
         scored, products = opinions.present.max(axis=1) > 0, kept_products(opinions)
 
         def one(item: Int[Array, ""]) -> tuple[Array, Array]:
-            column, stock, seed, before = (values[item] for values in of_items)
+            alpha, column, stock, seed, before = (values[item] for values in of_items)
             drawn = jnp.where(member, returns[stock[:, None], column[None, :]], jnp.nan).T
             ranked = rank_returns(drawn, scored)
             window = Window(opinions, ranked, equal_stocks(opinions, ranked.common, ranked.ranks), products)

@@ -41,7 +41,7 @@ class Repetitions:
         returns: forward returns of the horizon that is searched for, float32.
         daily_returns: from close to close, moved along with them; None where there are none.
         dates: indices of the D dates whose RankIC the statistic averages, the same under every draw.
-        alpha: share of the mean in the combined signal.
+        alpha: share of the mean in the combined signal; one, or [R, T], of each draw and date that it applies on.
         fit_signal: which signal the weights are fitted to.
         missing: `renormalize` or `zero`.
     """
@@ -52,7 +52,7 @@ class Repetitions:
     returns: Float[np.ndarray, "N T"]
     daily_returns: Float[np.ndarray, "N T"] | None
     dates: Int[np.ndarray, " D"]
-    alpha: float
+    alpha: float | Float[np.ndarray, "R T"]
     fit_signal: SignalName
     missing: Missing
 
@@ -64,7 +64,7 @@ class Repetitions:
     def only(self, draws: Int[np.ndarray, " S"]) -> Repetitions:
         """The same with some of the draws, in the order given."""
         kept = replace(self.draws, columns=self.draws.columns[draws], stocks=self.draws.stocks[draws])
-        return replace(self, draws=kept)
+        return replace(self, draws=kept, alpha=self.alpha if isinstance(self.alpha, float) else self.alpha[draws])
 
 
 def judged_dates(
@@ -96,7 +96,11 @@ def signal_rank_ic(repetitions: Repetitions, signal: Float[np.ndarray, "N T"]) -
 
 
 def weights_rank_ic(
-    repetitions: Repetitions, weights: Float[np.ndarray, "R D K"], dates: Int[np.ndarray, " D"], signal: SignalName
+    repetitions: Repetitions,
+    weights: Float[np.ndarray, "R D K"],
+    dates: Int[np.ndarray, " D"],
+    signal: SignalName,
+    alpha: Float[np.ndarray, " ..."] | None = None,
 ) -> Float[np.ndarray, "R D"]:
     """RankIC, on each of the dates, of the weights that each draw has for it, with the returns of that draw; NaN where undefined.
 
@@ -105,7 +109,10 @@ def weights_rank_ic(
         weights: of each draw and date.
         dates: indices, in any order, of D dates.
         signal: which signal of the weights ranks the stocks.
+        alpha: share of the mean in the combined signal, one or [R, D]; None takes that of the repetitions on these dates.
     """
+    if alpha is None:
+        alpha = np.asarray(repetitions.alpha, np.float32) if isinstance(repetitions.alpha, float) else repetitions.alpha[:, dates]
     exact = len(repetitions.returns) <= PAIRS_UP_TO
     returns_ranks = np.empty((0, 0)) if exact else average_ranks(repetitions.returns)
     returns = jax.device_put(np.asarray(repetitions.returns, np.float32))
@@ -118,8 +125,8 @@ def weights_rank_ic(
             jax.device_put(np.asarray(weights[:, rows].swapaxes(0, 1), np.float32)),
             jax.device_put(repetitions.draws.columns[:, chosen].T),
         )
-        stocks, alpha = jax.device_put(repetitions.draws.stocks), np.float32(repetitions.alpha)
-        of_block = _weights_block(*block, stocks, returns, alpha, signal, repetitions.missing, exact)
+        stocks, share = jax.device_put(repetitions.draws.stocks), alpha if alpha.ndim == 0 else np.ascontiguousarray(alpha[:, rows].T)
+        of_block = _weights_block(*block, stocks, returns, share, signal, repetitions.missing, exact)
         found.append(np.asarray(of_block).T if exact else _of_sorted(np.asarray(of_block), repetitions, returns_ranks, chosen))
     return np.concatenate(found, axis=1) if found else np.empty((len(repetitions.draws), 0))
 
@@ -230,21 +237,21 @@ def _weights_block(
     columns: Int[Array, "D R"],
     stocks: Int[Array, "R N"],
     returns: Float[Array, "N T"],
-    alpha: Float[Array, ""],
+    alpha: Float[Array, "*DR"],
     signal: SignalName,
     missing: Missing,
     exact: bool,
 ) -> Float[Array, "D ..."]:
     """RankIC of each date and draw; the ranking signals themselves where not `exact`."""
 
-    def one_date(date: tuple[Array, Array, Array, Array]) -> Array:
-        score, there, weight, column = date
+    def one_date(date: tuple[Array, ...]) -> Array:
+        score, there, weight, column, *shares = date
         opinions = prepare_opinions(score[:, :, None], there[:, None], missing)
         rows = jax.tree.map(lambda leaf: leaf[0], opinions)
-        ranking = ranking_signal(rows, balance(weight).T, alpha, signal)
+        ranking = ranking_signal(rows, balance(weight).T, shares[0][None] if shares else alpha, signal)
         return _rank_ic(ranking, returns[stocks, column[:, None]].T, exact) if exact else ranking
 
-    return lax.map(one_date, (jnp.moveaxis(scores, 2, 0), member.T, weights, columns))
+    return lax.map(one_date, (jnp.moveaxis(scores, 2, 0), member.T, weights, columns, *([alpha] if alpha.ndim else [])))
 
 
 @partial(jax.jit, static_argnames="exact")

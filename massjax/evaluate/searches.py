@@ -18,6 +18,7 @@ from massjax.errors import ConfigError, LeakageError, error_context
 from massjax.evaluate.candidates import Candidate
 from massjax.evaluate.found import find_weights, on_host
 from massjax.evaluate.memory import check_estimator, check_memory
+from massjax.evaluate.named_signals import named_signal, signal_name
 from massjax.evaluate.refitted import refitted
 from massjax.evaluate.result import (
     BENCHMARK,
@@ -120,6 +121,7 @@ class ListedSearch:
         dates: Shaped[np.ndarray, " T"],
         daily_returns: Float[np.ndarray, "N T"] | None = None,
         stocks: Int[np.ndarray, " N"] | None = None,
+        alpha: Float[np.ndarray, " T"] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Candidate:
         """Search on every date with what is known on it; the weights that were found, before they are judged.
@@ -134,13 +136,14 @@ class ListedSearch:
             dates: labels, for messages.
             daily_returns: from close to close, for estimators; None where there are none.
             stocks: the stock whose scores each stock gets, for estimators; None = its own.
+            alpha: share of the mean that was learned on each date; None where the settings give it.
             progress: called with the dates that are done, and with their number.
 
         Raises:
             LeakageError: the gap is too short for the horizon.
             ConfigError: naming the search whose settings do not fit the data, or the memory of the device.
         """
-        began = time.perf_counter()
+        began, ranked_by = time.perf_counter(), named_signal(settings.signal)
         with self._error_context():
             timing = self.timing(settings, execution_lag, dates)
             key = _key_of(np.uint32(seed), np.uint32(self.place))
@@ -149,8 +152,8 @@ class ListedSearch:
                 self.search,
                 timing,
                 key=key,
-                alpha=check_alpha(settings.alpha),
-                signal=settings.fit_signal or settings.signal,
+                alpha=alpha if isinstance(settings.alpha, str) else check_alpha(settings.alpha),
+                signal=named_signal(settings.fit_signal or settings.signal),
                 missing=settings.missing,
                 warm_start=settings.warm_start,
                 daily_returns=None if daily_returns is None else jax.device_put(np.asarray(daily_returns, np.float32)),
@@ -161,15 +164,13 @@ class ListedSearch:
             name=self.name,
             label=self.label,
             kind="search",
-            ranked_by=settings.signal,
+            ranked_by=signal_name(ranked_by),
             weights=np.asarray(found.weights, np.float64),
             fitness=np.asarray(found.fitness, np.float64),
             own=found.searched,
             about=self.about,
             seconds=time.perf_counter() - began,
-            procedure=partial(
-                refitted, method=self.search, timing=timing, ranked_by=settings.signal, key=key, warm_start=settings.warm_start
-            ),
+            procedure=partial(refitted, method=self.search, timing=timing, ranked_by=ranked_by, key=key, warm_start=settings.warm_start),
         )
 
     def timing(self, settings: EvaluateSettings, execution_lag: int, dates: Shaped[np.ndarray, " T"]) -> Timing:

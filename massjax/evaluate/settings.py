@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Shaped
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from massjax.errors import ConfigError, did_you_mean
 from massjax.portfolio.settings import BacktestSettings
 from massjax.row_words import counted
 from massjax.settings import Settings
 from massjax.timing import Lookback, LookbackSetting, Timing
+
+
+def _signal(value: Any) -> Any:
+    """The name of a signal as a setting gives it; one message where it is none."""
+    names = ("combined", "mean", "disagreement")
+    if value is None or value in names or (isinstance(value, str) and re.fullmatch(r"[\w.]+:[^\W\d]\w*", value)):
+        return value
+    raise ValueError(f"expected 'combined', 'mean', 'disagreement', or package.module:function{did_you_mean(str(value), names)}")
+
+
+SignalSetting = Annotated[
+    Annotated[str, Field(json_schema_extra={"anyOf": [{"enum": ["combined", "mean", "disagreement"]}, {"pattern": ".:."}]})],
+    BeforeValidator(_signal),
+]
+"""A signal as a field of settings."""
+
+
+def _alpha(value: Any) -> Any:
+    """A share as a setting gives it; one message where it is neither a number nor `learned`."""
+    if isinstance(value, str) and value != "learned":
+        raise ValueError(f"expected a number from 0 to 1, or learned{did_you_mean(value, ['learned'])}")
+    return value
+
+
+AlphaSetting = Annotated[Annotated[float, Field(ge=0.0, le=1.0)] | Literal["learned"], BeforeValidator(_alpha)]
+"""The share of the mean in the combined signal as a field of settings."""
 
 
 class EvaluateSettings(Settings):
@@ -41,24 +68,26 @@ class EvaluateSettings(Settings):
     delay: int = Field(
         1,
         ge=0,
-        description="Dates from the date whose search found the weights to the first on which they are applied; 0 applies them at once.",
+        description="Dates from the date whose search found the weights to the first on which they are applied. 0 applies them at once: "
+        "with `market.execution_lag: 0` at the very close that makes the returns behind them known, which is MASS's leakage ablation, and "
+        "refused but for `leakage_ablation`.",
     )
-    alpha: float = Field(
+    alpha: AlphaSetting = Field(
         0.5,
-        ge=0.0,
-        le=1.0,
         description="Share of the mean score in the signal `combined`, from 0 to 1; the rest is minus the disagreement. See "
-        "`massjax.aggregate`.",
+        "`massjax.aggregate`. `learned` takes, on each date, the one of 0, 0.1, ..., 1 that was best for equal weights over the look-back "
+        "(`evaluate.lookback`), the same for all strategies; a method that computes weights directly takes it only where `fit_signal` is "
+        "`mean` or `disagreement`.",
     )
-    fit_signal: Literal["combined", "mean", "disagreement"] | None = Field(
+    fit_signal: SignalSetting | None = Field(
         None,
         description="Which signal the searches maximise the RankIC of; null takes `signal`, which ranks the stocks. MASS fits on "
-        "`disagreement` and ranks by `combined`.",
+        "`disagreement` and ranks by `combined`. The method `posterior` takes none of your own.",
     )
-    signal: Literal["combined", "mean", "disagreement"] = Field(
+    signal: SignalSetting = Field(
         "combined",
         description="What ranks the stocks: the weighted `mean` score, minus the `disagreement` (weighted standard deviation) of the "
-        "archetypes, or both `combined` by `alpha`.",
+        "archetypes, both `combined` by `alpha`, or `package.module:function` of your own (docs/own_search.md).",
     )
     missing: Literal["renormalize", "zero"] = Field(
         "renormalize",
@@ -94,8 +123,8 @@ class EvaluateSettings(Settings):
     )
     leakage_ablation: bool = Field(
         False,
-        description="Allow a gap that sees the future, to measure what leakage would be worth; every output is then marked. Never for "
-        "results.",
+        description="Allow a gap or a delay that sees the future, to measure what leakage would be worth; every output is then marked. "
+        "MASS's own is `delay: 0`. Never for results.",
     )
     backtest: BacktestSettings = Field(
         BacktestSettings(), description="Portfolio that each strategy is judged by, besides its rank correlations."
@@ -110,7 +139,7 @@ class EvaluateSettings(Settings):
             dates: of the panel, for the message about a gap that sees the future.
 
         Raises:
-            LeakageError: a gap that sees the future, but for `leakage_ablation`.
+            LeakageError: a gap or a delay that sees the future, but for `leakage_ablation`.
         """
         timing = Timing(
             lookback=self.lookback if lookback is None else lookback,

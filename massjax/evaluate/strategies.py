@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from massjax.engine.blocks import MovedStocks
-from massjax.engine.inputs import SIGNALS
+from massjax.engine.inputs import SIGNALS, OwnSignal
 from massjax.evaluate.candidates import Candidate, EvaluationData
 from massjax.evaluate.controls import lookback_mean
 from massjax.evaluate.judge import Judged, judge_signals, judged_signals
+from massjax.evaluate.named_signals import own_signal
 from massjax.evaluate.result import BEST_SINGLE, UNIFORM, HorizonMetrics, Portfolio, Strategy
 from massjax.portfolio.backtest import Backtest, backtest
 from massjax.portfolio.band import band
@@ -43,17 +44,19 @@ def judge(data: EvaluationData, candidates: list[Candidate], benchmark: Backtest
 
 def _signals_and_correlations(data: EvaluationData, candidate: Candidate) -> Judged:
     if candidate.signal is not None:
-        return _alike(judge_signals({"mean": candidate.signal}, data.member, data.ranked_returns))
+        return _alike(judge_signals({"mean": candidate.signal}, data.member, data.ranked_returns), own_signal(data.settings.signal))
     scores = data.scores if candidate.stocks is None else MovedStocks(data.scores, candidate.stocks)
     settings = data.settings
-    signals = judged_signals(scores, data.member, candidate.weights, alpha=settings.alpha, missing=settings.missing)
+    own = own_signal(settings.signal)
+    signals = judged_signals(scores, data.member, candidate.weights, alpha=data.alpha, missing=settings.missing, own=own)
     return judge_signals(signals, data.member, data.ranked_returns)
 
 
-def _alike(judged: Judged) -> Judged:
-    """All three signals are the one that was judged."""
+def _alike(judged: Judged, own: OwnSignal | None) -> Judged:
+    """All signals are the one that was judged."""
     only = judged.signals["mean"], judged.rank_ic["mean"], judged.ic["mean"]
-    return Judged(dict.fromkeys(SIGNALS, only[0]), dict.fromkeys(SIGNALS, only[1]), dict.fromkeys(SIGNALS, only[2]))
+    names = (*SIGNALS, *([own.name] if own else []))
+    return Judged(dict.fromkeys(names, only[0]), dict.fromkeys(names, only[1]), dict.fromkeys(names, only[2]))
 
 
 def _judge_one(

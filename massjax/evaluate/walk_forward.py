@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
 from massjax.engine.inputs import (
     MISSING,
-    SIGNALS,
     Missing,
+    OwnSignal,
     SignalName,
     check_alpha,
     check_choice,
@@ -20,9 +20,12 @@ from massjax.engine.inputs import (
     check_key,
     in_float32,
 )
+from massjax.engine.own_signal import check_signal
 from massjax.errors import ConfigError, DataError
 from massjax.evaluate.found import find_weights, on_host
 from massjax.evaluate.judge import judge_weights
+from massjax.evaluate.learned_alpha import LEARNED, applied, learned_alphas
+from massjax.evaluate.named_signals import signal_name
 from massjax.labels import check_labels
 from massjax.lookalikes import check_flag
 from massjax.search.base import Method, check_method
@@ -46,7 +49,9 @@ class WalkForward(NamedTuple):
         chain_fitness: in-sample fitness of the best of each chain, aligned with `fitness`: what a test of overfitting needs. An
             estimator has no chains: P = 0.
         searched: True where the weights come from a search.
-        leaks: True where `leakage_ablation` let the search see returns that were not yet known.
+        own: values of a signal of one's own; None where a signal of massjax ranks the stocks.
+        learned_alpha: the share that applied on each date with `alpha="learned"`, else None.
+        leaks: True where `leakage_ablation` let the search see returns that were not yet known, or its weights apply too soon.
 
     Example:
         Thirty dates on which the first of two archetypes knows the returns. The first search needs 10 dates and a gap of 5, and its
@@ -77,6 +82,8 @@ class WalkForward(NamedTuple):
     chain_fitness: Float[np.ndarray, "T P"]
     searched: Bool[np.ndarray, " T"]
     leaks: bool
+    own: Float[np.ndarray, "N T"] | None = None
+    learned_alpha: Float[np.ndarray, " T"] | None = None
 
     def __repr__(self) -> str:
         (dates, archetypes), known = self.weights.shape, self.rank_ic[self.searched & np.isfinite(self.rank_ic)]
@@ -97,9 +104,9 @@ def walk_forward(
     gap: int | None = None,
     delay: int = 1,
     key: Key[Array, ""],
-    alpha: float = 0.5,
-    signal: SignalName = "combined",
-    fit_signal: SignalName | None = None,
+    alpha: float | Literal["learned"] = 0.5,
+    signal: SignalName | Callable[..., Any] = "combined",
+    fit_signal: SignalName | Callable[..., Any] | None = None,
     missing: Missing = "renormalize",
     warm_start: bool = False,
     horizon: int | None = None,
@@ -130,16 +137,19 @@ def walk_forward(
         lookback: dates in the look-back window, or `auto` for all that are known; a look-back of the settings themselves goes before it,
             and before that of `timing`.
         gap: dates between the last of the window and the date of the search.
-        delay: dates from a search to the first date its weights apply on.
+        delay: dates from a search to the first date its weights apply on; 0 with a fill at the close of the same date is MASS's leakage
+            ablation.
         key: a `jax.random.key`; each date draws from its own.
-        alpha: share of the mean in the combined signal, in [0, 1].
-        signal: which of `combined`, `mean` and `disagreement` ranks the stocks.
+        alpha: share of the mean in the combined signal, in [0, 1]; or `learned`: on each date the one of 0, 0.1, ..., 1 with which equal
+            weights had the best mean RankIC over the look-back.
+        signal: which of `combined`, `mean` and `disagreement` ranks the stocks, or a function of your own (docs/own_search.md).
         fit_signal: which of them the search maximises; None = the one that ranks the stocks.
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         warm_start: start the first chain of each search from the weights last found before; the others start equal.
         horizon: dates over which the forward returns run.
         execution_lag: dates from a decision to its fill, 0 = at the close of the date of the decision (the default); needs `horizon`.
-        leakage_ablation: let a gap pass that is too short for `horizon`; the result is marked with `leaks`.
+        leakage_ablation: let a gap pass that is too short for `horizon`, or a delay of 0 without an execution lag; the result is marked
+            with `leaks`.
         dates: labels of the T dates, for messages.
         progress: called as `progress(done, total)` with numbers of dates.
 
@@ -147,7 +157,7 @@ def walk_forward(
         A `WalkForward` of numpy arrays.
 
     Raises:
-        LeakageError: a gap too short for the horizon; the message names a date whose return would leak.
+        LeakageError: a gap too short for the horizon, or a delay of 0 without an execution lag; the message names a date that would leak.
         ConfigError: a negative gap or delay, a look-back below 1, dates too few for them, an execution lag without a horizon, or an
             unknown name.
         DataError: arrays that do not fit together, or infinite values.
@@ -168,12 +178,13 @@ def walk_forward(
         Traceback (most recent call last):
         massjax.errors.LeakageError: gap=4 sees the future: the search on 2024-01-15 would use the 5-date forward return of 2024-01-10, ...
     """
-    check_choice("signal", signal, SIGNALS)
-    fit_signal = signal if fit_signal is None else fit_signal
-    check_choice("fit_signal", fit_signal, SIGNALS)
     check_choice("missing", missing, MISSING)
+    if isinstance(alpha, str):
+        check_choice("alpha", alpha, (LEARNED,))
     check_labels(dates=dates, scores=scores, member=member, forward_returns=forward_returns)
     inputs = check_inputs(scores, member, forward_returns)
+    signal = check_signal("signal", signal, inputs[0].shape[0])
+    fit_signal = signal if fit_signal is None else check_signal("fit_signal", fit_signal, inputs[0].shape[0])
     labels = np.arange(inputs[0].shape[2]) if dates is None else np.asarray(dates)
     if len(labels) != inputs[0].shape[2]:
         raise DataError(f"dates hold {len(labels)} labels, the scores {inputs[0].shape[2]} dates; expected one label a date")
@@ -189,9 +200,10 @@ def walk_forward(
     elif settings.lookback is not None:
         timing = replace(timing, lookback=settings.lookback)
     timing.check_fits(labels)
-    share = check_alpha(alpha)
+    known_scores, members, returns = on_host(inputs)
+    share: Any = learned_alphas(known_scores, members, returns, timing, missing) if isinstance(alpha, str) else check_alpha(alpha)
     found = find_weights(
-        on_host(inputs),
+        (known_scores, members, returns),
         settings,
         timing,
         key=key,
@@ -201,19 +213,22 @@ def walk_forward(
         warm_start=warm_start,
         progress=progress,
     )
-    known_scores, members, returns = (np.asarray(values) for values in inputs)
-    judged = judge_weights(known_scores, members, {1: returns}, found.weights, alpha=float(share), missing=missing)
+    in_use = applied(share, timing) if share.ndim else float(share)
+    own_signal = signal if isinstance(signal, OwnSignal) else None
+    judged = judge_weights(known_scores, members, {1: returns}, found.weights, alpha=in_use, missing=missing, own=own_signal)
     return WalkForward(
         weights=found.weights,
         mean=judged.signals["mean"],
         disagreement=judged.signals["disagreement"],
         combined=judged.signals["combined"],
         fitness=found.fitness,
-        rank_ic=judged.rank_ic[signal][1].astype(np.float32),
-        ic=judged.ic[signal][1].astype(np.float32),
+        rank_ic=judged.rank_ic[signal_name(signal)][1].astype(np.float32),
+        ic=judged.ic[signal_name(signal)][1].astype(np.float32),
         chain_fitness=found.chain_fitness,
         searched=found.searched,
         leaks=timing.leaks,
+        learned_alpha=in_use if isinstance(in_use, np.ndarray) else None,
+        own=None if own_signal is None else judged.signals[own_signal.name],
     )
 
 

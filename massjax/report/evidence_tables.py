@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from massjax.engine.inputs import SIGNALS
 from massjax.evaluate.evidence import Evidence
 from massjax.evaluate.result import Strategy
 from massjax.report.run import RunResult
@@ -109,9 +108,10 @@ def gains_table(result: RunResult) -> EvidenceTable | None:
 
 
 def signals_table(result: RunResult) -> EvidenceTable:
-    """RankIC that each of the three signals of the same weights has, with its t-statistic; the one that ranks the stocks is marked."""
-    headings = tuple(heading for name in SIGNALS for heading in (name, "t"))
-    cells = [tuple(cell for name in SIGNALS for cell in _signal_cells(result, strategy, name)) for strategy in result.strategies]
+    """RankIC that each of the signals of the same weights has, with its t-statistic; the one that ranks the stocks is marked."""
+    names = tuple(result.strategies[0].rank_ic_by_signal)
+    headings = tuple(heading for name in names for heading in (name, "t"))
+    cells = [tuple(cell for name in names for cell in _signal_cells(result, strategy, name)) for strategy in result.strategies]
     title = f"RankIC by signal, {return_name(result, result.horizon)}, %"
     rows = tuple(zip(result.strategies, cells, strict=True))
     return EvidenceTable(title, headings, rows, (f"{FEW} the signal that ranks the stocks of the strategy.",))

@@ -128,9 +128,13 @@ def _kinds(result: RunResult) -> str:
 
 def _fitted_to(result: RunResult) -> str:
     settings = result.config.evaluate
-    share = f" (α\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{settings.alpha:g})" if settings.signal == "combined" else ""
+    share = f" (α\N{NO-BREAK SPACE}{_alpha(settings)})" if settings.signal == "combined" else ""
     fitted = f"mean RankIC of the {settings.signal} signal{share} with the {wording.return_name(result, settings.horizon)}"
     return fitted if result.searches else f"nothing; judged by the {fitted}"
+
+
+def _alpha(settings: EvaluateSettings) -> str:
+    return "learned on equal weights" if isinstance(settings.alpha, str) else f"=\N{NO-BREAK SPACE}{settings.alpha:g}"
 
 
 def _timing(settings: EvaluateSettings, lag: int) -> str:

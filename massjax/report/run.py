@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from massjax.agents.archetype import Archetype
 from massjax.config import RunConfig
@@ -60,6 +60,7 @@ class RunResult:
         verdict: what to do with the weights found; None where nothing was searched or p-values were turned off.
         effective_opinions: number of independent opinions among the archetypes, by the participation ratio of their correlation.
         seconds: wall time by stage.
+        learned_alpha: share of the mean in the combined signal that applied on each date, where it is learned.
     """
 
     config: RunConfig
@@ -77,6 +78,7 @@ class RunResult:
     verdict: Verdict | None = None
     effective_opinions: float = float("nan")
     seconds: Mapping[str, float] = field(default_factory=dict)
+    learned_alpha: Float[np.ndarray, " T"] | None = None
 
     def __repr__(self) -> str:
         names = ", ".join(strategy.name for strategy in self.strategies)

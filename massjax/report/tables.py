@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from massjax.engine.inputs import SIGNALS
 from massjax.evaluate.evidence import Evidence, Gain
+from massjax.evaluate.named_signals import own_code
 from massjax.evaluate.result import BENCHMARK, Portfolio, Strategy
 from massjax.report.latest import latest, latest_weights
 from massjax.report.run import ArchetypeFacts, RunResult
@@ -51,6 +53,8 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
             "too_few_for_figures_a_year": result.benchmark is not None and not annualised(result),
         },
         "engine": {"platform": result.platform, "ranking": result.ranking},
+        "learned_alpha": None if result.learned_alpha is None else result.learned_alpha[result.evaluated].round(1).tolist(),
+        "own_code": own_code(config.evaluate),
         "fitted": config.evaluate.model_dump(mode="json", exclude={"backtest"}),
         "backtest": config.evaluate.backtest.model_dump(mode="json"),
         "strategies": {strategy.name: _strategy(strategy) for strategy in result.strategies},
@@ -124,6 +128,8 @@ def weights_frame(result: RunResult) -> pl.DataFrame:
 def signals_frame(result: RunResult) -> pl.DataFrame:
     """Columns date, evaluated, stock, mean, disagreement, combined, method; one row for each member that has a signal.
 
+    A signal of one's own has a column of its name before the last.
+
     `disagreement` is minus the standard deviation of the scores: higher, like the other two, where the archetypes like the stock better.
     """
     frames = (
@@ -132,8 +138,13 @@ def signals_frame(result: RunResult) -> pl.DataFrame:
         )
         for strategy in result.strategies
     )
-    columns = ["date", "evaluated", "stock", "mean", "disagreement", "combined", "method"]
+    columns = ["date", "evaluated", "stock", "mean", "disagreement", "combined", *own_columns(result), "method"]
     return pl.concat(frame.filter(pl.col("mean").is_not_nan()).select(columns) for frame in frames)
+
+
+def own_columns(result: RunResult) -> list[str]:
+    """The columns of a signal of one's own; none in most runs."""
+    return [name for name in result.strategies[0].signals if name not in SIGNALS]
 
 
 def _long(result: RunResult, strategy: Strategy, axis: str, labels: Any, values: dict[str, np.ndarray]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from massjax.evaluate.evidence import Evidence, Gain, Luck
 from massjax.evaluate.result import Strategy
 from massjax.evaluate.verdict import MOST_YEARS, USEFUL_GAIN, bounds
 from massjax.report.run import RunResult
-from massjax.report.wording import NONE, headline, listed, number, percent, probability, return_name, signed_percent
+from massjax.report.wording import NONE, headline, leak_words, listed, number, percent, probability, return_name, signed_percent
 from massjax.row_words import counted
 from massjax.timing import telling_dates
 
@@ -30,7 +30,7 @@ def verdict_words(result: RunResult) -> str:
     """The verdict in words; empty where a run has none."""
     found = result.verdict
     if result.config.evaluate.leakage_ablation:
-        return "No verdict: in a leakage ablation the search could see returns that were not yet known."
+        return f"No verdict: in a leakage ablation {leak_words(result)}."
     if found is None:
         return ""
     if not found.strategy:

@@ -16,7 +16,8 @@ from massjax.statistics.series import SeriesSummary
 from massjax.timing import telling_dates
 
 MINUS = "\N{MINUS SIGN}"
-ABLATION = "Leakage ablation: the search could see returns that were not yet known. Nothing here is a result."
+UNKNOWN_SEEN = "the search could see returns that were not yet known"
+TOO_SOON = "weights were applied at the very close that makes the returns behind them known (delay 0, the leakage ablation of MASS)"
 FAKE = "Fake scores: the fake engine answered with noise, no language model was asked. Nothing here is a finding about one."
 NONE = "\N{EN DASH}"
 LARGEST_IN_FULL = 100_000.0
@@ -61,7 +62,15 @@ def probability(p: float) -> str:
 
 def marks(result: RunResult) -> tuple[str, ...]:
     """What must be said before any figure, and again beside each: that the scores are noise, that the search saw the future."""
-    return (*([FAKE] if result.fake else []), *([ABLATION] if result.config.evaluate.leakage_ablation else []))
+    ablation = [f"Leakage ablation: {leak_words(result)}. Nothing here is a result."] if result.config.evaluate.leakage_ablation else []
+    return (*([FAKE] if result.fake else []), *ablation)
+
+
+def leak_words(result: RunResult) -> str:
+    """What a leakage ablation allowed: a gap that sees the future, weights that apply too soon, or both."""
+    timing = result.config.evaluate.timing(result.config.market.execution_lag)
+    seen = [UNKNOWN_SEEN] if timing.gap_leaks or not timing.applied_too_soon else []
+    return ", and ".join(seen + ([TOO_SOON] if timing.applied_too_soon else []))
 
 
 def headline(result: RunResult) -> str:

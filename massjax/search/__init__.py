@@ -2,6 +2,7 @@
 
 from massjax.search.annealing import Annealing
 from massjax.search.base import Estimator, Method, Search
+from massjax.search.cmaes import CMAES
 from massjax.search.evaluated import Evaluated, unevaluated
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
@@ -12,6 +13,7 @@ from massjax.search.registry import METHODS, settings_from_mapping
 from massjax.search.result import SearchResult
 
 __all__ = [
+    "CMAES",
     "METHODS",
     "Annealing",
     "DailyObjective",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import erf, erfinv
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 from pydantic import Field
 
 from massjax.search.base import Search
 from massjax.search.evaluated import Evaluated, is_better, unevaluated
 from massjax.search.objectives import Objective
 from massjax.search.random_bits import fraction, index, words
+
+Rejection: TypeAlias = Literal["truncate", "redraw"]
+"""What becomes of an amount that would leave a weight of 0 or less."""
 
 SQRT_TWO = 2.0**0.5
 
@@ -49,7 +52,10 @@ class Annealing(Search):
     is taken and nothing cools.
 
     The defaults of the rule are those of MASS's reference code (temperature 0.5, cooling 0.95, loss scale 10), which runs one chain of
-    20 steps; here `chains` of them run in lock-step, and the best that any has met is the result.
+    20 steps; here `chains` of them run in lock-step, and the best that any has met is the result. MASS's code rejects an amount that would
+    leave a weight of 0 or less, and draws the pair anew with it: `rejection: redraw`, with which archetypes of small weights are drawn less
+    often. Its whole rule is `Annealing(chains=1, steps=20, rejection="redraw")` with a warm start, fitted on `disagreement`. Two things
+    differ on purpose: where the fitness is undefined its code never moves; and weights are computed in float32.
 
     Example:
         Six stocks on three dates, and three archetypes: the first ranks the stocks as they returned afterwards, the last the other way
@@ -97,6 +103,12 @@ class Annealing(Search):
         le=1e6,
         description="Factor on a loss of fitness before it is compared with the temperature; a larger one takes fewer moves for the worse.",
     )
+    rejection: Rejection = Field(
+        "truncate",
+        description="What becomes of a drawn amount that would leave a weight of 0 or less: `truncate` draws it, for the pair at hand, "
+        "from the rest of its distribution; `redraw`, as MASS's code does, draws the pair and the amount anew until both weights stay "
+        "positive.",
+    )
     restart_after: int | None = Field(
         None,
         ge=1,
@@ -121,7 +133,8 @@ class Annealing(Search):
     def step(self, objective: Objective, state: AnnealingState, key: Key[Array, ""]) -> AnnealingState:
         """One move of every chain; a chain that has not been judged yet stays and is."""
         move_key, accept_key = jax.random.split(key)
-        proposal = jnp.where(state.evaluated[:, None], move_weight(state.weights, self.step_size, move_key), state.weights)
+        moved = move_weight(state.weights, self.step_size, move_key, self.rejection)
+        proposal = jnp.where(state.evaluated[:, None], moved, state.weights)
         weights, fitness = objective.judge(proposal)
         loss = self.loss_scale * (state.fitness - fitness) / state.temperature
         lucky = fraction(words(accept_key, loss.shape[0], 1)[0]) < jnp.exp(-loss)
@@ -143,25 +156,61 @@ class Annealing(Search):
         )
 
 
-def move_weight(weights: Float[Array, "P K"], step_size: float, key: Key[Array, ""]) -> Float[Array, "P K"]:
+def move_weight(
+    weights: Float[Array, "P K"], step_size: float, key: Key[Array, ""], rejection: Rejection = "truncate"
+) -> Float[Array, "P K"]:
     """Move a truncated normal amount between two archetypes of each chain; every weight stays positive and the sum stays.
 
     The amount d ~ N(0, step_size) is conditioned on -w[taker] < d < w[giver], by inverting the distribution function.
+
+    Args:
+        weights: positive.
+        step_size: standard deviation of the amount before it is conditioned.
+        key: randomness.
+        rejection: `truncate` draws all pairs alike; `redraw` draws pair and amount from the law of drawing both until the weights stay
+            positive, without a loop (see `_pair_with_room`).
     """
     chains, archetypes = weights.shape
     if archetypes == 1:
         return weights
-    draw = words(key, chains, 3)
-    giver = index(draw[0], archetypes)
-    taker = (giver + 1 + index(draw[1], archetypes - 1)) % archetypes
-    most, least = _weight_of(weights, giver), -_weight_of(weights, taker)
+    draw = words(key, chains, 3 if rejection == "truncate" else 4)
     scale = SQRT_TWO * step_size
+    giver, taker = _any_pair(draw, archetypes) if rejection == "truncate" else _pair_with_room(draw, erf(weights / scale))
+    most, least = _weight_of(weights, giver), -_weight_of(weights, taker)
     lowest, highest = erf(least / scale), erf(most / scale)
     amount = jnp.clip(scale * erfinv(lowest + (highest - lowest) * fraction(draw[2])), least, most)
     archetype = jnp.arange(archetypes)[None, :]
     given = jnp.where(archetype == giver[:, None], -amount[:, None], 0.0)
     taken = jnp.where(archetype == taker[:, None], amount[:, None], given)
     return jnp.maximum(weights + taken, jnp.finfo(jnp.float32).tiny)
+
+
+def _any_pair(draw: UInt32[Array, "W P"], archetypes: int) -> tuple[Int[Array, " P"], Int[Array, " P"]]:
+    """Giver and taker, all pairs alike."""
+    giver = index(draw[0], archetypes)
+    return giver, (giver + 1 + index(draw[1], archetypes - 1)) % archetypes
+
+
+def _pair_with_room(draw: UInt32[Array, "W P"], room: Float[Array, "P K"]) -> tuple[Int[Array, " P"], Int[Array, " P"]]:
+    r"""Giver and taker as they are distributed where pair and amount are drawn anew until both weights stay positive.
+
+    With all pairs alike before it, the chance of a pair is then in proportion to that of an amount which fits it,
+
+    $$ P(-w_j < d < w_i) = \Phi(w_i / s) - \Phi(-w_j / s) = (r_i + r_j) / 2, \qquad r_k = \operatorname{erf}(w_k / (s \sqrt 2)) $$
+
+    a sum of two terms: so with equal chances the giver or the taker is drawn in proportion to its r, and the other from the rest alike.
+
+    Args:
+        draw: four words a chain; the third is left to the amount.
+        room: r of each archetype.
+    """
+    archetypes = room.shape[1]
+    below = jnp.cumsum(room, axis=1)
+    first = (below < (fraction(draw[0]) * below[:, -1])[:, None]).sum(axis=1)
+    first = jnp.minimum(first, archetypes - 1)
+    second = (first + 1 + index(draw[1], archetypes - 1)) % archetypes
+    gives = (draw[3] & 1) == 0
+    return jnp.where(gives, first, second), jnp.where(gives, second, first)
 
 
 def _weight_of(weights: Float[Array, "P K"], archetype: Int[Array, " P"]) -> Float[Array, " P"]:

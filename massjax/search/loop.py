@@ -16,7 +16,6 @@ from massjax.engine.devices import gathered
 from massjax.engine.evaluation import window_fitness
 from massjax.engine.inputs import (
     MISSING,
-    SIGNALS,
     AnyArray,
     Missing,
     SignalName,
@@ -28,6 +27,7 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
+from massjax.engine.own_signal import check_signal
 from massjax.engine.windows import prepare_window, with_products
 from massjax.errors import ConfigError, DataError
 from massjax.labels import check_labels
@@ -53,7 +53,7 @@ def search_window(
     *,
     key: Key[Array, ""],
     alpha: float = 0.5,
-    signal: SignalName = "combined",
+    signal: SignalName | Callable[..., Any] = "combined",
     missing: Missing = "renormalize",
     start: Float[ArrayLike, "*P K"] | None = None,
     previous: Float[ArrayLike, " K"] | None = None,
@@ -72,7 +72,7 @@ def search_window(
         settings: the method, for example `Annealing(chains=1024, steps=200)` or `GradientSearch(restarts=64, steps=100)`.
         key: a `jax.random.key`; the same key gives the same result.
         alpha: share of the mean in the combined signal, in [0, 1].
-        signal: which of `combined`, `mean` and `disagreement` ranks the stocks.
+        signal: which of `combined`, `mean` and `disagreement` ranks the stocks, or a function of your own (docs/own_search.md).
         missing: `renormalize` leaves missing scores out; `zero` takes them as 0.
         start: weights to start from, [K] for all chains or [chains, K]; by default all equal.
         previous: weights of the date before, [K], for an objective that holds to them; by default all equal.
@@ -104,10 +104,10 @@ def search_window(
         >>> bool(again.fitness >= found.fitness)
         True
     """
-    check_choice("signal", signal, SIGNALS)
     check_choice("missing", missing, MISSING)
     check_labels(scores=scores, member=member, forward_returns=forward_returns, start=start)
     arrays = check_inputs(scores, member, forward_returns)
+    signal = check_signal("signal", signal, arrays[0].shape[0])
     check_method(settings, Search)
     key = check_key(key)
     first = check_start(start, settings.population, arrays[0].shape[0])

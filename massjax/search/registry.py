@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,13 +10,21 @@ from typing import Any
 from massjax.errors import ConfigError, did_you_mean
 from massjax.search.annealing import Annealing
 from massjax.search.base import Estimator, Method, Search
+from massjax.search.cmaes import CMAES
 from massjax.search.evolution import DifferentialEvolution
 from massjax.search.gradient import GradientSearch
+from massjax.search.own_code import load_named
 from massjax.search.posterior import Posterior
 from massjax.settings import validate
 
 METHODS: Mapping[str, type[Method]] = MappingProxyType(
-    {"posterior": Posterior, "differential_evolution": DifferentialEvolution, "annealing": Annealing, "gradient": GradientSearch}
+    {
+        "posterior": Posterior,
+        "differential_evolution": DifferentialEvolution,
+        "annealing": Annealing,
+        "gradient": GradientSearch,
+        "cmaes": CMAES,
+    }
 )
 """The searches of massjax, by the name a config gives them."""
 
@@ -49,17 +56,7 @@ def search_class(method: object) -> type[Method]:
     if not isinstance(method, str) or ":" not in method:
         hint = did_you_mean(str(method), METHODS)
         raise ConfigError(f"search method {method!r} is not known{hint}; expected one of {', '.join(METHODS)}, or package.module:ClassName")
-    module_name, _, class_name = method.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise ConfigError(
-            f"search method {method!r}: module {module_name!r} cannot be imported ({reason}); is it on PYTHONPATH?"
-        ) from error
-    found = getattr(module, class_name, None)
-    if found is None:
-        raise ConfigError(f"search method {method!r}: {module_name} has no {class_name!r}{did_you_mean(class_name, dir(module))}")
+    found = load_named(f"search method {method!r}", method)
     if not (isinstance(found, type) and issubclass(found, Search | Estimator)) or inspect.isabstract(found):
         raise ConfigError(
             f"search method {method!r} is not a subclass of massjax.search.Search with `init` and `step` of its own, nor of "

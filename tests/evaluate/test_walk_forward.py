@@ -153,6 +153,15 @@ def test_an_ablation_may_leak_and_is_marked(panel):
     assert not walk(panel, horizon=5, execution_lag=0, leakage_ablation=True).leaks
 
 
+def test_mass_s_ablation_applies_weights_on_the_date_they_are_found_and_is_marked(panel, result):
+    with pytest.raises(LeakageError, match="weights found on 2024-01-10 would be traded on at its close"):
+        walk(panel, delay=0, horizon=5, dates=DATES)
+    ablation = walk(panel, delay=0, horizon=5, leakage_ablation=True)
+    assert ablation.leaks
+    np.testing.assert_array_equal(ablation.weights[FIRST - 1 : -1], result.weights[FIRST:])
+    assert not walk(panel, delay=0, gap=5, horizon=5, execution_lag=1).leaks
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

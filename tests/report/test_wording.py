@@ -14,7 +14,7 @@ from massjax.report.console import print_summary
 from massjax.report.figures import equity_figure
 from massjax.report.html import render_report
 from massjax.report.run import RunResult
-from massjax.report.wording import findings, headline, number, percent, return_name, signed_percent
+from massjax.report.wording import findings, headline, marks, number, percent, return_name, signed_percent
 from massjax.statistics.series import SeriesSummary
 from tests.report.made_evidence import without_evidence
 
@@ -215,3 +215,21 @@ def test_the_summary_fits_a_terminal_and_names_the_controls(small_run: RunResult
     assert "Leakage" not in text
     print_summary(leaking_run, console)
     assert "Leakage ablation: the search could see returns" in console.export_text()
+
+
+def test_what_a_leakage_ablation_allowed_is_named(leaking_run: RunResult) -> None:
+    def words(lag: int, **changes: int) -> str:
+        config = leaking_run.config
+        changed = {"market": config.market.replace(execution_lag=lag), "evaluate": config.evaluate.replace(**changes)}
+        return marks(replace(leaking_run, config=config.model_copy(update=changed)))[0]
+
+    gap, delay = (
+        "the search could see returns",
+        "at the very close that makes the returns behind them known (delay 0, the leakage ablation of MASS)",
+    )
+    assert words(1, gap=0).startswith(f"Leakage ablation: {gap}")
+    assert delay not in words(1, gap=0, delay=0)
+    assert gap not in words(0, gap=4, delay=0)
+    assert words(0, gap=4, delay=0).endswith(f"weights were applied {delay}. Nothing here is a result.")
+    assert gap in words(0, gap=0, delay=0)
+    assert delay in words(0, gap=0, delay=0)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from massjax.engine import fitness
+from massjax.engine.inputs import OwnSignal
+from massjax.engine.own_signal import check_signal
 from massjax.errors import ConfigError, DataError
-from massjax.search import METHODS, Annealing, DifferentialEvolution, GradientSearch, Search, search_window, settings_from_mapping
+from massjax.search import CMAES, METHODS, Annealing, DifferentialEvolution, GradientSearch, Search, search_window, settings_from_mapping
 from massjax.testing import SearchContract
 from tests.conftest import ROOT
 
@@ -37,11 +39,12 @@ def block(code):
     return names
 
 
-@pytest.fixture(scope="module", params=["evolution", "annealing", "soft_rank_ic", "ic", "perturbed_rank_ic", "own"])
+@pytest.fixture(scope="module", params=["evolution", "annealing", "cmaes", "soft_rank_ic", "ic", "perturbed_rank_ic", "own"])
 def search(request, own_module):
     return {
         "evolution": DifferentialEvolution(chains=16, steps=12),
         "annealing": Annealing(chains=16, steps=12),
+        "cmaes": CMAES(chains=16, steps=12),
         "soft_rank_ic": GradientSearch(restarts=16, steps=12, kl_strength=0.01, entropy_strength=0.01),
         "ic": GradientSearch(restarts=16, steps=12, objective="ic", optimizer="sgd"),
         "perturbed_rank_ic": GradientSearch(restarts=16, steps=12, objective="perturbed_rank_ic", pairs=2),
@@ -92,6 +95,7 @@ def test_all_weight_on_a_constant_archetype_moves(search, window):
         Annealing(chains=1, steps=12, restart_after=2, patience=3),
         GradientSearch(restarts=1, steps=12, spread=0.0, objective="ic"),
         DifferentialEvolution(chains=4, steps=12, restart_after=None),
+        CMAES(chains=4, steps=12, restart_after=2),
     ],
 )
 def test_a_single_chain_leaves_an_undefined_start(window, alone):
@@ -108,7 +112,7 @@ def test_the_docs_use_and_test_their_search(own_module):
     assert settings_from_mapping({"method": "climber:HillClimber", "climbers": 16, "steps": 12}) == tests.search
 
 
-def test_the_docs_maximise_their_objective_and_run_their_estimator(own_module):
+def test_the_docs_maximise_their_objective_rank_by_their_signal_and_run_their_estimator(own_module):
     names = block(own_module[2])
     search = names["RatioAnnealing"](chains=8, steps=6)
     rng = np.random.default_rng(0)
@@ -118,7 +122,9 @@ def test_the_docs_maximise_their_objective_and_run_their_estimator(own_module):
     assert found.value > found.history[0]
     np.testing.assert_array_equal(found.fitness, fitness(*panel, found.weights[None])[0])
     assert found.value != found.fitness
-    walk = block(own_module[3])["walk"]
+    vote = block(own_module[3])["vote"]
+    assert check_signal("signal", vote, 3) == OwnSignal("vote", vote)
+    walk = block(own_module[4])["walk"]
     assert walk.searched.sum() == 90 - 32
     assert walk.chain_fitness.shape == (90, 0)
     assert walk.weights[-1].argmax() == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from massjax.engine.inputs import SignalName
+from massjax.engine.inputs import OwnSignal, SignalName
+from massjax.errors import ConfigError
 
 
 def linear_scores(scores: Float[Array, "K N"], alpha: Float[Array, ""], signal: SignalName) -> Float[Array, "K N"]:
@@ -18,7 +19,15 @@ def linear_scores(scores: Float[Array, "K N"], alpha: Float[Array, ""], signal: 
         scores: of one date; NaN where missing.
         alpha: share of the mean in the combined signal.
         signal: which of `combined`, `mean` and `disagreement` is meant.
+
+    Raises:
+        ConfigError: a signal of one's own.
     """
+    if isinstance(signal, OwnSignal):
+        raise ConfigError(
+            f"the posterior weighs archetypes for the signals of massjax, not for {signal.name!r} of your own; set `fit_signal: mean`, or "
+            "take a search"
+        )
     if signal == "mean":
         return scores
     known = ~jnp.isnan(scores)
