@@ -50,9 +50,9 @@ class LocalPlace:
         with durable.told("read", self.path):
             if self.path.is_dir():
                 return True
-        if os.path.lexists(self.path):
-            raise StoreError(f"{self.path}: is not a folder; give another path")
-        return False
+            if os.path.lexists(self.path) and not self.path.is_dir():  # which another process may have made between the two looks
+                raise StoreError(f"{self.path}: is not a folder; give another path")
+            return self.path.is_dir()
 
     def names(self) -> list[str]:
         """The names in the folder, sorted, hidden ones included; empty where there is no folder."""

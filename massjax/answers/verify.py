@@ -56,7 +56,7 @@ class Repair(NamedTuple):
 
     Attributes:
         problems: what it found.
-        renamed: files that had the name of another, and have their own again.
+        renamed: files that had the name of another that is there, and have their own again.
         aside: files that are in the folder `damaged` now; their questions are open again.
         swept: unfinished files of killed writers, deleted.
     """
@@ -132,7 +132,10 @@ def wrong_keys(frame: pl.DataFrame) -> int:
 
 
 def repair(where: Where, progress: Callable[[int, int], None] | None = None) -> Repair:
-    """Make a log sound: a file under the name of another gets its own, what is damaged goes into the folder `damaged` in it.
+    """Make a log sound: files that bear each other's names get their own, what is damaged goes into the folder `damaged` in it.
+
+    Only a name that is there vouches for a content. A file whose content no name of the log fits may have been renamed or be damaged where
+    its questions are not, so that its answers would be wrong; it is set aside.
 
     Raises:
         StoreError: there is no log, or it cannot be written.
@@ -144,7 +147,7 @@ def repair(where: Where, progress: Callable[[int, int], None] | None = None) -> 
     found = {problem.file: _read(place, problem.file) for problem in problems}
     for name, data in found.items():
         proper = None if data is None else f"{durable.digest(data)}.parquet"
-        if data is not None and proper is not None and proper != name and (proper in lost or _is_lost(place, proper, data)):
+        if data is not None and proper is not None and proper != name and proper in lost:
             place.put(proper, data)
             renamed.append(proper)
     for name in sorted(lost - set(renamed)):
@@ -159,14 +162,6 @@ def repair(where: Where, progress: Callable[[int, int], None] | None = None) -> 
     for name in swept:
         place.remove(name)
     return Repair(problems, tuple(sorted(renamed)), tuple(aside), tuple(swept))
-
-
-def _is_lost(place: Place, proper: str, data: bytes) -> bool:
-    """Whether these bytes are a whole file of a log that is nowhere under its own name."""
-    try:
-        return place.read(proper) is None and not wrong_keys(files.decode(proper, data))
-    except ValueError:
-        return False
 
 
 def _read(place: Place, name: str) -> bytes | None:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+from massjax.answers import durable, files
 from massjax.answers.ask import ask_open
 from massjax.answers.log import ANSWERED, UNKNOWN, AnswerLog
 from massjax.answers.verify import DAMAGED, repair, verify
@@ -139,14 +141,31 @@ def test_two_swapped_files_get_their_names_back(sound: Path, tmp_path: Path) -> 
     assert {file.name: file.read_bytes() for file in path.iterdir()} == {file.name: file.read_bytes() for file in sound.iterdir()}
 
 
-def test_a_renamed_file_gets_its_name_back_and_nothing_is_asked_again(sound: Path, tmp_path: Path) -> None:
+def test_a_file_under_a_name_of_no_content_is_set_aside_since_nothing_vouches_for_it(sound: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(sound, tmp_path / "log"))
     victim = sorted(path.glob("*.parquet"))[1]
+    data = victim.read_bytes()
     victim.rename(path / f"{'0' * 32}.parquet")
     assert len(AnswerLog(path)) < len(AnswerLog(sound))
     done = repair(path)
-    assert (done.renamed, done.aside) == ((victim.name,), ())
-    assert {file.name: file.read_bytes() for file in path.iterdir()} == {file.name: file.read_bytes() for file in sound.iterdir()}
+    assert (done.renamed, done.aside) == ((), (f"{'0' * 32}.parquet",))
+    (aside,) = (path / DAMAGED).iterdir()
+    assert aside.read_bytes() == data
+
+
+def test_answers_that_are_damaged_where_their_questions_are_not_never_count(sound: Path, tmp_path: Path) -> None:
+    """A file that can be read, with the right keys and other probabilities, as a flipped bit may leave it: only the name tells."""
+    path = Path(shutil.copytree(sound, tmp_path / "log"))
+    victim = sorted(path.glob("*.parquet"))[0]
+    right = files.decode(victim.name, victim.read_bytes())
+    _, damaged = files.encode(right.with_columns(pl.col("probability").list.eval(pl.element() * 1e-38)))
+    victim.write_bytes(damaged)
+    assert [problem.file for problem in verify(path).problems] == [victim.name]
+    done = repair(path)
+    assert (done.renamed, done.aside) == ((), (victim.name,))
+    log = AnswerLog(path)
+    check_not_misled(log)
+    assert len(log) == len(AnswerLog(sound)) - right["reason"].is_null().sum()
 
 
 def test_a_damaged_file_is_put_aside_not_away(sound: Path, tmp_path: Path) -> None:
@@ -196,8 +215,6 @@ def test_a_log_that_is_open_notices_what_is_taken_away_and_put_back(sound: Path,
 
 
 def test_leftovers_of_killed_writers_are_swept_and_those_of_living_ones_are_not(sound: Path, tmp_path: Path) -> None:
-    from massjax.answers import durable
-
     path = Path(shutil.copytree(sound, tmp_path / "log"))
     mine = path / durable.temporary_name()
     dead = path / mine.name.replace(f"-{os.getpid()}-", "-99999999-")
