@@ -323,7 +323,7 @@ def _pooled(
     Args:
         by_score: places of the archetypes whose replicas pick by score; those of the others are pooled picks of a model already.
     """
-    told = {**finite.model_dump(mode="json"), "changed": list(finite.changed()), "by_model": len(scores) - len(by_score)}
+    told = {**finite.model_dump(mode="json"), "changed": list(finite.changed())}
     if not by_score:
         unseen = float(np.isnan(scores[:, panel.member]).mean())
         return {**told, "distinct": None, "attending": None, "unseen": unseen}

@@ -22,15 +22,10 @@ def agents_in_words(result: RunResult) -> str:
     kinds = counted(len(result.archetypes), "archetype")
     again, rhythm = "with" if told["replacement"] else "without", "anew on each date" if told["daily"] else "once and for all"
     basis = f" ({', '.join(told['industries'])})" if told["industries"] else ""
-    picked = (
-        "what the model says in one answer"
-        if told["picked_by"] == "model"
-        else "the best by their score"
-        if told["temperature"] == 0
-        else f"by chance, at temperature {told['temperature']:g}"
-    )
-    if told["picked_by"] == "model" and 0 < told["by_model"] < len(result.archetypes):
-        picked += "; archetypes that ask none, the best by their score"
+    picked = "the best by their score" if told["temperature"] == 0 else f"by chance, at temperature {told['temperature']:g}"
+    if told["picked_by"] == "model":
+        mixed = any(not facts.archetype.asks for facts in result.archetypes)
+        picked = f"what the model says in one answer{', or without a model ' + picked if mixed else ''}"
     chosen = " or as its style says" if told["style"] and told["style"]["chooses_list"] else ""
     distinct = "" if told["distinct"] is None else f" ({told['distinct']:.1f} distinct on average)"
     attending = "" if told["attending"] is None else f"{told['attending']:.1f} attend on average; "

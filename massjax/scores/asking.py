@@ -109,7 +109,8 @@ def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes
     Args:
         tried: keys of questions that were given out before; grows.
         part: of the work. An archetype with stages, or whose replicas pick, belongs to one part whole, since its texts must not be written
-            twice, and earlier picks are told; of those whose roles others may share, a part has the stocks that are its own, and asks all roles about them.
+            twice, and earlier picks are told; of those whose roles others may share, a part has the stocks that are its own, and asks all
+            roles about them.
     """
     dates, archetypes = len(resolver.inputs.panel.dates), _of(resolver, model)
     together = dates if layout == "archetype-first" else max(1, POOL // max(1, len(archetypes) * len(resolver.inputs.panel.stocks)))
@@ -124,11 +125,8 @@ def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes
             turn = resolver.turn(archetype, None if together == dates else block, stocks if shared else None)
             to_model = [question for some in turn.open if some.model == model for question in some.questions]
             open_keys = keys_of(to_model)
-            mine = (
-                np.ones(len(open_keys), bool)
-                if shared
-                else own(open_keys, part.number, part.count, _group(archetype, chosen, len(open_keys)))
-            )
+            group = _group(archetype, chosen, len(open_keys))
+            mine = np.ones(len(open_keys), bool) if shared else own(open_keys, part.number, part.count, group)
             for row in np.flatnonzero(mine).tolist():
                 key = open_keys[row].tobytes()
                 if key not in tried:

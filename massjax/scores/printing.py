@@ -114,9 +114,8 @@ def _show_places(places: PickedPlaces | None, console: Console) -> None:
         said = f"[yellow]{share:.1%}[/]" if outside else f"{share:.1%}"
         table.add_row(str(place), f"{lists:,}", said, f"{uniform:.1%}", f"{max(0.0, uniform - half):.1%} to {min(1.0, uniform + half):.1%}")
     console.print(table)
-    console.print(
-        f"Position bias: p = {places.p_value:.3g} that places alike differ as much (chi-squared).", highlight=False, soft_wrap=True
-    )
+    told = f"Position bias: chi-squared over all places, p = {places.p_value:.3g} where all are alike."
+    console.print(told, highlight=False, soft_wrap=True)
 
 
 def _warn_of_little_mass(written: Written, errors: Console) -> None:

@@ -90,10 +90,8 @@ def styled(
     index = np.where(here, which[None], UNKNOWN).astype(np.int32)
     nobody = np.full(here.shape, UNKNOWN, np.int32)
     model, draws = own.model or archetype.model, tuple(market.weights)
-    if own.per == "type":
-        groups = [range(settings.replicas)]
-    else:
-        groups = [range(replica, replica + 1) for replica in range(settings.replicas)]
+    together = settings.replicas if own.per == "type" else 1
+    groups = [range(first, first + together) for first in range(0, settings.replicas, together)]
     asks = tuple(
         Ask(
             ROLE,
