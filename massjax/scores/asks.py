@@ -161,4 +161,4 @@ class Turn(NamedTuple):
     @property
     def stage(self) -> str | None:
         """The roles that have to answer before the archetype can go on, if any."""
-        return ", ".join(ask.role for ask in self.waiting) or None
+        return ", ".join(dict.fromkeys(ask.role for ask in self.waiting)) or None

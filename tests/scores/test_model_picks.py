@@ -202,5 +202,5 @@ def test_a_model_of_its_own_writes_styles(picking: dict[str, Any], tmp_path: Pat
 
 def test_other_protocols_do_not_pick(picking: dict[str, Any], tmp_path: Path) -> None:
     picking["agents"]["archetypes"][0]["protocol"] = "desk"
-    with pytest.raises(ConfigError, match="archetype 'trend': agents.finite.picked_by: model has protocol 'single' pick from lists"):
+    with pytest.raises(ConfigError, match=r"archetype 'trend': agents\.finite\.picked_by: model has protocol 'single' pick from lists"):
         prepare(written(picking, tmp_path))
