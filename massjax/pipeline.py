@@ -197,6 +197,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     with times.stage("reading the market data"):
         inputs = prepare(config)
     panel, archetypes, finite = inputs.panel, inputs.archetypes, config.agents.finite
+    by_score = [k for k, archetype in enumerate(archetypes) if finite is not None and not (finite.by_model and archetype.asks)]
     weights = None if finite is None else draw_weights(panel, finite)
     config = _resolved(config, searches, panel)
     settings, lag = config.evaluate, config.market.execution_lag
@@ -219,7 +220,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     agents: dict[str, Any] = {}
     if finite is not None:
         with times.stage("pooling the replicas' picks"):
-            agents = _pooled(scores, panel, finite, weights)
+            agents = _pooled(scores, by_score, panel, finite, weights)
 
     alphas = None
     if settings.alpha == LEARNED:
@@ -276,7 +277,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         strategies = judge(data, [*candidates, *compared], benchmark.backtest if benchmark else None)
         opinions = opinions_of(data)
         facts = tuple(
-            ArchetypeFacts(one, *alone, _told_roles(config, one), gathered.decisions.get(one.name))
+            ArchetypeFacts(one, *alone, _told_roles(config, one), gathered.decisions.get(one.name), gathered.styles.get(one.name))
             for one, alone in zip(archetypes, each_alone(data, strategies), strict=True)
         )
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
@@ -311,22 +312,38 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
 
 
 def _pooled(
-    scores: Float[np.ndarray, "K N T"], panel: Panel, finite: FiniteSettings, weights: Float[np.ndarray, "N T"] | None
+    scores: Float[np.ndarray, "K N T"],
+    by_score: Sequence[int],
+    panel: Panel,
+    finite: FiniteSettings,
+    weights: Float[np.ndarray, "N T"] | None,
 ) -> dict[str, Any]:
-    """Put the pooled scores of each archetype's replicas in the place of its scores; what was drawn, for the report."""
+    """Put the pooled scores of each archetype's replicas in the place of its scores; what was drawn, for the report.
+
+    Args:
+        by_score: places of the archetypes whose replicas pick by score; those of the others are pooled picks of a model already.
+    """
+    told = {**finite.model_dump(mode="json"), "changed": list(finite.changed())}
+    if not by_score:
+        unseen = float(np.isnan(scores[:, panel.member]).mean())
+        return {**told, "distinct": None, "attending": None, "unseen": unseen}
     import jax
 
     from massjax.engine.finite.pooled import pool_replicas
 
+    all_of_them = len(by_score) == len(scores)
+    some = scores if all_of_them else scores[list(by_score)]
     watching = pool_replicas(
-        scores,
+        some,
         panel.member,
         (panel.dates - np.datetime64("0001-01-01", "D")).astype(np.int64),
         weights=weights,
         key=jax.random.key(finite.seed),
         **finite.drawing(),
     )
-    return {**finite.model_dump(mode="json"), "changed": list(finite.changed()), **watching._asdict()}
+    if not all_of_them:
+        scores[list(by_score)] = some
+    return {**told, **watching._asdict()}
 
 
 def _told_roles(config: RunConfig, archetype: Archetype) -> tuple[str, ...]:

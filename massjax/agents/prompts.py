@@ -38,6 +38,7 @@ MODALITY_TITLES = {
 QUOTED = '  "'
 """How a quoted text begins."""
 ARCHETYPE_FIRST, FACTS_FIRST, STAGE, ROLE = "investor.j2", "investor_facts_first.j2", "stage.j2", "role.j2"
+PICK, STYLE = "pick.j2", "style.j2"
 """The packaged templates."""
 HEARD = "role:"
 """Beginning of the modality of a fact that a role of a protocol said: it is what others heard, and no fact about the stock."""
@@ -114,6 +115,21 @@ class PromptTemplate:
             "choices": list(choices),
             "instruction": instruction,
         }
+        return self._filled(viewer, context)
+
+    def render_with(self, viewer: Viewer, about: str, **values: object) -> Prompt:
+        """The prompt that shows plain values beside those of the viewer and its modalities.
+
+        Args:
+            about: whatever of `values` the system message shows, as one text.
+
+        Raises:
+            ConfigError: as `render` raises it.
+        """
+        titles = [modality_title(modality) for modality in viewer.modalities]
+        return self._filled(viewer, {**self._plain(viewer), "modalities": titles, "choices": [], "instruction": about, **values})
+
+    def _filled(self, viewer: Viewer, context: dict[str, object]) -> Prompt:
         self._environment.start()
         try:
             prompt = Prompt(self._system(viewer, context), self._block("user", context))

@@ -56,7 +56,7 @@ def grid(settings: Grid) -> list[Archetype]:
 
 
 def draw(settings: Draw) -> list[Archetype]:
-    """Distinct archetypes that each see one to `most_modalities` modalities, preferences uniform (MASS, arXiv 2505.10278, §3).
+    """Distinct archetypes that each see one to `most_modalities` modalities (MASS, arXiv 2505.10278, §3), preferences uniform or left out.
 
     Raises:
         ConfigError: there are fewer distinct archetypes than `count`.
@@ -68,7 +68,10 @@ def draw(settings: Draw) -> list[Archetype]:
         size = int(rng.integers(1, most + 1))
         chosen = sorted(rng.choice(len(settings.modalities), size=size, replace=False))
         seen = tuple(settings.modalities[i] for i in chosen)
-        found[(seen, str(rng.choice(["low", "moderate", "high"])), str(rng.choice(["days", "weeks", "months"])))] = None
+        if settings.preferences:
+            found[(seen, str(rng.choice(["low", "moderate", "high"])), str(rng.choice(["days", "weeks", "months"])))] = None
+        else:
+            found[(seen, "moderate", "weeks")] = None
         if len(found) == settings.count:
             break
     if len(found) < settings.count:

@@ -105,6 +105,11 @@ class Draw(Settings):
         min_length=1, description="Modalities to draw from, each named once, such as `[price, price_feature, risk, cross_industry, news]`."
     )
     most_modalities: int = Field(3, ge=1, description="Most modalities that one drawn archetype sees; MASS draws one to three.")
+    preferences: bool = Field(
+        True,
+        description="Whether risk aversion and horizon are drawn as well. Without, archetypes differ by their modalities alone, as the "
+        "types of MASS do, for which a model then writes a style (`agents.finite.style`).",
+    )
     seed: int = Field(0, description="Seed of the draw of archetypes; another one gives other archetypes, whose scores must be asked for.")
     replicas: int = Field(
         1,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float, UInt8, UInt64
+from jaxtyping import Bool, Float, Int16, UInt8, UInt64
 
 from massjax.answers import ask, durable, files, speed
 from massjax.answers.files import Asked, Recorded
@@ -174,6 +174,26 @@ class AnswerLog:
             for row, reason in zip(rows[~good].tolist(), frame.filter(~answered)["reason"], strict=True):
                 codes[row] = REASONS.index(reason_of(reason))
         return probability, mass, codes
+
+    def picks(self, keys: UInt64[np.ndarray, "Q 2"], count: int) -> Int16[np.ndarray, "Q P"]:
+        """The items picked in answer to each question, the first first; -1 where there is no answer.
+
+        Args:
+            keys: of questions for `count` picks.
+            count: how many.
+
+        Raises:
+            StoreError: an answer has another number of picks.
+        """
+        found = np.full((len(keys), count), -1, dtype=np.int16)
+        for rows, frame in self._rows(keys, ("picks", "reason")):
+            answered = frame["reason"].is_null()
+            picked = frame.filter(answered)["picks"]
+            if not (picked.list.len() == count).fill_null(False).all():
+                raise StoreError(f"{self.place}: an answer has not {count} picks; ask for questions of one form at a time")
+            if len(picked):
+                found[rows[answered.to_numpy()]] = picked.list.to_array(count).to_numpy().reshape(-1, count)
+        return found
 
     def answers(self, keys: UInt64[np.ndarray, "Q 2"]) -> list[Answer | None]:
         """What came back to each question, failures too; None where it is not in the log."""

@@ -119,6 +119,8 @@ def answers_of(resolver: Resolver, archetype: Archetype) -> Answers:
     """What the log has of an archetype's questions: scores, and where there is one also decisions and approvals."""
     minimum, asks = resolver.inputs.config.scoring.minimum_coverage, resolver.asks(archetype)
     found = opinions(asks, resolver.log, minimum)
+    if asks.apart:
+        return Answers(found.score, np.full(found.score.shape, MISSING, np.int8), {}, asks.situations)
     scored = np.isfinite(found.score)
     said = {role: one.probability for role, one in answers_of_roles(asks, resolver.log).items()}
     if archetype.protocol in ALONE:

@@ -57,19 +57,19 @@ class Fake:
         form, random = question.form, generator(question._replace(model=str(self.settings.seed)).key)
         tokens = sum(map(len, question.prompt)) // 4
         if isinstance(form, Write):
-            text = f"noise {random.bytes(9).hex()}" if form.schema is None else canonical(_noise_that_fits(json.loads(form.schema), random))
+            text = f"noise {random.bytes(9).hex()}" if form.schema is None else canonical(noise_that_fits(json.loads(form.schema), random))
             return Answer(text=text, finish_reason="stop", prompt_tokens=tokens, written_tokens=len(text) // 4)
         count = len(form.items) if isinstance(form, Pick) else len(form.choices)
         logprobs = np.log(random.dirichlet(np.ones(count)) * 0.9)
         return scored(form, logprobs, random)._replace(prompt_tokens=tokens)
 
 
-def _noise_that_fits(schema: Any, random: np.random.Generator, root: Any = None, depth: int = 0) -> Any:
+def noise_that_fits(schema: Any, random: np.random.Generator, root: Any = None, depth: int = 0) -> Any:
     """A value that fits a schema, as far as its keywords bound one; deep inside nothing but what is required."""
     root, deep = schema if root is None else root, depth > DEEP
 
     def inner(schema: Any) -> Any:
-        return _noise_that_fits(schema, random, root, depth + 1)
+        return noise_that_fits(schema, random, root, depth + 1)
 
     if "$ref" in schema:
         return inner(referred(schema["$ref"], root))

@@ -28,6 +28,7 @@ class ArchetypeFacts:
         mean_weight: by strategy name, over the evaluated dates of that strategy.
         roles: of an archetype that is an organisation who is asked, in words, in the order of asking.
         decisions: of one that decides, about how many members it was for long, neither and short, over all dates.
+        style: of one that a model wrote styles for, their most frequent values, such as `holding_period` and `risk_appetite`.
     """
 
     archetype: Archetype
@@ -36,6 +37,7 @@ class ArchetypeFacts:
     mean_weight: Mapping[str, float]
     roles: tuple[str, ...] = ()
     decisions: tuple[int, int, int] | None = None
+    style: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)

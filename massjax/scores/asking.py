@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from massjax.agents.archetype import Archetype
+from massjax.agents.protocols.choosing import Chosen
 from massjax.answers.ask import Tally, ask_open
 from massjax.answers.files import keys_of
 from massjax.answers.sharding import own
@@ -107,8 +108,9 @@ def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes
 
     Args:
         tried: keys of questions that were given out before; grows.
-        part: of the work. An archetype with stages belongs to one part whole, since its texts must not be written twice; of those whose
-            roles others may share, a part has the stocks that are its own, and asks all roles about them.
+        part: of the work. An archetype with stages, or whose replicas pick, belongs to one part whole, since its texts must not be written
+            twice, and earlier picks are told; of those whose roles others may share, a part has the stocks that are its own, and asks all
+            roles about them.
     """
     dates, archetypes = len(resolver.inputs.panel.dates), _of(resolver, model)
     together = dates if layout == "archetype-first" else max(1, POOL // max(1, len(archetypes) * len(resolver.inputs.panel.stocks)))
@@ -116,11 +118,15 @@ def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes
     stocks = _own_stocks(resolver.inputs.panel.stocks, part)
     for block in date_blocks(dates, together):
         for archetype in archetypes:
-            shared = resolver.inputs.protocols[archetype.name].together
+            chosen = resolver.inputs.protocols[archetype.name]
+            if chosen.replicas and block.start:
+                continue  # lists of all dates were asked for with the first
+            shared = chosen.together
             turn = resolver.turn(archetype, None if together == dates else block, stocks if shared else None)
             to_model = [question for some in turn.open if some.model == model for question in some.questions]
             open_keys = keys_of(to_model)
-            mine = np.ones(len(open_keys), bool) if shared else own(open_keys, part.number, part.count, _group(archetype, len(open_keys)))
+            group = _group(archetype, chosen, len(open_keys))
+            mine = np.ones(len(open_keys), bool) if shared else own(open_keys, part.number, part.count, group)
             for row in np.flatnonzero(mine).tolist():
                 key = open_keys[row].tobytes()
                 if key not in tried:
@@ -136,8 +142,8 @@ def pools(resolver: Resolver, model: str, layout: PromptLayout, tried: set[bytes
         yield pool
 
 
-def _group(archetype: Archetype, count: int) -> list[str] | None:
-    return [archetype.name] * count if archetype.stages else None
+def _group(archetype: Archetype, chosen: Chosen, count: int) -> list[str] | None:
+    return [archetype.name] * count if archetype.stages or chosen.replicas else None
 
 
 def _own_stocks(stocks: Sequence[str], part: Part) -> Bool[np.ndarray, " N"] | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +59,8 @@ class Asks:
         lost: where an answer that could not be had leaves nothing to ask, by the place of the reason in `REASONS`; 0 elsewhere.
         view: what the questions are about.
         missing: names of models, and keys of the questions before the last that they were asked and did not answer.
+        apart: whether each place is asked about by one role at most; `lost` then has why there is no answer, too.
+        told: what readers of the scores are told of how the archetype came to them.
     """
 
     reads: tuple[Read, ...]
@@ -66,6 +68,8 @@ class Asks:
     lost: UInt8[np.ndarray, "N T"]
     view: View
     missing: tuple[tuple[str, UInt64[np.ndarray, "M 2"]], ...] = ()
+    apart: bool = False
+    told: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def keys(self) -> UInt64[np.ndarray, "Q 2"]:
@@ -94,8 +98,20 @@ class Asks:
 
     @property
     def wanted(self) -> Bool[np.ndarray, "N T"]:
-        """Places of the view that all roles are asked about."""
-        return np.all([read.index >= 0 for read in self.reads], axis=0)
+        """Places of the view that all roles are asked about; where each is asked about by one alone, those that one is."""
+        asked = [read.index >= 0 for read in self.reads]
+        return np.any(asked, axis=0) if self.apart else np.all(asked, axis=0)
+
+    def answered(self, known: Sequence[Bool[np.ndarray, " Q"]]) -> int:
+        """How many places have all answers that they need.
+
+        Args:
+            known: of each role's questions, whether they have an answer.
+        """
+        if self.apart:
+            return sum(int(some[read.index[read.index >= 0]].sum()) for some, read in zip(known, self.reads, strict=True))
+        cells = self.wanted
+        return int(np.all([some[read.index[cells]] for some, read in zip(known, self.reads, strict=True)], axis=0).sum())
 
 
 class Open(NamedTuple):
@@ -145,4 +161,4 @@ class Turn(NamedTuple):
     @property
     def stage(self) -> str | None:
         """The roles that have to answer before the archetype can go on, if any."""
-        return ", ".join(ask.role for ask in self.waiting) or None
+        return ", ".join(dict.fromkeys(ask.role for ask in self.waiting)) or None

@@ -17,7 +17,7 @@ from massjax.agents.protocols.turns import Ask, Last, Played, Replies, play, tex
 from massjax.answers.files import keys_of
 from massjax.answers.log import ANSWERED, AnswerLog
 from massjax.errors import StoreError
-from massjax.models.forms import Form, Write
+from massjax.models.forms import Form, Pick, Write
 from massjax.models.probabilities import calibrated
 from massjax.models.question import Question, question_keys
 from massjax.row_words import counted
@@ -140,14 +140,15 @@ class Resolver:
         probability, mass, codes = self.log.choices(read.keys, len(read.choices))
         prior, why_none = prior_of(read, self.log)
         codes = np.where(codes == ANSWERED, why_none, codes)
-        return Replies(codes, (), calibrated(probability, prior).astype(np.float32), mass)
+        found = Replies(codes, (), calibrated(probability, prior).astype(np.float32), mass)
+        return replace(found, picks=self.log.picks(keys, ask.form.count)) if isinstance(ask.form, Pick) else found
 
     def later(self, archetype: Archetype) -> tuple[Ask, ...]:
         """What an archetype would ask after what it waits for, if made-up answers came to that: how much, not what."""
         view = self.inputs.view(archetype)
-        reached = {ask.role for ask in self._played(archetype, view).asked}
+        reached = len(self._played(archetype, view).asked)
         steps = self.inputs.protocols[archetype.name].start(view.facts, view.member, self.template)
-        return tuple(ask for ask in play(steps, lambda ask: supposed(ask, self.replies(ask))).asked if ask.role not in reached)
+        return play(steps, lambda ask: supposed(ask, self.replies(ask))).asked[reached:]
 
     def _played(self, archetype: Archetype, view: View) -> Played:
         """How far an archetype's protocol comes with the answers that are in the log."""
@@ -157,7 +158,7 @@ class Resolver:
     def _asks(self, last: Last, opened: tuple[Open, ...], view: View) -> Asks:
         reads = tuple(replace(self._read(vote.ask), values=vote.values) for vote in last.votes)
         missing = tuple((some.model, keys_of(some.questions)) for some in opened if not some.last)
-        return Asks(reads, last.opinion, last.lost, view, missing)
+        return Asks(reads, last.opinion, last.lost, view, missing, last.apart, last.told)
 
     def _read(self, ask: Ask) -> Read:
         assert ask.index is not None

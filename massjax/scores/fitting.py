@@ -162,6 +162,7 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
     decides = any(chosen.decides for chosen in inputs.protocols.values())
     decision = np.full(shape, NO_DECISION, np.int8) if decides else None
     cells = tensor.Cells(np.empty(shape, np.float32), np.empty(shape, np.float16), np.empty(shape, np.uint8), None, decision)
+    styles = dict[str, Mapping[str, str]]()
     for k, archetype in enumerate(asking):
         turn = resolver.turn(archetype)
         asks = turn.asks
@@ -179,7 +180,9 @@ def scores_of_log(inputs: Inputs, store: Place, why: str | None) -> Scores:
             values[:, k] = part.T
         if decision is not None and found.decision is not None:
             decision[:, k] = found.decision.T
-    made_from = inputs.made_from(resolver.template.sha256)
+        if asks.told:
+            styles[archetype.name] = asks.told
+    made_from = inputs.made_from(resolver.template.sha256, styles=styles)
     names = tuple(archetype.name for archetype in asking)
     return Scores(names, tuple(panel.stocks), panel.dates, str(store), None, cells, made_from)
 

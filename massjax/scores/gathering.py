@@ -34,12 +34,14 @@ class GatheredScores(NamedTuple):
         source: facts about where the language models' scores come from, for the report; empty where all archetypes are rules.
         warnings: what is missing.
         decisions: of archetypes that decide, by name, about how many members they were for long, neither and short.
+        styles: of archetypes that a model wrote styles for, by name, what these mostly are.
     """
 
     scores: Float[np.ndarray, "K N T"]
     source: dict[str, Any]
     warnings: tuple[str, ...] = ()
     decisions: Mapping[str, tuple[int, int, int]] = MappingProxyType({})
+    styles: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 def gather_scores(inputs: Inputs, *, windows: bool = False, whole: Sequence[str] = (), held: int = 0) -> GatheredScores:
@@ -69,6 +71,7 @@ def gather_scores(inputs: Inputs, *, windows: bool = False, whole: Sequence[str]
     source: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
     decisions: Mapping[str, tuple[int, int, int]] = {}
+    styles: Mapping[str, Mapping[str, str]] = {}
     if inputs.given is not None and inputs.config.scores is not None:
         source = {**source_facts(inputs.given), "path": str(inputs.config.scores.path)}
         warnings = align(inputs.given, panel, scores, _run_of(given))
@@ -76,7 +79,8 @@ def gather_scores(inputs: Inputs, *, windows: bool = False, whole: Sequence[str]
         source = {**source_facts(found), **({"given": source} if source else {})}
         warnings = (*warnings, *copy_scores(found, panel, names, scores, _run_of(asked)))
         decisions = count_decisions(found, panel, names)
-    return GatheredScores(np.moveaxis(scores, 0, 2), source, warnings, decisions)
+        styles = {} if found.made_from is None else found.made_from.styles
+    return GatheredScores(np.moveaxis(scores, 0, 2), source, warnings, decisions, styles)
 
 
 def copy_scores(

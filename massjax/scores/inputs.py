@@ -17,7 +17,10 @@ from massjax.agents import STAGE, Fact, PromptTemplate, facts_of, resolve_archet
 from massjax.agents.archetype import ALONE, Archetype, asks_a_model
 from massjax.agents.facts import check_features, text_modalities
 from massjax.agents.items import Items, items_of
+from massjax.agents.lists import ListMarket, list_market
+from massjax.agents.prompts import PICK, STYLE
 from massjax.agents.protocols.choosing import Chosen, document_of, protocol_of, seen_modalities
+from massjax.agents.protocols.styling import ROLE as STYLE_ROLE
 from massjax.agents.rules import rule_scores
 from massjax.agents.settings import Stage
 from massjax.config import RunConfig
@@ -28,7 +31,7 @@ from massjax.models.settings import ModelSettings
 from massjax.scores.given import scores_from_file
 from massjax.scores.made_from import MadeFrom, fact_hashes
 from massjax.scores.scores import Scores
-from massjax.scores.views import ItemView, View
+from massjax.scores.views import ItemView, ReplicaView, View
 from massjax.settings import validate
 
 DEFAULT_MODEL = ""
@@ -67,7 +70,12 @@ class Inputs:
     @cached_property
     def protocols(self) -> dict[str, Chosen]:
         """The protocols of archetypes that ask a model, by their name."""
-        return {one.name: protocol_of(one, self.config.agents, self.config.scoring) for one in self.asking}
+        return {one.name: protocol_of(one, self.config.agents, self.config.scoring, self.market) for one in self.asking}
+
+    @cached_property
+    def market(self) -> ListMarket | None:
+        """What lists are drawn from that a model picks from; None where no model picks."""
+        return _list_market(self.config, self.panel)
 
     def model_named(self, name: str | None) -> str:
         """The name in `models:` of the model that is asked where a role or archetype names one; `DEFAULT_MODEL` for that of `scoring`."""
@@ -104,7 +112,9 @@ class Inputs:
             dates: these successive ones alone; None = all.
             stocks: True for those that are asked about; None = all.
         """
-        settings = self.protocols[archetype.name].settings
+        replicas, settings = self.protocols[archetype.name].replicas, self.protocols[archetype.name].settings
+        if replicas:
+            return ReplicaView(self.facts, self.panel.member, replicas, dates)
         if settings is not None and settings.unit == "text":
             items = self._items(archetype).on(dates, stocks)
             shape = (len(self.panel.stocks), len(self.panel.dates[dates or slice(None)]))
@@ -114,15 +124,22 @@ class Inputs:
             return View(self.facts, member)
         return View(tuple(replace(fact, codes=fact.codes[:, dates]) for fact in self.facts), member[:, dates])
 
-    def made_from(self, template: str, models: Mapping[str, Mapping[str, str]] | None = None, answers: str = "") -> MadeFrom:
+    def made_from(
+        self,
+        template: str,
+        models: Mapping[str, Mapping[str, str]] | None = None,
+        answers: str = "",
+        styles: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> MadeFrom:
         """What scores of these inputs are made from.
 
         Args:
             template: hash of the prompt template.
             models: by name the identity of each model; they are told, not compared.
             answers: hash of all questions and answers.
+            styles: by archetype what its style is mostly; they are told, not compared.
         """
-        seen = {modality for archetype in self.asking for modality in seen_modalities(archetype, self.config.agents)}
+        seen = _seen(self.asking, self.config, self.panel)
         facts = [fact for fact in self.facts if not fact.modality or fact.modality in seen]
         return MadeFrom(
             settings=self.settings(template),
@@ -131,6 +148,7 @@ class Inputs:
             facts=fact_hashes(facts, self.panel.stocks, self.panel.member),
             answers=answers,
             models=dict(models or {}),
+            styles=dict(styles or {}),
         )
 
     def settings(self, template: str) -> dict[str, Any]:
@@ -150,6 +168,11 @@ class Inputs:
             "stages": stages,
             **({} if agents.facts_order == "given" else {"facts_order": agents.facts_order}),
         }
+        picking = [chosen for chosen in self.protocols.values() if chosen.replicas]
+        if picking and agents.finite is not None:
+            lists = agents.finite.model_dump(mode="json", exclude={"preset"})
+            templates = {name: PromptTemplate(name).sha256 for name in (PICK, STYLE)}
+            found["finite"] = {**lists, "known": picking[0].known, **templates}
         own = {archetype.protocol for archetype in self.asking if archetype.protocol not in ALONE}
         if own:
             found["protocols"] = {name: document_of(agents.protocol(name)) for name in sorted(own)}
@@ -180,10 +203,11 @@ def prepare(config: RunConfig) -> Inputs:
             )
     archetypes = (*_given_archetypes(given), *own)
     check_features(panel, config.agents)
-    seen = {modality for archetype in archetypes for modality in seen_modalities(archetype, config.agents)}
+    seen = _seen(archetypes, config, panel)
+    market = _list_market(config, panel) if asks_a_model(archetypes) else None
     facts = facts_of(panel, config.agents, seen) if asks_a_model(archetypes) else ()
     for archetype in archetypes:
-        _check_askable(archetype, facts, config, panel)
+        _check_askable(archetype, facts, config, panel, market)
     named = Counter(archetype.name for archetype in archetypes)
     for name, count in named.items():
         if count > 1:
@@ -197,16 +221,33 @@ def _given_archetypes(given: Scores | None) -> list[Archetype]:
     return [validate(Archetype, {"name": name, "protocol": "given"}, f"scores.path: archetype {name!r}") for name in names]
 
 
-def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfig, panel: Panel) -> None:
+def _list_market(config: RunConfig, panel: Panel) -> ListMarket | None:
+    """What lists are drawn from that a model picks from; None where no model picks."""
+    finite = config.agents.finite
+    if finite is None or finite.picked_by != "model":
+        return None
+    return list_market(panel, finite, config.market.execution_lag)
+
+
+def _seen(archetypes: Sequence[Archetype], config: RunConfig, panel: Panel) -> set[str]:
+    """The modalities that prompts show: those that archetypes see, and those about the whole market where styles are written from them."""
+    seen = {modality for archetype in archetypes for modality in seen_modalities(archetype, config.agents)}
+    finite = config.agents.finite
+    if finite is not None and finite.style is not None and finite.style.when == "daily":
+        seen |= {fact.modality for fact in panel.market_facts.values()}
+    return seen
+
+
+def _check_askable(archetype: Archetype, facts: Sequence[Fact], config: RunConfig, panel: Panel, market: ListMarket | None) -> None:
     if not archetype.asks:
         return
-    for part in protocol_of(archetype, config.agents, config.scoring).parts:
+    for part in protocol_of(archetype, config.agents, config.scoring, market).parts:
         if part.model is None or part.model in config.models:
             continue
         known = ", ".join(config.models) or "none"
         meant = did_you_mean(part.model, config.models)
         if part.model != archetype.model:
-            kind = "stage" if part.role in archetype.stages else "role"
+            kind = "stage" if part.role in (*archetype.stages, STYLE_ROLE) else "role"
             raise ConfigError(f"{kind} {part.role!r} asks the model {part.model!r}, which is no entry of `models` (there: {known}){meant}")
         if Path(archetype.model).name != Path(config.scoring.model).name:
             raise ConfigError(

@@ -30,6 +30,7 @@ class MadeFrom:
         facts: of each modality the hash of what prompts show of it on each date, [T]; that of the name "" is of identity and membership.
         answers: hash of all questions' keys, of what came back, and of what rules say; empty where the scores did not come from questions.
         models: by name of a model its identity, for readers.
+        styles: by archetype that a model wrote styles for, what these mostly are, for readers.
     """
 
     settings: Mapping[str, Any]
@@ -38,6 +39,7 @@ class MadeFrom:
     facts: Mapping[str, UInt64[np.ndarray, " T"]]
     answers: str = ""
     models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    styles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:

@@ -60,8 +60,10 @@ def opinions(asks: Asks, log: AnswerLog, minimum_coverage: float, *, probabiliti
         values = read.values(calibrated(probability, prior)).astype(np.float32)
         values[codes != ANSWERED] = np.nan
         numbers.append(at_cells(values, read.index, np.nan))
-        mass = np.minimum(mass, at_cells(on_choices.astype(np.float16), read.index, np.nan))
-        code = np.where(code == 0, at_cells(codes, read.index, NOTHING), code)
+        least = np.fmin if asks.apart else np.minimum
+        mass = least(mass, at_cells(on_choices.astype(np.float16), read.index, np.nan))
+        if not asks.apart:
+            code = np.where(code == 0, at_cells(codes, read.index, NOTHING), code)
     opinion = asks.opinion(numbers)
     good = code == ANSWERED
     score = np.where(good, opinion.score, np.float32(np.nan)).astype(np.float32)

@@ -13,6 +13,7 @@ from massjax.models.failures import Reason, by_kind
 from massjax.models.forms import Decide, Rate
 from massjax.row_words import counted
 from massjax.scores.outcome import Asked, NothingToAsk
+from massjax.scores.picked_places import PickedPlaces
 from massjax.scores.plan import Plan
 from massjax.scores.survey import Example
 from massjax.scores.writing import Written
@@ -73,6 +74,7 @@ def nothing_to_ask(found: NothingToAsk, path: Path | str, console: Console, erro
         warn(errors, why)
     for reason, count in unscored.items():
         console.print(f"[yellow]no score: {reason}[/]  {count:,}", soft_wrap=True, highlight=False)
+    _show_places(written.places, console)
     _warn_of_little_mass(written, errors)
     return 1 if unscored else 0
 
@@ -94,8 +96,26 @@ def conclude(found: Asked, path: Path | str, console: Console, errors: Console) 
             highlight=False,
         )
     else:
+        _show_places(written.places, console)
         _warn_of_little_mass(written, errors)
     return 1 if unscored else 0
+
+
+def _show_places(places: PickedPlaces | None, console: Console) -> None:
+    """Print how often the stock at each place of a shuffled list was picked, against the share that is the same for all places."""
+    if places is None:
+        return
+    table = Table("place", title="Picks by place in the list", title_justify="left")
+    for name in ("lists", "picked", "if all places were alike", "95 % of shares then"):
+        table.add_column(name, justify="right")
+    rows = zip(places.lists, places.share, places.uniform, places.half_width, strict=True)
+    for place, (lists, share, uniform, half) in enumerate(rows, start=1):
+        outside = abs(share - uniform) > half
+        said = f"[yellow]{share:.1%}[/]" if outside else f"{share:.1%}"
+        table.add_row(str(place), f"{lists:,}", said, f"{uniform:.1%}", f"{max(0.0, uniform - half):.1%} to {min(1.0, uniform + half):.1%}")
+    console.print(table)
+    told = f"Position bias: chi-squared over all places, p = {places.p_value:.3g} where all are alike."
+    console.print(told, highlight=False, soft_wrap=True)
 
 
 def _warn_of_little_mass(written: Written, errors: Console) -> None:

@@ -114,20 +114,20 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
             new = _new(resolver, some.model, some.questions, asked)
             _count(found, resolver, some, new)
         if inputs.config.agents.mask:
-            together = inputs.protocols[archetype.name].together
+            together = inputs.protocols[archetype.name].several
             found.lines.add(archetype.name, [p for ask in turn.asked for p in ask.prompts] if together else turn.prompts)
         if turn.asks is None:
-            found.waiting[archetype.name] = turn.stage or ""
+            if later:
+                found.waiting[archetype.name] = turn.stage or ""
             first = [ask.index >= 0 for ask in turn.asked if ask.index is not None]
-            found.scores += int(np.all(first, axis=0).sum()) if first else 0
+            of_all = np.any if inputs.protocols[archetype.name].replicas else np.all
+            found.scores += int(of_all(first, axis=0).sum()) if first else 0
             _count_later(found, resolver, later, asked)
-            if inputs.protocols[archetype.name].together:
+            if inputs.protocols[archetype.name].several:
                 _look_at(found, turn, archetype.name, resolver, checks, examples)
             continue
-        cells = turn.asks.wanted
-        found.scores += int(cells.sum())
-        known = [resolver.log.known(read.keys)[read.index[cells]] for read in turn.asks.reads]
-        found.stored += int(np.all(known, axis=0).sum())
+        found.scores += int(turn.asks.wanted.sum())
+        found.stored += turn.asks.answered([resolver.log.known(read.keys) for read in turn.asks.reads])
         scored.append(turn.asks.keys)
         digest = hashlib.blake2b(turn.asks.keys.tobytes() + turn.asks.index.tobytes()).digest()
         if digest in alike:
@@ -197,7 +197,7 @@ def _look_at(
 ) -> None:
     """Take an example of the prompts of each role of an organisation, or of those for scores, and find the too long ones."""
     view, panel = turn.view, resolver.inputs.panel
-    together = resolver.inputs.protocols[archetype].together
+    together = resolver.inputs.protocols[archetype].several
     for ask in turn.asked if together else turn.asked[-1:]:
         assert ask.index is not None
         cells = np.argwhere(ask.index.T >= 0)

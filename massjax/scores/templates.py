@@ -60,10 +60,11 @@ def choose_template(
     if settings.layout != "auto":
         return PromptTemplate(PACKAGED[settings.layout]), ChosenLayout(settings.layout, {}, 0, "agents.layout says so")
     templates = {layout: PromptTemplate(name) for layout, name in PACKAGED.items()}
-    sample = [archetype for archetype in inputs.asking if archetype.protocol in ALONE][:SAMPLED_ARCHETYPES]
+    rated = [one for one in inputs.asking if one.protocol in ALONE and not inputs.protocols[one.name].replicas]
+    sample = rated[:SAMPLED_ARCHETYPES]
     choices = inputs.config.scoring.choices
     if not sample:
-        return templates["archetype-first"], ChosenLayout("archetype-first", {}, 0, "roles have templates of their own")
+        return templates["archetype-first"], ChosenLayout("archetype-first", {}, 0, "roles and lists have templates of their own")
     samples = {
         layout: sampled_prompts(sample, inputs.facts, inputs.panel.member, template, choices, SAMPLED_CELLS)
         for layout, template in templates.items()

@@ -126,8 +126,9 @@ class TensorWriter:
             "archetypes": made_from.archetypes,
             "answers": made_from.answers,
             "models": made_from.models,
+            **({"styles": made_from.styles} if made_from.styles else {}),
         }
-        content = _whole_hash(self._hashes, made_from.models)
+        content = _whole_hash(self._hashes, made_from.models, made_from.styles)
         written = datetime.now(UTC).isoformat(timespec="microseconds")
         kept = {"format": FORMAT, "written": written, "digest": made_from.digest, "content": content, "parts": self._hashes, **plain}
         self._group.update_attributes({"massjax": kept})
@@ -312,7 +313,7 @@ def made_from(group: zarr.Group) -> MadeFrom:
     hashes = read(group, "facts").astype(np.uint64) if modalities else np.empty((0, 0), np.uint64)
     dates = read(group, "date").astype("datetime64[D]")
     facts = {name: hashes[:, place] for place, name in enumerate(modalities)}
-    return MadeFrom(kept["settings"], kept["archetypes"], dates, facts, kept["answers"], kept["models"])
+    return MadeFrom(kept["settings"], kept["archetypes"], dates, facts, kept["answers"], kept["models"], kept.get("styles", {}))
 
 
 def verify(group: zarr.Group) -> list[str]:
@@ -333,7 +334,7 @@ def verify(group: zarr.Group) -> list[str]:
                 found[f"{name}.{start}"] = parts.get(f"{name}.{start}", "")
     differing = sorted(name for name in parts.keys() | found.keys() if parts.get(name) != found.get(name))
     faults += [f"{name}: its content is not what was written" for name in differing]
-    if _whole_hash(parts, kept["models"]) != kept["content"] or made_from(group).digest != kept["digest"]:
+    if _whole_hash(parts, kept["models"], kept.get("styles", {})) != kept["content"] or made_from(group).digest != kept["digest"]:
         faults.append("zarr.json: what it says of the content, or of what that was made from, is not what was written")
     return faults
 
@@ -342,5 +343,5 @@ def _label_hash(labels: Sequence[Any] | np.ndarray) -> str:
     return content_hash(json.dumps([one if isinstance(one, str) else int(one) for one in labels]).encode())
 
 
-def _whole_hash(parts: Mapping[str, str], models: Mapping[str, Mapping[str, str]]) -> str:
-    return content_hash(json.dumps([parts, models], sort_keys=True).encode())
+def _whole_hash(parts: Mapping[str, str], models: Mapping[str, Mapping[str, str]], styles: Mapping[str, Mapping[str, str]]) -> str:
+    return content_hash(json.dumps([parts, models, *([styles] if styles else [])], sort_keys=True).encode())

@@ -1,4 +1,4 @@
-"""What the questions of an archetype are about: every stock on every date, or every text by itself."""
+"""What the questions of an archetype are about: every stock on every date, for all or for each replica, or every text by itself."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from jaxtyping import Bool, Float16, Float32, Int, Int8, UInt8
 
 from massjax.agents.facts import Fact
 from massjax.agents.items import Items
-from massjax.agents.protocols.turns import NO_DECISION
-
-NOTHING = 254
-"""In the place of a code where nothing is asked."""
+from massjax.agents.protocols.turns import NO_DECISION, NOTHING as NOTHING
 
 
 class Found(NamedTuple):
@@ -63,6 +60,53 @@ class View:
             numbers: of each place of the view, likewise.
         """
         return numbers
+
+
+@dataclass(frozen=True, eq=False)
+class ReplicaView(View):
+    """Every stock on every date as each of R replicas sees it: a place is a stock and r T + t. What is found is the mean of the replicas.
+
+    Lists of stocks are picked from whole, and earlier picks may be told: so facts and members are those of all stocks and dates, whichever
+    are asked for.
+
+    Attributes:
+        replicas: R of them.
+        dates: those that scores are wanted of; None = all.
+    """
+
+    replicas: int
+    dates: slice | None
+
+    def about(self, place: tuple[int, int]) -> tuple[int, int, str]:
+        """Stock and date of a place, and the number of the replica."""
+        return place[0], place[1] % self.member.shape[1], f", replica {place[1] // self.member.shape[1]}"
+
+    def places(self, stock: int, date: int) -> list[tuple[int, int]]:
+        """Those of all replicas; `date` counts from the first of `dates`."""
+        start = 0 if self.dates is None else self.dates.start
+        return [(stock, replica * self.member.shape[1] + start + date) for replica in range(self.replicas)]
+
+    def at_cells(self, found: Found) -> Found:
+        """The mean of the replicas that have a score of a stock and date: of those watching it the share that picked it."""
+        wanted = self.dates or slice(None)
+        score, mass, code = (values.reshape(len(values), self.replicas, -1)[:, :, wanted] for values in found[:3])
+        good = code == 0
+        count = good.sum(axis=1)
+        mean = np.where(good, score, 0.0).sum(axis=1, dtype=np.float64) / np.maximum(count, 1)
+        why = np.where(code == NOTHING, 0, code).max(axis=1)
+        least = np.where(good, mass, np.inf).min(axis=1)
+        return Found(
+            np.where(count > 0, mean, np.nan).astype(np.float32),
+            np.where(count > 0, least, np.nan).astype(np.float16),
+            np.where(count > 0, 0, np.where((code == NOTHING).all(axis=1), NOTHING, why)).astype(np.uint8),
+            None,
+        )
+
+    def situations(self, numbers: Int[np.ndarray, "A B"]) -> Int[np.ndarray, "N T"]:
+        """A number for each stock and date, the same where all replicas were asked the same; -1 where none was asked."""
+        rows = np.moveaxis(numbers.reshape(len(numbers), self.replicas, -1), 1, 2)
+        found = np.unique(rows.reshape(-1, self.replicas), axis=0, return_inverse=True)[1].reshape(rows.shape[:2])
+        return np.where((rows >= 0).any(axis=2), found, -1)
 
 
 @dataclass(frozen=True, eq=False)

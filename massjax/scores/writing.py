@@ -13,12 +13,13 @@ import numpy as np
 from massjax.agents.archetype import ALONE, Archetype
 from massjax.agents.protocols.turns import NO_DECISION
 from massjax.errors import StoreError
-from massjax.models.forms import Decide, Form, Rate
+from massjax.models.forms import Decide, Form, Pick, Rate
 from massjax.progress import Tell
 from massjax.scores import tensor
 from massjax.scores.build import Resolver, date_blocks
 from massjax.scores.made_from import MadeFrom, difference
 from massjax.scores.opinions import opinions
+from massjax.scores.picked_places import PickedPlaces, picked_places
 from massjax.scores.places import Place, inside, remove
 from massjax.scores.scores import TENSORS, Scores, tensor_names
 from massjax.scores.status import Status
@@ -38,6 +39,7 @@ class Written(NamedTuple):
         scored, rules, empty: cells with a score of a model, of a rule, and with nothing to ask.
         distinct: different questions for scores.
         roles: mean probability on the choices of each role that decides, by its name and form; those of archetypes without roles aside.
+        places: by place in the list, how often stocks were picked; None where no lists were picked from.
     """
 
     scores: Scores
@@ -48,6 +50,7 @@ class Written(NamedTuple):
     empty: int
     distinct: int
     roles: Mapping[tuple[str, Form], float]
+    places: PickedPlaces | None = None
 
 
 def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapping[str, str]], tell: Tell | None = None) -> Written:
@@ -65,7 +68,8 @@ def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapp
     """
     inputs = resolver.inputs
     panel, archetypes = inputs.panel, tuple(one for one in inputs.archetypes if one.protocol != "given")
-    made_from = inputs.made_from(resolver.template.sha256, identities, _answers_hash(resolver))
+    styles = {one.name: dict(told) for one in inputs.asking if (told := resolver.asks(one).told)}
+    made_from = inputs.made_from(resolver.template.sha256, identities, _answers_hash(resolver), styles)
     place = inside(store, TENSORS, made_from.digest)
     names = [archetype.name for archetype in archetypes]
     choices = inputs.config.scoring.choices if inputs.config.scoring.keep_probabilities else None
@@ -105,7 +109,19 @@ def _summary(resolver: Resolver, scores: Scores) -> Written:
     distinct = len(np.unique(np.concatenate(keys), axis=0)) if keys else 0
     mean = mass / answered if answered else float("nan")
     cells = by[Status.SCORED], by[Status.RULE], by[Status.NOT_APPLICABLE]
-    return Written(scores, unscored, mean, *cells, distinct, _mass_of_roles(resolver))
+    return Written(scores, unscored, mean, *cells, distinct, _mass_of_roles(resolver), _places_picked(resolver))
+
+
+def _places_picked(resolver: Resolver) -> PickedPlaces | None:
+    """How often each place of the lists was picked, over all different questions of all archetypes."""
+    keys = dict[Pick, list[np.ndarray]]()
+    for archetype in resolver.inputs.asking:
+        if resolver.inputs.protocols[archetype.name].replicas:
+            for read in resolver.asks(archetype).reads:
+                assert isinstance(read.form, Pick)
+                keys.setdefault(read.form, []).append(read.keys)
+    lists = [(len(form.items), resolver.log.picks(np.unique(np.concatenate(some), axis=0), form.count)) for form, some in keys.items()]
+    return picked_places(lists)
 
 
 def _mass_of_roles(resolver: Resolver) -> dict[tuple[str, Form], float]:
@@ -139,7 +155,8 @@ def _cells(resolver: Resolver, archetypes: tuple[Archetype, ...]) -> tensor.Cell
             status[:, k] = np.where(np.isfinite(score[:, k]), Status.RULE, Status.NOT_APPLICABLE)
             continue
         asks = resolver.asks(archetype)
-        found = opinions(asks, resolver.log, scoring.minimum_coverage, probabilities=kept is not None and archetype.protocol in ALONE)
+        rated = archetype.protocol in ALONE and not inputs.protocols[archetype.name].replicas
+        found = opinions(asks, resolver.log, scoring.minimum_coverage, probabilities=kept is not None and rated)
         if kept is not None and found.probability is not None:
             kept[:, k] = np.moveaxis(found.probability, 1, 0)
         if decision is not None and found.decision is not None:
@@ -157,7 +174,8 @@ def _answers_hash(resolver: Resolver) -> str:
         for read in asks.reads:
             keys = read.all_keys
             total.update(keys.astype("<u8").tobytes() + (asks.lost.tobytes() if asks.lost.any() else b""))
-            for part in resolver.log.choices(keys, len(read.choices)):
+            picks = (resolver.log.picks(keys, read.form.count),) if isinstance(read.form, Pick) else ()
+            for part in (*resolver.log.choices(keys, len(read.choices)), *picks):
                 total.update(np.nan_to_num(part, nan=-1.0).astype(part.dtype.newbyteorder("<")).tobytes())
     for name, scores in resolver.inputs.rule_scores.items():
         total.update(name.encode() + b"\0" + np.nan_to_num(scores, nan=-1.0).astype("<f4").tobytes())

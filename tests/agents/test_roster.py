@@ -38,6 +38,14 @@ def test_a_draw_is_seeded_distinct_and_sees_one_to_three_modalities(panel: Panel
     assert {len(a.modalities) for a in archetypes} == {1, 2, 3}
 
 
+def test_a_draw_without_preferences_differs_by_modalities_alone(panel: Panel) -> None:
+    archetypes = resolve_archetypes(AgentsSettings(draw=Draw(count=7, modalities=MODALITIES, preferences=False)), panel)
+    assert len({a.modalities for a in archetypes}) == 7
+    assert {(a.risk_aversion, a.horizon) for a in archetypes} == {("moderate", "weeks")}
+    with pytest.raises(ConfigError, match="only 7 distinct archetypes can be drawn"):
+        resolve_archetypes(AgentsSettings(draw=Draw(count=8, modalities=MODALITIES, preferences=False)), panel)
+
+
 def test_a_draw_of_more_than_there_are_is_refused(panel: Panel) -> None:
     with pytest.raises(ConfigError, match="only 9 distinct"):
         resolve_archetypes(AgentsSettings(draw=Draw(count=10, modalities=("price",))), panel)

@@ -7,7 +7,7 @@ must make it ask the same questions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -20,6 +20,8 @@ from massjax.models.question import Prompt
 
 ANSWERED, UNASKED = 0, 255
 """Codes of `Replies`: there is an answer; the question was never asked. Those between are places in `massjax.models.failures.REASONS`."""
+NOTHING = 254
+"""In the place of a code where nothing is asked."""
 NO_DECISION = -128
 """In the place of a decision where there is none."""
 
@@ -75,12 +77,14 @@ class Replies:
         texts: of the form `write`; None where there is none.
         probability: of each choice, calibrated where the `Ask` has a prior; NaN without an answer. Without choices [Q, 0].
         mass: probability on all choices before renormalising.
+        picks: of the form `pick`, the numbers of the items picked, the first first; -1 without an answer.
     """
 
     codes: UInt8[np.ndarray, " Q"]
     texts: Sequence[str | None] = ()
     probability: Float[np.ndarray, "Q C"] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     mass: Float[np.ndarray, " Q"] = field(default_factory=lambda: np.empty(0, np.float32))
+    picks: Int[np.ndarray, "Q P"] = field(default_factory=lambda: np.empty((0, 0), np.int16))
 
 
 class Opinion(NamedTuple):
@@ -115,11 +119,16 @@ class Last:
         votes: questions, asked before or to be asked now.
         opinion: of the numbers of each vote, [N, T, V], NaN where there is no answer.
         lost: where an answer that could not be had leaves nothing to ask, by the place of its reason in `REASONS`; 0 elsewhere.
+        apart: whether each stock and date has one vote at most, in place of one of each: `lost` then also has why an answer is none, and
+            `NOTHING` where nothing is asked.
+        told: what readers of the scores are told of how the archetype came to them, in words by name.
     """
 
     votes: tuple[Vote, ...]
     opinion: Callable[[Sequence[Float[np.ndarray, "N T V"]]], Opinion]
     lost: UInt8[np.ndarray, "N T"]
+    apart: bool = False
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 Steps: TypeAlias = Generator[tuple[Ask, ...], tuple[Replies, ...], Last]
