@@ -18,6 +18,7 @@ from massjax.engine.inputs import SIGNALS
 from massjax.errors import ConfigError
 from massjax.evaluate.named_signals import named_signal, signal_name
 from massjax.evaluate.result import BEST_SINGLE, LIGHTGBM, RAW_FEATURES, UNIFORM, Portfolio, Strategy
+from massjax.evaluate.searches import listed_searches
 from massjax.market.fills import judged_returns
 from massjax.pipeline import run_over
 from massjax.portfolio.performance import Performance, daily_returns
@@ -123,12 +124,32 @@ class Baseline:
         """The configuration as it is, with uniform weights, the best single archetype, and the rank sum of the features."""
         return self.source.runs(DEFAULT_CONTROLS, *WEEKLY, p_values=True)
 
+    def changed(self, *changes: str, seeds: int | None = None) -> tuple[Ran, ...]:
+        """The first search of the configuration under further assignments, beside the same controls; what was run before is kept."""
+        first = json.dumps([dict(search) for search in self.source.config().search[:1]])
+        changes, seeds = (DEFAULT_CONTROLS, *WEEKLY, f"search={first}", *changes), self.source.seeds if seeds is None else seeds
+        key = seeds, written_out(self.source.config(*changes))
+        if key not in self._before:
+            base = self.source.seeds, written_out(self.source.config(DEFAULT_CONTROLS, *WEEKLY))
+            self._before[key] = self.runs if key == base else self.source.runs(*changes, seeds=seeds)
+        return self._before[key]
+
+    @cached_property
+    def _before(self) -> dict[tuple[int, str], tuple[Ran, ...]]:
+        return {}
+
     @cached_property
     def learned(self) -> Ran:
         """Rules on the same features without replicas, and LightGBM walked forward on all that is known on each date."""
         (found,) = self.source.runs(*control_changes(self.source.config()), *WEEKLY, seeds=1, p_values=True)
         rules = found.strategy(UNIFORM)._replace(name=RULES, label="Rules on the same features")
         return found._replace(found=(rules, *(one for one in found.found if one.name == LIGHTGBM)))
+
+
+def written_out(config: RunConfig) -> str:
+    """A configuration with every default of its searches, as text: equal for two that do the same."""
+    searches = [search.written_out() for search in listed_searches(config.search)]
+    return json.dumps([config.model_dump(mode="json", exclude={"search"}), searches], sort_keys=True)
 
 
 def control_changes(config: RunConfig) -> tuple[str, ...]:
