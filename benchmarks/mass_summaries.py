@@ -19,7 +19,8 @@ READING = (
     "RankIC and IC in %, ratios (mean over standard deviation of the days, not annualised) in %. NW: half of the 95 % interval by Newey "
     "and West of the mean over seeds of each date; seeds: standard deviation over seeds, of finite agents and search together. Of a "
     "circular-shift null RankIC is the mean over the shifts and NW half of the range that holds 95 % of them. p: share of the shifts that "
-    "do as well out of sample, the whole procedure repeated in each, of the first seed."
+    "do as well out of sample, the whole procedure repeated in each, of the first seed. LightGBM and the rules beside it learn from all "
+    "that is known, and are judged from the first date on which that is enough to tell anything."
 )
 
 
@@ -164,9 +165,12 @@ def by_period(rows: pl.DataFrame, horizon: int, name: str) -> pl.DataFrame:
     for row in here.iter_rows(named=True):
         found.setdefault((row["strategy"], row["signal"]), {})[row["period"]] = figure(row, name)
     columns = sorted({period for cells in found.values() for period in cells}, key=lambda period: (period != ALL, period))
-    return pl.DataFrame(
-        [{"strategy": strategy, "signal": signal, **{c: cells.get(c, "") for c in columns}} for (strategy, signal), cells in found.items()]
-    )
+    dates = {(row["strategy"], row["signal"]): row["dates"] for row in here.filter(pl.col("period") == ALL).iter_rows(named=True)}
+    rows_shown = [
+        {"strategy": strategy, "signal": signal, "dates": dates.get((strategy, signal)), **{c: cells.get(c, "") for c in columns}}
+        for (strategy, signal), cells in found.items()
+    ]
+    return pl.DataFrame(rows_shown, infer_schema_length=None)
 
 
 def figure(row: Mapping[str, float | None], name: str) -> str:

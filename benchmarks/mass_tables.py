@@ -4,8 +4,8 @@
 
 `performance`: IC, RankIC and their ratios at every horizon, of all three signals, by year. `ablations`: what each part of MASS is worth.
 `scaling`: RankIC by number of agents, 64 to 1,048,576. `backtest`: the weekly portfolio. `cost`: time, calls, tokens and money, the first
-time and again. `all`: these five, which share the runs that they have in common. A table is written, when it is whole, as Markdown,
-parquet and figure; those of the same configuration go by its name.
+time and again. `all`: these five; tables made together share the runs that they have in common. A table is written as soon as it is whole,
+as Markdown, parquet and figure that go by the name of the configuration.
 
 Beside what each is about stand uniform weights, the best single archetype, the rank sum of the features with their published signs, rules
 on the same features without replicas, LightGBM walked forward, and what circular shifts of the returns make of the search.
@@ -143,7 +143,7 @@ def main(words: Sequence[str] | None = None) -> int:
     source = Source(options.config, tuple(options.set), options.seeds, options.devices)
     try:
         config, baseline = source.config(), Baseline(source)
-        for name in TABLES if options.table == "all" else (options.table,):
+        for name in TABLES if "all" in options.tables else dict.fromkeys(options.tables):
             began, (title, make) = time.perf_counter(), TABLES[name]
             made = make(baseline, options)
             missing = () if importlib.util.find_spec("lightgbm") else (NO_LIGHTGBM,)
@@ -168,7 +168,7 @@ def _tell(out: Path | None, name: str, title: str, made: Made, missing: Sequence
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
-    parser.add_argument("table", choices=(*TABLES, "all"), metavar="NAME", help=f"one of {', '.join(TABLES)}, or all")
+    parser.add_argument("tables", nargs="+", choices=(*TABLES, "all"), metavar="NAME", help=f"some of {', '.join(TABLES)}, or all")
     parser.add_argument("--config", type=Path, default=ROOT / "configs" / "mass_whole.yaml", help="default: configs/mass_whole.yaml")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; may be repeated")
     parser.add_argument("--seeds", type=_at_least_one, default=5, help="seeds of finite agents and search (default: %(default)s)")

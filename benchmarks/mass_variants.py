@@ -66,11 +66,11 @@ def ablations(config: RunConfig) -> list[Variant]:
     default = (f"search={json.dumps([{'method': 'posterior', 'lookback': 'auto'}])}", "evaluate.fit_signal=null")
     found = [
         Variant("as configured", "as configured", (), 8.16, "SSE 50"),
+        searched("optimisation", "no optimisation: 0 iterations", 0.76, "SSE 50 (CSI 300: 0.36)", steps=0),
         Variant("signal", "no disagreement: fitted on the mean, ranked by it", on_mean, 6.28, "SSE 50"),
         Variant("signal", "fitted on what ranks", ("evaluate.fit_signal=null",)),
         *(searched("cooling", f"cooling {rate:g}", cooling[rate], "CSI 300", cooling=rate) for rate in COOLING),
     ]
-    found.append(searched("iterations", "0 iterations: no optimisation", 0.76, "SSE 50 (CSI 300: 0.36)", steps=0))
     for steps in STEPS:
         market = "CSI 300" if steps in iterations else ""
         found.append(searched("iterations", f"{steps} iterations", iterations.get(steps), market, steps=steps))

@@ -96,7 +96,8 @@ def test_rows_by_year_and_the_null(daily):
     assert rows["RankIC"][1] == pytest.approx(0.0, abs=1e-12)
     assert rows["RankIC NW"][1] == pytest.approx(1.9)
     table = by_period(rows, 5, "RankIC")
-    assert table.columns == ["strategy", "signal", "all", "2022", "2023"]
+    assert table.columns == ["strategy", "signal", "dates", "all", "2022", "2023"]
+    assert table["dates"].to_list() == [50, 50]
     assert table["2023"].to_list()[1] == ""
 
 
@@ -183,12 +184,13 @@ def test_what_is_wrong_is_said_before_anything_is_run(file, capsys, words, messa
 
 
 @pytest.mark.slow
-def test_every_table_of_a_small_run(file, tmp_path, run_script):
+def test_the_tables_of_a_small_run(file, tmp_path, run_script):
     out = tmp_path / "out"
-    words = ("all", "--config", file, "--seeds", 2, "--sizes", 6, 12, "--only", "as configured", "iterations", "--out", out)
-    done = run_script("mass_tables", *words)
+    asked = ("performance", "ablations", "scaling", "backtest")
+    words = ("--config", file, "--seeds", 2, "--sizes", 12, "--only", "optimisation", "--out", out)
+    done = run_script("mass_tables", *asked, *words)
     assert done.returncode == 0, done.stderr
-    names = [f"small_mass_{table}" for table in ("performance", "ablations", "scaling", "backtest", "cost")]
+    names = [f"small_mass_{table}" for table in asked]
     assert sorted(path.name for path in out.iterdir()) == sorted(f"{n}.{kind}" for n in names for kind in ("md", "parquet", "png", "svg"))
     tables = {name.removeprefix("small_mass_"): pl.read_parquet(out / f"{name}.parquet") for name in names}
     shown = {"Annealing", "Uniform weights", "Best single archetype", "Raw features, published signs", "Rules on the same features"}
@@ -198,14 +200,28 @@ def test_every_table_of_a_small_run(file, tmp_path, run_script):
         assert shown - {"Annealing"} <= set(tables[table]["setting"])
     found = tables["performance"].filter((pl.col("horizon") == 5) & (pl.col("period") == "all"))
     assert set(found.filter(pl.col("strategy") == "Annealing")["signal"]) == {"combined", "mean", "disagreement"}
-    none = tables["ablations"].filter(pl.col("setting") == "0 iterations")
+    none = tables["ablations"].filter(pl.col("group") == "optimisation")
     assert none["RankIC"][0] == pytest.approx(none["uniform"][0])
     assert none["gain"][0] == pytest.approx(0)
-    assert tables["scaling"]["agents"].drop_nulls().to_list() == [6, 12]
+    assert tables["scaling"]["agents"].drop_nulls().to_list() == [12]
     assert tables["backtest"]["growth"].is_not_null().all()
-    assert tables["cost"]["LLM calls"].drop_nulls().sum() == 0
-    assert (tables["cost"]["seconds"].drop_nulls() > 0).all()
     assert str(tmp_path) not in (out / f"{names[0]}.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_run_of_a_process_of_its_own_is_measured(file, tmp_path):
+    from mass_cost import Asked, asked_of, figures, measured_child
+    from mass_runs import Source
+
+    source = Source(file, ("evaluate.p_values=false",), devices=1)
+    assert asked_of(source.config()) == Asked()
+    told = measured_child(source, ("search=[]",), tmp_path)
+    row = figures(told, Asked(), None)
+    assert row["dates"] == 242
+    assert row["LLM calls"] == row["USD"] == 0
+    assert 0 < row["CPU seconds, without asking"]
+    assert 0.1 < row["peak GiB"] < 8
+    assert (tmp_path / "run" / "metrics.json").is_file()
 
 
 @pytest.mark.slow
