@@ -114,9 +114,6 @@ def equity(dates: Shaped[np.ndarray, " T"], curves: Mapping[str, Float[np.ndarra
         for number, (label, curve) in enumerate(curves.items()):
             known = np.isfinite(curve)
             axis.plot(dates[known], curve[known], color=COLORS[number % len(COLORS)], lw=1.3, label=label)
-        axis.set_yscale("log")
-        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_ylabel("worth of 1, after costs")
         axis.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
 
