@@ -195,11 +195,12 @@ def provenance() -> dict[str, str]:
 
 
 def _short(word: str) -> str:
-    """A path as seen from the checkout, without the folders of this machine."""
-    path = Path(word)
+    """A path as seen from the checkout, without the folders of this machine; also one that a setting is given, as in `folder=/data`."""
+    setting, equals, value = word.rpartition("=")
+    path = Path(value)
     if not path.is_absolute():
         return word
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
+    return f"{setting}{equals}{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name}"
 
 
 def _version() -> str:
@@ -219,15 +220,34 @@ def _device() -> str:
     return models[0] if models else kind
 
 
-def write(out: Path | None, name: str, title: str, rows: pl.DataFrame, notes: Sequence[str] = ()) -> None:
-    """Write `out/name.parquet` and `out/name.md`, each under another name first; nothing where `out` is None."""
+def write(
+    out: Path | None,
+    name: str,
+    title: str,
+    rows: pl.DataFrame,
+    notes: Sequence[str] = (),
+    shown: Mapping[str, pl.DataFrame] | None = None,
+) -> None:
+    """Write `out/name.parquet` and `out/name.md`, each under another name first; nothing where `out` is None.
+
+    Args:
+        out: the folder.
+        name: of the files.
+        title: of the page.
+        rows: of the parquet file.
+        notes: below the table.
+        shown: the tables of the page by heading, in place of the rows.
+    """
     if out is None:
         return
     out.mkdir(parents=True, exist_ok=True)
     facts = provenance()
     frame = rows.with_columns(pl.lit(value).alias(f"run_{key}") for key, value in facts.items())
     text = [f"# {title}", "", *(f"- {key}: {f'`{value}`' if key == 'command' else value}" for key, value in facts.items() if value), ""]
-    text += [_markdown(rows), "", *(f"{note}\n" for note in notes)]
+    tables = (
+        [_markdown(rows), ""] if shown is None else [line for head, part in shown.items() for line in (f"## {head}\n", _markdown(part), "")]
+    )
+    text += [*tables, *(f"{note}\n" for note in notes)]
     for suffix, save in ((".parquet", frame.write_parquet), (".md", lambda path: path.write_text("\n".join(text), encoding="utf-8"))):
         partial = out / f".{name}{suffix}.partial"
         save(partial)
