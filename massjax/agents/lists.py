@@ -62,7 +62,7 @@ def list_market(panel: Panel, settings: FiniteSettings, execution_lag: int) -> L
         execution_lag: dates from a decision to its fill.
 
     Raises:
-        ConfigError, DataError: the market data cannot serve `settings.draw`.
+        ConfigError, DataError: the market data cannot serve `settings.draw`, or has no return for `settings.reflection`.
     """
     weights: dict[Draw, Float[np.ndarray, "N T"] | None] = {settings.draw: draw_weights(panel, settings)}
     if settings.style is not None and settings.style.chooses_list:
@@ -73,10 +73,23 @@ def list_market(panel: Panel, settings: FiniteSettings, execution_lag: int) -> L
                 weights[draw] = draw_weights(panel, settings.model_copy(update={"draw": draw}))
             except (ConfigError, DataError):
                 continue
+    _check_returns(panel, settings.reflection, execution_lag)
     returns = {ago: known_returns(panel, ago, execution_lag) for ago in settings.reflection}
     days = (panel.dates - np.datetime64("0001-01-01", "D")).astype(np.int64)
     in_order = {draw: weights[draw] for draw in DRAWS if draw in weights}
     return ListMarket(panel.stocks, days, in_order, returns, frozenset(fact.modality for fact in panel.market_facts.values()))
+
+
+def _check_returns(panel: Panel, reflection: Sequence[int], execution_lag: int) -> None:
+    """Refuse numbers of dates over which the market data never knows a return although there has been a fill."""
+    ready = sorted(panel.forward_returns)
+    for ago in reflection:
+        if panel.prices is None and ago > execution_lag and not any(horizon + execution_lag <= ago for horizon in ready):
+            raise ConfigError(
+                f"agents.finite.reflection: {ago}: the market data has no prices, and no ready-made return has ended {ago} dates after a "
+                f"decision (market.horizons: {ready}, market.execution_lag: {execution_lag}); add a horizon of at most "
+                f"{ago - execution_lag} to market.horizons, give prices, or leave {ago} out"
+            )
 
 
 def known_returns(panel: Panel, ago: int, execution_lag: int) -> Float[np.ndarray, "N T"]:

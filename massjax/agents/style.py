@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from massjax.agents.quoting import one_line
 from massjax.models.forms import Write, canonical
@@ -30,7 +30,7 @@ class StyleSettings(Settings):
     per: Literal["type", "replica"] = Field(
         "type",
         description="For whom they are written: `type`, one for all replicas of an archetype; `replica`, one for each, with a seed of its "
-        "own, which differ at a `temperature` above 0 alone.",
+        "own, which needs a `temperature` above 0.",
     )
     chooses_list: bool = Field(
         True,
@@ -41,6 +41,12 @@ class StyleSettings(Settings):
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="Sampling temperature of the style: 0 always writes the likeliest one.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sampled style; without effect at temperature 0.")
     model: str | None = Field(None, description="Entry of `models` that writes the style; null takes the archetype's own.")
+
+    @model_validator(mode="after")
+    def _replicas_differ(self) -> StyleSettings:
+        if self.per == "replica" and self.temperature == 0.0:
+            raise ValueError("per: replica: at temperature 0 all replicas have one style; set temperature above 0 (0.7), or per: type")
+        return self
 
 
 class Style(NamedTuple):

@@ -78,8 +78,8 @@ class ReplicaView(View):
     dates: slice | None
 
     def about(self, place: tuple[int, int]) -> tuple[int, int, str]:
-        """Stock and date of a place, and the number of the replica."""
-        return place[0], place[1] % self.member.shape[1], f", replica {place[1] // self.member.shape[1]}"
+        """Stock and date of a place, and the replica in words, the first being replica 1."""
+        return place[0], place[1] % self.member.shape[1], f", replica {place[1] // self.member.shape[1] + 1}"
 
     def places(self, stock: int, date: int) -> list[tuple[int, int]]:
         """Those of all replicas; `date` counts from the first of `dates`."""

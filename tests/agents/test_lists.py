@@ -131,6 +131,13 @@ def test_without_prices_the_longest_forward_return_that_has_ended_is_told() -> N
     assert np.isnan(known_returns(panel, 1, 1)).all()
 
 
+def test_dates_over_which_no_return_is_ever_known_are_refused() -> None:
+    panel = made_panel(None, forward_returns={5: np.zeros((2, 8))})
+    assert set(list_market(panel, settings(reflection=(1, 6)), 1).returns) == {1, 6}, "a day after, nothing is filled"
+    with pytest.raises(ConfigError, match=r"agents\.finite\.reflection: 2: the market data has no prices.*a horizon of at most 1"):
+        list_market(panel, settings(reflection=(2, 6)), 1)
+
+
 def test_styles_choose_among_the_draws_that_the_market_data_can_serve() -> None:
     styled = settings(style=StyleSettings())
     assert tuple(list_market(made_panel(None), styled, 1).weights) == ("random",)
@@ -149,8 +156,9 @@ def test_styles_choose_among_the_draws_that_the_market_data_can_serve() -> None:
         ({"watchlist": 53}, "at most 52 stocks"),
         ({"reflection": (5, 1)}, "ascending"),
         ({"reflection": (0, 1)}, "from 1 on"),
+        ({"style": {"per": "replica"}}, r"style: per: replica: at temperature 0 all replicas have one style"),
     ],
 )
 def test_settings_that_cannot_be_asked_are_refused(given: dict[str, object], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ConfigError, match=words):
         settings(**given)
