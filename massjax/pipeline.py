@@ -19,10 +19,8 @@ from jaxtyping import Float, Int
 
 from massjax.agents import knowledge_cutoff_warnings
 from massjax.agents.archetype import ALONE, Archetype
-from massjax.agents.finite import FiniteSettings
 from massjax.agents.protocols.graph import told_roles
 from massjax.agents.watchlists import draw_weights, watch_warnings
-from massjax.answers.ask import Tally
 from massjax.answers.sharding import is_shard
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
@@ -43,7 +41,7 @@ from massjax.scores.cautions import cautions
 from massjax.scores.fitting import answer_log, refuse_earlier, resolver_of
 from massjax.scores.gathering import gather_scores
 from massjax.scores.inputs import Inputs, prepare
-from massjax.scores.outcome import Asked, NothingToAsk
+from massjax.scores.outcome import Asked, NothingToAsk, concluded
 from massjax.scores.plan import Plan, plan as plan_of, said_time
 from massjax.scores.survey import survey
 from massjax.scores.writing import write_scores
@@ -127,28 +125,7 @@ def precompute(
         resolver, tally = ask_everything(
             resolver, at_hand, layout=order.layout, part=part, total=found.open.total(), tell=progress, starting=starting
         )
-    return _concluded(resolver, models, store, tally, speaker, whole=shard is None)
-
-
-def _concluded(
-    resolver: Resolver, models: Mapping[str, AskedModel], store: Path | str, tally: Tally, speaker: Speaker, *, whole: bool
-) -> Asked:
-    """Write the tensor, unless other parts of the work have questions open."""
-    resolver.log.refresh()
-    waiting = 0 if whole else _not_asked(resolver)
-    if waiting:
-        return Asked(tally, None, waiting)
-    recorded = resolver.log.models()
-    identities = {
-        name: recorded[digest].identity if digest in recorded else models[name].identity for name, digest in resolver.models.items()
-    }
-    return Asked(tally, write_scores(resolver, store, identities, speaker.tell), 0)
-
-
-def _not_asked(resolver: Resolver) -> int:
-    """Open questions that nobody has asked yet, those that failed aside."""
-    keys = np.concatenate([keys for archetype in resolver.inputs.asking for _, keys in resolver.open_keys(archetype)])
-    return int((~resolver.log.asked(np.unique(keys, axis=0))).sum())
+    return concluded(resolver, models, store, tally, speaker, whole=shard is None)
 
 
 def _ask_on_ray(
@@ -160,7 +137,7 @@ def _ask_on_ray(
     from massjax.scores.on_ray import run_on_ray
 
     tally = run_on_ray(inputs.config, store, workers, speaker.tell)
-    return _concluded(resolver, models, store, tally, speaker, whole=True)
+    return concluded(resolver, models, store, tally, speaker, whole=True)
 
 
 def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
@@ -176,6 +153,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     import jax
 
     from massjax.engine.evaluation import ranking_method
+    from massjax.engine.finite.pooled import pool_some
     from massjax.evaluate.alone import each_alone
     from massjax.evaluate.candidates import EvaluationData
     from massjax.evaluate.doubts import doubts
@@ -220,7 +198,8 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
     agents: dict[str, Any] = {}
     if finite is not None:
         with times.stage("pooling the replicas' picks"):
-            agents = _pooled(scores, by_score, panel, finite, weights)
+            watching = pool_some(scores, by_score, panel.member, panel.day_numbers, weights=weights, seed=finite.seed, **finite.drawing())
+            agents = {**finite.told(), **watching._asdict()}
 
     alphas = None
     if settings.alpha == LEARNED:
@@ -309,41 +288,6 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         ),
         seconds=times.seconds,
     )
-
-
-def _pooled(
-    scores: Float[np.ndarray, "K N T"],
-    by_score: Sequence[int],
-    panel: Panel,
-    finite: FiniteSettings,
-    weights: Float[np.ndarray, "N T"] | None,
-) -> dict[str, Any]:
-    """Put the pooled scores of each archetype's replicas in the place of its scores; what was drawn, for the report.
-
-    Args:
-        by_score: places of the archetypes whose replicas pick by score; those of the others are pooled picks of a model already.
-    """
-    told = {**finite.model_dump(mode="json"), "changed": list(finite.changed())}
-    if not by_score:
-        unseen = float(np.isnan(scores[:, panel.member]).mean())
-        return {**told, "distinct": None, "attending": None, "unseen": unseen}
-    import jax
-
-    from massjax.engine.finite.pooled import pool_replicas
-
-    all_of_them = len(by_score) == len(scores)
-    some = scores if all_of_them else scores[list(by_score)]
-    watching = pool_replicas(
-        some,
-        panel.member,
-        (panel.dates - np.datetime64("0001-01-01", "D")).astype(np.int64),
-        weights=weights,
-        key=jax.random.key(finite.seed),
-        **finite.drawing(),
-    )
-    if not all_of_them:
-        scores[list(by_score)] = some
-    return {**told, **watching._asdict()}
 
 
 def _told_roles(config: RunConfig, archetype: Archetype) -> tuple[str, ...]:

@@ -151,6 +151,10 @@ class FiniteSettings(Settings):
         """What `massjax.engine.finite.replicas.draw_replicas` is told by name, but for weights and key."""
         return self.model_dump(include={"replicas", "watchlist", "picks", "replacement", "daily", "temperature"})
 
+    def told(self) -> dict[str, Any]:
+        """The settings as plain values, with those that are `changed` from the preset, for the report."""
+        return {**self.model_dump(mode="json"), "changed": list(self.changed())}
+
     @property
     def by_model(self) -> bool:
         """Whether a language model picks for the archetypes that ask one."""

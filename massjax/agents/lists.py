@@ -75,9 +75,8 @@ def list_market(panel: Panel, settings: FiniteSettings, execution_lag: int) -> L
                 continue
     _check_returns(panel, settings.reflection, execution_lag)
     returns = {ago: known_returns(panel, ago, execution_lag) for ago in settings.reflection}
-    days = (panel.dates - np.datetime64("0001-01-01", "D")).astype(np.int64)
     in_order = {draw: weights[draw] for draw in DRAWS if draw in weights}
-    return ListMarket(panel.stocks, days, in_order, returns, frozenset(fact.modality for fact in panel.market_facts.values()))
+    return ListMarket(panel.stocks, panel.day_numbers, in_order, returns, frozenset(fact.modality for fact in panel.market_facts.values()))
 
 
 def _check_returns(panel: Panel, reflection: Sequence[int], execution_lag: int) -> None:

@@ -24,10 +24,11 @@ from massjax.engine.inputs import (
     check_weights,
     in_float32,
 )
+from massjax.engine.opinions import Opinions, balance
 from massjax.engine.own_signal import check_signal
 from massjax.engine.pairs import pair_covariance, pair_gains
 from massjax.engine.ranks import PAIRS_UP_TO, Returns, correlation, rank_correlation
-from massjax.engine.signals import PRODUCT_FROM, Opinions, balance, prepare_products, product_signal, ranking_signal
+from massjax.engine.signals import PRODUCT_FROM, prepare_products, product_signal, ranking_signal
 from massjax.engine.sorting import SORTED_TILE, sorted_covariance
 from massjax.engine.windows import Window, as_rows, in_blocks, prepare_window
 from massjax.labels import check_labels

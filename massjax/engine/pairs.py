@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from massjax.engine.signals import Opinions
+from massjax.engine.opinions import Opinions
 
 SHIFTS_TOGETHER = 32
 """Distances between stocks compared in one fused loop, whose sums then stay in registers."""

@@ -14,9 +14,10 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from massjax.engine.inputs import Missing
+from massjax.engine.opinions import Opinions, prepare_opinions
 from massjax.engine.pairs import EqualStocks, equal_stocks
 from massjax.engine.ranks import Returns, rank_returns
-from massjax.engine.signals import PRODUCT_FROM, Opinions, Products, prepare_opinions, prepare_products
+from massjax.engine.signals import PRODUCT_FROM, Products, prepare_products
 
 Tree = TypeVar("Tree")
 

@@ -16,7 +16,8 @@ from massjax.engine import aggregate
 from massjax.engine.blocks import BLOCK_CELLS, AnyScores, by_date
 from massjax.engine.devices import device_count, spread_items
 from massjax.engine.inputs import SIGNALS, Missing, OwnSignal
-from massjax.engine.signals import balance, prepare_opinions, ranking_signal
+from massjax.engine.opinions import balance, prepare_opinions
+from massjax.engine.signals import ranking_signal
 from massjax.statistics.cross_sections import Ranked, cross_sections, plain_correlations, rank_correlations, rank_members
 
 

@@ -14,9 +14,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from massjax.engine.devices import device_count, spread_items
 from massjax.engine.inputs import Missing, SignalName, check_alpha
+from massjax.engine.opinions import prepare_opinions
 from massjax.engine.pairs import equal_stocks
 from massjax.engine.ranks import rank_returns
-from massjax.engine.signals import prepare_opinions
 from massjax.engine.windows import Window, kept_products
 from massjax.evaluate.draws import Draws
 from massjax.evaluate.estimating import estimated_weights, prepare_estimator

@@ -15,8 +15,9 @@ from jaxtyping import Array, Bool, Float, Int
 from massjax.average_ranks import average_ranks, unit_ranks
 from massjax.engine.devices import device_count, spread_items
 from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.opinions import balance, prepare_opinions
 from massjax.engine.ranks import PAIRS_UP_TO, correlation, rank_sums
-from massjax.engine.signals import balance, prepare_opinions, ranking_signal
+from massjax.engine.signals import ranking_signal
 from massjax.evaluate.controls import some_dates
 from massjax.evaluate.draws import Draws
 from massjax.statistics.cross_sections import correlation_of, deviations

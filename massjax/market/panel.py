@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from massjax.errors import DataError, did_you_mean
 from massjax.market.calendar import periods_per_year
@@ -180,6 +180,11 @@ class Panel:
             object.__setattr__(self, "periods_per_year", periods_per_year(self.dates))
         if self.texts is not None and self.texts.schema != TEXT_SCHEMA:
             raise DataError(f"panel: texts must have the columns {dict(TEXT_SCHEMA)}, not {dict(self.texts.schema)}")
+
+    @property
+    def day_numbers(self) -> Int[np.ndarray, " T"]:
+        """The days of each date since the first of January of the year 1, the same for a date in every panel."""
+        return (self.dates - np.datetime64("0001-01-01", "D")).astype(np.int64)
 
     def __repr__(self) -> str:
         prices, count = "prices" if self.prices is not None else "no prices", len(self.modalities())

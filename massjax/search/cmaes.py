@@ -206,7 +206,12 @@ class CMAES(Search):
 
 
 def strategy_of(candidates: int, dimensions: int) -> Strategy:
-    """The constants of a population of candidates in so many dimensions: equations (49) to (58) of the tutorial."""
+    """The constants of a population of candidates in so many dimensions: equations (49), (53) and (55) to (58) of the tutorial.
+
+    Weights of the worse half are 0, so that (50) to (52) have no use. `many_rate` has a further 1/4 in its numerator, as in pycma, the
+    reference implementation of the tutorial's author.
+    """
+
     n, better = dimensions, candidates // 2
     raw = np.log((candidates + 1) / 2) - np.log(np.arange(1, candidates + 1))
     raw[better:] = 0.0

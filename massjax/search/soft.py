@@ -10,7 +10,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from massjax.engine.inputs import SignalName
-from massjax.engine.signals import EPS, Opinions, selected_signal
+from massjax.engine.opinions import EPS, Opinions
+from massjax.engine.signals import selected_signal
 from massjax.engine.windows import Window
 from massjax.search.objectives import DailyObjective, Objective
 

@@ -48,7 +48,8 @@ def replies_of(ask: Ask, answers: Answers) -> Replies:
     assert isinstance(ask.form, Pick)
     picks = [one if isinstance(one, tuple) else (-1,) * ask.form.count for one in found]
     mass = np.where(codes_of == ANSWERED, np.float32(0.9), np.float32(np.nan))
-    return Replies(codes_of, (), np.full((len(found), len(ask.form.items)), np.nan, np.float32), mass, np.array(picks, np.int16).reshape(-1, ask.form.count))
+    probability = np.full((len(found), len(ask.form.items)), np.nan, np.float32)
+    return Replies(codes_of, (), probability, mass, np.array(picks, np.int16).reshape(-1, ask.form.count))
 
 
 def played(answers: Answers, finite: FiniteSettings, market: ListMarket = MARKET, **changes: Any) -> Played:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from massjax.engine import evaluation, fitness, pairs, prepare_window, ranks
-from massjax.engine.signals import prepare_opinions, prepare_products, product_signal, ranking_signal
+from massjax.engine.opinions import prepare_opinions
+from massjax.engine.signals import prepare_products, product_signal, ranking_signal
 from massjax.engine.sorting import bitonic_sort, sorted_covariance
 from tests.engine import slow_reference as slow
 

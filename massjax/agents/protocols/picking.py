@@ -7,7 +7,7 @@ earlier picks with what these have returned as known by the date. A place of wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -190,7 +190,7 @@ def _prompt(
     listed: Sequence[int],
     column: int,
     count: int,
-    memory: Sequence[str],
+    memory: Iterable[str],
 ) -> Prompt:
     date = column % len(shown.market.days)
     shared, columns, cells = [], [], [list[str]() for _ in listed]
@@ -235,10 +235,3 @@ def _memory(shown: _Shown, column: int, places: Int[np.ndarray, "N RT"], picked:
 
 def _percent(value: float) -> str:
     return f"{100.0 * value:+.1f}%" if np.isfinite(value) else "no return known yet"
-
-
-def lists_of(index: Int[np.ndarray, "N RT"], replicas: int) -> Iterator[tuple[int, int, Int[np.ndarray, " L"]]]:
-    """Replica, date and stocks of each list that is asked about."""
-    dates = index.shape[1] // replicas
-    for column in np.flatnonzero((index != UNKNOWN).any(axis=0)).tolist():
-        yield column // dates, column % dates, np.flatnonzero(index[:, column] != UNKNOWN)

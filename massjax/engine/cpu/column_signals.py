@@ -1,6 +1,6 @@
 """Rank products of candidates straight from scores and weights, for `COLUMNS` candidates at once; compiled by numba when first used.
 
-The signal is computed by the formulas of `massjax.engine.signals` (weighted mean, deviation around it in a second pass), adding the
+The signal is computed by the formulas of `massjax.engine.opinions` (weighted mean, deviation around it in a second pass), adding the
 archetypes in the same order. It is ranked at once, so it never leaves the nearest cache.
 """
 
@@ -56,7 +56,7 @@ def products_of_scores(
     """`sum_n q[n] r[n]`, `sum_n q[n]^2` and `sum_n r[n]^2` of every date and candidate, q and r the rank sums of signal and return.
 
     Args:
-        scores, around, present, middle, agreement: see `massjax.engine.signals.Opinions`.
+        scores, around, present, middle, agreement: see `massjax.engine.opinions.Opinions`.
         ranks: rank sums of the returns.
         common: 1 where the stock has a return and is expected to have a signal.
         weights: of `COLUMNS` candidates, tile below tile.
@@ -98,7 +98,7 @@ def _gather(
     """Collect the archetypes that have a score of a stock on one date.
 
     Args:
-        scores, around, present: see `massjax.engine.signals.Opinions`.
+        scores, around, present: see `massjax.engine.opinions.Opinions`.
         stock: which.
         who: filled with the indices of those archetypes.
         what: filled with their entry of `scores` and of `around`.

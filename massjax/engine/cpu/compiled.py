@@ -17,8 +17,8 @@ from jaxtyping import Array, Float
 
 from massjax.engine.cpu import COLUMNS
 from massjax.engine.inputs import SignalName
+from massjax.engine.opinions import Opinions
 from massjax.engine.ranks import Returns
-from massjax.engine.signals import Opinions
 
 COMPILED_UP_TO = 2**15
 """Stocks up to which a signal and a stock's place fit into one sorting key of 32 bits."""
@@ -45,7 +45,7 @@ def evaluated_products(
     Args:
         opinions: the scores of D dates.
         returns: the ranked forward returns of those dates.
-        weights: positive or 0, the largest of each candidate near 1 (see `massjax.engine.signals.balance`).
+        weights: positive or 0, the largest of each candidate near 1 (see `massjax.engine.opinions.balance`).
         alpha: share of the mean in the combined signal.
         signal: which signal ranks the stocks.
 

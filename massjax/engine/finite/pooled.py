@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
@@ -17,14 +19,43 @@ class Watching(NamedTuple):
     """How much replicas looked at, over all types and all dates with members.
 
     Attributes:
-        distinct: stocks on a watch list, a stock drawn twice counted once; the mean.
-        attending: replicas of a type that watch a member; the mean.
+        distinct: stocks on a watch list, a stock drawn twice counted once; the mean. None where that is not known.
+        attending: replicas of a type that watch a member; the mean. None where that is not known.
         unseen: share of the types' members that no replica watched.
     """
 
-    distinct: float
-    attending: float
+    distinct: float | None
+    attending: float | None
     unseen: float
+
+
+def pool_some(
+    scores: Float[np.ndarray, "K N T"],
+    types: Sequence[int],
+    member: Bool[np.ndarray, "N T"],
+    days: Int[np.ndarray, " T"],
+    *,
+    seed: int,
+    **drawing: Any,
+) -> Watching:
+    """`pool_replicas` of some types; the scores of the others are pooled picks already, and stay.
+
+    Args:
+        scores: of each type, overwritten where it is one of `types`.
+        types: places of the types whose replicas pick by score. Without any it is not known how much replicas looked at, but for the
+            members that none did.
+        member, days, drawing: as `pool_replicas` takes them.
+        seed: of the draws.
+    """
+    if not types:
+        return Watching(None, None, float(np.isnan(scores[:, member]).mean()))
+    key = jax.random.key(seed)
+    if len(types) == len(scores):
+        return pool_replicas(scores, member, days, key=key, **drawing)
+    some = scores[list(types)]
+    watching = pool_replicas(some, member, days, key=key, **drawing)
+    scores[list(types)] = some
+    return watching
 
 
 def pool_replicas(

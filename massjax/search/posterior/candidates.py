@@ -14,8 +14,9 @@ from jaxtyping import Array, Bool, Float, Int16, Key
 
 from massjax.engine.blocks import map_items, together_of
 from massjax.engine.inputs import Missing, SignalName
+from massjax.engine.opinions import Opinions, balance, prepare_opinions
 from massjax.engine.ranks import rank_sums
-from massjax.engine.signals import Opinions, balance, prepare_opinions, ranking_signal
+from massjax.engine.signals import ranking_signal
 from massjax.engine.windows import as_rows
 from massjax.mapped import Room
 
