@@ -25,6 +25,7 @@ from tests.small_run import small_config
 FINITE = {"preset": "mass-code", "replicas": 6, "watchlist": 8, "picks": 3, "seed": 5}
 
 
+@pytest.mark.slow
 def test_searches_and_controls_see_the_pooled_scores_of_rules_and_of_given_ones_and_the_report_names_the_draw(tmp_path: Path) -> None:
     panel = load_panel(small_config().market)
     given = np.random.default_rng(0).random(panel.member.shape).astype(np.float32)

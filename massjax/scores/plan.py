@@ -85,6 +85,7 @@ class Plan:
         warnings: what would stop the run, or leave prompts without a score.
         examples: one whole prompt an archetype, or role.
         roles: what roles and stages would ask, in the order of asking; empty where archetypes have none.
+        of_replicas: whether `scores` and `stored` count what each replica of an archetype watches.
     """
 
     scores: int
@@ -98,6 +99,7 @@ class Plan:
     warnings: tuple[str, ...]
     examples: tuple[Example, ...]
     roles: tuple[RolePlan, ...] = ()
+    of_replicas: bool = False
 
     @property
     def to_ask(self) -> int:
@@ -109,8 +111,9 @@ class Plan:
         table = Table(title="Plan", show_header=False, title_justify="left")
         table.add_column(style="bold")
         table.add_column(justify="right")
+        cells = "archetype × replica × stock × date" if self.of_replicas else "archetype × stock × date"
         rows = {
-            "scores wanted (archetype × stock × date)": f"{self.scores:,}",
+            f"scores wanted ({cells})": f"{self.scores:,}",
             "already stored": f"{self.stored:,}",
             "rule scores (no model)": f"{self.rule_scores:,}",
             "distinct prompts": f"{self.prompts:,}",
@@ -222,6 +225,7 @@ def plan(
         warnings=(*faults, *_too_long(found, resolver, checks)),
         examples=tuple(found.examples),
         roles=tuple(_role_plans(found, resolver)),
+        of_replicas=any(chosen.replicas for chosen in inputs.protocols.values()),
     )
 
 

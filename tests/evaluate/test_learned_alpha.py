@@ -90,6 +90,7 @@ def test_an_estimator_takes_one_alpha_for_all_dates(panel):
     np.testing.assert_array_equal(walk.weights, mj.walk_forward(*panel, Posterior(), TIMING, key=KEY, fit_signal="mean").weights)
 
 
+@pytest.mark.slow
 def test_a_run_shares_it_among_its_strategies_and_repeats_it():
     result = run(small_config(evaluate={"alpha": "learned", "repetitions": 5}))
     alphas = result.learned_alpha

@@ -47,6 +47,7 @@ def module(tmp_path_factory):
     sys.modules.pop("votes", None)
 
 
+@pytest.mark.slow
 def test_a_run_is_ranked_fitted_and_repeated_by_a_signal_of_ones_own(module, small_run):
     """`share` is `combined` by another name: what depends on signals must come out the same."""
     own, known = run(small_config(evaluate={"signal": "votes:share"})), small_run

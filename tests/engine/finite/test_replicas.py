@@ -65,7 +65,13 @@ def uniform(word):
 
 
 @pytest.mark.parametrize(
-    ("weighted", "replacement", "daily"), [(True, True, True), (False, True, False), (True, False, False), (False, False, True)]
+    ("weighted", "replacement", "daily"),
+    [
+        (True, True, True),
+        pytest.param(False, True, False, marks=pytest.mark.slow),
+        (True, False, False),
+        pytest.param(False, False, True, marks=pytest.mark.slow),
+    ],
 )
 def test_pooled_scores_are_those_of_a_plain_reference(weighted, replacement, daily):
     rng = np.random.default_rng(1)
@@ -109,6 +115,7 @@ def test_lists_without_replacement_are_drawn_by_weight_one_after_another():
     assert p_value(lists_of(weights, 40_000, watchlist=2), chances) > UNLIKELY
 
 
+@pytest.mark.slow
 def test_lists_with_replacement_are_the_distinct_stocks_of_independent_draws():
     for weights in ([0.4, 0.3, 0.2, 0.1], [0.25] * 4):
         chances = Counter()
@@ -118,6 +125,7 @@ def test_lists_with_replacement_are_the_distinct_stocks_of_independent_draws():
     assert p_value(lists_of(weights, 40_000, watchlist=3, replacement=True, alike=True), chances) > UNLIKELY
 
 
+@pytest.mark.slow
 def test_twenty_draws_of_fifty_with_replacement_watch_16_6_distinct_stocks():
     scores, member = np.random.default_rng(2).random((2, 50, 200)).astype(np.float32), np.ones((50, 200), bool)
     drawn = draw_replicas(scores, member, np.arange(200), 32, watchlist=20, picks=5, replacement=True, key=KEY)
@@ -136,6 +144,7 @@ def test_fixed_lists_stay_and_fill_up_where_a_stock_leaves():
     assert watched[0] - {4} <= watched[3]
 
 
+@pytest.mark.slow
 def test_a_draw_depends_on_its_day_alone_and_pieces_are_the_whole(monkeypatch):
     rng = np.random.default_rng(5)
     scores, member, days = rng.random((2, 8, 7)).astype(np.float32), rng.random((8, 7)) < 0.9, np.arange(100, 107)
