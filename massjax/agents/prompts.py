@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
@@ -81,7 +82,7 @@ class PromptTemplate:
         self._environment = PromptEnvironment()
         self._last: tuple[Viewer, dict[str, object]] | None = None
         try:
-            self._template = _PACKAGED.from_string(self.source) if isinstance(path, str | None) else self._environment.compiled(self.source)
+            self._template = _compiled(self.source) if isinstance(path, str | None) else self._environment.compiled(self.source)
         except jinja2.TemplateSyntaxError as error:
             raise ConfigError(f"{self.name}, line {error.lineno}: {error.message}") from None
         except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
@@ -220,6 +221,13 @@ def _can_be_sent(facts: Sequence[Fact]) -> bool:
         return False
 
 
+@cache
+def _compiled(source: str) -> jinja2.Template:
+    """A packaged template, compiled once: archetypes that pick ask for it again for every list of dates."""
+    return _PACKAGED.from_string(source)
+
+
+@cache
 def _shows_sections(source: str) -> bool:
     """Whether the block `system` of a template shows facts about a stock."""
     blocks = [block for block in _PACKAGED.parse(source).find_all(jinja2.nodes.Block) if block.name == "system"]

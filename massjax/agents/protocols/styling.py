@@ -86,7 +86,8 @@ def styled(
     rows, which = np.zeros((1, 0), np.int32), np.zeros(dates, np.int64)
     if macro and dates:
         rows, which = distinct_rows([fact.codes[0] for fact in macro])
-    prompts = [_prompt(archetype, facts, market, macro, row) for row in rows.tolist()]
+    template = PromptTemplate(STYLE)
+    prompts = [_prompt(template, archetype, facts, market, macro, row) for row in rows.tolist()]
     index = np.where(here, which[None], UNKNOWN).astype(np.int32)
     nobody = np.full(here.shape, UNKNOWN, np.int32)
     model, draws = own.model or archetype.model, tuple(market.weights)
@@ -119,7 +120,9 @@ def styled(
     return Styles(tuple(found), of_column, why, dates)
 
 
-def _prompt(archetype: Archetype, facts: Sequence[Fact], market: ListMarket, macro: Sequence[Fact], row: Sequence[int]) -> Prompt:
+def _prompt(
+    template: PromptTemplate, archetype: Archetype, facts: Sequence[Fact], market: ListMarket, macro: Sequence[Fact], row: Sequence[int]
+) -> Prompt:
     """What a style is written from: the kinds of facts that the archetype sees, and what is known of the market."""
     groups = [
         {"title": modality_title(name), "labels": list(dict.fromkeys(fact.label for fact in facts if fact.modality == name))}
@@ -128,4 +131,4 @@ def _prompt(archetype: Archetype, facts: Sequence[Fact], market: ListMarket, mac
     shared = [{"label": fact.label, "text": fact.texts[code]} for fact, code in zip(macro, row, strict=True) if code != UNKNOWN]
     values = {"groups": groups, "shared": shared, "draws": list(market.weights)}
     scales = {"risk_appetites": list(RISK_APPETITES), "holding_periods": list(HOLDING_PERIODS)}
-    return PromptTemplate(STYLE).render_with(archetype, "", **values, **scales)
+    return template.render_with(archetype, "", **values, **scales)
