@@ -89,7 +89,8 @@ class Source:
     Attributes:
         file: the configuration.
         assignments: of `--set`, for every run.
-        seeds: numbered from 0, each of the search and of the finite agents alike.
+        seeds: numbered from 0, each of the search, and of finite agents alike where these pick by score: another seed of lists that a model
+            picks from asks other questions.
         devices: over which a run is spread; None for all.
     """
 
@@ -104,10 +105,10 @@ class Source:
 
     def runs(self, *changes: str, seeds: int | None = None, p_values: bool = False) -> tuple[Ran, ...]:
         """Run it with further assignments, once a seed; p-values are of the first seed alone, for they take most of the time."""
-        finite = self.config(*changes).agents.finite is not None
+        finite = self.config(*changes).agents.finite
         found = []
         for seed in range(self.seeds if seeds is None else seeds):
-            numbers = [f"seed={seed}", *([f"agents.finite.seed={seed}"] if finite else [])]
+            numbers = [f"seed={seed}", *([f"agents.finite.seed={seed}"] if finite is not None and not finite.by_model else [])]
             luck = f"evaluate.p_values={'true' if p_values and seed == 0 else 'false'}"
             found.append(kept(run_over(self.devices, self.config(*changes, *numbers, luck))))
         return tuple(found)
