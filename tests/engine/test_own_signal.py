@@ -59,6 +59,7 @@ def test_the_mean_as_a_function_is_the_mean(panel):
         np.testing.assert_allclose(own, slow.fitness(*arrays, weights, signal="mean", missing=missing), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_search_maximises_it(panel):
     *arrays, _ = panel
     found = search_window(*arrays, Annealing(chains=8, steps=10), key=jax.random.key(0), signal=vote)

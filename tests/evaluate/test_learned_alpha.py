@@ -73,6 +73,7 @@ def test_a_walk_searches_and_ranks_with_what_it_learned(panel):
     np.testing.assert_array_equal(found.weights[-1], one.weights[-1])
 
 
+@pytest.mark.slow
 def test_each_draw_of_the_returns_learns_anew(panel):
     scores, member, returns = panel
     draws = make_draws(returns, [TIMING], 4)
@@ -83,6 +84,7 @@ def test_each_draw_of_the_returns_learns_anew(panel):
         np.testing.assert_allclose(found[draw], [UNKNOWN, *expected[:-1]])
 
 
+@pytest.mark.slow
 def test_an_estimator_takes_one_alpha_for_all_dates(panel):
     with pytest.raises(ConfigError, match="Posterior takes one alpha for all dates, and cannot have `alpha: learned`; set `fit_signal`"):
         mj.walk_forward(*panel, Posterior(), TIMING, key=KEY, alpha="learned")

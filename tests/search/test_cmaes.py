@@ -95,6 +95,7 @@ def test_each_generation_is_that_of_the_tutorial(quadratic):
     assert int(state.generation) == 12
 
 
+@pytest.mark.slow
 def test_a_quadratic_is_solved_whatever_its_axes(quadratic):
     _, state, step = quadratic
     for key in jax.random.split(jax.random.key(0), 150):
@@ -123,6 +124,7 @@ def test_the_constants_are_those_of_the_tutorial_s_default():
     assert found.length == pytest.approx(3.0847, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_it_begins_again_where_nothing_improves_and_keeps_its_best():
     flat = type("Flat", (), {"judge": lambda self, weights: Evaluated(normalise(weights), weights.sum(axis=1) * 0)})()
     search = CMAES(chains=8, restart_after=3)

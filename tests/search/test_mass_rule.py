@@ -43,6 +43,7 @@ def test_each_step_is_that_of_plain_python(panel):
     assert float(state.best.fitness[0]) == pytest.approx(best_value, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_walk_is_that_of_plain_python(panel):
     """Look-back 5, five-day returns, warm start, fitted on `disagreement` and judged on `combined`, as `configs` can say it."""
     key = jax.random.key(3)
@@ -100,7 +101,7 @@ def test_a_weight_of_nearly_nothing_stays_positive():
     assert (moved > 0).all()
 
 
-@pytest.mark.parametrize("rejection", ["truncate", "redraw"])
+@pytest.mark.parametrize("rejection", [pytest.param("truncate", marks=pytest.mark.slow), "redraw"])
 def test_golden_runs_from_equal_weights(shared_dir, rejection):
     """300 runs of MASS's code: how good its best was, how many archetypes had moved by then, and how far.
 

@@ -69,7 +69,7 @@ def uniform(word):
     [
         (True, True, True),
         pytest.param(False, True, False, marks=pytest.mark.slow),
-        (True, False, False),
+        pytest.param(True, False, False, marks=pytest.mark.slow),
         pytest.param(False, False, True, marks=pytest.mark.slow),
     ],
 )
@@ -134,6 +134,7 @@ def test_twenty_draws_of_fifty_with_replacement_watch_16_6_distinct_stocks():
     assert (np.asarray(drawn.picked).sum(axis=1) == 160).all()
 
 
+@pytest.mark.slow
 def test_fixed_lists_stay_and_fill_up_where_a_stock_leaves():
     scores, member = np.full((1, 12, 6), 0.5, np.float32), np.ones((12, 6), bool)
     member[4, 3:] = False
