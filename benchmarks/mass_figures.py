@@ -35,8 +35,9 @@ def save(drawing: Drawing, title: str, about: str, out: Path, name: str, height:
 
 
 def years(rows: pl.DataFrame, horizon: int) -> Drawing:
-    """RankIC by year of every strategy and signal at one horizon, with Newey-West intervals."""
-    here = rows.filter((pl.col("horizon") == horizon) & ~pl.col("strategy").str.starts_with("Circular-shift null"))
+    """RankIC by year of every strategy and signal at one horizon, with Newey-West intervals; differences are left to the tables."""
+    others = pl.col("strategy").str.starts_with("Circular-shift null") | pl.col("strategy").str.contains(" less ")
+    here = rows.filter((pl.col("horizon") == horizon) & ~others)
     columns = [ALL, *sorted(set(here["period"].to_list()) - {ALL})]
     groups = here.select("strategy", "signal").unique(maintain_order=True).rows()
 

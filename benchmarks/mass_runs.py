@@ -274,6 +274,32 @@ def series_of(runs: Sequence[Ran]) -> list[Series]:
     return found
 
 
+def gains(series: Sequence[Series]) -> list[Series]:
+    """What each search gains a day over uniform weights on every signal, and over the rank sum of the features by what ranks its stocks.
+
+    Args:
+        series: of one set of runs; both sides of a difference have the same dates and seeds.
+    """
+    found = []
+    for one in series:
+        if one.kind != "search":
+            continue
+        for other in series:
+            if (other.name == UNIFORM and other.signal == one.signal) or (other.name == RAW_FEATURES and one.ranks):
+                found.append(
+                    one._replace(
+                        name=f"{one.name} less {other.name}",
+                        kind="gain",
+                        strategy=f"{one.strategy} less {other.strategy}",
+                        ranks=False,
+                        rank_ic={h: values - other.rank_ic[h] for h, values in one.rank_ic.items()},
+                        ic={h: values - other.ic[h] for h, values in one.ic.items()},
+                        p_value=float("nan"),
+                    )
+                )
+    return found
+
+
 def ranking_series(runs: Sequence[Ran]) -> list[Series]:
     """Of each strategy the signal that ranks its stocks."""
     return [one for one in series_of(runs) if one.ranks]

@@ -25,7 +25,7 @@ import mass_backtest
 import mass_figures
 import polars as pl
 from mass_cost import cost_rows
-from mass_runs import Baseline, Source, series_of
+from mass_runs import Baseline, Source, gains, series_of
 from mass_summaries import READING, Row, by_period, figure, performance_rows
 from mass_variants import SIZES, ablation_rows, ablations, scaling_rows
 from timing import print_table, write
@@ -70,7 +70,8 @@ def frame(rows: Sequence[Row]) -> pl.DataFrame:
 
 def performance(baseline: Baseline, options: argparse.Namespace) -> Made:
     del options
-    series = [*series_of(baseline.runs), *series_of([baseline.learned])]
+    seeded = series_of(baseline.runs)
+    series = [*seeded, *series_of([baseline.learned]), *gains(seeded)]
     rows = frame(performance_rows(series, baseline.runs[0].dates))
     horizons, fitted = sorted(set(rows["horizon"].to_list())), baseline.runs[0].horizon
     shown = {

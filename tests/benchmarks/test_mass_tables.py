@@ -101,6 +101,28 @@ def test_rows_by_year_and_the_null(daily):
     assert table["2023"].to_list()[1] == ""
 
 
+def test_gains_are_differences_on_the_same_dates_and_seeds(daily):
+    from mass_runs import Series, gains
+
+    from massjax.evaluate.result import RAW_FEATURES, UNIFORM
+
+    def made(name, kind, signal, ranks, values):
+        return Series(name, kind, name, signal, ranks, {5: values}, {5: 2 * values}, np.ones(60, bool), 5, 0.5, np.ones(3))
+
+    search = [made("annealing", "search", "combined", True, daily), made("annealing", "search", "mean", False, daily + 1)]
+    uniform = [made(UNIFORM, "control", "combined", True, daily / 2), made(UNIFORM, "control", "mean", False, daily / 4)]
+    raw = made(RAW_FEATURES, "control", "features", True, daily / 8)
+    found = {(one.strategy, one.signal): one for one in gains([*search, *uniform, raw])}
+    assert set(found) == {
+        ("annealing less uniform", "combined"),
+        ("annealing less uniform", "mean"),
+        ("annealing less raw_features", "combined"),
+    }
+    np.testing.assert_allclose(found["annealing less uniform", "mean"].rank_ic[5], daily + 1 - daily / 4)
+    np.testing.assert_allclose(found["annealing less raw_features", "combined"].ic[5], 2 * (daily - daily / 8))
+    assert not any(one.ranks or np.isfinite(one.p_value) for one in found.values())
+
+
 def test_every_ablation_is_a_valid_configuration_that_changes_one_thing(file):
     from mass_runs import control_changes
     from mass_variants import ablations
