@@ -20,7 +20,8 @@ READING = (
     "and West of the mean over seeds of each date; seeds: standard deviation over seeds, of finite agents and search together. Of a "
     "circular-shift null RankIC is the mean over the shifts and NW half of the range that holds 95 % of them. p: share of the shifts that "
     "do as well out of sample, the whole procedure repeated in each, of the first seed and over all of its dates. LightGBM and the rules "
-    "beside it learn from all that is known, and are judged from the first date on which that is enough to tell anything."
+    "beside it learn from all that is known, and are judged from the first date on which that is enough to tell anything. A less B is the "
+    "difference of each date, with the same bands."
 )
 
 
