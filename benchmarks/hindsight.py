@@ -7,10 +7,11 @@ a share of the dates before a cut-off, and a share c of it left where facts are 
 for, and fame goes with size. What is measured of views on dates that are remembered, the first 60 left out:
 
     removed = 1 − |RankIC of the view − RankIC of the view without memory| / (RankIC as answered − RankIC without memory)
-    kept    = RankIC of the view without memory / RankIC of the answers without memory
+    kept    = skill of the view without memory / skill of the answers without memory
 
-the view without memory being what the same α, or β and γ, make of answers from which the memory alone is left out: taking off too much
-counts against a view as taking off too little does.
+the view without memory being what the same α, or β and γ, make of answers from which the memory alone is left out, so that taking off too
+much counts against a view as taking off too little does; and skill the rank correlation with what the facts foretell at best, which is the
+RankIC but for luck and for what size was paid. It is also what is compared after the cut-off.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TypeAlias
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from planted_memory import FACTS, Planted, PlantedWorld, answers_of, planted_world, scores_of
 from scipy.stats import kstest
 from timing import print_table, write
@@ -40,7 +41,12 @@ from massjax.statistics.memory_probe import memory_probe
 from massjax.statistics.probe_power import probe_power
 
 WARM = 60
+LEFT = (0.3, 0.6, 1.0)
+MAIN = ("contrast", "residual")
+FEW = 4
+"""Archetypes of the worlds beside the main ones."""
 Scores: TypeAlias = Float[np.ndarray, "N T"]
+Numbers: TypeAlias = float | Float[np.ndarray, " S"]
 View: TypeAlias = Callable[[PlantedWorld, Planted, int], tuple[Scores, Scores]]
 """From a world and the number of an archetype to its scores under a view, and those without memory under the same coefficients."""
 
@@ -49,11 +55,13 @@ def by_contrast(world: PlantedWorld, planted: Planted, k: int) -> tuple[Scores, 
     """α of the blank answer's distance from the average, scale 3, at most 4."""
     found = contrast(answers_of(world.full[k]), answers_of(world.blank))
     without = contrasted(answers_of(world.clean[k]), answers_of(world.blank_clean), np.nan_to_num(found.alpha))
-    return found.view.score, np.where(np.isnan(found.view.score), np.nan, without @ np.linspace(0.0, 1.0, without.shape[-1], dtype=np.float32))
+    return found.view.score, np.where(
+        np.isnan(found.view.score), np.nan, without @ np.linspace(0.0, 1.0, without.shape[-1], dtype=np.float32)
+    )
 
 
-def by_residual(facts: bool = True, instrument: bool = True, swapped: float = 0.0) -> View:
-    """β and γ with the facts as controls, past returns as instrument, or from a share of answers with swapped facts."""
+def by_residual(facts: int = FACTS, instrument: bool = True, swapped: float = 0.0) -> View:
+    """β and γ with so many facts as controls, past returns as instrument, or from a share of answers with swapped facts."""
 
     def view(world: PlantedWorld, planted: Planted, k: int) -> tuple[Scores, Scores]:
         blank, member = scores_of(world.blank), np.ones(world.blank.shape, bool)
@@ -62,7 +70,7 @@ def by_residual(facts: bool = True, instrument: bool = True, swapped: float = 0.
             scores_of(world.full[k]),
             blank,
             member,
-            world.facts if facts else np.empty((0, *blank.shape)),
+            world.facts[:facts],
             past_returns=world.returns if instrument else None,
             horizon=planted.horizon,
             learn_from=np.where(asked, scores_of(world.swapped[k]), np.nan) if swapped else None,
@@ -78,8 +86,9 @@ VIEWS: dict[str, View] = {
     "contrast": by_contrast,
     "residual": by_residual(),
     "residual, least squares": by_residual(instrument=False),
-    "residual, facts not known": by_residual(facts=False),
-    "residual, facts not known, learned from 20 % swapped": by_residual(facts=False, swapped=0.2),
+    "residual, half of the facts known": by_residual(facts=FACTS // 2),
+    "residual, no facts known": by_residual(facts=0),
+    "residual, no facts known, learned from 20 % swapped": by_residual(facts=0, swapped=0.2),
 }
 
 
@@ -110,7 +119,8 @@ def tests_of(planted: Planted, seed: int, shifts: int) -> dict[str, float]:
         "memory probe": p,
         "memory probe, no controls": p_of(world.controls[:0])[0],
         "memory probe, every fifth date": p_of(world.controls, 5)[0],
-        "familiarity test": familiar.p_value,
+        "familiarity test, b₃": familiar.p_value,
+        "familiarity test, b₄ (between dates)": familiar.p_between,
         "mean": float(np.nanmean(daily)),
         "spread": float(np.nanstd(daily)),
     }
@@ -119,16 +129,19 @@ def tests_of(planted: Planted, seed: int, shifts: int) -> dict[str, float]:
 def test_rows(worlds: int, power_worlds: int, shifts: int) -> list[dict[str, object]]:
     """Size and power of the tests."""
     rows: list[dict[str, object]] = []
-    cases = [(0.0, 0.5, 0.6), *((0.1, 0.5, c) for c in (0.3, 0.6, 1.0)), *((0.5, 0.5, c) for c in (0.3, 0.6, 1.0)), (0.1, 0.1, 0.6)]
+    cases = [(0.0, 0.5, 0.6), *((0.1, 0.5, c) for c in LEFT), *((0.5, 0.5, c) for c in LEFT), (0.1, 0.03, 0.6)]
+    alone = np.nan  # spread of the daily RankIC without memory
     for memorised, memory, left in cases:
         planted = Planted(memorised=memorised, memory=memory, left=left, archetypes=1)
         found = [tests_of(planted, seed, shifts) for seed in range(worlds if memorised == 0 else power_worlds)]
         mean, spread = (float(np.mean([one[name] for one in found])) for name in ("mean", "spread"))
-        for test in ("memory probe", "memory probe, no controls", "memory probe, every fifth date", "familiarity test"):
+        alone = spread if memorised == 0 else alone
+        for test in (name for name in found[0] if name not in ("mean", "spread")):
             p = np.array([one[test] for one in found])
             told = probe_power(
-                mean, planted.stocks, planted.cutoff, planted.horizon, share=0.2 if "fifth" in test else 1.0, spread=spread
-            ).power
+                mean, planted.stocks, planted.cutoff, planted.horizon,
+                share=0.2 if "fifth" in test else 1.0, spread=alone, persistence=0.0,
+            ).power  # fmt: skip
             rows.append(
                 {
                     "remembered": memorised, "memory / skill": memory, "left (c)": left, "test": test, "worlds": len(found),
@@ -145,45 +158,55 @@ def view_rows(planted: Planted, views: dict[str, View], seeds: int) -> list[dict
     sums: dict[str, list[list[float]]] = {name: [] for name in views}
     for seed in range(seeds):
         world = planted_world(planted, seed)
-        inside = world.remembered & (np.arange(planted.dates) >= WARM)
         after = np.arange(planted.dates) >= planted.cutoff
+        inside = (world.remembered if planted.memorised else ~after) & (np.arange(planted.dates) >= WARM)
         for k in range(planted.archetypes):
             full, clean = scores_of(world.full[k]), scores_of(world.clean[k])
-            as_answered, without = daily_rank_ic(full, world.returns), daily_rank_ic(clean, world.returns)
+            before = [_mean_rank_ic(scores, world.returns, inside) for scores in (full, clean)]
+            skill = _mean_rank_ic(clean, world.foreseeable, inside)
+            later = _mean_rank_ic(full, world.foreseeable, after)
             for name, view in views.items():
-                seen, unremembering = (daily_rank_ic(scores, world.returns) for scores in view(world, planted, k))
+                seen, bare = view(world, planted, k)
                 sums[name].append(
-                    [np.nanmean(one[inside]) for one in (as_answered, without, seen, unremembering)]
-                    + [np.nanmean(one[after]) for one in (as_answered, seen)]
-                )
+                    [
+                        *before, *(_mean_rank_ic(scores, world.returns, inside) for scores in (seen, bare)),
+                        skill, _mean_rank_ic(bare, world.foreseeable, inside), later, _mean_rank_ic(seen, world.foreseeable, after),
+                    ]
+                )  # fmt: skip
     rows = []
     for name, found in sums.items():
-        full, clean, seen, bare, later, later_seen = np.mean(found, axis=0)
-        by_seed = np.mean(np.reshape(found, (seeds, -1, 6)), axis=1)
+        full, clean, seen, bare, skill, skill_kept, later, later_seen = np.mean(found, axis=0)
+        by_seed = np.mean(np.reshape(found, (seeds, -1, 8)), axis=1)
         others = (by_seed.sum(axis=0) - by_seed) / max(seeds - 1, 1)  # jackknife over seeds
-        parts = [removed(*others[:, :4].T), others[:, 3] / others[:, 1], others[:, 5] / others[:, 4]]
+        parts = [removed(*others[:, :4].T), others[:, 5] / others[:, 4], others[:, 7] / others[:, 6]]
         errors = [float(np.sqrt((seeds - 1) / seeds * ((part - part.mean()) ** 2).sum())) for part in parts]
         rows.append(
             {
-                "remembered": planted.memorised, "left (c)": planted.left, "noise": planted.noise, "view": name,
+                "remembered": planted.memorised, "left (c)": planted.left, "noise": planted.noise, "K": planted.archetypes, "view": name,
                 "RankIC as answered": float(full), "without memory": float(clean), "of the view": float(seen),
                 "removed": float(removed(full, clean, seen, bare)), "± ": errors[0],
-                "kept": float(bare / clean), "±  ": errors[1],
+                "kept": float(skill_kept / skill), "±  ": errors[1],
                 "after the cut-off, of 1": float(later_seen / later), "±   ": errors[2],
             }
         )  # fmt: skip
     return rows
 
 
-def removed(full: float, clean: float, seen: float, bare: float) -> float:
-    """1 − |what memory still adds| / what it added."""
+def _mean_rank_ic(scores: Scores, returns: Float[np.ndarray, "N T"], kept: Bool[np.ndarray, " T"]) -> float:
+    return float(np.nanmean(daily_rank_ic(scores[:, kept], returns[:, kept])))
+
+
+def removed(full: Numbers, clean: Numbers, seen: Numbers, bare: Numbers) -> Numbers:
+    """1 − |what memory still adds| / what it added; NaN where it added nothing."""
+    if np.all(full == clean):
+        return np.full(np.shape(full), np.nan)
     return 1 - np.abs(seen - bare) / (full - clean)
 
 
 def mask_rows(seeds: int) -> list[dict[str, object]]:
     """What masks alone leave, what the audit of them finds, and what counterfactual facts tell."""
     rows = []
-    for left in (0.3, 0.6, 1.0):
+    for left in LEFT:
         planted, found = Planted(left=left, archetypes=4), []
         for seed in range(seeds):
             world = planted_world(planted, seed)
@@ -214,28 +237,20 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--worlds", type=int, default=400, help="worlds without memory, for the size of tests (default: %(default)s)")
     parser.add_argument("--power-worlds", type=int, default=48, help="worlds of each kind with memory (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=24, help="worlds of each kind for views and masks (default: %(default)s)")
-    parser.add_argument("--archetypes", type=int, default=16, help="archetypes of the views' worlds (default: %(default)s)")
+    parser.add_argument("--archetypes", type=int, default=16, help="archetypes of the main worlds of views (default: %(default)s)")
     parser.add_argument("--shifts", type=int, default=200, help="circular shifts of the probe (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder for tables, parquet and Markdown (default: none)")
     options = parser.parse_args(words)
-    base = Planted(archetypes=options.archetypes)
-    shape = f"N={base.stocks}, T={base.dates}, cut-off after {base.cutoff}, horizon {base.horizon}"
-    views = [
-        row
-        for memorised in (0.5, 0.1, 1.0)
-        for left in (0.3, 0.6, 1.0)
-        for row in view_rows(
-            replace(base, memorised=memorised, left=left),
-            VIEWS if memorised == 0.5 else {name: VIEWS[name] for name in ("contrast", "residual")},
-            options.seeds,
-        )
-    ]
-    noisy = [
-        row
-        for noise in (0.0, 0.3)
-        for left in (0.3, 1.0)
-        for row in view_rows(replace(base, noise=noise, left=left), {name: VIEWS[name] for name in list(VIEWS)[:3]}, options.seeds)
-    ]
+    many, few = (Planted(archetypes=count) for count in (options.archetypes, min(FEW, options.archetypes)))
+    shape = f"N={many.stocks}, T={many.dates}, cut-off after {many.cutoff}, horizon {many.horizon}"
+    main_views, others = ({name: VIEWS[name] for name in names} for names in (MAIN, [name for name in VIEWS if name not in MAIN]))
+    least_squares = main_views | {"residual, least squares": VIEWS["residual, least squares"]}
+    cases = [(replace(many, left=left), main_views) for left in LEFT]
+    cases += [(replace(few, left=left, memorised=memorised), main_views) for memorised in (0.1, 1.0) for left in LEFT]
+    cases += [(replace(few, memorised=0.0), main_views)]
+    cases += [(replace(few, left=left), others) for left in LEFT]
+    cases += [(replace(few, left=left, noise=noise), least_squares) for noise in (0.0, 0.3) for left in (LEFT[0], LEFT[-1])]
+    views = [row for planted, chosen in cases for row in view_rows(planted, chosen, options.seeds)]
     tables = {
         "hindsight_tests": (
             "Planted memory: size and power of the tests",
@@ -243,8 +258,8 @@ def main(words: Sequence[str] | None = None) -> None:
             f"{shape}. The share at or below 0.05 has a standard error of {np.sqrt(0.05 * 0.95 / options.worlds):.3f} where nothing is remembered.",
         ),
         "hindsight_views": (
-            f"Planted memory: removed and kept, {options.seeds} seeds, K={options.archetypes}",
-            views + noisy,
+            f"Planted memory: removed and kept, {options.seeds} seeds",
+            views,
             f"{shape}, {FACTS} facts. The views are not told the cut-off. ± is the jackknife's error over seeds.",
         ),
         "hindsight_masks": (

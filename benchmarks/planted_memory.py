@@ -49,6 +49,7 @@ class PlantedWorld:
         blank, blank_clean: logits without facts.
         masked: logits with facts where names and dates are masked: memory is left of the stocks that facts identify, and no fame.
         returns: forward returns, of unit variance over all.
+        foreseeable: what the facts say of the returns at best: the mean return given the facts.
         facts, controls: ranks of the facts; size, momentum and fame.
         familiarity: as Min-K % would be: fame, memory and noise.
         remembered: dates that are remembered.
@@ -63,6 +64,7 @@ class PlantedWorld:
     blank_clean: Float64[np.ndarray, "N T"]
     masked: Float64[np.ndarray, "K N T"]
     returns: Float64[np.ndarray, "N T"]
+    foreseeable: Float64[np.ndarray, "N T"]
     facts: Float64[np.ndarray, "F N T"]
     controls: Float64[np.ndarray, "C N T"]
     familiarity: Float64[np.ndarray, "N T"]
@@ -110,6 +112,7 @@ def planted_world(planted: Planted, seed: int) -> PlantedWorld:
         blank_clean=blank_clean,
         masked=readings + p.left * memory * identified[:, None],
         returns=returns,
+        foreseeable=best,
         facts=facts,
         controls=np.stack([np.repeat(size[:, None], t, axis=1), momentum, np.repeat(fame[:, None], t, axis=1)]),
         familiarity=0.5 * fame[:, None] + 1.0 * remembered + rng.normal(size=(n, t)),

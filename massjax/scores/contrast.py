@@ -179,9 +179,7 @@ def _kept_after(
     return np.where(remembered, code, without), np.where(remembered, alpha, np.float32(0.0)).astype(np.float32)
 
 
-def _over(
-    distance: Float[np.ndarray, " M"], past: Float[np.ndarray, " D"], scale: float, cap: float
-) -> Float[np.ndarray, " M"]:
+def _over(distance: Float[np.ndarray, " M"], past: Float[np.ndarray, " D"], scale: float, cap: float) -> Float[np.ndarray, " M"]:
     """α of distances, given the sorted distances of the past."""
     place = QUANTILE * (past.size - 1)
     low = int(place)

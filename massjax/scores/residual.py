@@ -70,12 +70,13 @@ def residual(
 
     $$ \ell_{nt} = a_t + \beta\,(b_{nt} - o_{nt}) + \gamma\, o_{nt} + \delta' r(f_{nt}) + e_{nt} $$
 
-    on the ranks r of the facts shown. Without these β is too large: memory is of the return, facts foretell the return, so scores with
+    on the ranks r of the facts shown, each date weighted with the variance of b − o over its stocks: dates of which much is remembered
+    tell what becomes of it. Without the facts β is too large: memory is of the return, facts foretell the return, so scores with
     skill go with what is remembered even where no memory is left in them, and taking that off would take the skill. It is too small
     where the blank answer also varies for no reason (errors in variables). Returns of the past mend this: with `past_returns`, b − o is
-    instrumented by their ranks, times the variance of b − o over its date, so that dates that are remembered count (two-stage least
-    squares; Wooldridge 2010, section 5.1); a return of date u is used from u + horizon + execution_lag on. Where the first stage has an
-    F under 10 (Staiger and Stock 1997), as where nothing is remembered, least squares it is.
+    instrumented by their ranks, times the same weight (two-stage least squares; Wooldridge 2010, section 5.1); a return of date u is
+    used from u + horizon + execution_lag on. Where the first stage has an F under 10 (Staiger and Stock 1997), as where nothing is
+    remembered, it is least squares.
 
     Args:
         score: of answers with facts, in [0, 1]; NaN = none.
@@ -155,24 +156,24 @@ def _shares(
     """β, γ and the first-stage F of every date, from sums over earlier dates; the first of `beside` is the standing opinion."""
     dates = apart.shape[1]
     before = np.cumsum(cells.any(axis=0)) - cells.any(axis=0)
-    plain = _Sums.over([apart, learned, *beside], cells, 1)
+    variance = (_less_date_mean(apart, cells) ** 2).sum(axis=0) / np.maximum(cells.sum(axis=0), 1)
+    plain = _Sums.over([apart, apart * variance, learned, *beside], cells, 1)
     instrumented = None
     if past_returns is not None:
         known = cells & np.isfinite(past_returns)
-        variance = (_less_date_mean(apart, known) ** 2).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         instrument = np.nan_to_num(unit_ranks(np.where(known, past_returns, np.nan))) * variance
         instrumented = _Sums.over([apart, instrument, learned, *beside], known, known_after)
     memory, opinion, first_stage = np.full((3, dates), np.nan)
     for t in np.flatnonzero(before >= max(fewest_dates, 1)):
-        products, coefficients = plain.less_what_is_explained(t, 2)
-        share = _over(products[0, 1], products[0, 0])
+        products, coefficients = plain.less_what_is_explained(t, 3)
+        share = _over(products[1, 2], products[1, 0])
         if instrumented is not None:
             of_instrument, _ = instrumented.less_what_is_explained(t, 3)
             first_stage[t] = _first_stage(of_instrument, instrumented.count[t] / horizon - len(beside) - 2)
             if first_stage[t] >= STRONG:
                 share = of_instrument[1, 2] / of_instrument[1, 0]
         memory[t] = np.clip(share, 0.0, LARGEST)
-        opinion[t] = np.clip(coefficients[0, 1] - memory[t] * coefficients[0, 0], 0.0, LARGEST)
+        opinion[t] = np.clip(coefficients[0, 2] - memory[t] * coefficients[0, 0], 0.0, LARGEST)
     return Shares(memory, opinion, first_stage)
 
 

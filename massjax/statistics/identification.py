@@ -41,9 +41,7 @@ class Identification:
         return self.p_by_stock <= level
 
 
-def identification(
-    named: Int[np.ndarray, "N T"], *, by: By = "stock and date", horizon: int = 1, level: float = 0.95
-) -> Identification:
+def identification(named: Int[np.ndarray, "N T"], *, by: By = "stock and date", horizon: int = 1, level: float = 0.95) -> Identification:
     r"""Compare what a model names from masked prompts with the stocks that they were about.
 
     With g the guesses of a date and n_t their number,
