@@ -255,7 +255,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "hindsight_tests": (
             "Planted memory: size and power of the tests",
             test_rows(options.worlds, options.power_worlds, options.shifts),
-            f"{shape}. The share at or below 0.05 has a standard error of {np.sqrt(0.05 * 0.95 / options.worlds):.3f} where nothing is remembered.",
+            f"{shape}. Where nothing is remembered the share has a standard error of {np.sqrt(0.05 * 0.95 / options.worlds):.3f}.",
         ),
         "hindsight_views": (
             f"Planted memory: removed and kept, {options.seeds} seeds",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64
+from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from massjax.average_ranks import unit_ranks
 from massjax.scores.hindsight import HindsightView, ViewCode, codes_of, log_odds, of_log_odds
@@ -61,7 +61,8 @@ def residual(
 ) -> Residual:
     r"""Take off each score what the blank answer foretells of it, with shares estimated on past dates only.
 
-    With ℓ the log-odds of the score, b those of the blank score less the mean of its date, and o_{nt} the mean of b_n over the dates before t,
+    With ℓ the log-odds of the score, b those of the blank score less the mean of its date, and o_{nt} the mean of b_n over the dates before
+    t,
 
     $$ \ell'_{nt} = \ell_{nt} - \beta_t (b_{nt} - o_{nt}) - \gamma_t\, o_{nt}, \qquad s' = 1 / (1 + e^{-\ell'}) $$
 
@@ -155,7 +156,7 @@ def _shares(
 ) -> Shares:
     """β, γ and the first-stage F of every date, from sums over earlier dates; the first of `beside` is the standing opinion."""
     dates = apart.shape[1]
-    before = np.cumsum(cells.any(axis=0)) - cells.any(axis=0)
+    before: Int[np.ndarray, " T"] = np.cumsum(cells.any(axis=0)) - cells.any(axis=0)
     variance = (_less_date_mean(apart, cells) ** 2).sum(axis=0) / np.maximum(cells.sum(axis=0), 1)
     plain = _Sums.over([apart, apart * variance, learned, *beside], cells, 1)
     instrumented = None
@@ -164,12 +165,12 @@ def _shares(
         instrument = np.nan_to_num(unit_ranks(np.where(known, past_returns, np.nan))) * variance
         instrumented = _Sums.over([apart, instrument, learned, *beside], known, known_after)
     memory, opinion, first_stage = np.full((3, dates), np.nan)
-    for t in np.flatnonzero(before >= max(fewest_dates, 1)):
+    for t in np.flatnonzero(before >= max(fewest_dates, 1)).tolist():
         products, coefficients = plain.less_what_is_explained(t, 3)
         share = _over(products[1, 2], products[1, 0])
         if instrumented is not None:
             of_instrument, _ = instrumented.less_what_is_explained(t, 3)
-            first_stage[t] = _first_stage(of_instrument, instrumented.count[t] / horizon - len(beside) - 2)
+            first_stage[t] = _first_stage(of_instrument, instrumented.freedom[t] / horizon - len(beside) - 2)
             if first_stage[t] >= STRONG:
                 share = of_instrument[1, 2] / of_instrument[1, 0]
         memory[t] = np.clip(share, 0.0, LARGEST)
@@ -182,11 +183,11 @@ class _Sums(NamedTuple):
 
     Attributes:
         products: [T, P, P].
-        count: stocks and dates behind them, less one a date.
+        freedom: stocks and dates behind them, less one a date.
     """
 
     products: Float64[np.ndarray, "T P P"]
-    count: Float64[np.ndarray, " T"]
+    freedom: Float64[np.ndarray, " T"]
 
     @classmethod
     def over(cls, columns: list[Float64[np.ndarray, "N T"]], cells: Bool[np.ndarray, "N T"], known_after: int) -> _Sums:

@@ -106,8 +106,8 @@ def counterfactual_measures(
     three = known & np.isfinite(of_donor)
     a, b, c = (_less_date_mean(values, three) for values in (own, of_donor, new))
     size = (a * a + b * b + c * c) / 3
-    shares = (_ratio((c * other).ravel(), size.ravel(), three.ravel(), cells, by, horizon, level) for other in (b, a))
-    return Counterfactual(consistency, _chance(side, known), invariance, *shares, count=int(known.sum()))
+    facts, name = (_ratio((c * other).ravel(), size.ravel(), three.ravel(), cells, by, horizon, level) for other in (b, a))
+    return Counterfactual(consistency, _chance(side, known), invariance, facts, name, int(known.sum()))
 
 
 def _ratio(

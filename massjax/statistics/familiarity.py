@@ -83,14 +83,15 @@ def familiarity_test(
     A model remembers years rather than prompts, and the familiarity of a single prompt is noise for the most part. The mean over a
     date's prompts, $\bar L_t$, has little of it, so that a second regression tells the two ways apart in which prompts are familiar:
 
-    $$ y_{nt} = a_t + b_1 s_{nt} + b_2 (L_{nt} - \bar L_t) + b_4\, s_{nt} \bar L_t + b_5\, s_{nt} (L_{nt} - \bar L_t) + c' z_{nt} + u_{nt} $$
+    $$ y_{nt} = a_t + b_1 s_{nt} + b_2 (L_{nt} - \bar L_t) + b_4\, s_{nt} \bar L_t + b_5\, s_{nt} (L_{nt} - \bar L_t)
+       + c' z_{nt} + u_{nt} $$
 
     b₄ finds dates that are remembered where b₃ drowns (`benchmarks/hindsight.py`: at a tenth of the dates). Who looks at the smaller of the
     p-values of b₃, b₄ and b₅ has three tries: `massjax.statistics.multiple.holm` allows for them.
 
     Errors are clustered by stock and by date (Cameron, Gelbach and Miller 2011) with the influence of each cell on the coefficient,
-    $e_j' (X'X)^{-1} x_{nt} \hat u_{nt}$, put into `massjax.statistics.clusters.spread_of`: the variance is V_stock + V_date − V_both, and never
-    less than either alone; it is multiplied by G / (G − 1), and judged by Student's t with G − 1 degrees of freedom, G being the smaller
+    $e_j' (X'X)^{-1} x_{nt} \hat u_{nt}$, put into `massjax.statistics.clusters.spread_of`: the variance is V_stock + V_date − V_both,
+    and never less than either alone; it is multiplied by G / (G − 1), and judged by Student's t with G − 1 degrees of freedom, G being the smaller
     number of clusters. With few clusters (under 40 or so) such errors are still too small; `smallest_cluster` says how many there are.
     A horizon above 1 makes dates overlap, and adds the lags of Newey and West between dates.
 
