@@ -19,6 +19,7 @@ class ViewCode(IntEnum):
     LOW_MASS = 4
     LOW_BLANK_MASS = 5
     NO_PAST = 6
+    NO_MEMBER = 7
 
     @property
     def meaning(self) -> str:
@@ -34,6 +35,7 @@ MEANINGS = {
     ViewCode.LOW_MASS: "no score: the answer with facts has too little mass on the choices",
     ViewCode.LOW_BLANK_MASS: "no score: the answer without facts has too little mass on the choices",
     ViewCode.NO_PAST: "no score: too few dates lie before to tell how much is memory",
+    ViewCode.NO_MEMBER: "no score: the stock is not in the universe",
 }
 
 

@@ -122,6 +122,7 @@ def residual(
     ranks = [np.nan_to_num(unit_ranks(np.where(cells, fact, np.nan))) for fact in facts]
     found = _shares(learned, cells, apart, [opinion, *ranks], past_returns, horizon, horizon + execution_lag, fewest_dates)
     kept = np.zeros(score.shape[1], bool) if remembered is None else ~remembered
+    code = np.where((code == ViewCode.VIEWED) & ~member, np.uint8(ViewCode.NO_MEMBER), code)
     code = np.where((code == ViewCode.VIEWED) & np.isnan(found.memory), np.uint8(ViewCode.NO_PAST), code)
     code = np.where(kept, np.where(np.isfinite(score), np.uint8(ViewCode.AS_ANSWERED), np.uint8(ViewCode.NO_ANSWER)), code)
     less = taken_off(odds, blank_odds, opinion, found)

@@ -91,9 +91,9 @@ def familiarity_test(
 
     Errors are clustered by stock and by date (Cameron, Gelbach and Miller 2011) with the influence of each cell on the coefficient,
     $e_j' (X'X)^{-1} x_{nt} \hat u_{nt}$, put into `massjax.statistics.clusters.spread_of`: the variance is V_stock + V_date − V_both,
-    and never less than either alone; it is multiplied by G / (G − 1), and judged by Student's t with G − 1 degrees of freedom, G being the smaller
-    number of clusters. With few clusters (under 40 or so) such errors are still too small; `smallest_cluster` says how many there are.
-    A horizon above 1 makes dates overlap, and adds the lags of Newey and West between dates.
+    and never less than either alone; it is multiplied by G / (G − 1), and judged by Student's t with G − 1 degrees of freedom, G being
+    the smaller number of clusters. With few clusters (under 40 or so) such errors are still too small; `smallest_cluster` says how many
+    there are. A horizon above 1 makes dates overlap, and adds the lags of Newey and West between dates.
 
     Args:
         score: with facts; NaN = none.

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from massjax.statistics.identification import UNNAMED, identification
+from massjax.statistics.multiple import holm
+
+
+def test_measures_are_those_of_loops() -> None:
+    rng = np.random.default_rng(0)
+    named = rng.integers(-1, 7, (7, 20))
+    named[2, ::2] = 2
+    found = identification(named)
+    hits, chances = np.zeros(7), np.zeros(7)
+    asked = np.zeros(7)
+    for t in range(20):
+        answered = [n for n in range(7) if named[n, t] != UNNAMED]
+        for n in answered:
+            asked[n] += 1
+            hits[n] += named[n, t] == n
+            chances[n] += sum(named[m, t] == n for m in answered if m != n) / (len(answered) - 1)
+    assert found.right.value == pytest.approx(hits.sum() / asked.sum())
+    assert found.chance == pytest.approx(chances.sum() / asked.sum())
+    assert found.excess.value == pytest.approx((hits.sum() - chances.sum()) / asked.sum())
+    np.testing.assert_allclose(found.by_stock, hits / asked)
+    np.testing.assert_allclose(found.chance_by_stock, chances / asked)
+    np.testing.assert_allclose(found.p_by_stock, holm(stats.binom.sf(hits - 1, asked, chances / asked)))
+    assert np.flatnonzero(found.found(1e-4)).tolist() == [2]
+
+
+def test_a_favourite_answer_is_no_leak() -> None:
+    """Half of all guesses name the first stock, so it is named rightly half of the time."""
+    rng = np.random.default_rng(1)
+    named = np.where(rng.random((10, 60)) < 0.5, 0, rng.integers(0, 10, (10, 60)))
+    found = identification(named)
+    assert found.by_stock[0] > 0.4
+    assert found.excess.low < 0 < found.excess.high
+    assert not found.found().any()
+
+
+def test_what_is_never_asked_about_is_not_found() -> None:
+    named = np.full((4, 10), UNNAMED)
+    found = identification(named)
+    assert np.isnan(found.right.value)
+    assert found.right.reason == "no masked prompt was answered"
+    assert np.isnan(found.p_by_stock).all()
+    assert not found.found().any()
+    named[1:] = np.arange(1, 4)[:, None]
+    known = identification(named)
+    assert np.isnan(known.by_stock[0])
+    assert (known.right.value, known.chance) == (1.0, 0.0)
+    assert known.found().tolist() == [False, True, True, True]
