@@ -156,7 +156,6 @@ def _shares(
     fewest_dates: int,
 ) -> Shares:
     """β, γ and the first-stage F of every date, from sums over earlier dates; the first of `beside` is the standing opinion."""
-    dates = apart.shape[1]
     before: Int[np.ndarray, " T"] = np.cumsum(cells.any(axis=0)) - cells.any(axis=0)
     variance = (_less_date_mean(apart, cells) ** 2).sum(axis=0) / np.maximum(cells.sum(axis=0), 1)
     plain = _Sums.over([apart, apart * variance, learned, *beside], cells, 1)
@@ -165,18 +164,18 @@ def _shares(
         known = cells & np.isfinite(past_returns)
         instrument = np.nan_to_num(unit_ranks(np.where(known, past_returns, np.nan))) * variance
         instrumented = _Sums.over([apart, instrument, learned, *beside], known, known_after)
-    memory, opinion, first_stage = np.full((3, dates), np.nan)
-    for t in np.flatnonzero(before >= max(fewest_dates, 1)).tolist():
-        products, coefficients = plain.less_what_is_explained(t, 3)
-        share = _over(products[1, 2], products[1, 0])
-        if instrumented is not None:
-            of_instrument, _ = instrumented.less_what_is_explained(t, 3)
-            first_stage[t] = _first_stage(of_instrument, instrumented.freedom[t] / horizon - len(beside) - 2)
-            if first_stage[t] >= STRONG:
-                share = of_instrument[1, 2] / of_instrument[1, 0]
-        memory[t] = np.clip(share, 0.0, LARGEST)
-        opinion[t] = np.clip(coefficients[0, 2] - memory[t] * coefficients[0, 0], 0.0, LARGEST)
-    return Shares(memory, opinion, first_stage)
+    products, coefficients = plain.less_what_is_explained(3)
+    share = _over(products[:, 1, 2], products[:, 1, 0])
+    first_stage = np.full(apart.shape[1], np.nan)
+    if instrumented is not None:
+        of_instrument, _ = instrumented.less_what_is_explained(3)
+        first_stage = _first_stage(of_instrument, instrumented.freedom / horizon - len(beside) - 2)
+        strong = first_stage >= STRONG
+        share = np.where(strong, of_instrument[:, 1, 2] / np.where(strong, of_instrument[:, 1, 0], 1.0), share)
+    memory = np.clip(share, 0.0, LARGEST)
+    opinion = np.clip(coefficients[:, 0, 2] - memory * coefficients[:, 0, 0], 0.0, LARGEST)
+    enough = before >= max(fewest_dates, 1)
+    return Shares(*(np.where(enough, values, np.nan) for values in (memory, opinion, first_stage)))
 
 
 class _Sums(NamedTuple):
@@ -198,11 +197,11 @@ class _Sums(NamedTuple):
         count = np.maximum(cells.sum(axis=0) - 1, 0).astype(np.float64)
         return cls(_until(daily, known_after), _until(count, known_after))
 
-    def less_what_is_explained(self, t: int, first: int) -> tuple[Float64[np.ndarray, "A A"], Float64[np.ndarray, "B A"]]:
+    def less_what_is_explained(self, first: int) -> tuple[Float64[np.ndarray, "T A A"], Float64[np.ndarray, "T B A"]]:
         """Products of the first columns less what the others explain of them, and the coefficients of the others in each of the first."""
-        product = self.products[t]
-        coefficients = np.linalg.pinv(product[first:, first:], rcond=1e-10, hermitian=True) @ product[first:, :first]
-        return product[:first, :first] - product[:first, first:] @ coefficients, coefficients
+        across = self.products[:, first:, :first]
+        coefficients = np.matmul(np.linalg.pinv(self.products[:, first:, first:], rcond=1e-10, hermitian=True), across)
+        return self.products[:, :first, :first] - np.matmul(across.transpose(0, 2, 1), coefficients), coefficients
 
 
 def _until(daily: Float64[np.ndarray, "T ..."], known_after: int) -> Float64[np.ndarray, "T ..."]:
@@ -212,18 +211,18 @@ def _until(daily: Float64[np.ndarray, "T ..."], known_after: int) -> Float64[np.
     return sums
 
 
-def _first_stage(products: Float64[np.ndarray, "A A"], freedom: float) -> float:
-    """F-statistic of the second column, alone, in a regression of the first on it."""
-    scale = products[0, 0] * products[1, 1]
-    if not scale > 0 or freedom <= 0:
-        return np.nan
-    square = min(products[0, 1] ** 2 / scale, 1.0 - 1e-12)
-    return float(freedom * square / (1 - square))
+def _first_stage(products: Float64[np.ndarray, "T A A"], freedom: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
+    """F-statistic of the second column, alone, in a regression of the first on it; NaN where one of them does not vary."""
+    scale = products[:, 0, 0] * products[:, 1, 1]
+    defined = (scale > 0) & (freedom > 0)
+    square = np.minimum(products[:, 0, 1] ** 2 / np.where(defined, scale, 1.0), 1.0 - 1e-12)
+    return np.where(defined, freedom * square / (1 - square), np.nan)
 
 
-def _over(top: float, bottom: float) -> float:
+def _over(top: Float64[np.ndarray, " T"], bottom: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
     """0 where there is nothing to divide by: blank answers that do not vary are no memory."""
-    return float(top / bottom) if bottom > 1e-12 else 0.0
+    defined = bottom > 1e-12
+    return np.where(defined, top / np.where(defined, bottom, 1.0), 0.0)
 
 
 def _less_date_mean(values: Float[np.ndarray, "N T"], known: Bool[np.ndarray, "N T"]) -> Float64[np.ndarray, "N T"]:

@@ -16,7 +16,7 @@ from massjax.statistics.circular_shifts import SHIFTS, PValue, choose_null, null
 from massjax.statistics.clusters import Estimate, undefined
 from massjax.statistics.correlation import daily_rank_ic
 from massjax.statistics.intervals import Interval, newey_west
-from massjax.statistics.partial_correlation import partial_ranks
+from massjax.statistics.partial_correlation import centred_ranks, partial_ranks
 from massjax.statistics.series import SeriesSummary
 
 Period = Literal["all dates", "up to the cut-off", "after the cut-off"]
@@ -112,7 +112,11 @@ def memory_probe(
         prepared = partial_ranks(signal, returns, controls[:, :, kept], inside)
         daily = prepared.correlations(returns)
         null = choose_null(int(kept.sum()), horizon, execution_lag, count=shifts)
-        draws = [_mean(prepared.correlations(moved)) for moved in null_returns(returns, null, horizon, execution_lag)]
+        if prepared.known.all():  # ranks move with the returns that they are of, over dates and over stocks
+            ranks = centred_ranks(returns, prepared.known)
+            draws = [_mean(prepared.correlations_of_ranks(moved.T)) for moved in null_returns(ranks.T, null, horizon, execution_lag)]
+        else:
+            draws = [_mean(prepared.correlations(moved)) for moved in null_returns(returns, null, horizon, execution_lag)]
         return ProbedPeriod(
             newey_west(daily_rank_ic(signal, returns, inside), horizon, level),
             newey_west(daily, horizon, level),

@@ -39,18 +39,22 @@ class PartialRanks:
     def correlations(self, forward_returns: Float[np.ndarray, "N T"]) -> Float[np.ndarray, " T"]:
         """The partial rank correlation of each date with these returns, over the stocks that have a signal, controls and return."""
         known = self.usable & np.isfinite(forward_returns)
-        ranks = _centred_ranks(forward_returns, known)
-        explained = np.matmul(self.basis.transpose(0, 2, 1), ranks[..., None])[..., 0]
-        product = (self.residual * ranks).sum(axis=1)  # the residual is orthogonal to whatever the controls explain of the returns
-        square, whole = (ranks * ranks).sum(axis=1) - (explained * explained).sum(axis=1), (ranks * ranks).sum(axis=1)
-        defined = (square > ROUNDING * whole) & (whole > 0) & np.isfinite(self.left)
-        scale = np.sqrt(np.where(defined, square * self.left, 1.0))
-        found = np.where(defined, np.clip(product / scale, -1.0, 1.0), np.nan)
+        found = self.correlations_of_ranks(centred_ranks(forward_returns, known))
         apart = np.flatnonzero((known != self.known).any(axis=0))
         if apart.size:
             again = partial_ranks(self.signal[:, apart], forward_returns[:, apart], self.controls[:, :, apart], self.usable[:, apart])
             found[apart] = again.correlations(forward_returns[:, apart])
         return found
+
+    def correlations_of_ranks(self, ranks: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " T"]:
+        """The same of returns that are known where `known` is, given as `centred_ranks`."""
+        explained = np.matmul(self.basis.transpose(0, 2, 1), ranks[..., None])[..., 0]
+        product = (self.residual * ranks).sum(axis=1)  # the residual is orthogonal to whatever the controls explain of the returns
+        whole = (ranks * ranks).sum(axis=1)
+        square = whole - (explained * explained).sum(axis=1)
+        defined = (square > ROUNDING * whole) & (whole > 0) & np.isfinite(self.left)
+        scale = np.sqrt(np.where(defined, square * self.left, 1.0))
+        return np.where(defined, np.clip(product / scale, -1.0, 1.0), np.nan)
 
 
 def partial_ranks(
@@ -72,12 +76,12 @@ def partial_ranks(
     usable = usable if member is None else usable & member
     known = usable & np.isfinite(forward_returns)
     stocks, dates = signal.shape
-    columns = [known.T / np.sqrt(np.maximum(known.sum(axis=0), 1))[:, None], *(_centred_ranks(control, known) for control in controls)]
+    columns = [known.T / np.sqrt(np.maximum(known.sum(axis=0), 1))[:, None], *(centred_ranks(control, known) for control in controls)]
     scaled = [column / np.maximum(np.linalg.norm(column, axis=1, keepdims=True), 1.0) for column in columns[1:]]
     vectors, sizes, _ = np.linalg.svd(np.stack([columns[0], *scaled], axis=2), full_matrices=False)
     basis = np.zeros((dates, stocks, len(columns)))
     basis[:, :, : vectors.shape[2]] = vectors * (sizes > 1e-7)[:, None, :]
-    ranks = _centred_ranks(signal, known)
+    ranks = centred_ranks(signal, known)
     residual = ranks - np.matmul(basis, np.matmul(basis.transpose(0, 2, 1), ranks[..., None]))[..., 0]
     residual = np.where(known.T, residual, 0.0)
     left, whole = (residual * residual).sum(axis=1), (ranks * ranks).sum(axis=1)
@@ -128,7 +132,7 @@ def daily_partial_rank_ic(
     return partial_ranks(signal, forward_returns, controls, member).correlations(forward_returns)
 
 
-def _centred_ranks(values: Float[np.ndarray, "N T"], known: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, "T N"]:
+def centred_ranks(values: Float[np.ndarray, "N T"], known: Bool[np.ndarray, "N T"]) -> Float[np.ndarray, "T N"]:
     """Average ranks over the known stocks of a date less their mean; 0 elsewhere."""
     ranks = average_ranks(np.where(known, values, np.nan))
     return np.where(known, ranks - (known.sum(axis=0) + 1) / 2, 0.0).T

@@ -15,7 +15,8 @@ from massjax.scores.hindsight import SMALLEST_PROBABILITY, ViewCode
 def slow_contrast(with_facts, without, alpha):
     """Exact products of powers in place of logarithms, in Python's numbers."""
     weights = [
-        max(p, SMALLEST_PROBABILITY) ** (1 + alpha) / max(q, SMALLEST_PROBABILITY) ** alpha for p, q in zip(with_facts, without, strict=True)
+        max(p, SMALLEST_PROBABILITY) ** (1 + alpha) / max(q, SMALLEST_PROBABILITY) ** alpha
+        for p, q in zip(with_facts, without, strict=True)
     ]
     return [weight / math.fsum(weights) for weight in weights]
 

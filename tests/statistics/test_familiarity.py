@@ -86,7 +86,9 @@ def test_familiarity_that_does_not_vary_tells_nothing() -> None:
     found = familiarity_test(score, np.ones_like(score), returns, controls, member, horizon=1)
     assert np.isnan([found.interaction.value, found.p_value, found.p_between]).all()
     assert "is familiarity the same" in found.reason
-    few = familiarity_test(score, np.where(np.arange(15) < 1, familiarity, np.nan), returns, controls, member & (np.arange(12) < 4)[:, None], 1)
+    few = familiarity_test(
+        score, np.where(np.arange(15) < 1, familiarity, np.nan), returns, controls, member & (np.arange(12) < 4)[:, None], 1
+    )
     assert "too few" in few.reason
 
 

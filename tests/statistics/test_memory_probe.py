@@ -24,8 +24,11 @@ def world(seed: int = 0):
     return np.where(rng.random((15, 120)) < 0.03, np.nan, blank), returns, size[None], member
 
 
-def test_p_is_that_of_shifting_returns_by_hand() -> None:
+@pytest.mark.parametrize("complete", [False, True])
+def test_p_is_that_of_shifting_returns_by_hand(complete: bool) -> None:
     blank, returns, controls, member = world()
+    if complete:
+        blank, member = np.nan_to_num(blank), np.ones_like(member)
     found = memory_probe(blank, returns, controls, member, DAYS, horizon=3, cutoff=DAYS[79], shifts=30)
     for name, kept in (("all dates", slice(None)), ("up to the cut-off", slice(0, 80))):
         y = returns[:, kept]

@@ -13,10 +13,7 @@ def test_the_error_is_that_of_simulated_probes(share: float, by: str) -> None:
     rng, stocks, dates, horizon, probes = np.random.default_rng(0), 24, 60, 4, 600
     days = rng.normal(size=(probes, stocks, dates + horizon))
     returns = np.stack([days[..., t : t + horizon].sum(axis=-1) for t in range(dates)], axis=-1)
-    if by == "dates":
-        returns = returns[..., :: round(1 / share)]
-    else:
-        returns = returns[:, : int(share * stocks)]
+    returns = returns[..., :: round(1 / share)] if by == "dates" else returns[:, : int(share * stocks)]
     ranks = returns.argsort(axis=1).argsort(axis=1) - (returns.shape[1] - 1) / 2
     blank = np.arange(returns.shape[1]) - (returns.shape[1] - 1) / 2
     daily = np.einsum("n,pnt->pt", blank, ranks) / (blank @ blank)
