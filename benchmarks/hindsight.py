@@ -1,6 +1,6 @@
 """How often planted memory of the future is found where it is, and is not, and how much of it views of the answers take out.
 
-    python benchmarks/hindsight.py --out benchmarks/results        # three tables; some minutes of one core
+    python benchmarks/hindsight.py --out benchmarks/results        # three tables; five minutes of one core
 
 A planted model (`planted_memory.py`) answers with facts and without: logit = skill × facts + memory × future return + fame, the memory on
 a share of the dates before a cut-off, and a share c of it left where facts are given. Returns overlap, sectors move together, size is paid
@@ -43,7 +43,8 @@ from massjax.statistics.probe_power import probe_power
 WARM = 60
 LEFT = (0.3, 0.6, 1.0)
 MAIN = ("contrast", "residual")
-FEW = 2
+TABLES = ("views", "tests", "masks")
+FEW = 1
 """Archetypes of the worlds beside the main ones."""
 Scores: TypeAlias = Float[np.ndarray, "N T"]
 Numbers: TypeAlias = float | Float[np.ndarray, " S"]
@@ -53,7 +54,7 @@ View: TypeAlias = Callable[[PlantedWorld, Planted, int], tuple[Scores, Scores]]
 
 def by_contrast(world: PlantedWorld, planted: Planted, k: int) -> tuple[Scores, Scores]:
     """α of the blank answer's distance from the average, scale 3, at most 4."""
-    found = contrast(answers_of(world.full[k]), answers_of(world.blank))
+    found = contrast(answers_of(world.full[k]), world.blank_answers, alpha=world.alpha)
     without = contrasted(answers_of(world.clean[k]), answers_of(world.blank_clean), np.nan_to_num(found.alpha))
     return found.view.score, np.where(
         np.isnan(found.view.score), np.nan, without @ np.linspace(0.0, 1.0, without.shape[-1], dtype=np.float32)
@@ -64,7 +65,7 @@ def by_residual(facts: int = FACTS, instrument: bool = True, swapped: float = 0.
     """β and γ with so many facts as controls, past returns as instrument, or from a share of answers with swapped facts."""
 
     def view(world: PlantedWorld, planted: Planted, k: int) -> tuple[Scores, Scores]:
-        blank, member = scores_of(world.blank), np.ones(world.blank.shape, bool)
+        blank, member = world.blank_scores, np.ones(world.blank.shape, bool)
         asked = np.random.default_rng(k).random(member.shape) < swapped
         found = residual(
             scores_of(world.full[k]),
@@ -75,7 +76,7 @@ def by_residual(facts: int = FACTS, instrument: bool = True, swapped: float = 0.
             horizon=planted.horizon,
             learn_from=np.where(asked, scores_of(world.swapped[k]), np.nan) if swapped else None,
         )
-        clean = log_odds(scores_of(world.blank_clean))
+        clean = log_odds(world.clean_blank_scores)
         without = taken_off(log_odds(scores_of(world.clean[k])), clean - clean.mean(axis=0), found.opinion, found.shares)
         return found.view.score, np.where(np.isnan(found.view.score), np.nan, without)
 
@@ -234,8 +235,9 @@ def mask_rows(seeds: int) -> list[dict[str, object]]:
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("tables", nargs="*", default=list(TABLES), choices=TABLES, help="what to measure (default: all)")
     parser.add_argument("--worlds", type=int, default=400, help="worlds without memory, for the size of tests (default: %(default)s)")
-    parser.add_argument("--power-worlds", type=int, default=40, help="worlds of each kind with memory (default: %(default)s)")
+    parser.add_argument("--power-worlds", type=int, default=24, help="worlds of each kind with memory (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=24, help="worlds of each kind for views and masks (default: %(default)s)")
     parser.add_argument("--archetypes", type=int, default=16, help="archetypes of the main worlds of views (default: %(default)s)")
     parser.add_argument("--shifts", type=int, default=200, help="circular shifts of the probe (default: %(default)s)")
@@ -250,28 +252,29 @@ def main(words: Sequence[str] | None = None) -> None:
     cases += [(replace(few, memorised=0.0), main_views)]
     cases += [(replace(few, left=left), others) for left in (LEFT[0], LEFT[-1])]
     cases += [(replace(few, left=left, noise=noise), least_squares) for noise in (0.0, 0.3) for left in (LEFT[0], LEFT[-1])]
-    views = [row for planted, chosen in cases for row in view_rows(planted, chosen, options.seeds)]
-    tables = {
-        "hindsight_tests": (
-            "Planted memory: size and power of the tests",
-            test_rows(options.worlds, options.power_worlds, options.shifts),
-            f"{shape}. Where nothing is remembered the share has a standard error of {np.sqrt(0.05 * 0.95 / options.worlds):.3f}.",
-        ),
-        "hindsight_views": (
+    error = np.sqrt(0.05 * 0.95 / options.worlds)
+    tables: dict[str, tuple[str, Callable[[], list[dict[str, object]]], str]] = {
+        "views": (
             f"Planted memory: removed and kept, {options.seeds} seeds",
-            views,
+            lambda: [row for planted, chosen in cases for row in view_rows(planted, chosen, options.seeds)],
             f"{shape}, {FACTS} facts. The views are not told the cut-off. ± is the jackknife's error over seeds.",
         ),
-        "hindsight_masks": (
+        "tests": (
+            "Planted memory: size and power of the tests",
+            lambda: test_rows(options.worlds, options.power_worlds, options.shifts),
+            f"{shape}. Where nothing is remembered the share has a standard error of {error:.3f}.",
+        ),
+        "masks": (
             "Planted memory: masks alone, with facts that identify a tenth of the stocks",
-            mask_rows(options.seeds),
+            lambda: mask_rows(options.seeds),
             f"{shape}. The audit asks on every tenth date; guesses go to famous stocks, and of identified stocks 60 % are right.",
         ),
     }
-    for name, (title, rows, note) in tables.items():
-        frame = pl.DataFrame(rows, infer_schema_length=None)
+    for name in options.tables:
+        title, rows, note = tables[name]
+        frame = pl.DataFrame(rows(), infer_schema_length=None)
         print_table(title, frame)
-        write(options.out, name, title, frame, [note])
+        write(options.out, f"hindsight_{name}", title, frame, [note])
 
 
 if __name__ == "__main__":

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Float16, Float64, Int
+from jaxtyping import Bool, Float, Float16, Float32, Float64, Int
+
+from massjax.scores.contrast import alphas
 
 CHOICES = 5
 FACTS = 4
@@ -73,6 +76,26 @@ class PlantedWorld:
     named: Int[np.ndarray, "N T"]
     donor: Int[np.ndarray, "N T"]
     swapped: Float64[np.ndarray, "K N T"]
+
+    @cached_property
+    def blank_answers(self) -> Float16[np.ndarray, "N T C"]:
+        """Choice probabilities without facts."""
+        return answers_of(self.blank)
+
+    @cached_property
+    def alpha(self) -> Float32[np.ndarray, "N T"]:
+        """Of the contrast, the same for all archetypes."""
+        return alphas(self.blank_answers, np.ones(self.blank.shape, bool))
+
+    @cached_property
+    def blank_scores(self) -> Float[np.ndarray, "N T"]:
+        """Expected choices without facts."""
+        return scores_of(self.blank)
+
+    @cached_property
+    def clean_blank_scores(self) -> Float[np.ndarray, "N T"]:
+        """The same without memory."""
+        return scores_of(self.blank_clean)
 
 
 def planted_world(planted: Planted, seed: int) -> PlantedWorld:

@@ -127,6 +127,7 @@ def contrast(
     scale: float = SCALE,
     cap: float = CAP,
     fewest_dates: int = FEWEST_DATES,
+    alpha: Float32[np.ndarray, "N T"] | None = None,
 ) -> Contrast:
     """Scores of an archetype by contrast with its model's blank answers: the expected choice under `contrasted`, α of `alphas`.
 
@@ -140,6 +141,7 @@ def contrast(
         minimum_mass: the least of it that an answer counts with.
         remembered: dates of which the model may know what followed; others are kept as answered. None = all.
         scale, cap, fewest_dates: of `alphas`.
+        alpha: what `alphas` gave for these blank answers, where archetypes share them; None works it out.
 
     Example:
         >>> import numpy as np
@@ -151,8 +153,9 @@ def contrast(
         25
     """
     code = codes_of(np.isfinite(probability).all(axis=2), np.isfinite(blank).all(axis=2), mass, blank_mass, minimum_mass)
-    blank_usable = np.isfinite(blank).all(axis=2) & (True if blank_mass is None else blank_mass >= minimum_mass)
-    alpha = alphas(blank, blank_usable, scale=scale, cap=cap, fewest_dates=fewest_dates)
+    if alpha is None:
+        blank_usable = np.isfinite(blank).all(axis=2) & (True if blank_mass is None else blank_mass >= minimum_mass)
+        alpha = alphas(blank, blank_usable, scale=scale, cap=cap, fewest_dates=fewest_dates)
     code = np.where((code == ViewCode.VIEWED) & np.isnan(alpha), np.uint8(ViewCode.NO_PAST), code)
     code, alpha = _kept_after(code, alpha, remembered, mass, minimum_mass, probability)
     shown = (code == ViewCode.VIEWED) | (code == ViewCode.AS_ANSWERED)
