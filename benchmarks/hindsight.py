@@ -235,7 +235,7 @@ def mask_rows(seeds: int) -> list[dict[str, object]]:
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("tables", nargs="*", default=list(TABLES), choices=TABLES, help="what to measure (default: all)")
+    parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=TABLES, help="what to measure (default: all)")
     parser.add_argument("--worlds", type=int, default=400, help="worlds without memory, for the size of tests (default: %(default)s)")
     parser.add_argument("--power-worlds", type=int, default=24, help="worlds of each kind with memory (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=24, help="worlds of each kind for views and masks (default: %(default)s)")
