@@ -1,4 +1,4 @@
-"""Whether a model names the stock, or the year, behind a masked prompt more often than chance, and which stocks give themselves away."""
+"""Whether a model names the stock, or the year, behind a masked prompt more often than chance, and which give themselves away."""
 
 from __future__ import annotations
 
@@ -88,3 +88,62 @@ def identification(named: Int[np.ndarray, "N T"], *, by: By = "stock and date", 
     beyond = np.where(usable, hit - chances - (right.value - chance), 0.0).ravel() / count
     excess = estimate(right.value - chance, spread_of(beyond, counted, cells, by, horizon), count, level)
     return Identification(right, chance, excess, share, chance_of_stock, holm(p))
+
+
+@dataclass(frozen=True)
+class YearIdentification:
+    """How often a model knows the year that was masked.
+
+    Attributes:
+        right: share of the guesses that are right.
+        chance: share that guesses made in the same proportions, but knowing nothing, would have right.
+        excess: right − chance, with an interval that allows for chance being estimated too.
+        by_year: share right of each year that was asked about.
+    """
+
+    right: Estimate
+    chance: float
+    excess: Estimate
+    by_year: dict[int, float]
+
+
+def identified_years(
+    named: Int[np.ndarray, "N T"], year: Int[np.ndarray, " T"], *, by: By = "stock and date", horizon: int = 1, level: float = 0.95
+) -> YearIdentification:
+    r"""Compare the years that a model names from masked prompts with those of the dates that they were about.
+
+    $$ \mathrm{chance} = \sum_y P(g = y)\, P(\mathrm{year} = y) $$
+
+    over the prompts that were answered. A model that always says 2020 is right as often as prompts are of 2020, and by chance alone.
+
+    Args:
+        named: year that was named; `UNNAMED` (−1) where there is no answer.
+        year: of each date.
+        by: what cells may have in common.
+        horizon: dates over which what all stocks share may last.
+        level: of the intervals.
+
+    Example:
+        >>> import numpy as np
+        >>> from massjax.statistics.identification import identified_years
+        >>> year = np.repeat([2020, 2021], 20)
+        >>> known = np.random.default_rng(0).random((10, 40)) < 0.5
+        >>> seen = identified_years(np.where(known, year, 2020), year)
+        >>> round(seen.chance, 2), seen.excess.low > 0, seen.by_year[2020]
+        (0.5, True, 1.0)
+    """
+    answered = (named > UNNAMED).ravel()
+    guess, true = named.ravel(), np.broadcast_to(year, named.shape).ravel()
+    hit, cells, count = guess == true, cells_of(named.shape), int(answered.sum())
+    right = clustered_share(hit, answered, cells, by=by, horizon=horizon, level=level, nothing=NOTHING)
+    if not count:
+        return YearIdentification(right, np.nan, right, {})
+    years = np.unique(np.concatenate([guess[answered], true[answered]]))
+    guessed, asked = ((values == years[:, None]) & answered for values in (guess, true))
+    of_guesses, of_dates = guessed.sum(axis=1) / count, asked.sum(axis=1) / count
+    chance = float(of_guesses @ of_dates)
+    of_chance = of_dates @ guessed + of_guesses @ asked - 2 * chance  # influence of each cell, times their number
+    influence = np.where(answered, hit - right.value - of_chance, 0.0) / count
+    excess = estimate(right.value - chance, spread_of(influence, answered, cells, by, horizon), count, level)
+    by_year = {int(one): float((hit & here).sum() / here.sum()) for one, here in zip(years, asked, strict=True) if here.any()}
+    return YearIdentification(right, chance, excess, by_year)

@@ -112,3 +112,11 @@ def test_after_the_cut_off_answers_stay_and_need_no_blank_one() -> None:
     assert found.view.code[:, 28].tolist() == [ViewCode.NO_ANSWER, *4 * [ViewCode.AS_ANSWERED]]
     assert found.view.score[1:, 25:] == pytest.approx((probability @ [0, 0.5, 1])[1:, 25:], abs=1e-6)
     assert (found.alpha[1:, 25:] == 0).all()
+
+
+def test_archetypes_may_share_the_strengths() -> None:
+    probability, blank = answers(4, dates=30), answers(5, dates=30)
+    alone = contrast(probability, blank)
+    shared = contrast(probability, blank, alpha=alphas(blank, np.ones((5, 30), bool)))
+    np.testing.assert_array_equal(alone.view.score, shared.view.score)
+    np.testing.assert_array_equal(alone.alpha, shared.alpha)
