@@ -1,6 +1,6 @@
 """How often planted memory of the future is found where it is, and is not, and how much of it views of the answers take out.
 
-    python benchmarks/hindsight.py --out benchmarks/results        # three tables; five minutes of one core
+    python benchmarks/hindsight.py --out benchmarks/results        # three tables; three minutes of one core
 
 A planted model (`planted_memory.py`) answers with facts and without: logit = skill × facts + memory × future return + fame, the memory on
 a share of the dates before a cut-off, and a share c of it left where facts are given. Returns overlap, sectors move together, size is paid
