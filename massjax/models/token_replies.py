@@ -1,4 +1,4 @@
-"""Replies of a server read for the forms of an answer: log-probabilities of tokens asked for, or of a prompt's own; texts with why they end."""
+"""Replies of a server read for the forms of an answer: log-probabilities of tokens asked for, or of the prompt's own, and texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tokens of a chat prompt are those of its user message: the chat template tells where it stands, the tokenizer where each token does.
+"""Which tokens of a chat prompt are those of its user message: a chat template tells where it stands, a tokenizer where each token does.
 
 Template and system message are the same in all prompts of an investor; what differs, and may be remembered, is what the user message says.
 """
