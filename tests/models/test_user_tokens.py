@@ -1,4 +1,4 @@
-"""The tokens of a user message are found wherever a chat template puts it, and no others; where they cannot be, all count, or it is said."""
+"""The tokens of a user message are found wherever a chat template puts it, and no others; where not, all of them count."""
 
 from __future__ import annotations
 
