@@ -140,9 +140,9 @@ class Familiar:
         object.__setattr__(self, "percents", percents)
 
 
-Said: TypeAlias = Rate | Decide | Pick | Write
+Spoken: TypeAlias = Rate | Decide | Pick | Write
 """Forms in which a model says something."""
-Form: TypeAlias = Said | Familiar
+Form: TypeAlias = Spoken | Familiar
 _FORMS: dict[str, Any] = {form.kind: form for form in (Rate, Decide, Pick, Write, Familiar)}
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, Int8, UInt8
 
 from massjax.errors import ConfigError
 from massjax.models.failures import REASONS, Failure
-from massjax.models.forms import Familiar, Said
+from massjax.models.forms import Familiar, Spoken
 from massjax.models.question import Prompt
 
 ANSWERED, UNASKED = 0, 255
@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
     role: str
     model: str | None
-    form: Said | None
+    form: Spoken | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Ask:
     """
 
     role: str
-    form: Said
+    form: Spoken
     prompts: Sequence[Prompt]
     index: Int[np.ndarray, "N T"] | None
     model: str | None = None
