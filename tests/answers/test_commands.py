@@ -95,10 +95,10 @@ def test_verify_and_repair(path: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_merge_and_export(path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["merge", path, path, str(tmp_path / "new")]) == 0
-    assert "70 rows copied, 70 were there" in printed(capsys)
+    assert "75 rows copied, 75 were there" in printed(capsys)
     assert main(["export", str(tmp_path / "new"), str(tmp_path / "t.parquet")]) == 0
-    assert "70 rows" in printed(capsys)
-    assert len(pl.read_parquet(tmp_path / "t.parquet")) == 70
+    assert "75 rows" in printed(capsys)
+    assert len(pl.read_parquet(tmp_path / "t.parquet")) == 75
     assert main(["export", path, str(tmp_path / "t.parquet")]) == 2
     assert "is there already" in capsys.readouterr().err
     assert main(["export", path, str(tmp_path / "t.parquet"), "--replace"]) == 0
