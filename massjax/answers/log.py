@@ -186,7 +186,7 @@ class AnswerLog:
             StoreError: an answer has another number of picks.
         """
         found = np.full((len(keys), count), -1, dtype=np.int16)
-        for rows, frame in self._rows(keys, ("picks", "reason")):
+        for rows, frame in self.rows(keys, ("picks", "reason")):
             answered = frame["reason"].is_null()
             picked = frame.filter(answered)["picks"]
             if not (picked.list.len() == count).fill_null(False).all():
