@@ -21,7 +21,8 @@ import pytest
 
 from massjax.errors import ModelError
 from massjax.models.answer import Answer
-from massjax.models.forms import Form, Rate, Write
+from massjax.models.familiarity import familiarity_of
+from massjax.models.forms import Familiar, Form, Rate, Write
 from massjax.models.identity import identity_digest
 from massjax.models.probabilities import calibrated, expected_score
 from massjax.models.question import Prompt, Question
@@ -102,6 +103,7 @@ def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tm
     offline = VLLM(settings)
     try:
         expected = asked(offline, prompts, five)
+        familiar = [familiarity_of(answer) for answer in asked(offline, prompts, Familiar())]
         (text,), (document,) = asked(offline, prompts[:1], eight), asked(offline, prompts[:1], shaped)
     finally:
         offline.close()
@@ -116,6 +118,9 @@ def test_a_served_model_scores_as_the_same_model_in_this_process(model: Path, tm
         try:
             answers = asked(answering, [*prompts, Prompt("x", "long " * 600)], five)
             assert [row for row, found in enumerate(answers) if found.failure is not None] == [len(prompts)]
+            for one, other in zip(familiar, asked(answering, prompts, Familiar()), strict=True):
+                assert familiarity_of(other).tokens == one.tokens
+                assert list(familiarity_of(other).means.values()) == pytest.approx(list(one.means.values()), abs=1e-3)
             assert answering.identity()["served_model"] == "small"
             assert asked(answering, prompts[:1], eight)[0].text == text.text
             assert asked(answering, prompts[:1], shaped)[0].text == document.text

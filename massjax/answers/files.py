@@ -21,9 +21,10 @@ from jaxtyping import UInt64
 
 from massjax.answers import durable
 from massjax.errors import ModelError
+from massjax.models import familiarity
 from massjax.models.answer import Answer
 from massjax.models.failures import Failure, reason_of
-from massjax.models.forms import Form, Pick, Write, canonical, form_of, form_text
+from massjax.models.forms import Familiar, Form, Pick, Write, canonical, form_of, form_text
 from massjax.models.identity import identity_digest
 from massjax.models.question import Prompt, Question, question_keys
 from massjax.version import massjax_version
@@ -123,6 +124,8 @@ def misfit(question: Question, answer: Answer) -> str | None:
         return None
     if isinstance(form, Write):
         return "has no text" if answer.text is None else None
+    if isinstance(form, Familiar):
+        return familiarity.misfit(form, answer.text)
     count = len(form.items) if isinstance(form, Pick) else len(form.choices)
     if share is None or len(share) != count:
         return f"has not the probabilities of {count} choices"

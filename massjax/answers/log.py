@@ -162,7 +162,7 @@ class AnswerLog:
         """
         probability, mass = np.full((len(keys), choices), np.nan, dtype=np.float32), np.full(len(keys), np.nan, dtype=np.float32)
         codes = np.full(len(keys), UNKNOWN, dtype=np.uint8)
-        for rows, frame in self._rows(keys, ("probability", "mass", "reason")):
+        for rows, frame in self.rows(keys, ("probability", "mass", "reason")):
             answered = frame["reason"].is_null()
             lengths = frame.filter(answered)["probability"].list.len()
             if not (lengths == choices).fill_null(False).all():
@@ -186,7 +186,7 @@ class AnswerLog:
             StoreError: an answer has another number of picks.
         """
         found = np.full((len(keys), count), -1, dtype=np.int16)
-        for rows, frame in self._rows(keys, ("picks", "reason")):
+        for rows, frame in self.rows(keys, ("picks", "reason")):
             answered = frame["reason"].is_null()
             picked = frame.filter(answered)["picks"]
             if not (picked.list.len() == count).fill_null(False).all():
@@ -199,7 +199,7 @@ class AnswerLog:
         """What came back to each question, failures too; None where it is not in the log."""
         found: list[Answer | None] = [None] * len(keys)
         columns = tuple(name for name in files.SCHEMA if name not in ("key", "model", "form", "system", "user"))
-        for rows, frame in self._rows(keys, columns):
+        for rows, frame in self.rows(keys, columns):
             for row, values in zip(rows.tolist(), frame.iter_rows(named=True), strict=True):
                 found[row] = files.answer_of(values)
         return found
@@ -210,7 +210,7 @@ class AnswerLog:
         Raises:
             StoreError: what is kept there is not the question of this key.
         """
-        for _, frame in self._rows(np.frombuffer(key, dtype="<u8").reshape(1, 2), None):
+        for _, frame in self.rows(np.frombuffer(key, dtype="<u8").reshape(1, 2), None):
             try:
                 found = files.recorded(frame.row(0, named=True))
                 if found.question.key != key:
@@ -282,8 +282,8 @@ class AnswerLog:
         except ValueError as error:
             raise StoreError(f"{self.place}/{name}: {error}; `python -m massjax.answers repair` sets it aside") from None
 
-    def _rows(self, keys: UInt64[np.ndarray, "Q 2"], columns: Sequence[str] | None) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
-        """The rows of the log that answer some of the keys: which keys, and their rows of one file.
+    def rows(self, keys: UInt64[np.ndarray, "Q 2"], columns: Sequence[str] | None) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
+        """The rows of the log that answer some of the keys: the places of these keys, and their rows of one file, in order.
 
         A file that turns out to be damaged, or has gone, is set aside, and what else answers its questions is read in its place.
         """

@@ -12,7 +12,7 @@ import polars as pl
 from massjax.answers.log import AnswerLog
 from massjax.answers.order import shared
 from massjax.machine import this_machine
-from massjax.models.forms import Form, Write
+from massjax.models.forms import Familiar, Form, Write
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt, question_keys
 
 SAMPLED = 512
@@ -47,7 +47,8 @@ class Plan(NamedTuple):
     Attributes:
         known: distinct questions with an answer.
         open: distinct questions without one.
-        prompt_tokens: that the open ones have, about; `computed_tokens` of them are not the beginning of the prompt before.
+        prompt_tokens: that the open ones have, about; `computed_tokens` of them are not the beginning of the prompt before (of the form
+            `familiar` all are computed).
         written_tokens: that the open ones write, at most.
         seconds: that asking them would take; None where the log has no answer of that model, form and length.
         basis: of the seconds.
@@ -91,7 +92,8 @@ def _of(log: AnswerLog, batch: Batch) -> Plan:
         return Plan(known=known)
     ratio = CHARACTERS_PER_TOKEN if batch.model is None else characters_per_token(log, batch.model)
     lengths = np.array([len(system) + len(user) for system, user in prompts]) / ratio
-    same = np.array([0, *(shared(a, b) for a, b in pairwise(prompts))]) / ratio
+    reused = not isinstance(batch.form, Familiar)
+    same = np.array([0, *(shared(a, b) for a, b in pairwise(prompts))]) / ratio * reused
     speed = None if batch.model is None else _speed(log, batch.model, batch.form.kind)
     seconds, without = (None, len(prompts)) if speed is None else speed.of(lengths)
     return Plan(

@@ -14,7 +14,8 @@ from massjax.answers.files import Recorded
 from massjax.answers.log import AnswerLog
 from massjax.answers.verify import Problem
 from massjax.models.answer import Answer
-from massjax.models.forms import Form, Pick, Write
+from massjax.models.familiarity import read_familiarity
+from massjax.models.forms import Familiar, Form, Pick, Write
 from massjax.models.question import Question
 from massjax.progress import duration
 from massjax.row_words import counted
@@ -102,7 +103,7 @@ def conversation(recorded: Recorded) -> Iterator[RenderableType]:
         },
     )
     yield from _messages(question)
-    if answer.text is not None:
+    if answer.text is not None and not isinstance(question.form, Familiar):
         yield Frame(shown(answer.text), title="text", title_align="left")
     yield from _said(question.form, answer)
     ended = f", ended: {answer.finish_reason}" if answer.finish_reason else ""
@@ -129,12 +130,16 @@ def _form_words(form: Form) -> str:
         return f"write {kind} of at most {form.max_tokens} tokens, at temperature {form.temperature:g}, seed {form.seed}"
     if isinstance(form, Pick):
         return f"pick {form.count} of {len(form.items)} ({form.method}, temperature {form.temperature:g}, seed {form.seed})"
+    if isinstance(form, Familiar):
+        return f"familiar: mean log-probability of the {', '.join(f'{percent:g}' for percent in form.percents)} % least likely tokens"
     return f"{form.kind}: {', '.join(form.choices)}"
 
 
 def _said(form: Form, answer: Answer) -> Iterator[RenderableType]:
     if answer.failure is not None:
         yield shown(f"no answer: {answer.failure}")
+    elif isinstance(form, Familiar):
+        yield from _familiarity(answer.text)
     elif not isinstance(form, Write) and answer.probability is not None:
         table = Table("item" if isinstance(form, Pick) else "choice", "probability", *(["picked"] if isinstance(form, Pick) else []))
         names = form.items if isinstance(form, Pick) else form.choices
@@ -147,3 +152,16 @@ def _said(form: Form, answer: Answer) -> Iterator[RenderableType]:
             table.add_row(shown(name), "none" if share is None else f"{share:.4f}", *picked)
         yield table
         yield shown(f"mass on them before renormalising: {answer.mass:.4f}")
+
+
+def _familiarity(text: str | None) -> Iterator[RenderableType]:
+    try:
+        found = read_familiarity(text)
+    except ValueError as error:
+        yield shown(f"the answer {error}: {text}")
+        return
+    table = Table("% least likely tokens", "mean log-probability")
+    for percent, mean in found.means.items():
+        table.add_row(f"{percent:g}", f"{mean:.4f}")
+    yield table
+    yield shown(f"of {counted(found.tokens, 'token')} of the {'user message' if found.counted == 'user' else 'prompt'}")

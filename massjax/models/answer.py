@@ -17,7 +17,7 @@ class Answer(NamedTuple):
         mass: probability that the model put on the choices or labels at all, before renormalising; where a server tells only its
             likeliest tokens, at least this much. NaN of a text.
         picks: of a `pick`, numbers of the items picked, the first first.
-        text: of a `write`.
+        text: of a `write`; of a `familiar`, JSON that `massjax.models.familiarity.familiarity_of` reads.
         failure: why there is no answer; None where there is one.
         finish_reason: why a text ended (`stop`, `length`); empty where nothing was said.
         prompt_tokens, cached_tokens, written_tokens: tokens read, how many of them from the cache, and tokens written, over all passes.

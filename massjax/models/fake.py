@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from massjax.models.answer import Answer
-from massjax.models.forms import Pick, Write, canonical
+from massjax.models.familiarity import familiarity_answer
+from massjax.models.forms import Familiar, Pick, Write, canonical
 from massjax.models.identity import known_identity
 from massjax.models.picks import generator
 from massjax.models.question import Question
@@ -59,6 +60,9 @@ class Fake:
         if isinstance(form, Write):
             text = f"noise {random.bytes(9).hex()}" if form.schema is None else canonical(noise_that_fits(json.loads(form.schema), random))
             return Answer(text=text, finish_reason="stop", prompt_tokens=tokens, written_tokens=len(text) // 4)
+        if isinstance(form, Familiar):
+            noise = -random.exponential(3.0, size=max(1, len(question.prompt.user) // 4))
+            return familiarity_answer(form, noise.tolist(), "user")._replace(prompt_tokens=tokens)
         count = len(form.items) if isinstance(form, Pick) else len(form.choices)
         logprobs = np.log(random.dirichlet(np.ones(count)) * 0.9)
         return scored(form, logprobs, random)._replace(prompt_tokens=tokens)

@@ -1,8 +1,10 @@
-"""The forms that an answer may have: a choice on a scale, a named decision, some of a list, a text; each as JSON, for keys and files."""
+"""The forms that an answer may have: a choice on a scale, a named decision, some of a list, a text; or how familiar the
+prompt itself is. Each as JSON, for keys and files."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -112,14 +114,44 @@ class Write:
             object.__setattr__(self, "schema", canonical(document))
 
 
-Form: TypeAlias = Rate | Decide | Pick | Write
-_FORMS: dict[str, Any] = {form.kind: form for form in (Rate, Decide, Pick, Write)}
+@dataclass(frozen=True)
+class Familiar:
+    """How familiar the prompt is to the model: Min-K %, the mean log-probability of the k % least likely tokens of its user message.
+
+    The model is shown what it is shown for an answer of any other form, and says nothing. Whatever follows the user message, such as the
+    `prefill` of a `Rate`, changes none of these log-probabilities, so that one such question is about all forms of answer to a prompt.
+    `massjax.models.familiarity` has the formula, and reads the answer.
+
+    Attributes:
+        percents: each k, above 0 and at most 100, increasing; 20 is that of lookahead propensity (arXiv 2512.23847).
+    """
+
+    kind: ClassVar[str] = "familiar"
+    percents: tuple[float, ...] = (5.0, 10.0, 20.0, 40.0, 100.0)
+
+    def __post_init__(self) -> None:
+        try:
+            percents = tuple(map(float, self.percents))
+        except (TypeError, ValueError):
+            raise ModelError(f"the percents of a familiarity must be numbers; they are {self.percents!r}") from None
+        inside = all(math.isfinite(percent) and 0 < percent <= 100 for percent in percents)
+        if not percents or not inside or list(percents) != sorted(set(percents)):
+            raise ModelError(f"the percents of a familiarity must increase, above 0 and up to 100; they are {list(percents)}")
+        object.__setattr__(self, "percents", percents)
+
+
+Spoken: TypeAlias = Rate | Decide | Pick | Write
+"""Forms in which a model says something."""
+Form: TypeAlias = Spoken | Familiar
+_FORMS: dict[str, Any] = {form.kind: form for form in (Rate, Decide, Pick, Write, Familiar)}
 
 
 def unaskable_in_chat(form: Form) -> str | None:
     """Why a form cannot be asked of a server's chat API, in words; None where it can."""
     if isinstance(form, Write):
         return None
+    if isinstance(form, Familiar):
+        return "the chat API tells no log-probabilities of the prompt (familiarity); use api: completions of a vLLM server"
     if form.prefill:
         return "the chat API takes no beginning of an answer (prefill); use api: completions"
     if isinstance(form, Pick) and form.method == "exact":

@@ -1,4 +1,5 @@
-"""A language model in vLLM, in this process: exact log-probabilities of any tokens, one pass a choice; texts; JSON of a schema."""
+"""A language model in vLLM, in this process: exact log-probabilities of any tokens, one pass a choice; texts; JSON of a schema; those of a
+prompt's own tokens."""
 
 from __future__ import annotations
 
@@ -17,10 +18,11 @@ from massjax.models.failures import Failure, Reason
 from massjax.models.fingerprint import model_folder
 from massjax.models.forms import Write
 from massjax.models.identity import known_identity
-from massjax.models.language_model import timed
+from massjax.models.language_model import one_way_after_another
 from massjax.models.question import Question
 from massjax.models.sequences import Tokens
 from massjax.models.settings import ModelSettings
+from massjax.models.user_tokens import Placed, placed_prompts
 from massjax.models.written import written
 
 
@@ -57,10 +59,14 @@ class VLLM:
         _ = self._llm
 
     def answer(self, questions: Sequence[Question]) -> Iterable[Answer]:
-        """Answer every question: first what is read off probabilities, then texts, each as soon as it and those before are written."""
+        """Answer every question: first what is read off probabilities, then texts, each as soon as it and those before are written.
+
+        A prompt's own log-probabilities (`Familiar`) are computed anew every time: vLLM keeps none of them in its prefix cache, and so
+        reads nothing from it. Of one prompt, or `max_num_batched_tokens` of its tokens, it holds those of the whole vocabulary at once.
+        """
         texts = [question for question in questions if isinstance(question.form, Write)]
         others = [question for question in questions if not isinstance(question.form, Write)]
-        read = timed(self._by_tokens.answers, others)
+        read = one_way_after_another(others, self._by_tokens.answers, self._familiar, write=lambda texts: [])
         return self._with_texts(questions, read, texts) if texts else read
 
     def _with_texts(self, questions: Sequence[Question], read: Sequence[Answer], texts: Sequence[Question]) -> Iterator[Answer]:
@@ -95,6 +101,17 @@ class VLLM:
             return Failure(Reason.NO_LOGPROBS, f"the engine returned none for token {missing[0]}")
         values = {token: float(found[token].logprob) for token in wanted}
         return Seen(values, len(output.prompt_token_ids), output.num_cached_tokens or 0)
+
+    def _familiar(self, questions: list[Question]) -> list[Answer]:
+        placed = placed_prompts(self.chat, [question.prompt for question in questions], self.settings.max_model_len)
+        asked = {row: one for row, one in enumerate(placed) if isinstance(one, Placed)}
+        requests = [{"prompt_token_ids": one.ids} for one in asked.values()]
+        sampling = self._vllm.SamplingParams(max_tokens=1, temperature=0, prompt_logprobs=0, detokenize=False)
+        outputs = dict(zip(asked, self._llm.generate(requests, sampling, use_tqdm=False), strict=True)) if asked else {}
+        return [
+            _familiarity(question.form, one, outputs[row]) if isinstance(one, Placed) else one
+            for row, (question, one) in enumerate(zip(questions, placed, strict=True))
+        ]
 
     def _texts(self, questions: Sequence[Question]) -> Iterator[tuple[int, Answer]]:
         """Texts as they are written, each with the place of its question; those of one schema together: a schema that vLLM cannot follow is
@@ -134,6 +151,16 @@ class VLLM:
             seed=form.seed if form.temperature else None,
             structured_outputs=schema,
         )
+
+
+def _familiarity(form: Any, placed: Placed, output: Any) -> Answer:
+    """The familiarity in what vLLM tells of a prompt: for each token but the first, its own log-probability among those of a place."""
+    told = output.prompt_logprobs or ()
+    if len(told) != len(placed.ids):
+        return unanswered(Reason.NO_LOGPROBS, f"the engine returned {len(told)} for a prompt of {len(placed.ids)} tokens")
+    found = [place.get(token) if place else None for place, token in zip(told, placed.ids, strict=True)]
+    answer = placed.answer(form, [None if one is None else float(one.logprob) for one in found])
+    return answer._replace(prompt_tokens=len(placed.ids), cached_tokens=output.num_cached_tokens or 0)
 
 
 def _text_of(output: Any, schema: str | None) -> Answer:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from massjax.models.answer import Answer
-from massjax.models.forms import Write
+from massjax.models.forms import Familiar, Write
 from massjax.models.question import Question
 
 
@@ -47,15 +47,25 @@ class LanguageModel(Protocol):
         ...
 
 
-def probabilities_first(
-    questions: Sequence[Question], read: Callable[[list[Question]], list[Answer]], write: Callable[[list[Question]], list[Answer]]
-) -> list[Answer]:
-    """Answer every question, in order, each with its share of the seconds: first all whose probabilities are read, then all texts."""
+Way: TypeAlias = Callable[[list[Question]], list[Answer]]
+"""Answers questions that are asked in the same way, in order."""
+
+
+def one_way_after_another(questions: Sequence[Question], read: Way, familiar: Way, write: Way) -> list[Answer]:
+    """Answer every question, in order, each with its share of the seconds.
+
+    Args:
+        questions: of all forms.
+        read: answers those of which probabilities of choices are read; first.
+        familiar: answers those about the prompt itself; then.
+        write: answers those to be written; last.
+    """
     answers: dict[int, Answer] = {}
-    texts = [row for row, question in enumerate(questions) if isinstance(question.form, Write)]
-    others = [row for row, question in enumerate(questions) if not isinstance(question.form, Write)]
-    for rows, ask in ((others, read), (texts, write)):
-        answers |= dict(zip(rows, timed(ask, [questions[row] for row in rows]), strict=True))
+    ways: dict[Way, list[int]] = {read: [], familiar: [], write: []}
+    for row, question in enumerate(questions):
+        ways[write if isinstance(question.form, Write) else familiar if isinstance(question.form, Familiar) else read].append(row)
+    for way, rows in ways.items():
+        answers |= dict(zip(rows, timed(way, [questions[row] for row in rows]), strict=True))
     return [answers[row] for row in range(len(questions))]
 
 

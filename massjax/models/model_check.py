@@ -12,7 +12,7 @@ from massjax.errors import ModelError
 from massjax.models.by_tokens import plan_of
 from massjax.models.chat import Chat
 from massjax.models.fingerprint import WEIGHTS, model_folder
-from massjax.models.forms import Form, Write, unaskable_in_chat
+from massjax.models.forms import Familiar, Form, Write, unaskable_in_chat
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
 from massjax.models.settings import ModelSettings
 
@@ -72,7 +72,8 @@ def check_model(settings: ModelSettings, forms: Sequence[Form]) -> ModelCheck:
         return ModelCheck("its tokenizer cannot be used", (*faults, str(error)), folder)
     try:
         for form in asked:
-            plan_of(chat, form)
+            if not isinstance(form, Familiar):
+                plan_of(chat, form)
     except ModelError as error:
         faults = (*faults, str(error))
     said = "folder, tokenizer and choices checked" + (f": {len(faults)} at fault" if faults else "")

@@ -13,8 +13,10 @@ from massjax.models.refusals import cure
 ALIKE = 3
 """Different prompts that fail for one reason, none having been answered, before it counts as the reason of all."""
 
-_MAY_PASS = frozenset({Reason.UNAVAILABLE, Reason.TIMED_OUT})
-_OF_ONE_PROMPT = frozenset({Reason.TOO_LONG, Reason.CONTROL_TOKEN, Reason.NO_CHOICE, Reason.NO_TEXT, Reason.DECLINED})
+MAY_PASS = frozenset({Reason.UNAVAILABLE, Reason.TIMED_OUT})
+"""Failures after which the same request may be answered another time."""
+OF_ONE_PROMPT = frozenset({Reason.TOO_LONG, Reason.CONTROL_TOKEN, Reason.NO_CHOICE, Reason.NO_TEXT, Reason.DECLINED})
+"""Failures that tell nothing of other prompts."""
 
 T = TypeVar("T")
 
@@ -34,11 +36,11 @@ def opened(
         if reply.failure is None:
             return {**replies, row: reply}
         reason, words = reply.failure
-        if reason in _MAY_PASS:
+        if reason in MAY_PASS:
             break
         if reason is not Reason.MALFORMED:
             replies[row] = reply
-        if reason in _OF_ONE_PROMPT:
+        if reason in OF_ONE_PROMPT:
             continue
         alike += 1
         if alike == ALIKE or (reason is Reason.REFUSED and cure(words, body) is not None):
@@ -55,11 +57,11 @@ def nothing_answered(url: str, found: Sequence[object], bodies: Sequence[Mapping
     failures = [one for one in found if isinstance(one, Failure)]
     if not found or len(failures) < len(found):
         return
-    own = _OF_ONE_PROMPT | ({Reason.REFUSED, Reason.MALFORMED} if answered_before else frozenset())
+    own = OF_ONE_PROMPT | ({Reason.REFUSED, Reason.MALFORMED} if answered_before else frozenset())
     first = next((failure for failure in failures if failure.reason not in own), None)
     if first is None:
         return
-    if first.reason in _MAY_PASS:
+    if first.reason in MAY_PASS:
         raise ModelError(
             f"{url}: answered none of {len(found)} prompts; the first: {first}. "
             "What is scored is stored; start again when the server answers"

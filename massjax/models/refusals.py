@@ -48,6 +48,8 @@ def cure(words: str, body: Mapping[str, Any]) -> str | None:
         return None
     if any(f"{name}" in told for name in ("logprob_token_ids", "return_tokens_as_token_ids", "add_special_tokens")) and "prompt" in body:
         return "it is no vLLM server: set scoring.endpoint.api: chat"
+    if "echo" in body and re.search(r"\becho\b|prompt_logprobs", told):
+        return "it tells no log-probabilities of the prompt: name a vLLM server, or load the model here (scoring.engine: vllm)"
     if "logprob" in told:
         return _logprobs(told, body)
     if "prompt" in body and _SENT_AS_IDS.search(words):

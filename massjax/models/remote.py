@@ -2,7 +2,8 @@
 
 `api: completions` sends token ids and reads exact log-probabilities, as in this process. `api: chat` sends messages and sees the likeliest
 tokens of the first place alone: what they hold of the choices is a lower bound of their mass, refused below
-`endpoint.minimum_listed_mass`; answers that need a beginning, or a second pass, cannot be asked for.
+`endpoint.minimum_listed_mass`; answers that need a beginning, or a second pass, cannot be asked for, nor
+how familiar the prompt is.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from massjax.models.by_tokens import ByTokens, Seen
 from massjax.models.chat import WELL_KNOWN_TOKENS, Chat, defuse
 from massjax.models.failures import Failure, Reason
 from massjax.models.fingerprint import model_folder
-from massjax.models.forms import Pick, Write, unaskable_in_chat
+from massjax.models.forms import Familiar, Pick, Write, unaskable_in_chat
 from massjax.models.identity import known_identity
-from massjax.models.language_model import probabilities_first
+from massjax.models.language_model import one_way_after_another
 from massjax.models.picks import generator
 from massjax.models.question import Prompt, Question
 from massjax.models.schema import is_strict
 from massjax.models.scored import scored
 from massjax.models.sequences import Tokens
 from massjax.models.settings import ModelSettings
+from massjax.models.user_tokens import Placed, placed_prompts
 from massjax.models.written import written
 from massjax.terminal import escaped_text
 
@@ -54,11 +56,13 @@ class Server:
             raise ConfigError("thinking: over api: chat the server renders the prompt; leave it out and say it in endpoint.extra")
         secret = key_from_environment(self.endpoint.key_variable)
         try:
+            from massjax.models.echoes import Echoes
             from massjax.models.http import Requests
             from massjax.models.serving import served_name
         except ImportError as error:
             raise ModelError(f"{error.name} is not installed; install massjax[openai]") from None
         self._requests = Requests(self.endpoint, {"authorization": f"Bearer {secret}"} if secret else {}, secret)
+        self._echoes = Echoes(self._requests)
         self._answered = False
         self._by_tokens = None if self._chat is None else ByTokens(self._chat, settings.max_model_len, self._forward)
         try:
@@ -93,7 +97,8 @@ class Server:
         Raises:
             ModelError: not one of several questions was answered, or the first replies show that none will be.
         """
-        return probabilities_first(questions, self._listed if self._by_tokens is None else self._by_tokens.answers, self._texts)
+        read = self._listed if self._by_tokens is None else self._by_tokens.answers
+        return one_way_after_another(questions, read, self._familiar, self._texts)
 
     def close(self) -> None:
         """Close all connections."""
@@ -123,7 +128,7 @@ class Server:
         answers: dict[int, Answer] = {}
         bodies, readers, rows = [], [], []
         for row, (_, prompt, form) in enumerate(questions):
-            assert not isinstance(form, Write)
+            assert not isinstance(form, Write | Familiar)
             fault = unaskable_in_chat(form)
             if fault is not None:
                 answers[row] = unanswered(Reason.UNASKABLE, fault)
@@ -139,10 +144,28 @@ class Server:
                 continue
             assert isinstance(found, Scored)
             form = questions[row].form
-            assert not isinstance(form, Write)
+            assert not isinstance(form, Write | Familiar)
             answer = scored(form, found.logprobs, generator(questions[row].key), self.endpoint.minimum_listed_mass)
             if answer.failure is not None and answer.failure.reason is Reason.NO_CHOICE:
                 answer = unanswered(Reason.NO_CHOICE, self._requests.plain(found.likeliest))
+            answers[row] = answer._replace(prompt_tokens=found.prompt_tokens, cached_tokens=found.cached_tokens)
+        return [answers[row] for row in range(len(questions))]
+
+    def _familiar(self, questions: list[Question]) -> list[Answer]:
+        """Each by what the server tells of the prompt's own tokens; a failure where it tells nothing."""
+        if self._chat is None:
+            return [unanswered(Reason.UNASKABLE, unaskable_in_chat(question.form) or "") for question in questions]
+        placed = placed_prompts(self._chat, [question.prompt for question in questions], self.settings.max_model_len)
+        answers = {row: one for row, one in enumerate(placed) if not isinstance(one, Placed)}
+        asked = {row: one for row, one in enumerate(placed) if isinstance(one, Placed)}
+        told = self._echoes.ask(list(asked.values()), self._common(1, 0, self.settings.seed))
+        for (row, one), found in zip(asked.items(), told, strict=True):
+            form = questions[row].form
+            assert isinstance(form, Familiar)
+            if isinstance(found, Failure):
+                answers[row] = unanswered(*found)
+                continue
+            answer = one.answer(form, found.logprobs)
             answers[row] = answer._replace(prompt_tokens=found.prompt_tokens, cached_tokens=found.cached_tokens)
         return [answers[row] for row in range(len(questions))]
 

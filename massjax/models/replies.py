@@ -90,6 +90,8 @@ class TextLogprobs(_Sent):
     """`logprobs` of the completions API."""
 
     top_logprobs: tuple[dict[str, float | None] | None, ...] | None = None
+    tokens: tuple[str, ...] | None = None
+    token_logprobs: tuple[float | None, ...] | None = None
 
 
 class TextAnswer(_Sent):

@@ -1,7 +1,8 @@
-"""Replies of a server read for the forms of an answer: log-probabilities of the tokens asked for, and texts with why they ended."""
+"""Replies of a server read for the forms of an answer: log-probabilities of tokens asked for, or of the prompt's own, and texts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,30 @@ def read_tokens(body: bytes, wanted: Tokens) -> Seen | Failure:
     if impossible(numbers[None, :])[0]:
         return Failure(Reason.IMPOSSIBLE, f"{numbers.max():g} and others, of which the probabilities add up to more than 1 or are none")
     return Seen(values, reply.usage.prompt_tokens, reply.usage.prompt_tokens_details.cached_tokens)
+
+
+class Echoed(NamedTuple):
+    """What a server tells of the tokens of a prompt: the log-probability of each, None where it has none."""
+
+    logprobs: tuple[float | None, ...]
+    prompt_tokens: int
+    cached_tokens: int
+
+
+def read_echo(body: bytes, ids: Sequence[int]) -> Echoed | Failure:
+    """The log-probabilities of a prompt's own tokens in a reply of the completions API to `echo` with `logprobs`.
+
+    The reply names every token by its id (vLLM's `return_tokens_as_token_ids`): a prompt that the server has read in another way than it
+    was sent, or has not sent back, is a failure.
+    """
+    reply = understood(TextReply, body)
+    if isinstance(reply, Failure):
+        return reply
+    logprobs = reply.choices[0].logprobs
+    tokens, values = (logprobs.tokens or (), logprobs.token_logprobs or ()) if logprobs is not None else ((), ())
+    if len(values) < len(ids) or tokens[: len(ids)] != tuple(f"{TOKEN}{token}" for token in ids):
+        return Failure(Reason.NO_LOGPROBS, "the server sent none for the tokens of the prompt (it needs vLLM's echo with logprobs)")
+    return Echoed(values[: len(ids)], reply.usage.prompt_tokens, reply.usage.prompt_tokens_details.cached_tokens)
 
 
 def read_said(body: bytes, *, chat: bool) -> Said | Failure:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8, UInt64
 
 from massjax.agents.protocols.turns import Ask, Opinion
-from massjax.models.forms import Form, Pick, Write
+from massjax.models.forms import Pick, Spoken, Write
 from massjax.models.question import Prompt, Question
 from massjax.scores.views import View
 
@@ -34,7 +34,7 @@ class Read:
     keys: UInt64[np.ndarray, "Q 2"]
     index: Int[np.ndarray, "N T"]
     prior: UInt64[np.ndarray, "1 2"] | None
-    form: Form
+    form: Spoken
     values: Callable[[Float[np.ndarray, "Q C"]], Float[np.ndarray, "Q V"]]
 
     @property

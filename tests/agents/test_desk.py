@@ -14,8 +14,10 @@ from massjax.agents.protocols.desk import LOW_COVERAGE, desk
 from massjax.agents.protocols.graph import organisation
 from massjax.agents.protocols.turns import Ask, Last, Played, Replies, play, text_replies
 from massjax.agents.settings import AgentsSettings
+from massjax.errors import ConfigError
 from massjax.models.failures import REASONS, Failure, Reason
-from massjax.models.forms import Decide, Write
+from massjax.models.forms import Decide, Familiar, Write
+from massjax.models.question import Prompt
 
 MEMBER = np.ones((2, 3), dtype=bool)
 TREND = Fact("price", "trend", np.array([[0, 1, -1], [1, 1, 0]], dtype=np.int32), ("up", "down"))
@@ -51,6 +53,11 @@ def played(archetype: Archetype, said: Said = answered, facts: tuple[Fact, ...] 
         return Replies(np.array(codes, np.uint8), (), probability.reshape(-1, len(none)), np.full(len(found), 0.9, np.float32))
 
     return play(desk(archetype, whole, facts, MEMBER, minimum), replies)
+
+
+def test_a_question_of_which_nothing_is_said_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="role recall: a protocol's question must have something said"):
+        Ask("recall", Familiar(), [Prompt("s", "u")], None)  # type: ignore[arg-type]
 
 
 def asked(found: Played) -> dict[str, Ask]:

@@ -10,7 +10,8 @@ import numpy as np
 from massjax.answers.log import AnswerLog
 from massjax.models.answer import Answer
 from massjax.models.failures import Failure, Reason
-from massjax.models.forms import Form, Pick, Rate, Write
+from massjax.models.familiarity import familiarity_answer
+from massjax.models.forms import Familiar, Form, Pick, Rate, Write
 from massjax.models.identity import identity_digest
 from massjax.models.question import Prompt, Question
 
@@ -37,6 +38,8 @@ def answer(question: Question, salt: str = "") -> Answer:
         return Answer(share, 0.5, picks, None, None, "stop", written_tokens=1, **counts)
     if rng.randrange(50) == 0:
         return Answer(None, float("nan"), None, None, Failure(Reason.NO_CHOICE, "said é\x1b[2J"), "", written_tokens=0, **counts)
+    if isinstance(question.form, Familiar):
+        return familiarity_answer(question.form, [-8 * rng.random() for _ in range(40)], "user")._replace(**counts)
     values = np.float16(np.random.default_rng(rng.randrange(2**32)).dirichlet(np.ones(len(question.form.choices))))
     mass = float(np.float32(0.5 + rng.random() / 2))
     return Answer(tuple(map(float, values)), mass, None, None, None, "stop", written_tokens=1, **counts)

@@ -9,11 +9,12 @@ import pytest
 
 from massjax.answers.__main__ import main
 from massjax.answers.log import AnswerLog
-from massjax.models.forms import Pick, Write
+from massjax.models.familiarity import familiarity_of
+from massjax.models.forms import Familiar, Pick, Write
 
 from .asked import MODEL, answer, fill, questions
 
-FORMS = (Pick(("AAA", "BBB", "CCC", "DDD"), (2, 0, 3, 1), 2, seed=3), Write(100, 0.7, 5, '{"type":"object"}'))
+FORMS = (Pick(("AAA", "BBB", "CCC", "DDD"), (2, 0, 3, 1), 2, seed=3), Write(100, 0.7, 5, '{"type":"object"}'), Familiar((20.0, 100.0)))
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_info_tells_who_answered_and_what_it_took(path: str, capsys: pytest.Capt
 def test_show_prints_the_whole_conversation(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     rated = next(question for question in questions(60) if answer(question).failure is None)
     failed = next(question for question in questions(60) if answer(question).failure is not None)
-    picked, written = (questions(1, form=form)[0] for form in FORMS)
+    picked, written, familiar = (questions(1, form=form)[0] for form in FORMS)
     for question in (rated, failed, picked, written):
         assert main(["show", path, question.key.hex()[:12]]) == 0
         said, known = printed(capsys), answer(question)
@@ -63,6 +64,11 @@ def test_show_prints_the_whole_conversation(path: str, capsys: pytest.CaptureFix
         elif known.probability is not None:
             assert all(f"{share:.4f}" in said for share in known.probability)
             assert f"{known.mass:.4f}" in said
+    assert main(["show", path, familiar.key.hex()]) == 0
+    said, numbers = printed(capsys), familiarity_of(answer(familiar))
+    assert all(f"│ {percent:g} │ {mean:.4f} │" in said for percent, mean in numbers.means.items())
+    assert "form │ familiar: mean log-probability of the 20, 100 % least likely tokens" in said
+    assert "of 40 tokens of the user message" in said
     assert main(["show", path, "f"]) == 0
     for key, words in (("xyz", "hexadecimal digits"), ("0" * 32, "no question has a key")):
         assert main(["show", path, key]) == 2
@@ -89,10 +95,10 @@ def test_verify_and_repair(path: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_merge_and_export(path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["merge", path, path, str(tmp_path / "new")]) == 0
-    assert "70 rows copied, 70 were there" in printed(capsys)
+    assert "75 rows copied, 75 were there" in printed(capsys)
     assert main(["export", str(tmp_path / "new"), str(tmp_path / "t.parquet")]) == 0
-    assert "70 rows" in printed(capsys)
-    assert len(pl.read_parquet(tmp_path / "t.parquet")) == 70
+    assert "75 rows" in printed(capsys)
+    assert len(pl.read_parquet(tmp_path / "t.parquet")) == 75
     assert main(["export", path, str(tmp_path / "t.parquet")]) == 2
     assert "is there already" in capsys.readouterr().err
     assert main(["export", path, str(tmp_path / "t.parquet"), "--replace"]) == 0

@@ -14,7 +14,7 @@ from massjax.answers.index import ABSENT, FAILED, Index, place_of
 from massjax.answers.log import ANSWERED, REASONS, UNKNOWN, AnswerLog
 from massjax.errors import StoreError
 from massjax.models.failures import Failure, Reason
-from massjax.models.forms import Decide, Pick, Write
+from massjax.models.forms import Decide, Familiar, Pick, Write
 from massjax.models.identity import identity_digest
 from massjax.models.question import Prompt, Question
 
@@ -26,6 +26,7 @@ EVERY_FORM = (
     Pick(("AAA", "BBB", "CCC", "DDD"), (2, 0, 3, 1), 2, seed=3),
     Write(100, 0.7, 5),
     Write(50, schema='{"type":"object"}'),
+    Familiar((20.0, 100.0)),
 )
 
 

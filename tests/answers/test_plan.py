@@ -12,7 +12,7 @@ from massjax.answers.plan import Basis, Batch, Plan, plan
 from massjax.answers.sharding import own
 from massjax.machine import this_machine
 from massjax.models.answer import Answer
-from massjax.models.forms import Rate, Write
+from massjax.models.forms import Familiar, Rate, Write
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt, Question
 
 from .asked import IDENTITY, MODEL, RATE, keys, questions
@@ -49,6 +49,8 @@ def test_beginnings_that_neighbours_share_are_not_computed_again(tmp_path: Path)
     assert found.prompt_tokens == 10 * 110
     assert found.computed_tokens == 110 + 9 * 10
     assert found.written_tokens == 10
+    whole = plan(AnswerLog(tmp_path), [Batch(None, Familiar(), [Prompt("s" * 440, f"{i}" * 44) for i in range(10)])])
+    assert (whole.prompt_tokens, whole.computed_tokens) == (10 * 110, 10 * 110), "log-probabilities of a prompt come from no cache"
     assert plan(AnswerLog(tmp_path), [Batch(None, Write(64), prompts(3))]).written_tokens == 3 * 64
 
 

@@ -54,8 +54,14 @@ def answer(message: str) -> dict[str, Any]:
 
 
 def token_answer(body: dict[str, Any]) -> dict[str, Any]:
-    """The answer to token ids, by the table of `tests.models.byte_model`: log-probabilities of the tokens asked for, or a text."""
+    """The answer to token ids, by the table of `tests.models.byte_model`: log-probabilities of the tokens asked for, or of
+    its own with `echo`; or a text."""
     usage = {"prompt_tokens": len(body["prompt"]), "completion_tokens": 1}
+    if body.get("echo"):
+        ids = [*body["prompt"], 65]
+        own = [None, *(float(table(tuple(ids[:place]))[token]) for place, token in enumerate(ids) if place)]
+        logprobs = {"tokens": [f"token_id:{token}" for token in ids], "token_logprobs": own, "top_logprobs": None}
+        return {"choices": [{"text": "the prompt, and A", "logprobs": logprobs}], "usage": usage}
     if "logprob_token_ids" not in body:
         return {"choices": [{"text": f" text {hash_of(json.dumps(body['prompt']))}", "finish_reason": "stop"}], "usage": usage}
     row = table(tuple(body["prompt"]))

@@ -1,4 +1,4 @@
-"""The fake answers all four forms, always the same, within what each form allows."""
+"""The fake answers all forms, always the same, within what each form allows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from massjax.models.fake import Fake
-from massjax.models.forms import Decide, Form, Pick, Rate, Write
+from massjax.models.familiarity import familiarity_of, misfit as misfit_of
+from massjax.models.forms import Decide, Familiar, Form, Pick, Rate, Write
 from massjax.models.identity import identity_digest
 from massjax.models.picks import shuffled
 from massjax.models.question import Prompt, Question
@@ -35,6 +36,7 @@ FORMS: list[Form] = [
     Pick(tuple("abcdefg"), shuffled(7, 1), 7, method="exact"),
     Write(20),
     Write(20, schema=SCHEMA),
+    Familiar(),
 ]
 
 
@@ -56,6 +58,10 @@ def test_every_form_is_answered_within_its_bounds() -> None:
             assert answer.text is not None
             assert np.isnan(answer.mass)
             assert form.schema is None or misfit(answer.text, form.schema) is None
+            continue
+        if isinstance(form, Familiar):
+            assert misfit_of(form, answer.text) is None
+            assert familiarity_of(answer).tokens == 1
             continue
         assert answer.probability is not None
         assert sum(answer.probability) == np.float32(1) or abs(sum(answer.probability) - 1) < 5e-3

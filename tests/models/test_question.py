@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from massjax.errors import ModelError
-from massjax.models.forms import Decide, Form, Pick, Rate, Write, form_document, form_of
+from massjax.models.forms import Decide, Familiar, Form, Pick, Rate, Write, form_document, form_of, form_text
 from massjax.models.question import Prompt, Question, question_keys
 
 MODEL = "0123456789abcdef" * 2
@@ -23,6 +23,7 @@ FORMS: list[Form] = [
     PICK,
     replace(PICK, method="exact", temperature=0.5),
     Write(9, 0.7, 3, SCHEMA),
+    Familiar(),
 ]
 
 
@@ -35,6 +36,10 @@ def test_schemas_that_say_the_same_are_one_form() -> None:
     assert Write(9, schema=SCHEMA) == Write(9, schema=json.dumps(dict(reversed(json.loads(SCHEMA).items())), indent=2))
 
 
+def test_percents_that_are_the_same_numbers_are_one_form() -> None:
+    assert form_text(Familiar((5, 20))) == '{"kind":"familiar","percents":[5.0,20.0]}' == form_text(Familiar((5.0, 20.0)))
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -45,6 +50,11 @@ def test_schemas_that_say_the_same_are_one_form() -> None:
         (lambda: Pick(("x", "y"), (0, 1), 3), "3 of a list of 2"),
         (lambda: Write(9, schema="{"), "not JSON"),
         (lambda: Write(9, schema='{"typ": "object"}'), r"keyword 'typ' is not known \(did you mean 'type'"),
+        (lambda: Familiar(()), "must increase"),
+        (lambda: Familiar((20.0, 10.0)), "must increase"),
+        (lambda: Familiar((0.0, 10.0)), "above 0 and up to 100"),
+        (lambda: Familiar((float("nan"),)), "above 0 and up to 100"),
+        (lambda: Familiar(("few",)), "must be numbers"),  # type: ignore[arg-type]
         (lambda: form_of({"kind": "guess"}), "no form of an answer is called 'guess'"),
         (lambda: form_of({"kind": "rate", "choises": ["1", "2"]}), "not made of choises"),
     ],
@@ -68,6 +78,7 @@ def test_everything_that_is_asked_changes_the_key() -> None:
         base._replace(form=replace(PICK, order=(0, 1, 2))),
         base._replace(form=replace(PICK, seed=1)),
         base._replace(form=Write(9, 0.7, 4, SCHEMA)),
+        base._replace(form=Familiar((20.0,))),
     ]
     assert len({question.key for question in variants}) == len(variants)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from massjax.models.forms import Decide, Form, Pick, Rate, Write
+from massjax.models.familiarity import familiarity_of, min_k
+from massjax.models.forms import Decide, Familiar, Form, Pick, Rate, Write
 from massjax.models.identity import identity_digest, known_identity
 from massjax.models.loading import Models
 from massjax.models.picks import labelled
@@ -39,6 +40,7 @@ SCHEMA = json.dumps(
 RATE = Prompt("You rate stocks.", "Momentum: up. Rate it from 1 to 10.")
 DECIDE = Prompt("You trade stocks.", "Momentum: up. Answer BUY, HOLD, SELL or SELL SHORT.")
 LIST = Prompt("You pick stocks.", "Pick the best 3 of these, by letter:\n" + "\n".join(SHOWN.lines))
+MANY_CHUNKS = Prompt("You rate stocks.", " ".join(f"On day {day} it closed at {100 + day * day % 7}." for day in range(30)))
 ASKED: list[tuple[Prompt, Form]] = [
     (RATE, Rate(tuple(map(str, range(1, 6))), "Rating: ")),
     (RATE, Rate(tuple(map(str, range(1, 11))), "Rating: ")),
@@ -49,7 +51,12 @@ ASKED: list[tuple[Prompt, Form]] = [
     (RATE, Write(60, schema=SCHEMA)),
     (RATE, Write(2, schema=SCHEMA)),
     (Prompt("x", "long " * 600), Write(12)),
+    (RATE, Familiar()),
+    (MANY_CHUNKS, Familiar()),
+    (MANY_CHUNKS, Familiar((20.0,))),
 ]
+BATCHED = 64
+"""Tokens that vLLM computes in one step: fewer than a prompt has, so that prompts come in chunks."""
 LogProbability = Callable[[Prompt, str, str], float]
 
 
@@ -80,10 +87,27 @@ def log_probability(model: Path) -> LogProbability:
     return of
 
 
+def own_logprobs(model: Path, prompt: Prompt) -> list[float]:
+    """Of the tokens of a user message, each given all before it, by transformers in one pass."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
+    ids = tokenizer.encode(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True), add_special_tokens=False)
+    said = tokenizer.encode(prompt.user, add_special_tokens=False)
+    end = len(ids) - 1 - ids[::-1].index(tokenizer.convert_tokens_to_ids("<|im_end|>"))
+    assert ids[end - len(said) : end] == said
+    with torch.no_grad():
+        logits = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)(torch.tensor([ids])).logits[0].double()
+    told = torch.log_softmax(logits, -1)
+    return [float(told[place - 1, ids[place]]) for place in range(end - len(said), end)]
+
+
 @pytest.mark.filterwarnings("ignore:max_rollback_tokens is deprecated:DeprecationWarning")
 def test_all_forms_are_answered_as_transformers_computes_them(model: Path, log_probability: LogProbability) -> None:
     """One vLLM, loaded once; and freed, so that another model can be."""
-    settings = ModelSettings(model=str(model), dtype="float32", max_model_len=512)
+    settings = ModelSettings(model=str(model), dtype="float32", max_model_len=512, max_num_batched_tokens=BATCHED)
     with Models({"small": settings}) as models:
         digest = models.digest("small")
         assert known_identity(settings).items() <= models.identity("small").items()
@@ -91,7 +115,7 @@ def test_all_forms_are_answered_as_transformers_computes_them(model: Path, log_p
         held = resident()
     assert identity_digest(known_identity(settings)) != digest, "the rendered template is known only with the tokenizer"
     assert held - resident() > 1.5e9, "the cache of 2 GiB is given back"
-    five, ten, words, picks, exact, text, fits, cut, long = answers
+    five, ten, words, picks, exact, text, fits, cut, long, *familiar = answers
 
     def of(prompt: Prompt, before: str, choices: Iterable[object]) -> np.ndarray:
         return np.exp([log_probability(prompt, before, str(choice)) for choice in choices])
@@ -140,8 +164,15 @@ def test_all_forms_are_answered_as_transformers_computes_them(model: Path, log_p
     assert str(cut.failure).startswith("a text that does not fit its schema: it is not JSON")
     assert str(long.failure).startswith("the prompt is longer than the model's context")
     assert ten.cached_tokens > 0
-    assert all(answer.seconds > 0 for answer in answers[:-1])
+    assert all(answer.seconds > 0 for answer in answers if answer is not long)
     assert long.seconds == 0, "it was not asked"
+
+    for (prompt, form), answer in zip(ASKED[-3:], familiar, strict=True):
+        assert isinstance(form, Familiar)
+        own, found = own_logprobs(model, prompt), familiarity_of(answer)
+        assert (found.tokens, found.counted, answer.cached_tokens) == (len(own), "user", 0)
+        assert list(found.means.values()) == pytest.approx(min_k(own, form.percents), abs=2e-3)
+    assert familiar[1].prompt_tokens > 3 * BATCHED
 
 
 def resident() -> int:

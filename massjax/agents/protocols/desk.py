@@ -21,7 +21,7 @@ from massjax.agents.protocols.staged import LONGEST_TEXT, written_form
 from massjax.agents.protocols.turns import Ask, Last, Part, Replies, Steps, Vote, at_cells
 from massjax.agents.quoting import quote
 from massjax.models.failures import REASONS, Reason
-from massjax.models.forms import Decide, Form, Rate
+from massjax.models.forms import Decide, Rate, Spoken
 
 MAX_TOKENS = 120
 """Of a role's text, where it gives no other number."""
@@ -63,7 +63,7 @@ def parts_of(archetype: Archetype, whole: Organisation) -> tuple[Part, ...]:
     return tuple(Part(role.name, role.model or archetype.model, form_of_role(role, archetype)) for role in whole.roles)
 
 
-def form_of_role(role: Role, archetype: Archetype) -> Form:
+def form_of_role(role: Role, archetype: Archetype) -> Spoken:
     """What a role answers."""
     if role.form == "write":
         return written_form(role.max_tokens or MAX_TOKENS, role.temperature or 0.0, role.seed, archetype.replica)

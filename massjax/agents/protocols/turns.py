@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int, Int8, UInt8
 
+from massjax.errors import ConfigError
 from massjax.models.failures import REASONS, Failure
-from massjax.models.forms import Form
+from massjax.models.forms import Familiar, Spoken
 from massjax.models.question import Prompt
 
 ANSWERED, UNASKED = 0, 255
@@ -37,7 +38,7 @@ class Part(NamedTuple):
 
     role: str
     model: str | None
-    form: Form | None
+    form: Spoken | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +56,16 @@ class Ask:
     """
 
     role: str
-    form: Form
+    form: Spoken
     prompts: Sequence[Prompt]
     index: Int[np.ndarray, "N T"] | None
     model: str | None = None
     prior: Prompt | None = None
     kind: Literal["role", "stage", ""] = "role"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.form, Familiar):
+            raise ConfigError(f"{self.title}: a protocol's question must have something said; how familiar a prompt is makes no opinion")
 
     @property
     def title(self) -> str:
