@@ -77,7 +77,7 @@ def familiarity_test(
 
     $$ y_{nt} = a_t + b_1 s_{nt} + b_2 L_{nt} + b_3\, s_{nt} L_{nt} + c' z_{nt} + u_{nt} $$
 
-    (Gao, Jiang and Yan, arXiv 2512.23847, the test of lookahead propensity L, for which see `massjax.models.min_k`). Score and
+    (Gao, Jiang and Yan, arXiv 2512.23847, the test of lookahead propensity L, for which see `massjax.models.familiarity`). Score and
     familiarity are put in standard deviations over all cells first, about their mean, and so are the controls z.
 
     A model remembers years rather than prompts, and the familiarity of a single prompt is noise for the most part. The mean over a
