@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from massjax.agents.hindsight import VIEWS, Hindsight
 from massjax.agents.protocols.roles import NAME, RoleChange
 from massjax.settings import Settings
 
@@ -63,6 +64,11 @@ class Archetype(Settings):
         None,
         description="Entry of `models` that the archetype asks. Leave it out to ask the model of `scoring`.",
     )
+    hindsight: Hindsight | None = Field(
+        None,
+        description="What is done about the model's memory of what happened, for this archetype: `none`, `mask`, `contrast` or `residual`, "
+        "as `agents.hindsight` has it, which null takes. It is no part of a prompt but for masks.",
+    )
     replica: int = Field(
         0,
         ge=0,
@@ -99,6 +105,13 @@ class Archetype(Settings):
             raise ValueError(f"archetype {self.name!r} has a rule, so it takes no modalities, persona or model")
         if self.rule is not None and not any(self.rule.values()):
             raise ValueError(f"archetype {self.name!r}: its rule gives no feature a weight other than 0")
+        if self.hindsight is not None and not self.asks:
+            raise ValueError(f"archetype {self.name!r}: no model is asked for its scores, so leave out hindsight")
+        if self.hindsight in VIEWS and self.protocol != "single":
+            raise ValueError(
+                f"archetype {self.name!r}: hindsight {self.hindsight!r} is read from one answer with facts and one without, which protocol "
+                f"{self.protocol!r} does not have; set hindsight: mask or none, or protocol: single"
+            )
         if self.stages and self.protocol != "staged":
             raise ValueError(
                 f"archetype {self.name!r}: protocol {self.protocol!r} has no stages before the scoring one; set protocol: staged"
@@ -122,7 +135,7 @@ class Archetype(Settings):
 
     def shown(self) -> dict[str, object]:
         """What a template is given of it, in plain values."""
-        return {"archetype": {"kind": self.kind, **self.model_dump(exclude={"roles"})}}
+        return {"archetype": {"kind": self.kind, **self.model_dump(exclude={"roles", "hindsight"})}}
 
     @property
     def asks(self) -> bool:

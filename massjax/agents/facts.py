@@ -55,7 +55,7 @@ def facts_of(panel: Panel, settings: AgentsSettings, modalities: Collection[str]
         ConfigError: `settings.features` names a feature that the panel has not.
     """
     check_features(panel, settings)
-    facts = [] if settings.mask else _identity(panel)
+    facts = [] if settings.masked else identity_facts(panel)
     as_fact = _as_words if settings.facts == "words" else _as_numbers
     features = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
     of_market = [fact for name, fact in panel.market_facts.items() if not settings.features or name in settings.features]
@@ -104,7 +104,7 @@ def texts_masker(panel: Panel, settings: AgentsSettings, shown: Mapping[str, pl.
     Args:
         shown: the texts that prompts show, by modality, where they are known already.
     """
-    if not settings.mask:
+    if not settings.masked:
         return None
     shown = shown or {modality: shown_texts(panel, modality, settings)[1] for modality in text_modalities(panel)}
     features = [feature for name, feature in panel.features.items() if not settings.features or name in settings.features]
@@ -180,7 +180,8 @@ def _market_label(fact: MarketFact, style: str) -> str:
     return fact.label if style == "numbers" else f"{fact.label}, against the past year"
 
 
-def _identity(panel: Panel) -> list[Fact]:
+def identity_facts(panel: Panel) -> list[Fact]:
+    """Date, name and, where it is known, sector of every stock on every date, as prompts without masks show them."""
     shape = (len(panel.stocks), len(panel.dates))
     row = np.broadcast_to(np.arange(shape[0], dtype=np.int32)[:, None], shape)
     column = np.broadcast_to(np.arange(shape[1], dtype=np.int32)[None, :], shape)

@@ -39,7 +39,7 @@ MODALITY_TITLES = {
 QUOTED = '  "'
 """How a quoted text begins."""
 ARCHETYPE_FIRST, FACTS_FIRST, STAGE, ROLE = "investor.j2", "investor_facts_first.j2", "stage.j2", "role.j2"
-PICK, STYLE = "pick.j2", "style.j2"
+PICK, STYLE, BLANK = "pick.j2", "style.j2", "blank.j2"
 """The packaged templates."""
 HEARD = "role:"
 """Beginning of the modality of a fact that a role of a protocol said: it is what others heard, and no fact about the stock."""

@@ -25,15 +25,9 @@ def resolve_archetypes(settings: AgentsSettings, panel: Panel) -> tuple[Archetyp
     """
     archetypes = [*settings.archetypes]
     if settings.grid is not None:
-        made = grid(settings.grid)
-        for archetype in made:
-            try:
-                check_protocol(archetype, settings)
-            except ValueError as error:
-                raise ConfigError(f"agents.grid: {error}") from None
-        archetypes += made
+        archetypes += _checked("agents.grid", grid(settings.grid), settings)
     if settings.draw is not None:
-        archetypes += draw(settings.draw)
+        archetypes += _checked("agents.draw", draw(settings.draw), settings)
     _refuse_duplicates(archetypes)
     modalities = tuple(dict.fromkeys([*panel.modalities(), *(fact.modality for fact in panel.market_facts.values())]))
     for archetype in archetypes:
@@ -42,6 +36,15 @@ def resolve_archetypes(settings: AgentsSettings, panel: Panel) -> tuple[Archetyp
             _refuse_unknown(archetype.name, "modality", role.modalities or (), modalities, panel)
         _refuse_unknown(archetype.name, "feature", tuple(archetype.rule or ()), tuple(panel.features), panel)
     return tuple(archetypes)
+
+
+def _checked(source: str, archetypes: list[Archetype], settings: AgentsSettings) -> list[Archetype]:
+    for archetype in archetypes:
+        try:
+            check_protocol(archetype, settings)
+        except ValueError as error:
+            raise ConfigError(f"{source}: {error}") from None
+    return archetypes
 
 
 def grid(settings: Grid) -> list[Archetype]:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from massjax.agents.archetype import ALONE, Archetype
 from massjax.agents.finite import FiniteSettings as FiniteSettings
+from massjax.agents.hindsight import VIEWS, Hindsight, HindsightSettings as HindsightSettings
 from massjax.agents.protocols.built_in import BUILT_IN
 from massjax.agents.protocols.graph import merged, organisation
 from massjax.agents.protocols.roles import ProtocolSettings as ProtocolSettings, Role as Role, RoleChange as RoleChange
@@ -82,16 +83,16 @@ class Grid(Settings):
     )
     vary: dict[str, tuple[Any, ...]] = Field(
         default_factory=dict,
-        description="Further values that are combined: of `protocol`, `model`, or of a setting of a role, as in `{protocol: [desk], "
-        "head.seniority: [junior, senior], trader.horizon: [week, year]}`.",
+        description="Further values that are combined: of `protocol`, `model`, `hindsight`, or of a setting of a role, as in `{protocol: "
+        "[desk], head.seniority: [junior, senior], trader.horizon: [week, year]}`.",
     )
 
     @field_validator("vary")
     @classmethod
     def _some_values(cls, vary: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
         for key, values in vary.items():
-            if not re.fullmatch(r"protocol|model|[A-Za-z][A-Za-z0-9_]*\.[a-z_]+", key):
-                raise ValueError(f"{key!r}: expected protocol, model, or ROLE.SETTING such as head.seniority")
+            if not re.fullmatch(r"protocol|model|hindsight|[A-Za-z][A-Za-z0-9_]*\.[a-z_]+", key):
+                raise ValueError(f"{key!r}: expected protocol, model, hindsight, or ROLE.SETTING such as head.seniority")
             if not values or len({str(value) for value in values}) != len(values):
                 raise ValueError(f"{key}: needs one or more different values")
         return vary
@@ -158,6 +159,11 @@ class AgentsSettings(Settings):
         description="Hide tickers, company names, people and dates in prompts, texts included, because a model may remember what "
         "happened. Names, aliases and people are those of `market.stocks`; precompute counts the prompts that still tell.",
     )
+    hindsight: HindsightSettings | None = Field(
+        None,
+        description="What is done about the model's memory of what happened: a word of `how`, or a mapping with it. Archetypes may have "
+        "another `how`. Null lets `mask` decide; where it is given, `mask` counts for nothing.",
+    )
     features: tuple[str, ...] = Field(
         (), description="Names of the features that prompts show; empty shows all of them. Fewer features make more prompts equal."
     )
@@ -218,6 +224,15 @@ class AgentsSettings(Settings):
             check_protocol(archetype, self)
         return self
 
+    @property
+    def masked(self) -> bool:
+        """Whether names and dates are hidden from archetypes that have no `hindsight` of their own."""
+        return self.mask if self.hindsight is None else self.hindsight.how == "mask"
+
+    def hindsight_of(self, archetype: Archetype) -> Hindsight:
+        """What is done about the model's memory for an archetype."""
+        return archetype.hindsight or (self.hindsight.how if self.hindsight is not None else "mask" if self.mask else "none")
+
     def protocol(self, name: str) -> ProtocolSettings:
         """The protocol of a name, with all of its roles.
 
@@ -237,6 +252,17 @@ def check_protocol(archetype: Archetype, settings: AgentsSettings) -> None:
     Raises:
         ValueError: naming the archetype.
     """
+    how = settings.hindsight_of(archetype)
+    if how in VIEWS and archetype.asks and archetype.protocol != "single":
+        raise ValueError(
+            f"archetype {archetype.name!r}: agents.hindsight {how!r} is read from one answer with facts and one without, which protocol "
+            f"{archetype.protocol!r} does not have; set hindsight: mask or none of this archetype"
+        )
+    if how in VIEWS and archetype.asks and settings.finite is not None and settings.finite.by_model:
+        raise ValueError(
+            f"archetype {archetype.name!r}: hindsight {how!r} needs scores, and with agents.finite.picked_by: model there are picks alone; "
+            "set hindsight: mask or none, or picked_by: scores"
+        )
     if archetype.protocol in ALONE:
         return
     try:

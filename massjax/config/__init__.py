@@ -1,7 +1,7 @@
 """Typed, validated settings, read from YAML and overridable on the command line."""
 
 from massjax.agents.archetype import Archetype
-from massjax.agents.settings import AgentsSettings, Draw, FiniteSettings, Grid, ProtocolSettings, Role, RoleChange, Stage
+from massjax.agents.settings import AgentsSettings, Draw, FiniteSettings, Grid, HindsightSettings, ProtocolSettings, Role, RoleChange, Stage
 from massjax.config.market_run import MarketEvaluation, MarketRunConfig, PanelSettings, load_market_config
 from massjax.config.run import RunConfig, default_config, load_config
 from massjax.evaluate.settings import EvaluateSettings
@@ -33,6 +33,7 @@ __all__ = [
     "FeaturesTable",
     "FiniteSettings",
     "Grid",
+    "HindsightSettings",
     "LearningSettings",
     "LivingReward",
     "MarketEvaluation",

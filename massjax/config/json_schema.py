@@ -38,6 +38,9 @@ def json_schema() -> dict[str, Any]:
     run = definitions.pop(RunConfig.__name__)
     columns = definitions["FeaturesTable"]["properties"]["columns"]
     columns["additionalProperties"] = {"anyOf": [columns["additionalProperties"], {"type": "string"}]}  # the column's name alone
+    hindsight = definitions["AgentsSettings"]["properties"]["hindsight"]
+    words = definitions["HindsightSettings"]["properties"]["how"]["enum"]
+    hindsight["anyOf"] = [*hindsight["anyOf"], {"enum": words, "type": "string"}]  # the word of `how` alone
     for method, search in METHODS.items():
         definition = definitions[search.__name__]
         definition["properties"] = {"method": {"const": method, "description": "Which search it is."}, **definition["properties"]}
