@@ -21,7 +21,6 @@ from massjax.agents.hindsight import Hindsight, HindsightSettings
 from massjax.agents.prompts import BLANK as BLANK_TEMPLATE, PromptTemplate
 from massjax.agents.protocols.blank import BLANK, blank_ask
 from massjax.agents.protocols.choosing import Chosen
-from massjax.agents.protocols.desk import every_choice
 from massjax.agents.protocols.single import expected_choice
 from massjax.agents.protocols.turns import Ask, Last, Opinion, Part, Steps, Vote
 from massjax.errors import ConfigError
@@ -114,16 +113,15 @@ class Memory:
             remembered = remembered_dates(dates_of(facts), cutoff)
             asked = last.votes[0].ask
             assert asked.index is not None
-            votes = (Vote(blank, every_choice, (asked.index >= 0) & remembered), Vote(asked, every_choice))
+            votes = (Vote(blank, choices_and_expected, (asked.index >= 0) & remembered), Vote(asked, choices_and_expected))
 
-            def opinion(values: Sequence[Float[np.ndarray, "N T C"]]) -> Opinion:
+            def opinion(values: Sequence[Float[np.ndarray, "N T V"]]) -> Opinion:
                 without, with_facts = values
                 if member is not self.panel.member:  # of some dates alone no score is read, only what is asked
                     raise AssertionError("scores without memory are read over the whole panel")
                 found = self._view(how, with_facts, without, facts, archetype, remembered, (archetype.model, form))
-                answered = expected_choice(with_facts.reshape(-1, with_facts.shape[2])).reshape(member.shape)
                 kept = found.code == ViewCode.AS_ANSWERED
-                return Opinion(np.where(kept, answered, found.score).astype(np.float32), done=found.code)
+                return Opinion(np.where(kept, with_facts[..., -1], found.score).astype(np.float32), done=found.code)
 
             return replace(last, votes=votes, opinion=opinion)
 
@@ -141,20 +139,21 @@ class Memory:
     def _view(
         self,
         how: Hindsight,
-        with_facts: Float[np.ndarray, "N T C"],
-        without: Float[np.ndarray, "N T C"],
+        with_facts: Float[np.ndarray, "N T V"],
+        without: Float[np.ndarray, "N T V"],
         facts: Sequence[Fact],
         archetype: Archetype,
         remembered: Bool[np.ndarray, " T"],
         shared: tuple[str | None, Rate],
     ) -> HindsightView:
+        """Scores from the probabilities of all choices and the expected one, with facts and without."""
         if how == "contrast":
-            return contrast(with_facts, without, remembered=remembered, alpha=self._alphas(without, shared)).view
-        score, blank = (expected_choice(values.reshape(-1, values.shape[2])).reshape(values.shape[:2]) for values in (with_facts, without))
+            probability, blank = with_facts[..., :-1], without[..., :-1]
+            return contrast(probability, blank, remembered=remembered, alpha=self._alphas(blank, shared)).view
         values, horizon, lag = self.returns or (None, 1, 0)
         return residual(
-            score,
-            blank,
+            with_facts[..., -1],
+            without[..., -1],
             self.panel.member,
             shown_numbers(facts, archetype, self.panel, numbers=self.numbers),
             past_returns=values,
@@ -195,6 +194,11 @@ class Memory:
             fewest = settings.fewest_dates or FEWEST_FOR_RESIDUAL
             found["residual"] = {"fewest_dates": fewest, "horizon": horizon, "execution_lag": lag}
         return found
+
+
+def choices_and_expected(probability: Float[np.ndarray, "Q C"]) -> Float[np.ndarray, "Q V"]:
+    """The probability of every choice, and last the expected choice as a score, which is then the very same as without a view."""
+    return np.concatenate([probability, expected_choice(probability)], axis=1)
 
 
 def dates_of(facts: Sequence[Fact]) -> Shaped[np.ndarray, " T"]:
