@@ -125,7 +125,7 @@ class Memory:
 
             return replace(last, votes=votes, opinion=opinion)
 
-        return chosen._replace(parts=(Part(BLANK, archetype.model, form), *chosen.parts), start=start)
+        return chosen._replace(parts=(Part(BLANK, archetype.model, form), *chosen.parts), start=start, blank=True)
 
     def _blank_ask(self, facts: Sequence[Fact], member: Bool[np.ndarray, "N T"], model: str | None, form: Rate, cutoff: date | None) -> Ask:
         """The blank question; that about the whole panel is kept, for all archetypes of its model."""
