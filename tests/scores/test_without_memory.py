@@ -290,6 +290,7 @@ def test_what_cannot_be_is_refused_by_name(small: dict[str, Any], tmp_path: Path
         _ = prepare(written(small, tmp_path)).protocols
 
 
+@pytest.mark.slow
 def test_a_search_weighs_archetypes_side_by_side_and_the_report_says_what_is_done_about_memory(
     small: dict[str, Any], tmp_path: Path
 ) -> None:
