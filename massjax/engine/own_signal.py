@@ -75,8 +75,7 @@ def check_own_signal(what: str, own: OwnSignal, archetypes: int) -> None:
     Raises:
         ConfigError: its name is taken; it does not run under jit on scores [K, N] and weights [K] of one date; it gives another shape or
             other than real numbers, another program when it is traced again, NaN or infinity where there are scores (under some weights or
-            under equal ones), or values that
-            depend on the order of the stocks or on stocks that nobody has scored.
+            under equal ones), or values that depend on the order of the stocks or on stocks that nobody has scored.
     """
     said = f"{what}: the function {own.name!r}"
     if own.name in TAKEN:
