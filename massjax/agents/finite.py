@@ -141,6 +141,8 @@ class FiniteSettings(Settings):
             for name in ("style", "reflection", "method"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name}: is for picked_by: model, and picks are by {self.picked_by}; set picked_by: model")
+        elif self.picks == self.watchlist:
+            raise ValueError(f"picks: {self.picks} of a watch list of {self.watchlist} is no choice that a model could make; pick fewer")
         elif self.watchlist > len(LABELS):
             raise ValueError(f"watchlist: {self.watchlist}: a model can pick from at most {len(LABELS)} stocks (letters A to z)")
         if any(ago < 1 for ago in self.reflection) or list(self.reflection) != sorted(set(self.reflection)):

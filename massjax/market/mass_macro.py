@@ -76,6 +76,8 @@ def macro_facts(
             told.append(f"{path}: no such file; the macro fact {series.name!r} is not known")
             continue
         observed = _read(path, series, settings.lag(series.name), conventions)
+        if series is CPI and CPI.name not in settings.macro_lags:
+            _refuse_before_month_ends(observed, path)
         for fact, values in _facts(series, observed, settings, path):
             latest = observed.latest(dates)
             facts[fact.name] = replace(fact, values=np.where(latest < 0, np.nan, values[latest]))
@@ -145,6 +147,17 @@ def _refuse_not_above_zero(observed: Observed, path: Path) -> None:
     wrong = np.flatnonzero(observed.values <= 0)
     if len(wrong):
         raise DataError(f"{path}: {observed.values[wrong[0]]:g} on {observed.dates[wrong[0]]}; expected values above 0")
+
+
+def _refuse_before_month_ends(observed: Observed, path: Path) -> None:
+    """Refuse a usual lag, reckoned from the end of a month, where values are dated at its beginning and would be known within it."""
+    next_month = (observed.dates.astype("datetime64[M]") + 1).astype("datetime64[D]")
+    early = np.flatnonzero(observed.public < next_month)
+    if len(early):
+        raise DataError(
+            f"{path}: the value of {observed.dates[early[0]]} would be known on {observed.public[early[0]]}, before its month has ended; "
+            "are values dated at the beginning of their months? Say after how many days they are public: market.mass.macro_lags: {cpi: 47}"
+        )
 
 
 def _never(fact: MarketFact) -> bool:

@@ -85,3 +85,12 @@ def test_a_folder_may_have_brackets_in_its_name(folder: Path) -> None:
         file.rename(inside / file.name)
     long(3, ["E/P"]).write_csv(inside / "own*.csv")
     assert "earnings_to_price" in loaded(inside, tables=[inside / "own*.csv"]).features
+
+
+def test_consumer_prices_dated_at_the_beginning_of_their_months_are_refused_unless_their_lag_is_given(folder: Path) -> None:
+    macro(folder, "China_CPI_YoY_Current_Month.csv", [("20191201", 2.0), ("20200101", 2.5)])
+    with pytest.raises(DataError, match=r"of 2019-12-01 would be known on 2019-12-18, before its month has ended.*macro_lags: {cpi: 47}"):
+        loaded(folder)
+    assert loaded(folder, macro_lags={"cpi": 47}).market_facts["cpi"].values[-1] == pytest.approx(0.025)
+    macro(folder, "China_CPI_YoY_Current_Month.csv", [("20191231", 2.0), ("20200131", 2.5)])
+    assert loaded(folder).market_facts["cpi"].values[-1] == pytest.approx(0.025)
