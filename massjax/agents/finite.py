@@ -94,9 +94,10 @@ class FiniteSettings(Settings):
     )
     picked_by: Literal["scores", "model"] = Field(
         "scores",
-        description="Who picks: `scores` takes the best of a list by the score of the archetype, which is asked for as ever; `model` shows "
-        "each list to the language model, shuffled, and has it pick in one answer, one question for each replica and date. Rules and given "
-        "scores pick by score either way; archetypes that ask a model need protocol: single for `model`.",
+        description="Who picks from the lists: `scores` takes the best of a list by the score of the archetype, which is asked for as ever;"
+        " `model` shows each list to the language model, shuffled, and has it pick in one answer, one question for each replica"
+        " and date. Rules and given scores pick by score either way; archetypes that ask a model need protocol: single for "
+        "`model`.",
     )
     method: Literal["plackett-luce", "exact"] = Field(
         "plackett-luce",

@@ -2,6 +2,7 @@
 
 from massjax.agents.archetype import Archetype
 from massjax.agents.settings import AgentsSettings, Draw, FiniteSettings, Grid, ProtocolSettings, Role, RoleChange, Stage
+from massjax.agents.style import StyleSettings
 from massjax.config.market_run import MarketEvaluation, MarketRunConfig, PanelSettings, load_market_config
 from massjax.config.run import RunConfig, default_config, load_config
 from massjax.evaluate.settings import EvaluateSettings
@@ -55,6 +56,7 @@ __all__ = [
     "SimulationSettings",
     "Stage",
     "StocksTable",
+    "StyleSettings",
     "TextsTable",
     "TraitSettings",
     "default_config",
