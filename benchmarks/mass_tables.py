@@ -25,7 +25,7 @@ import mass_backtest
 import mass_figures
 import polars as pl
 from mass_cost import cost_rows
-from mass_runs import Baseline, Source, gains, series_of
+from mass_runs import Baseline, Series, Source, gains, series_of
 from mass_summaries import READING, Row, by_period, figure, performance_rows
 from mass_variants import SIZES, ablation_rows, ablations, scaling_rows
 from timing import print_table, write
@@ -71,7 +71,8 @@ def frame(rows: Sequence[Row]) -> pl.DataFrame:
 def performance(baseline: Baseline, options: argparse.Namespace) -> Made:
     del options
     seeded = series_of(baseline.runs)
-    series = [*seeded, *series_of([baseline.learned]), *gains(seeded)]
+    learned, too_short = _learned(baseline)
+    series = [*seeded, *learned, *gains(seeded)]
     rows = frame(performance_rows(series, baseline.runs[0].dates))
     horizons, fitted = sorted(set(rows["horizon"].to_list())), baseline.runs[0].horizon
     shown = {
@@ -81,7 +82,17 @@ def performance(baseline: Baseline, options: argparse.Namespace) -> Made:
     }
     chances = rows.filter(pl.col("p").is_not_null()).select("strategy", "signal", "p")
     shown[f"Chance of luck, {fitted}-day returns, all dates"] = chances
-    return Made(rows, shown, (READING, KNOWN_RANK_SUM), mass_figures.years(rows, fitted), 6.4)
+    return Made(rows, shown, (READING, KNOWN_RANK_SUM, *too_short), mass_figures.years(rows, fitted), 6.4)
+
+
+def _learned(baseline: Baseline) -> tuple[list[Series], tuple[str, ...]]:
+    """Series of what learns from all known dates; none, and a note, where there are too few of them to begin."""
+    try:
+        return series_of([baseline.learned]), ()
+    except ConfigError as error:
+        if not str(error).startswith("evaluate.lookback"):
+            raise
+        return [], (f"LightGBM and the rules beside it are left out: {error}",)
 
 
 def ablation(baseline: Baseline, options: argparse.Namespace) -> Made:

@@ -94,9 +94,10 @@ class FiniteSettings(Settings):
     )
     picked_by: Literal["scores", "model"] = Field(
         "scores",
-        description="Who picks: `scores` takes the best of a list by the score of the archetype, which is asked for as ever; `model` shows "
-        "each list to the language model, shuffled, and has it pick in one answer, one question for each replica and date. Rules and given "
-        "scores pick by score either way; archetypes that ask a model need protocol: single for `model`.",
+        description="Who picks from the lists: `scores` takes the best of a list by the score of the archetype, which is asked for as ever;"
+        " `model` shows each list to the language model, shuffled, and has it pick in one answer, one question for each replica"
+        " and date. Rules and given scores pick by score either way; archetypes that ask a model need protocol: single for "
+        "`model`.",
     )
     method: Literal["plackett-luce", "exact"] = Field(
         "plackett-luce",
@@ -141,6 +142,8 @@ class FiniteSettings(Settings):
             for name in ("style", "reflection", "method"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name}: is for picked_by: model, and picks are by {self.picked_by}; set picked_by: model")
+        elif self.picks == self.watchlist:
+            raise ValueError(f"picks: {self.picks} of a watch list of {self.watchlist} is no choice that a model could make; pick fewer")
         elif self.watchlist > len(LABELS):
             raise ValueError(f"watchlist: {self.watchlist}: a model can pick from at most {len(LABELS)} stocks (letters A to z)")
         if any(ago < 1 for ago in self.reflection) or list(self.reflection) != sorted(set(self.reflection)):

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 from massjax.engine.inputs import SIGNALS, OwnSignal, SignalName, check_choice
 from massjax.errors import ConfigError
 
-PROBED_STOCKS = 7
-"""Stocks of the made scores on which a function is tried."""
+PROBED_STOCKS, PROBED_CANDIDATES = 7, 2
+"""Stocks of the made scores on which a function is tried, and cross-sections that it is given at once."""
 TAKEN = {*SIGNALS, "date", "evaluated", "stock", "method"}
 """Names that are others' in the files of a run."""
 
@@ -74,8 +74,8 @@ def check_own_signal(what: str, own: OwnSignal, archetypes: int) -> None:
 
     Raises:
         ConfigError: its name is taken; it does not run under jit on scores [K, N] and weights [K] of one date; it gives another shape or
-            other than real numbers, another program when it is traced again, NaN or infinity where there are scores, or values that
-            depend on the order of the stocks or on stocks that nobody has scored.
+            other than real numbers, another program when it is traced again, NaN or infinity where there are scores (under some weights or
+            under equal ones), or values that depend on the order of the stocks or on stocks that nobody has scored.
     """
     said = f"{what}: the function {own.name!r}"
     if own.name in TAKEN:
@@ -90,6 +90,8 @@ def _check_program(said: str, function: Callable[..., Any], archetypes: int) -> 
     shapes = jax.ShapeDtypeStruct((archetypes, PROBED_STOCKS), jnp.float32), jax.ShapeDtypeStruct((archetypes,), jnp.float32)
     try:
         programs = [jax.make_jaxpr(lambda *given: function(*given), return_shape=True)(*shapes) for _ in range(2)]
+        many = (jax.ShapeDtypeStruct((PROBED_CANDIDATES, *shape.shape), jnp.float32) for shape in shapes)
+        jax.eval_shape(jax.vmap(lambda *given: function(*given)), *many)
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
         raise ConfigError(
             f"{said} does not run under jax.jit: use jax.numpy, and no branches or Python numbers that depend on values "
@@ -120,10 +122,12 @@ def _check_values(said: str, function: Callable[..., Any], archetypes: int) -> N
     weights = rng.dirichlet(np.ones(archetypes)).astype(np.float32)
     some = np.where(rng.random(scores.shape) < 0.25, np.nan, scores).astype(np.float32)
     some[0, :-1], some[:, -1] = scores[0, :-1], np.nan
-    for given, seen in ((scores, slice(None)), (some, slice(-1))):
-        values = np.asarray(function(given, weights), np.float32)[seen]
+    equal = np.full(archetypes, 1.0 / archetypes, np.float32)
+    for given, weighed, seen in ((scores, weights, slice(None)), (some, weights, slice(-1)), (scores, equal, slice(None))):
+        values = np.asarray(function(given, weighed), np.float32)[seen]
         if not np.isfinite(values).all():
             where = "where some scores are missing (NaN)" if given is some else "where all scores are there"
+            where += " and all weights are equal" if weighed is equal else ""
             raise ConfigError(
                 f"{said} gives {values[~np.isfinite(values)][0]} {where}; expected a finite number for every stock that has a score, "
                 "as jnp.nansum or jnp.where(jnp.isnan(scores), ...) give"

@@ -48,16 +48,18 @@ def with_evidence(
         timings: of the searches.
         progress: called with the strategies that are repeated, and with their number.
     """
-    import_bootstrap()
+    importing = import_bootstrap()
     luck, reasons, repeated = _luck(data, candidates, timings, progress)
     uniform = next(strategy for strategy in strategies if strategy.name == UNIFORM)
-    return tuple(
+    told = tuple(
         replace(
             strategy,
             evidence=_evidence(data, strategy, uniform, luck.get(strategy.name), reasons[strategy.name], repeated.get(strategy.name)),
         )
         for strategy in strategies
     )
+    importing.join()
+    return told
 
 
 def opinions_of(data: EvaluationData) -> float:

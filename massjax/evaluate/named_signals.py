@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,16 @@ def check_signals(settings: EvaluateSettings, archetypes: int) -> None:
 
 
 def own_code(settings: EvaluateSettings) -> dict[str, str]:
-    """SHA-256 of the file of each function that settings name, by its name; empty text where it comes from no file."""
+    """SHA-256 of the file of each function that settings name, by its name; empty text where it comes from no file.
+
+    Of an object that is called like a function it is the file of the module that is named.
+    """
     found = {}
     for name in {settings.signal, settings.fit_signal} - {None}:
         own = own_signal(str(name))
         if own is not None:
-            file = inspect.getsourcefile(inspect.unwrap(own.function))
+            plain = inspect.unwrap(own.function)
+            written = plain if inspect.isfunction(plain) else sys.modules[str(name).partition(":")[0]]
+            file = getattr(written, "__file__", None) if inspect.ismodule(written) else inspect.getsourcefile(written)
             found[str(name)] = "" if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
     return dict(sorted(found.items()))

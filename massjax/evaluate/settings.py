@@ -35,9 +35,10 @@ SignalSetting = Annotated[
 
 def _alpha(value: Any) -> Any:
     """A share as a setting gives it; one message where it is neither a number nor `learned`."""
-    if isinstance(value, str) and value != "learned":
-        raise ValueError(f"expected a number from 0 to 1, or learned{did_you_mean(value, ['learned'])}")
-    return value
+    if value == "learned" or (isinstance(value, int | float) and not isinstance(value, bool) and 0.0 <= value <= 1.0):
+        return value
+    hint = did_you_mean(value, ["learned"]) if isinstance(value, str) else ""
+    raise ValueError(f"expected a number from 0 to 1, or learned{hint}")
 
 
 AlphaSetting = Annotated[Annotated[float, Field(ge=0.0, le=1.0)] | Literal["learned"], BeforeValidator(_alpha)]

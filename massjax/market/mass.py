@@ -18,9 +18,10 @@ from massjax.market.grid import place
 from massjax.market.history import compounded
 from massjax.market.identifiers import Conventions
 from massjax.market.mass_base import BaseData, base_data, with_base_data
+from massjax.market.mass_columns import percent_sized_features
 from massjax.market.mass_macro import macro_facts
 from massjax.market.mass_settings import MassSettings
-from massjax.market.mass_tables import fundamentals_tables, news_tables
+from massjax.market.mass_tables import fundamentals_tables, news_tables, refuse_unused
 from massjax.market.panel import Feature, Panel
 from massjax.market.reading import headings_of, read_long
 from massjax.market.settings import MarketSettings, MembershipTable, ReturnsTable, StocksTable
@@ -58,6 +59,7 @@ def load_mass(settings: MarketSettings) -> Panel:
         headings_of(labels, "market.folder")
     base = base_data(folder / BASE_FILE, mass.columns) if (folder / BASE_FILE).is_file() else BaseData()
     fundamentals, told = fundamentals_tables(folder, mass)
+    refuse_unused(mass.columns, dict.fromkeys([folder / BASE_FILE, *(table.path for table in fundamentals)]))
     panel = load_tables(
         settings.replace(
             source="tables",
@@ -77,7 +79,7 @@ def load_mass(settings: MarketSettings) -> Panel:
         panel,
         features={**panel.features, **_industry_features(folder, panel, conventions)},
         market_facts=facts,
-        warnings=(*panel.warnings, *base.warnings, *told, *told_of_macro, SIGNS_OF_UNKNOWN_ORIGIN),
+        warnings=(*panel.warnings, *base.warnings, *told, *percent_sized_features(panel), *told_of_macro, SIGNS_OF_UNKNOWN_ORIGIN),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from massjax.errors import DataError
+from massjax.errors import DataError, did_you_mean
 from massjax.market.mass_columns import BASE_DATA, KEYS, VALUATION, MassColumn, recognise
 from massjax.market.mass_tables import feature_tables
 from massjax.market.panel import Feature, Panel
@@ -22,6 +22,10 @@ OF_BASE = {column.column: column for column in BASE_DATA}
 INVERSES = {"price_to_earnings": VALUATION[0], "price_to_book": VALUATION[1]}
 """Valuations that are one over a column of the base data, where no table has them."""
 DAY_PRICES = ("open", "high", "low")
+ROUNDING = 1e-4
+"""Share of a price by which it may lie outside the range of its day."""
+UNITS = 5.0
+"""Factor by which values traded may differ from shares by the close, as adjusted closes do from those of the day."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,8 @@ def base_data(path: Path, renamed: Mapping[str, str] | None = None) -> BaseData:
     found = recognise(headings, BASE_DATA, path, renamed)
     for key in (*KEYS[:2], "Close"):
         if key not in headings and (key != "Close" or OF_BASE["Close"] not in found.columns):
-            raise DataError(
-                f"{path}: no column {key!r}; it has {', '.join(headings)}; rename the column, or say which it is under market.mass.columns"
-            )
+            cure = "rename the column, or say which it is under market.mass.columns" if key == "Close" else "rename the column"
+            raise DataError(f"{path}: no column {key!r}{did_you_mean(key, headings)}; it has {', '.join(headings)}; {cure}")
     volume = next((found.columns[OF_BASE[name]] for name in ("Volume", "Value") if OF_BASE[name] in found.columns), None)
     return BaseData(
         path=path,
@@ -91,6 +94,7 @@ def with_base_data(panel: Panel, base: BaseData) -> Panel:
     if {"high", "low"} <= set(base.headings):
         high, low = features["high"].values, features["low"].values
         _refuse(panel, base, "high", high < low, high, "is below the lowest price of the day")
+    told = _unlike(panel, base, features)
     for name in ("volume", "value", "market_value", "free_market_value", "free_shares"):
         if name in base.headings:
             values = features[name].values
@@ -98,7 +102,36 @@ def with_base_data(panel: Panel, base: BaseData) -> Panel:
     for name, column in INVERSES.items():
         if name in base.headings and column.feature not in features:
             features[column.feature] = _inverse(features[name], column)
-    return replace(panel, features=features)
+    return replace(panel, features=features, warnings=(*panel.warnings, *told))
+
+
+def _unlike(panel: Panel, base: BaseData, features: Mapping[str, Feature]) -> tuple[str, ...]:
+    """Sentences about columns that do not fit the closes beside them."""
+    assert base.headings is not None
+    told = []
+    close = features["close"].values
+    if {"high", "low"} <= set(base.headings):
+        outside = (close > features["high"].values * (1 + ROUNDING)) | (close < features["low"].values * (1 - ROUNDING))
+        if outside.any():
+            date, row = np.argwhere(outside.T)[0]
+            told.append(
+                f"{base.path}: {counted(int(outside.sum()), 'close')} lie outside the range of the day (first {panel.stocks[row]} on "
+                f"{panel.dates[date]}); are closes alone adjusted for splits and dividends?"
+            )
+    if {"volume", "value"} <= set(base.headings):
+        ratio = _middle(features["value"].values, features["volume"].values * close)
+        if not 1 / UNITS <= ratio <= UNITS:
+            told.append(
+                f"{base.path}: {base.headings['value']!r} is {ratio:.3g} times shares traded by the close, in the middle of all rows; "
+                "volumes should be shares, not lots, and values CNY, not thousands"
+            )
+    return tuple(told)
+
+
+def _middle(above: Float[np.ndarray, "N T"], below: Float[np.ndarray, "N T"]) -> float:
+    """Median ratio of two columns where both are above 0; 1 where they never are."""
+    both = (above > 0) & (below > 0)
+    return float(np.median(above[both] / below[both])) if both.any() else 1.0
 
 
 def _inverse(feature: Feature, column: MassColumn) -> Feature:

@@ -11,12 +11,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from massjax.errors import DataError
-from massjax.market.panel import Style
+from massjax.market.panel import Panel, Style
 
 Unit = Literal["fraction", "ratio", "CNY", "shares", "none"]
 KEYS = ("Stock", "Date", "Time")
 """Columns that tell rows apart; the time of day is not read."""
+LARGE_FRACTION = 0.5
+"""Median of a valuation, yield, growth or return on equity above which it is doubted that it is a fraction."""
 INDEX = re.compile(r"__index_level_\d+__|index|Unnamed: \d+|")
 """Headings of a pandas index, which say nothing."""
 
@@ -95,7 +99,7 @@ BASE_DATA = (
     MassColumn("Low", "low", "base_data", "lowest price of the day", "CNY"),
     MassColumn("Close", "close", "base_data", "closing price", "CNY"),
     MassColumn("Volume", "volume", "base_data", "shares traded", "shares", ("vol", "tradevolume", "tradingvolume")),
-    MassColumn("Value", "value", "base_data", "value traded", "CNY", ("amount", "turnover", "tradevalue", "tradingvalue")),
+    MassColumn("Value", "value", "base_data", "value traded", "CNY", ("amount", "tradevalue", "tradingvalue")),
     MassColumn("MV", "market_value", "base_data", "market value of all shares", "CNY",
                ("marketvalue", "totalmv", "totalmarketvalue", "marketcap", "marketcapitalisation", "marketcapitalization")),
     MassColumn("FREE_MV", "free_market_value", "base_data", "market value of the shares that are traded freely", "CNY",
@@ -170,6 +174,21 @@ def recognise(headings: Iterable[str], known: Iterable[MassColumn], path: Path, 
         else:
             found[column] = heading
     return Recognised(found, tuple(unknown))
+
+
+def percent_sized_features(panel: Panel) -> tuple[str, ...]:
+    """Sentences about features that are fractions, half of whose values are as large as percentages are."""
+    found = []
+    for column in (*VALUATION, *DIVIDEND, *GROWTH, *QUALITY):
+        if column.unit == "fraction" and column.feature in panel.features:
+            known = np.abs(panel.features[column.feature].values[panel.member])
+            known = known[np.isfinite(known)]
+            if known.size and np.median(known) > LARGE_FRACTION:
+                found.append(
+                    f"half of the values of {column.column!r} exceed {np.median(known):.0%}; are they in percent? They are fractions: "
+                    "write 0.05 for 5 %"
+                )
+    return tuple(found)
 
 
 def plain(heading: str) -> str:

@@ -19,6 +19,8 @@ from massjax.market.reading import as_dates, as_numbers, read_columns
 DAYS_A_YEAR = 365.25
 STALE = 100
 """Days after which the last value of a series is doubted."""
+PERCENT = (0.1, 50.0)
+"""Between which the middle absolute value lies of a series in percent."""
 
 
 class Series(NamedTuple):
@@ -55,14 +57,16 @@ class Observed(NamedTuple):
 def macro_facts(
     folder: Path, dates: Shaped[np.ndarray, " T"], settings: MassSettings, conventions: Conventions
 ) -> tuple[dict[str, MarketFact], tuple[str, ...]]:
-    """The macro facts of the files that are there, and sentences about files that lack or end early.
+    """The macro facts of the files that are there, and sentences about files that lack or end early, facts that are never known, and
+    percentages of a size that they do not have.
 
     Yields come with their changes over `settings.yield_changes` observations, in basis points; the price-earnings ratio with its
     percentile, the share of the values of the last `settings.pe_years` years that lie below it, half of those equal to it included; of the
     sentiment index the return from one value to the next is told.
 
     Raises:
-        DataError: a file is malformed, has a date twice, or an index value that is not above 0; the message names file and date.
+        DataError: a file is malformed, has a date twice or an infinite value, or an index value that is not above 0; the message names
+            file and date.
     """
     facts: dict[str, MarketFact] = {}
     told = []
@@ -72,10 +76,13 @@ def macro_facts(
             told.append(f"{path}: no such file; the macro fact {series.name!r} is not known")
             continue
         observed = _read(path, series, settings.lag(series.name), conventions)
+        if series is CPI and CPI.name not in settings.macro_lags:
+            _refuse_before_month_ends(observed, path)
         for fact, values in _facts(series, observed, settings, path):
             latest = observed.latest(dates)
             facts[fact.name] = replace(fact, values=np.where(latest < 0, np.nan, values[latest]))
-        told += _stale(path, observed, dates)
+        told += [*_size(path, observed, series), *_stale(path, observed, dates)]
+    told += [f"the macro fact {name!r} is not known on any date: its series begins too late" for name in facts if _never(facts[name])]
     return facts, tuple(told)
 
 
@@ -91,7 +98,12 @@ def _read(path: Path, series: Series, lag: int, conventions: Conventions) -> Obs
     twice = np.flatnonzero(np.diff(when) == np.timedelta64(0, "D"))
     if len(twice):
         raise DataError(f"{path}: column 'Date': {when[twice[0]]} occurs more than once; keep one row")
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        raise DataError(f"{path}: column {series.column!r}: infinite on {when[infinite[0]]}; leave the field empty where it is unknown")
     known = np.isfinite(values)
+    if not known.any():
+        raise DataError(f"{path}: column {series.column!r} has no value")
     return Observed(when[known], when[known] + np.timedelta64(lag, "D"), values[known] * series.unit)
 
 
@@ -122,7 +134,7 @@ def _facts(series: Series, observed: Observed, settings: MassSettings, path: Pat
 
 def _percentiles(observed: Observed, years: float) -> Float[np.ndarray, " M"]:
     """Share of the values of the `years` up to each that lie below it, half of those equal to it included; NaN with less history."""
-    window = np.timedelta64(round(years * DAYS_A_YEAR), "D")
+    window = np.timedelta64(max(round(years * DAYS_A_YEAR), 1), "D")
     start = np.searchsorted(observed.dates, observed.dates - window, side="right")
     found = np.full(observed.values.shape, np.nan)
     for m in np.flatnonzero(observed.dates - window >= observed.dates[0]):
@@ -135,6 +147,29 @@ def _refuse_not_above_zero(observed: Observed, path: Path) -> None:
     wrong = np.flatnonzero(observed.values <= 0)
     if len(wrong):
         raise DataError(f"{path}: {observed.values[wrong[0]]:g} on {observed.dates[wrong[0]]}; expected values above 0")
+
+
+def _refuse_before_month_ends(observed: Observed, path: Path) -> None:
+    """Refuse a usual lag, reckoned from the end of a month, where values are dated at its beginning and would be known within it."""
+    next_month = (observed.dates.astype("datetime64[M]") + 1).astype("datetime64[D]")
+    early = np.flatnonzero(observed.public < next_month)
+    if len(early):
+        raise DataError(
+            f"{path}: the value of {observed.dates[early[0]]} would be known on {observed.public[early[0]]}, before its month has ended; "
+            "are values dated at the beginning of their months? Say after how many days they are public: market.mass.macro_lags: {cpi: 47}"
+        )
+
+
+def _never(fact: MarketFact) -> bool:
+    return bool(np.isnan(fact.values).all())
+
+
+def _size(path: Path, observed: Observed, series: Series) -> list[str]:
+    """A sentence where values that should be in percent are of a size for fractions or for an index."""
+    typical = float(np.median(np.abs(observed.values))) / series.unit
+    if series.unit == 1.0 or PERCENT[0] <= typical <= PERCENT[1]:
+        return []
+    return [f"{path}: half of its values exceed {typical:g}; are they in percent? They should be: write 2.5 for 2.5 %"]
 
 
 def _stale(path: Path, observed: Observed, dates: Shaped[np.ndarray, " T"]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from massjax.errors import DataError, did_you_mean
@@ -18,7 +18,7 @@ def fundamentals_tables(folder: Path, mass: MassSettings) -> tuple[tuple[Feature
     """The tables of fundamentals and price features, published and of a user's, and a sentence about published columns left out.
 
     Raises:
-        DataError: a price feature is not there, or a table of the user's has a column that is none of MASS's.
+        DataError: a price feature is not there, a table of the user's has a column that is none of MASS's, or two tables have one column.
     """
     published = [folder / FUNDAMENTALS_FILE, *(path for path in (folder / PRICE_FEATURES_FILE,) if path.is_file())]
     tables: list[FeaturesTable] = []
@@ -30,11 +30,43 @@ def fundamentals_tables(folder: Path, mass: MassSettings) -> tuple[tuple[Feature
             told.append(f"{path}: left out columns that MASS's table has not: {', '.join(map(repr, found.unknown))}")
     for number, path in enumerate(mass.tables):
         tables += _table_of_user(path, f"market.mass.tables[{number}]", mass)
+    _refuse_twice(tables)
     there = {name for table in tables for name in table.columns}
     lacking = [column.column for column in PRICE_FEATURE if column.feature not in there]
     if lacking:
         raise DataError(f"{published[-1]}: no column {lacking[0]!r}, one of the six price features; market.folder names the file's folder")
     return tuple(tables), tuple(told)
+
+
+def _refuse_twice(tables: Sequence[FeaturesTable]) -> None:
+    first: dict[str, Path] = {}
+    for table in tables:
+        for feature, column in table.columns.items():
+            if feature in first:
+                raise DataError(f"{table.path}: column {column.column!r} is in {first[feature]} too; leave it out of one of the two tables")
+            first[feature] = table.path
+
+
+def refuse_unused(renamed: Mapping[str, str], paths: Iterable[Path]) -> None:
+    """Refuse a heading of `market.mass.columns` that no table has: another column of MASS's name would silently be taken for it.
+
+    Args:
+        renamed: headings of the user's own, by MASS's name of the column.
+        paths: of all tables that are read by MASS's names.
+
+    Raises:
+        DataError: no table has a heading that is named.
+    """
+    if not renamed:
+        return
+    read = [path for path in paths if path.is_file()]
+    there = {heading for path in read for heading in headings_of(path, "market.mass.columns")}
+    for name, heading in renamed.items():
+        if heading not in there:
+            tables = ", ".join(map(str, read))
+            raise DataError(
+                f"market.mass.columns: {name}: no table has a column {heading!r}{did_you_mean(heading, sorted(there))}; read are {tables}"
+            )
 
 
 def _table_of_user(path: Path, setting: str, mass: MassSettings) -> tuple[FeaturesTable, ...]:
@@ -57,9 +89,19 @@ def _table_of_user(path: Path, setting: str, mass: MassSettings) -> tuple[Featur
 
 
 def news_tables(mass: MassSettings) -> tuple[TextsTable, ...]:
-    """The table of news titles, if one is named."""
+    """The table of news titles, if one is named.
+
+    Raises:
+        DataError: it lacks a column.
+    """
     if mass.news is None:
         return ()
+    headings = headings_of(mass.news, "market.mass.news")
+    for column in (*KEYS[:2], "NewsTitle"):
+        if column not in headings:
+            listed = ", ".join(headings)
+            hint = did_you_mean(column, headings)
+            raise DataError(f"{mass.news}: no column {column!r}{hint}; it has {listed}; market.mass.news needs Stock, Date and NewsTitle")
     return (TextsTable(path=mass.news, timestamp="Date", stock="Stock", text="NewsTitle", timezone="Asia/Shanghai", cutoff="15:00"),)
 
 

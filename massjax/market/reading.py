@@ -106,10 +106,10 @@ def _is_wide(frame: pl.LazyFrame) -> bool:
 def _scan(path: Path, setting: str) -> pl.LazyFrame:
     name = path.name.lower()
     if name.endswith(PARQUET):
-        return pl.scan_parquet(path)
+        return pl.scan_parquet(path, glob=False)
     if name.endswith(CSV):
         check_headings(path, setting, _separator(path))
-        return pl.scan_csv(path, separator=_separator(path), infer_schema=False, null_values=[""])
+        return pl.scan_csv(path, separator=_separator(path), infer_schema=False, null_values=[""], glob=False)
     raise DataError(f"{path}: unknown kind of file; {setting} needs one that ends in {', '.join(PARQUET + CSV)}")
 
 

@@ -21,7 +21,7 @@ def load_named(what: str, name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ConfigError(f"{what}: module {module_name!r} cannot be imported ({reason}); is it on PYTHONPATH?") from error
     found = getattr(module, attribute, None)

@@ -155,14 +155,21 @@ def block_length(daily: Float[np.ndarray, " T"], horizon: int) -> int:
     return max(horizon, ceil(best)) if np.isfinite(best) else horizon
 
 
-def import_bootstrap() -> None:
-    """Begin to import `arch`, which takes seconds, beside what the caller computes; whoever needs it waits, and is told of errors."""
+def import_bootstrap() -> Thread:
+    """Begin to import `arch`, which takes seconds, beside what the caller computes; whoever needs it waits, and is told of errors.
+
+    Returns:
+        The thread that imports it. Wait for its end before others look at `sys.modules`: there they see pandas, which `arch` imports, while
+        it is half made.
+    """
 
     def quietly() -> None:
         with suppress(Exception):
             importlib.import_module("arch.bootstrap")
 
-    Thread(target=quietly, name="import arch", daemon=True).start()
+    importing = Thread(target=quietly, name="import arch", daemon=True)
+    importing.start()
+    return importing
 
 
 def resampled_dates(dates: int, block: int, draws: int = DRAWS, seed: int = 0) -> Int[np.ndarray, "B T"]:

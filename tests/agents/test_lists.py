@@ -78,9 +78,9 @@ def test_a_fixed_list_stays_while_its_stocks_are_there_and_fills_up() -> None:
 def test_chances_are_those_of_the_weights_and_twenty_draws_of_fifty_with_replacement_leave_16_6_stocks() -> None:
     weights = np.array([3.0, 1.0, 0.0, 4.0])[:, None] * np.ones((1, 4000))
     few = ListMarket(NAMES[:4], np.arange(4000), {"random": None}, {})
-    one = watch_list(np.ones((4, 4000), bool), weights, few, settings(watchlist=1, picks=1), "one", 0)
+    one = watch_list(np.ones((4, 4000), bool), weights, few, settings(watchlist=1, picks=1, picked_by="scores"), "one", 0)
     np.testing.assert_allclose(one.mean(axis=1), [0.375, 0.125, 0.0, 0.5], atol=0.03)
-    two = watch_list(np.ones((4, 4000), bool), weights, few, settings(watchlist=2), "one", 0)
+    two = watch_list(np.ones((4, 4000), bool), weights, few, settings(watchlist=2, picks=1), "one", 0)
     expected = [3 / 8 + 1 / 8 * 3 / 7 + 4 / 8 * 3 / 4, 1 / 8 + 3 / 8 * 1 / 5 + 4 / 8 * 1 / 4, 0.0, 4 / 8 + 3 / 8 * 4 / 5 + 1 / 8 * 4 / 7]
     np.testing.assert_allclose(two.mean(axis=1), expected, atol=0.03)
     many = ListMarket(tuple(str(n) for n in range(50)), np.arange(2000), {"random": None}, {})

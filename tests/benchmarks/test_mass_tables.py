@@ -230,6 +230,15 @@ def test_the_tables_of_a_small_run(file, tmp_path, run_script):
     assert str(tmp_path) not in (out / f"{names[0]}.md").read_text()
 
 
+def test_too_few_dates_to_learn_from_leave_rows_out_and_are_told(file):
+    from mass_runs import Baseline, Source
+    from mass_tables import _learned
+
+    found, notes = _learned(Baseline(Source(file, ("market.end=2021-07-01",), 1, 1)))
+    assert found == []
+    assert "LightGBM and the rules beside it are left out: evaluate.lookback: 60 dates do not fit" in notes[0]
+
+
 @pytest.mark.slow
 def test_a_run_of_a_process_of_its_own_is_measured(file, tmp_path):
     from mass_cost import Asked, asked_of, figures, measured_child

@@ -75,6 +75,10 @@ def test_a_gradient_search_refuses_it(panel):
 counted = []
 
 
+def on_the_host(scores, weights):
+    return jax.pure_callback(lambda s: np.nansum(s, axis=0), jax.ShapeDtypeStruct(scores.shape[1:], scores.dtype), scores)
+
+
 def changing(scores, weights):
     counted.append(0)
     return jnp.nansum(scores, axis=0) * len(counted)
@@ -98,6 +102,8 @@ def changing(scores, weights):
         (lambda scores: scores[0], "TypeError"),
         (lambda scores, weights: jnp.nansum(scores, axis=0) > 0, "gives bool; expected real numbers"),
         (lambda scores, weights: (scores[0], 1), "gives a tuple from the scores"),
+        (lambda scores, weights: vote(scores, weights) / (weights.max() - weights.min()), "gives .* all weights are equal"),
+        (on_the_host, "fails on what it is given, .*NotImplementedError: vmap"),
         (changing, "'changing' is another program each time that it is traced"),
         (OwnSignal("mean", vote), "cannot have this name"),
         ("mode", "signal='mode' is not known"),

@@ -109,9 +109,9 @@ def test_a_run_shares_it_among_its_strategies_and_repeats_it():
     assert "learned on equal weights" in render_report(result)
 
 
-@pytest.mark.parametrize("alpha", ["lerned", 1.5, -0.1])
+@pytest.mark.parametrize("alpha", ["lerned", 1.5, -0.1, float("nan"), None])
 def test_what_is_no_share_is_named(panel, alpha):
-    with pytest.raises(ConfigError, match="alpha"):
+    with pytest.raises(ConfigError, match=r"^EvaluateSettings: alpha: expected a number from 0 to 1, or learned"):
         EvaluateSettings(alpha=alpha)
     with pytest.raises(ConfigError, match="alpha"):
         mj.walk_forward(*panel, Annealing(chains=4, steps=4), TIMING, key=KEY, alpha=alpha)

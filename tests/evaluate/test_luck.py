@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from massjax.evaluate import refitted as refitted_module
+from massjax.evaluate import evidence_of, refitted as refitted_module
 from massjax.evaluate.candidates import Candidate, EvaluationData
 from massjax.evaluate.draws import make_draws
 from massjax.evaluate.evidence_of import gain_of, with_evidence
@@ -193,7 +195,7 @@ def test_scores_made_of_past_returns_gain_nothing_over_uniform_by_luck() -> None
     assert np.mean(np.array(p_gain) <= 0.05) <= 0.08
 
 
-def test_every_strategy_of_a_run_has_its_evidence() -> None:
+def test_every_strategy_of_a_run_has_its_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(6)
     settings = EvaluateSettings(horizon=5, lookback=10, gap=5, repetitions=19, signal="mean")
     scores, returns = rng.random((K, N, T)).astype(np.float32), rng.normal(size=(N, T))
@@ -220,7 +222,17 @@ def test_every_strategy_of_a_run_has_its_evidence() -> None:
     by_name = {s.name: s.evidence for s in found}
     assert by_name["uniform"] is not None
     assert by_name["uniform"].effective_archetypes == pytest.approx(K)
+    slow: list[threading.Thread] = []
+    begun = evidence_of.import_bootstrap
+
+    def slowly() -> threading.Thread:
+        slow.append(threading.Thread(target=lambda: (time.sleep(0.5), begun().join())))
+        slow[0].start()
+        return slow[0]
+
+    monkeypatch.setattr(evidence_of, "import_bootstrap", slowly)
     silent = with_evidence(replace(data, settings=settings.replace(p_values=False)), candidates, found, [])
+    assert not slow[0].is_alive(), "pandas is whole when plotly looks for it"
     assert all(s.evidence is not None and s.evidence.luck is None and "turned off" in s.evidence.reason for s in silent)
 
 

@@ -18,6 +18,8 @@ from massjax.report.tables import metrics_document, signals_frame
 from tests.small_run import small_config
 
 SOURCE = '''
+from functools import partial
+
 import jax.numpy as jnp
 
 ANSWER = 42
@@ -34,6 +36,9 @@ def share(scores, weights):
 
 def worst(scores, weights):
     return jnp.nanmin(scores, axis=1)
+
+
+part = partial(share)
 '''
 
 
@@ -94,3 +99,14 @@ def test_names_of_massjax_are_no_functions(module):
     assert signal_name(named_signal("votes:share")) == "share"
     assert named_signal("votes:share") is named_signal("votes:share")
     assert own_code(EvaluateSettings(fit_signal="votes:share")).keys() == {"votes:share"}
+
+
+def test_an_object_that_is_called_like_a_function_is_written_down_by_its_module(module):
+    expected = hashlib.sha256(module.read_bytes()).hexdigest()
+    assert own_code(EvaluateSettings(signal="votes:part")) == {"votes:part": expected}
+
+
+def test_a_module_that_ends_the_process_is_named(module):
+    module.with_name("leaves.py").write_text("import sys\nsys.exit(3)\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"module 'leaves' cannot be imported \(SystemExit: 3\)"):
+        named_signal("leaves:share")
