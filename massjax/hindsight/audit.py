@@ -21,9 +21,7 @@ from massjax.models.question import Prompt
 from massjax.scores.leaks import Leak, Lines, leaks
 from massjax.statistics.identification import UNNAMED, Identification, YearIdentification, identification, identified_years
 
-COMPANY = (
-    "The facts are about one of these companies:\n{options}\nWhich company is it? If you are not sure, say the likeliest."
-)
+COMPANY = "The facts are about one of these companies:\n{options}\nWhich company is it? If you are not sure, say the likeliest."
 YEAR = "The facts are of a day in one of these years:\n{options}\nWhich year is it? If you are not sure, say the likeliest."
 PREFILL = "I choose: "
 NEIGHBOURS = 2
@@ -108,7 +106,7 @@ def audits(subject: Subject, settings: MeasureSettings) -> list[Audit]:
     return [_audit(subject, settings, *one) for one in wanted]
 
 
-def _audit(subject: Subject, settings: MeasureSettings, name: str, alone: bool, modalities: tuple[str, ...], model: str) -> Audit:  # noqa: FBT001
+def _audit(subject: Subject, settings: MeasureSettings, name: str, alone: bool, modalities: tuple[str, ...], model: str) -> Audit:
     panel, seed = subject.panel, subject.inputs.config.seed
     chosen = drawn_blocks(subject.known(modalities), settings.cells, settings.candidates, seed, panel.day_numbers)
     facts, template = [fact for fact in subject.masked_facts if fact.modality in modalities], PromptTemplate(ROLE)
@@ -131,7 +129,8 @@ def _audit(subject: Subject, settings: MeasureSettings, name: str, alone: bool, 
             of_year.append((n, t, template.render(viewer, lines, labels[: len(years)], YEAR.format(options="\n".join(options)))))
             shown.append(template.render(viewer, lines, ()))
     company_asked = tuple(
-        Questions("audit", model, Decide(tuple(labels[:count]), prefill), *numbered(asked, chosen.shape)) for count, asked in by_count.items()
+        Questions("audit", model, Decide(tuple(labels[:count]), prefill), *numbered(asked, chosen.shape))
+        for count, asked in by_count.items()
     )
     year_form = Decide(tuple(labels[: len(years)]), prefill)
     year_asked = (Questions("audit", model, year_form, *numbered(of_year, chosen.shape)),) if of_year else ()
@@ -195,5 +194,5 @@ def _guesses(subject: Subject, asked: Sequence[Questions], meant: Int[np.ndarray
             row = some.index[n, t]
             best = np.flatnonzero(probability[row] == probability[row].max()) if codes[row] == 0 else ()
             if len(best) == 1:
-                found[n, t] = meant[n, t, best[0]]
+                found[n, t] = meant[n, t, int(best[0])]
     return found, "; ".join(why)

@@ -49,7 +49,11 @@ def market_controls(panel: Panel) -> Controls:
         told = [f"size is missing: the market data have none of the features {', '.join((*SIZES, *LIQUIDITIES))}"]
     momentum = next((name for name in MOMENTA if name in panel.features), None)
     if momentum is not None:
-        names, values, told = [*names, "momentum"], [*values, panel.features[momentum].values], [*told, f"momentum is the feature {momentum}"]
+        names, values, told = (
+            [*names, "momentum"],
+            [*values, panel.features[momentum].values],
+            [*told, f"momentum is the feature {momentum}"],
+        )
     elif panel.prices is not None:
         names, values = [*names, "momentum"], [*values, past_return(panel.prices)]
         told.append(f"momentum is the return over the past {MOMENTUM_ROWS} rows, or as many as there are")
@@ -119,5 +123,7 @@ def _known(controls: Controls, member: Bool[np.ndarray, "N T"]) -> Controls:
     told = list(controls.told)
     for name, share in zip(controls.names, shares, strict=True):
         if share < 1:
-            told.append(f"{name} is known of {share:.0%} of stocks and dates; the others do not count" if share else f"{name} is known of none")
+            told.append(
+                f"{name} is known of {share:.0%} of stocks and dates; the others do not count" if share else f"{name} is known of none"
+            )
     return Controls(tuple(controls.names[number] for number in kept), controls.values[kept], tuple(told))

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from massjax.agents.archetype import Archetype
+from massjax.agents.protocols.blank import BLANK
 from massjax.answers.familiarities import familiarities
 from massjax.hindsight.controls import Controls
 from massjax.hindsight.questions import Questions, why_none
@@ -46,7 +47,7 @@ class FamiliarScores:
 
 def familiarity_questions(subject: Subject, settings: MeasureSettings) -> dict[str, Questions | str]:
     """By archetype the prompts of its scores on sampled dates, asked how familiar they are; or why there are none."""
-    dates = share_of_dates(subject.panel.member.any(axis=0), settings.sample)
+    dates = share_of_dates(subject.dates, settings.sample)
     return {one.name: _of_archetype(subject, one, dates) for one in subject.inputs.asking}
 
 
@@ -55,7 +56,8 @@ def _of_archetype(subject: Subject, archetype: Archetype, dates: np.ndarray) -> 
     if isinstance(asks, str):
         return asks
     turn = subject.resolver.turn(archetype)
-    ask = next((one for one in turn.asked if one.role == asks.reads[-1].role), turn.asked[-1])
+    role = next(read.role for read in reversed(asks.reads) if read.role != BLANK)
+    ask = next(one for one in turn.asked if one.role == role)
     assert ask.index is not None
     index = np.where(dates & asks.wanted, ask.index, -1)
     rows, numbers = np.unique(index[index >= 0], return_inverse=True)

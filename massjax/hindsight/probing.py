@@ -55,7 +55,7 @@ class Probed:
 
 def sampled_dates(subject: Subject, settings: MeasureSettings) -> Bool[np.ndarray, " T"]:
     """The dates that the probe asks about."""
-    return share_of_dates(subject.panel.member.any(axis=0), settings.sample)
+    return share_of_dates(subject.dates, settings.sample)
 
 
 def probe_questions(subject: Subject, settings: MeasureSettings) -> list[Questions]:

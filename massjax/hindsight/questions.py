@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Int, UInt8, UInt64
 
+from massjax.agents.protocols.turns import Ask
 from massjax.answers.ask import Tally, ask_open
 from massjax.answers.log import ANSWERED, AnswerLog
 from massjax.answers.plan import Batch, Plan as Asking, joined, plan
@@ -62,6 +63,18 @@ class Questions:
     def questions(self, models: Mapping[str, str]) -> list[Question]:
         """All of them, the one that calibrates among them."""
         return [Question(models[self.model], prompt, self.form) for prompt in self.all_prompts]
+
+
+def as_questions(part: Part, ask: Ask, model: str) -> Questions:
+    """What a protocol asks, as questions of a part; for counting, where it is about no stock and date.
+
+    Args:
+        part: that it belongs to.
+        ask: of one role.
+        model: its name.
+    """
+    index = np.empty((0, 0), np.int64) if ask.index is None else ask.index
+    return Questions(part, model, ask.form, ask.prompts, index, ask.prior)
 
 
 def numbered(prompts: Iterable[tuple[int, int, Prompt]], shape: tuple[int, int]) -> tuple[list[Prompt], Int[np.ndarray, "N T"]]:

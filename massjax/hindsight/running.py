@@ -11,14 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from massjax.answers.ask import Tally
-from massjax.answers.plan import Plan as Asking, joined
+from massjax.answers.plan import Plan as Asking
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, DataError
 from massjax.hindsight.audit import Audit, Audited, audited, audits
 from massjax.hindsight.controls import market_controls
 from massjax.hindsight.familiarity import FamiliarScores, familiar_scores, familiarity_questions
 from massjax.hindsight.probing import Probed, power_of, probe_questions, probed
-from massjax.hindsight.questions import ASKING, Questions, ask_questions, planned
+from massjax.hindsight.questions import ASKING, Questions, as_questions, ask_questions, planned
 from massjax.hindsight.settings import PARTS, MeasureSettings, Part
 from massjax.hindsight.splitting import BLANK, Split, split
 from massjax.hindsight.subject import Subject
@@ -31,7 +31,7 @@ from massjax.scores.asked_models import AskedModel, asked_models
 from massjax.scores.asking import ask_everything
 from massjax.scores.fitting import answer_log, refuse_earlier, resolver_of
 from massjax.scores.inputs import prepare
-from massjax.scores.survey import survey
+from massjax.scores.measured import named_in_words
 from massjax.scores.templates import PromptLayout
 from massjax.statistics.probe_power import ProbePower
 
@@ -78,6 +78,7 @@ class Hindsight:
         days: of the panel.
         stocks: likewise.
         cutoffs: of each model, by its name.
+        named: engine and name of each model.
         identities: of each model, what is known of it.
         probed: the memory probe of each model.
         audited: masked facts of each archetype, and of each modality alone.
@@ -93,6 +94,7 @@ class Hindsight:
     days: tuple[date, ...]
     stocks: tuple[str, ...]
     cutoffs: dict[str, date | None]
+    named: dict[str, str]
     identities: dict[str, dict[str, str]]
     probed: tuple[Probed, ...] = ()
     audited: tuple[Audited, ...] = ()
@@ -155,7 +157,9 @@ def opened(config: RunConfig, speaker: Speaker = SILENT) -> Prepared:
         raise ConfigError("agents: no archetype asks a model, so there is no model whose hindsight could be measured")
     log = answer_log(config.store)
     for name, why in log.damaged:
-        speaker.warn(f"{config.store}: {name} {why}; it is left aside, and what it answered is asked again (python -m massjax.answers repair)")
+        speaker.warn(
+            f"{config.store}: {name} {why}; it is left aside, and what it answered is asked again (python -m massjax.answers repair)"
+        )
     models = asked_models(inputs, log, this_machine())
     digests = {name: asked.digest for name, asked in models.items()}
     resolver, order = resolver_of(inputs, log, digests, config.store)
@@ -193,21 +197,21 @@ def plan_hindsight(config: RunConfig, settings: MeasureSettings, speaker: Speake
         if asked := ask.of(part):
             parts.append(PartPlan(part, *planned(asked, subject.log, subject.models, there)))
     if ask.counterfactual is not None:
-        parts.append(_planned_protocols(ask.counterfactual))
+        asked = list(_of_protocols(ask.counterfactual))
+        parts.append(PartPlan("counterfactual", *planned(asked, subject.log, subject.models, there)))
     cells = [int((some.index >= 0).sum()) / max(int((some.index >= 0).any(axis=0).sum()), 1) for some in ask.probe]
     controls = len(market_controls(subject.panel).names) + 1
     power = power_of(subject, settings, min(cells), controls) if cells else (None, "the probe is not asked")
     return HindsightPlan(tuple(parts), len(subject.panel.stocks), subject.panel.dates.size, *power)
 
 
-def _planned_protocols(asked: Swapped) -> PartPlan:
-    counts, plans = 0, list[Asking]()
+def _of_protocols(asked: Swapped) -> Iterator[Questions]:
+    """What protocols ask; what follows answers that are not there, as far as made-up ones tell."""
     for resolver in asked.resolvers:
-        found = survey(resolver, {})
-        of_roles = [one for role in found.roles.values() for one in (role.asking, role.later)]
-        plans += of_roles
-        counts += found.distinct + found.calibrating.total() if not found.waiting else sum(one.open for one in of_roles)
-    return PartPlan("counterfactual", counts, joined(plans))
+        for archetype in resolver.inputs.asking:
+            turn = resolver.turn(archetype)
+            for ask in (*turn.asked, *(resolver.later(archetype) if turn.asks is None else ())):
+                yield as_questions("counterfactual", ask, resolver.inputs.model_named(ask.model))
 
 
 def measure_hindsight(
@@ -269,6 +273,7 @@ def judged(subject: Subject, settings: MeasureSettings, ask: Wanted, asked: dict
         days=tuple(subject.days),
         stocks=tuple(subject.panel.stocks),
         cutoffs={name: subject.cutoff(name) for name in names},
+        named={name: named_in_words(one) for name, one in names.items()},
         identities=identities,
         probed=probes,
         audited=tuple(audited(subject, one) for one in ask.audit),
@@ -288,6 +293,8 @@ def _splits(subject: Subject, probes: tuple[Probed, ...]) -> Iterator[Split]:
         asks = subject.resolver.turn(archetype).asks
         score = np.full(subject.panel.member.shape, np.nan) if asks is None else subject.opinions(asks).score
         found = split(subject, archetype.name, model, score)
-        yield replace(found, reason="no score of it is in the log; run python -m massjax.precompute with this config first") if (
-            found.reason and not np.isfinite(score).any()
-        ) else found
+        yield (
+            replace(found, reason="no score of it is in the log; run python -m massjax.precompute with this config first")
+            if (found.reason and not np.isfinite(score).any())
+            else found
+        )

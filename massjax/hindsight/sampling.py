@@ -40,7 +40,9 @@ def share_of_dates(usable: Bool[np.ndarray, " T"], share: float) -> Bool[np.ndar
     return kept
 
 
-def drawn_blocks(askable: Bool[np.ndarray, "N T"], cells: int, most: int, seed: int, days: Int[np.ndarray, " T"]) -> Bool[np.ndarray, "N T"]:
+def drawn_blocks(
+    askable: Bool[np.ndarray, "N T"], cells: int, most: int, seed: int, days: Int[np.ndarray, " T"]
+) -> Bool[np.ndarray, "N T"]:
     """Stocks of evenly spaced dates, at most `most` a date and about `cells` in all; of a date with a single stock none.
 
     Args:

@@ -11,17 +11,17 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from massjax.agents.archetype import Archetype
-from massjax.agents.facts import Fact, facts_of
+from massjax.agents.facts import Fact, facts_of, identity_facts
 from massjax.agents.prompts import PromptTemplate
 from massjax.agents.protocols.choosing import seen_modalities
 from massjax.answers.log import AnswerLog
 from massjax.market import Panel
 from massjax.market.fills import judged_returns
 from massjax.models.forms import Rate
-from massjax.scores.inputs import Inputs
-from massjax.scores.opinions import Opinions, opinions
 from massjax.scores.asks import Asks
 from massjax.scores.build import Resolver
+from massjax.scores.inputs import Inputs
+from massjax.scores.opinions import Opinions, opinions
 from massjax.scores.views import View
 
 
@@ -62,6 +62,11 @@ class Subject:
         return self.inputs.config.evaluate.horizon
 
     @property
+    def dates(self) -> Bool[np.ndarray, " T"]:
+        """Those with a member."""
+        return np.asarray(self.panel.member.any(axis=0))
+
+    @property
     def days(self) -> list[date]:
         """The dates of the panel."""
         return [day.item() for day in self.panel.dates]
@@ -83,15 +88,15 @@ class Subject:
     def masked_facts(self) -> tuple[Fact, ...]:
         """The facts that prompts show, names and dates hidden."""
         agents = self.inputs.config.agents
-        if agents.mask:
+        if agents.masked and all(archetype.hindsight is None for archetype in self.inputs.asking):
             return self.inputs.facts
         modalities = {modality for archetype in self.inputs.asking for modality in self.seen(archetype)}
-        return facts_of(self.panel, agents.replace(mask=True), modalities)
+        return facts_of(self.panel, agents.replace(mask=True, hindsight=None), modalities)
 
     @cached_property
     def identity(self) -> tuple[Fact, ...]:
         """Date, name and sector of each stock."""
-        return facts_of(self.panel, self.inputs.config.agents.replace(mask=False), ())
+        return tuple(identity_facts(self.panel))
 
     def known(self, modalities: tuple[str, ...]) -> Bool[np.ndarray, "N T"]:
         """Members of which one of the modalities knows something."""
@@ -102,9 +107,11 @@ class Subject:
         return found & self.panel.member
 
     def with_facts(self, facts: tuple[Fact, ...], member: Bool[np.ndarray, "N T"], archetypes: tuple[Archetype, ...]) -> Resolver:
-        """Runs the protocols of some archetypes on other facts, about other stocks and dates."""
-        panel = replace(self.panel, member=member)
-        inputs = Inputs(self.inputs.config, panel, archetypes, facts)
+        """Runs the protocols of some archetypes on other facts, about other stocks and dates; nothing is hidden or taken out of answers."""
+        config = self.inputs.config
+        shown = config.replace(agents=config.agents.replace(mask=False, hindsight=None))
+        plain = tuple(archetype.model_copy(update={"hindsight": None}) for archetype in archetypes)
+        inputs = Inputs(shown, replace(self.panel, member=member), plain, facts)
         return Resolver(inputs, self.template, self.log, self.models)
 
     def asks(self, archetype: Archetype) -> Asks | str:
