@@ -11,6 +11,8 @@ from jaxtyping import Int
 
 from massjax.agents.facts import UNKNOWN, Fact
 from massjax.agents.prompts import ROLE, PromptTemplate
+from massjax.agents.protocols.opinion import UNDECIDED, likeliest
+from massjax.answers.log import ANSWERED
 from massjax.hindsight.questions import Questions, numbered, why_none
 from massjax.hindsight.sampling import drawn_blocks
 from massjax.hindsight.settings import MeasureSettings
@@ -185,14 +187,14 @@ def audited(subject: Subject, audit: Audit) -> Audited:
 
 
 def _guesses(subject: Subject, asked: Sequence[Questions], meant: Int[np.ndarray, "N T M"]) -> tuple[Int[np.ndarray, "N T"], str]:
+    """What is meant by the likeliest label of each cell, and why there is no answer."""
     found, why = np.full(meant.shape[:2], UNNAMED, np.int64), list[str]()
     for some in asked:
         assert isinstance(some.form, Decide)
         probability, _, codes = subject.log.choices(some.keys(subject.models), len(some.form.choices))
         why += [told] if (told := why_none(codes)) else []
-        for n, t in np.argwhere(some.index >= 0).tolist():
-            row = some.index[n, t]
-            best = np.flatnonzero(probability[row] == probability[row].max()) if codes[row] == 0 else ()
-            if len(best) == 1:
-                found[n, t] = meant[n, t, int(best[0])]
+        best = likeliest(np.where((codes == ANSWERED)[:, None], probability, np.nan))
+        label = np.where(some.index >= 0, np.append(best, UNDECIDED)[some.index], UNDECIDED)
+        named = np.take_along_axis(meant, np.maximum(label, 0)[..., None], axis=2)[..., 0]
+        found = np.where(label >= 0, named, found)
     return found, "; ".join(why)

@@ -24,8 +24,10 @@ from massjax.hindsight.splitting import BLANK, Split, split
 from massjax.hindsight.subject import Subject
 from massjax.hindsight.swapping import Swapped, SwappedScores, swapped, swapped_scores
 from massjax.machine import this_machine
-from massjax.models.loading import Models
+from massjax.models.language_model import LanguageModel
+from massjax.models.loading import Models, language_model
 from massjax.models.question import Question
+from massjax.models.settings import ModelSettings
 from massjax.progress import SILENT, Speaker, correcting
 from massjax.scores.asked_models import AskedModel, asked_models
 from massjax.scores.asking import ask_everything
@@ -220,6 +222,7 @@ def measure_hindsight(
     *,
     speaker: Speaker = SILENT,
     starting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    make: Callable[[ModelSettings], LanguageModel] = language_model,
 ) -> Hindsight:
     """Ask what is open of the parts that are wanted, and judge the answers. Stopped at any moment, the same call goes on from there.
 
@@ -228,6 +231,7 @@ def measure_hindsight(
         settings: what is measured, and on how many questions.
         speaker: told of the progress and of warnings.
         starting: a context within which a model is loaded.
+        make: makes a model of its settings, as `massjax.models.loading.language_model` does.
 
     Raises:
         MassjaxError: bad settings, data or model; the message says which and what to do.
@@ -236,7 +240,7 @@ def measure_hindsight(
     subject, ask = ready.subject, wanted(ready.subject, settings)
     asked, digests = dict[Part, int](), dict(subject.models)
     progress = correcting(speaker, ASKING)
-    with Models({name: one.settings for name, one in ready.models.items()}) as at_hand:
+    with Models({name: one.settings for name, one in ready.models.items()}, make) as at_hand:
         for part in PARTS:
             if mine := ask.of(part):
                 speaker.say(f"asking: {part}")

@@ -178,7 +178,7 @@ def notes(found: Hindsight) -> Iterator[str]:
         if not audit.cells:
             yield f"Audit of {audit.name}: no date has two stocks about which its modalities know something."
         if audit.cells and len({day.year for day in found.days}) == 1:
-            yield f"Audit of {audit.name}: all dates lie in one year, so that a model which knows it cannot be told from one that always says it."
+            yield f"Audit of {audit.name}: all dates lie in one year: to know it and always to say it are the same."
         if audit.why_none:
             yield f"Audit of {audit.name}, questions without an answer: {audit.why_none}."
     for one in found.familiar:
