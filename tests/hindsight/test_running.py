@@ -168,7 +168,7 @@ def test_protocols_without_one_question_a_stock_and_date_are_named(small: dict[s
 
 
 def test_what_cannot_be_measured_is_refused(small: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no part 'probes' .did you mean 'probe'"):
+    with pytest.raises(ConfigError, match=r"there is no part 'probes' .did you mean 'probe'"):
         MeasureSettings(parts=("probes",))
     small["agents"]["archetypes"] = small["agents"]["archetypes"][2:]
     with pytest.raises(ConfigError, match="no archetype asks a model"):
