@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 
 from massjax.agents import knowledge_cutoff_warnings
 from massjax.agents.archetype import ALONE, Archetype
+from massjax.agents.hindsight import VIEWS
 from massjax.agents.protocols.graph import told_roles
 from massjax.agents.watchlists import draw_weights, watch_warnings
 from massjax.answers.sharding import is_shard
@@ -254,9 +255,9 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
             raise nothing_evaluated(scores, names, panel.warnings)
         benchmark = portfolio_of(data, np.where(panel.member, 0.0, np.nan), None, everyone=True)
         strategies = judge(data, [*candidates, *compared], benchmark.backtest if benchmark else None)
-        opinions = opinions_of(data)
+        opinions, decided, styles, said = opinions_of(data), gathered.decisions, gathered.styles, config.agents.said_hindsight
         facts = tuple(
-            ArchetypeFacts(one, *alone, _told_roles(config, one), gathered.decisions.get(one.name), gathered.styles.get(one.name))
+            ArchetypeFacts(one, *alone, _told_roles(config, one), decided.get(one.name), styles.get(one.name), said(one))
             for one, alone in zip(archetypes, each_alone(data, strategies), strict=True)
         )
         held = [one.backtest for one in (*(s.portfolio for s in strategies), benchmark) if one is not None]
@@ -341,5 +342,7 @@ def _untraded(config: RunConfig, panel: Panel, held: Sequence[Backtest], returns
 
 def _knowledge_cutoff(config: RunConfig, panel: Panel, archetypes: Sequence[Archetype]) -> list[str]:
     """A warning where the model may remember what happened on the dates that it is asked about."""
-    cutoff, mask, texts = config.scoring.knowledge_cutoff, config.agents.mask, bool(config.market.texts)
-    return knowledge_cutoff_warnings(cutoff, panel.dates, archetypes, mask=mask, texts=texts)
+    cutoff, texts = config.scoring.knowledge_cutoff, bool(config.market.texts)
+    hows = {config.agents.hindsight_of(archetype) for archetype in archetypes if archetype.asks}
+    mask, taken_out = hows == {"mask"}, hows <= set(VIEWS)
+    return knowledge_cutoff_warnings(cutoff, panel.dates, archetypes, mask=mask, texts=texts, taken_out=taken_out)

@@ -18,6 +18,7 @@ def knowledge_cutoff_warnings(
     *,
     mask: bool,
     texts: bool,
+    taken_out: bool = False,
 ) -> list[str]:
     """A warning where a language model may have read what happened on the dates it is asked about.
 
@@ -27,11 +28,14 @@ def knowledge_cutoff_warnings(
         archetypes: of the run; those that are rules remember nothing.
         mask: names and dates are hidden.
         texts: prompts show texts, in which names can stand.
+        taken_out: memory is taken out of the scores of all archetypes.
     """
     if cutoff is None or dates[0].item() > cutoff or not asks_a_model(archetypes):
         return []
     known = int((dates <= np.datetime64(cutoff)).sum())
     helps = "names and dates are masked, in texts as far as market.stocks knows them, which helps"
     helps = helps if texts else "names and dates are masked, which helps"
-    masked = helps if mask else "set agents.mask: true to hide names and dates"
+    if taken_out:
+        helps = "agents.hindsight takes out of the scores what it can tell is memory, which helps"
+    masked = helps if mask or taken_out else "set agents.mask: true to hide names and dates"
     return [f"the model's knowledge ends {cutoff}, so it may remember what happened on {known} of {len(dates)} dates; {masked}"]

@@ -229,9 +229,19 @@ class AgentsSettings(Settings):
         """Whether names and dates are hidden from archetypes that have no `hindsight` of their own."""
         return self.mask if self.hindsight is None else self.hindsight.how == "mask"
 
+    def masked_as(self, masked: bool) -> AgentsSettings:
+        """The same where names and dates are hidden or shown as wanted."""
+        how: Hindsight = "mask" if masked else "none"
+        return self if self.masked == masked else self.model_copy(update={"hindsight": HindsightSettings(how=how)})
+
     def hindsight_of(self, archetype: Archetype) -> Hindsight:
         """What is done about the model's memory for an archetype."""
         return archetype.hindsight or (self.hindsight.how if self.hindsight is not None else "mask" if self.mask else "none")
+
+    def said_hindsight(self, archetype: Archetype) -> str:
+        """What is done about the model's memory for an archetype, where the configuration says so; else empty."""
+        said = archetype.asks and (self.hindsight is not None or archetype.hindsight is not None)
+        return self.hindsight_of(archetype) if said else ""
 
     def protocol(self, name: str) -> ProtocolSettings:
         """The protocol of a name, with all of its roles.

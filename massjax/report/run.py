@@ -29,6 +29,7 @@ class ArchetypeFacts:
         roles: of an archetype that is an organisation who is asked, in words, in the order of asking.
         decisions: of one that decides, about how many members it was for long, neither and short, over all dates.
         style: of one that a model wrote styles for, their most frequent values, such as `holding_period` and `risk_appetite`.
+        hindsight: what is done about its model's memory (`agents.hindsight`); empty where the configuration does not say.
     """
 
     archetype: Archetype
@@ -38,6 +39,7 @@ class ArchetypeFacts:
     roles: tuple[str, ...] = ()
     decisions: tuple[int, int, int] | None = None
     style: Mapping[str, str] | None = None
+    hindsight: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -190,6 +190,7 @@ def _archetype(facts: ArchetypeFacts) -> dict[str, Any]:
         "roles": list(facts.roles),
         "decisions": None if facts.decisions is None else dict(zip(DECISIONS, facts.decisions, strict=True)),
         "style": None if facts.style is None else dict(facts.style),
+        **({"hindsight": facts.hindsight} if facts.hindsight else {}),
         "coverage": facts.coverage,
         "rank_ic": asdict(facts.rank_ic),
         "mean_weight": dict(facts.mean_weight),

@@ -27,6 +27,7 @@ class Read:
         prior: key of the content-free question that its answers are calibrated by; None where they are not.
         form: of the answers.
         values: of probabilities [Q, C] the numbers that count, [Q, V].
+        needed: places that have no score without an answer; None = all.
     """
 
     role: str
@@ -36,6 +37,7 @@ class Read:
     prior: UInt64[np.ndarray, "1 2"] | None
     form: Spoken
     values: Callable[[Float[np.ndarray, "Q C"]], Float[np.ndarray, "Q V"]]
+    needed: Bool[np.ndarray, "N T"] | None = None
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -99,7 +101,7 @@ class Asks:
     @property
     def wanted(self) -> Bool[np.ndarray, "N T"]:
         """Places of the view that all roles are asked about; where each is asked about by one alone, those that one is."""
-        asked = [read.index >= 0 for read in self.reads]
+        asked = [(read.index >= 0) | (False if read.needed is None else ~read.needed) for read in self.reads]
         return np.any(asked, axis=0) if self.apart else np.all(asked, axis=0)
 
     def answered(self, known: Sequence[Bool[np.ndarray, " Q"]]) -> int:
@@ -111,7 +113,8 @@ class Asks:
         if self.apart:
             return sum(int(some[read.index[read.index >= 0]].sum()) for some, read in zip(known, self.reads, strict=True))
         cells = self.wanted
-        return int(np.all([some[read.index[cells]] for some, read in zip(known, self.reads, strict=True)], axis=0).sum())
+        there = [np.append(some, True)[read.index[cells]] for some, read in zip(known, self.reads, strict=True)]
+        return int(np.all(there, axis=0).sum())
 
 
 class Open(NamedTuple):

@@ -9,6 +9,7 @@ from massjax.models.dtype import dtype_warnings
 from massjax.scores.inputs import Inputs
 from massjax.scores.leaks import leak_warnings
 from massjax.scores.survey import Survey
+from massjax.scores.without_memory import shown_numbers
 
 
 def cautions(inputs: Inputs, found: Survey, machine: Machine) -> Iterator[str]:
@@ -33,4 +34,19 @@ def cautions(inputs: Inputs, found: Survey, machine: Machine) -> Iterator[str]:
             f"archetype {archetype!r}: roles {first!r} and {second!r} ask the very same of the same model, so they always agree; "
             "give one another persona, seniority, horizon or model"
         )
+    yield from _nothing_to_tell_skill_by(inputs)
     yield from leak_warnings(inputs, found.lines)
+
+
+def _nothing_to_tell_skill_by(inputs: Inputs) -> Iterator[str]:
+    """Archetypes with `residual` that see texts alone, or facts about the whole market."""
+    agents = inputs.config.agents
+    for archetype in inputs.viewed:
+        if agents.hindsight_of(archetype) != "residual":
+            continue
+        shown = shown_numbers(inputs.facts_for(archetype), archetype, inputs.panel, numbers=agents.facts == "numbers")
+        if not len(shown):
+            yield (
+                f"archetype {archetype.name!r} sees no number about a stock, by which residual tells memory from skill, so skill is taken "
+                "for memory; set hindsight: contrast or mask, or give it a modality with numbers"
+            )

@@ -6,32 +6,35 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt64
 
 from massjax.agents import STAGE, Fact, PromptTemplate, facts_of, resolve_archetypes
 from massjax.agents.archetype import ALONE, Archetype, asks_a_model
 from massjax.agents.facts import check_features, text_modalities
+from massjax.agents.hindsight import VIEWS, HindsightSettings
 from massjax.agents.items import Items, items_of
 from massjax.agents.lists import ListMarket, list_market
 from massjax.agents.prompts import PICK, STYLE
 from massjax.agents.protocols.choosing import Chosen, document_of, protocol_of, seen_modalities
 from massjax.agents.protocols.styling import ROLE as STYLE_ROLE
 from massjax.agents.rules import rule_scores
-from massjax.agents.settings import Stage
+from massjax.agents.settings import AgentsSettings, Stage
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, did_you_mean
 from massjax.market import Panel, load_panel
 from massjax.market.identifiers import Conventions
 from massjax.models.settings import ModelSettings
 from massjax.scores.given import scores_from_file
-from massjax.scores.made_from import MadeFrom, fact_hashes
+from massjax.scores.made_from import RETURNS, MadeFrom, fact_hashes
 from massjax.scores.scores import Scores
 from massjax.scores.views import ItemView, ReplicaView, View
+from massjax.scores.without_memory import Memory, past_returns_of
 from massjax.settings import validate
 
 DEFAULT_MODEL = ""
@@ -46,8 +49,11 @@ class Inputs:
         config: the settings.
         panel: the market data.
         archetypes: one a row of the score tensor.
-        facts: what prompts may show of the modalities that archetypes see; none where no model is asked.
+        facts: what prompts may show of the modalities that archetypes see, names and dates hidden or shown as `agents` has it; none where
+            no model is asked.
         given: scores of `scores.path`.
+        other_facts: the same facts for archetypes from which names and dates are hidden where `agents` shows them, or shown where it hides
+            them; none where there is no such archetype.
     """
 
     config: RunConfig
@@ -55,6 +61,7 @@ class Inputs:
     archetypes: tuple[Archetype, ...]
     facts: tuple[Fact, ...]
     given: Scores | None = None
+    other_facts: tuple[Fact, ...] = ()
 
     @property
     def asking(self) -> tuple[Archetype, ...]:
@@ -70,7 +77,37 @@ class Inputs:
     @cached_property
     def protocols(self) -> dict[str, Chosen]:
         """The protocols of archetypes that ask a model, by their name."""
-        return {one.name: protocol_of(one, self.config.agents, self.config.scoring, self.market) for one in self.asking}
+        return {one.name: self._protocol(one) for one in self.asking}
+
+    def _protocol(self, archetype: Archetype) -> Chosen:
+        agents = self.config.agents
+        chosen, how = protocol_of(archetype, agents, self.config.scoring, self.market), agents.hindsight_of(archetype)
+        return self.memory.protocol(chosen, archetype, how, self._cutoff(archetype)) if how in VIEWS else chosen
+
+    def masked(self, archetype: Archetype) -> bool:
+        """Whether names and dates are hidden from an archetype."""
+        return self.config.agents.hindsight_of(archetype) == "mask"
+
+    def facts_for(self, archetype: Archetype) -> tuple[Fact, ...]:
+        """What prompts of an archetype may show."""
+        return self.facts if self.masked(archetype) == self.config.agents.masked else self.other_facts
+
+    @cached_property
+    def viewed(self) -> tuple[Archetype, ...]:
+        """The archetypes whose scores are read with memory taken out."""
+        return tuple(one for one in self.asking if self.config.agents.hindsight_of(one) in VIEWS)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What their scores are read with."""
+        agents, settings = self.config.agents, self.config.agents.hindsight or HindsightSettings()
+        wanted = any(agents.hindsight_of(one) == "residual" for one in self.asking)
+        lag, horizon = self.config.market.execution_lag, self.config.evaluate.horizon
+        returns = past_returns_of(self.panel, settings, horizon, lag) if wanted else None
+        return Memory(self.panel, settings, agents.facts == "numbers", returns)
+
+    def _cutoff(self, archetype: Archetype) -> date | None:
+        return self.model_settings(self.model_named(archetype.model)).knowledge_cutoff
 
     @cached_property
     def market(self) -> ListMarket | None:
@@ -88,12 +125,13 @@ class Inputs:
     def _items(self, archetype: Archetype) -> Items:
         """The texts that an archetype sees, one by one."""
         seen = frozenset(seen_modalities(archetype, self.config.agents)) & frozenset(text_modalities(self.panel))
-        if seen not in self._kept_items:
-            self._kept_items[seen] = items_of(self.panel, self.config.agents, self.facts, seen)
-        return self._kept_items[seen]
+        key, agents = (seen, self.masked(archetype)), self.config.agents.masked_as(self.masked(archetype))
+        if key not in self._kept_items:
+            self._kept_items[key] = items_of(self.panel, agents, self.facts_for(archetype), seen)
+        return self._kept_items[key]
 
     @cached_property
-    def _kept_items(self) -> dict[frozenset[str], Items]:
+    def _kept_items(self) -> dict[tuple[frozenset[str], bool], Items]:
         return {}
 
     def model_settings(self, name: str) -> ModelSettings:
@@ -113,16 +151,17 @@ class Inputs:
             stocks: True for those that are asked about; None = all.
         """
         replicas, settings = self.protocols[archetype.name].replicas, self.protocols[archetype.name].settings
+        facts = self.facts_for(archetype)
         if replicas:
-            return ReplicaView(self.facts, self.panel.member, replicas, dates)
+            return ReplicaView(facts, self.panel.member, replicas, dates)
         if settings is not None and settings.unit == "text":
             items = self._items(archetype).on(dates, stocks)
             shape = (len(self.panel.stocks), len(self.panel.dates[dates or slice(None)]))
             return ItemView(items.facts, np.ones((len(items.stock), 1), bool), items, shape, settings.aggregate or "latest")
         member = self.panel.member if stocks is None else self.panel.member & stocks[:, None]
         if dates is None:
-            return View(self.facts, member)
-        return View(tuple(replace(fact, codes=fact.codes[:, dates]) for fact in self.facts), member[:, dates])
+            return View(facts, member)
+        return View(tuple(replace(fact, codes=fact.codes[:, dates]) for fact in facts), member[:, dates])
 
     def made_from(
         self,
@@ -139,17 +178,30 @@ class Inputs:
             answers: hash of all questions and answers.
             styles: by archetype what its style is mostly; they are told, not compared.
         """
-        seen = _seen(self.asking, self.config, self.panel)
-        facts = [fact for fact in self.facts if not fact.modality or fact.modality in seen]
         return MadeFrom(
             settings=self.settings(template),
             archetypes={archetype.name: definition(archetype) for archetype in self.asking},
             dates=self.panel.dates,
-            facts=fact_hashes(facts, self.panel.stocks, self.panel.member),
+            facts=self._fact_hashes(),
             answers=answers,
             models=dict(models or {}),
             styles=dict(styles or {}),
         )
+
+    def _fact_hashes(self) -> dict[str, UInt64[np.ndarray, " T"]]:
+        """By modality what prompts show on each date, and the past returns that scores are read with."""
+        config, panel, masked = self.config, self.panel, self.config.agents.masked
+        found = dict[str, UInt64[np.ndarray, " T"]]()
+        for facts, alike, prefix in ((self.facts, True, ""), (self.other_facts, False, "names shown: " if masked else "names masked: ")):
+            archetypes = [one for one in self.asking if (self.masked(one) == masked) == alike]
+            seen = _seen(archetypes, config, panel) if archetypes else set()
+            shown = [fact for fact in facts if not fact.modality or fact.modality in seen]
+            if alike or archetypes:
+                hashes = fact_hashes(shown, panel.stocks, panel.member)
+                found |= {prefix + modality: values for modality, values in hashes.items()}
+        if self.viewed and self.memory.returns is not None:
+            found[RETURNS] = self.memory.returns.hashes(panel.member)
+        return found
 
     def settings(self, template: str) -> dict[str, Any]:
         """The settings that decide what is asked and what an answer comes to, in plain values; models by what names them."""
@@ -159,7 +211,7 @@ class Inputs:
         found = {
             "prompt_template": template,
             "facts": agents.facts,
-            "mask": agents.mask,
+            "mask": agents.masked,
             "choices": list(scoring.choices),
             "prefill": scoring.prefill,
             "calibrate": scoring.calibrate,
@@ -176,6 +228,10 @@ class Inputs:
         own = {archetype.protocol for archetype in self.asking if archetype.protocol not in ALONE}
         if own:
             found["protocols"] = {name: document_of(agents.protocol(name)) for name in sorted(own)}
+        if self.viewed:
+            hows = sorted({agents.hindsight_of(one) for one in self.viewed})
+            document = self.memory.document(hows, [self._cutoff(one) for one in self.viewed])
+            found["hindsight"] = {**({} if agents.hindsight is None else {"how": agents.hindsight.how}), **document}
         plain: dict[str, Any] = json.loads(json.dumps(found))
         return plain
 
@@ -206,13 +262,20 @@ def prepare(config: RunConfig) -> Inputs:
     seen = _seen(archetypes, config, panel)
     market = _list_market(config, panel) if asks_a_model(archetypes) else None
     facts = facts_of(panel, config.agents, seen) if asks_a_model(archetypes) else ()
+    others = _otherwise_masked(archetypes, config.agents)
+    other_facts = facts_of(panel, config.agents.masked_as(not config.agents.masked), _seen(others, config, panel)) if others else ()
     for archetype in archetypes:
         _check_askable(archetype, facts, config, panel, market)
     named = Counter(archetype.name for archetype in archetypes)
     for name, count in named.items():
         if count > 1:
             raise ConfigError(f"scores.path: has an archetype {name!r}, and so has agents; names must be unique")
-    return Inputs(config, panel, archetypes, facts, given)
+    return Inputs(config, panel, archetypes, facts, given, other_facts)
+
+
+def _otherwise_masked(archetypes: Sequence[Archetype], agents: AgentsSettings) -> list[Archetype]:
+    """The archetypes from which names and dates are hidden where `agents` shows them, or shown where it hides them."""
+    return [one for one in archetypes if one.asks and (agents.hindsight_of(one) == "mask") != agents.masked]
 
 
 def _given_archetypes(given: Scores | None) -> list[Archetype]:

@@ -95,7 +95,7 @@ def _leak(lines: Lines, texts: Sequence[str], found: Sequence[str]) -> Leak:
 
 def leak_warnings(inputs: Inputs, lines: Lines) -> list[str]:
     """A sentence that counts the prompts which still hold a name or a time, and one where names cannot be known."""
-    if not inputs.config.agents.mask:
+    if not any(inputs.masked(one) for one in inputs.asking):
         return []
     panel, warnings = inputs.panel, []
     seen = [seen_modalities(archetype, inputs.config.agents) for archetype in inputs.archetypes]

@@ -18,6 +18,9 @@ from massjax.agents import Fact
 from massjax.agents.facts import UNKNOWN
 from massjax.errors import did_you_mean
 
+RETURNS = "past returns"
+"""In the place of a modality, of the past returns by which memory is told from skill."""
+
 
 @dataclass(frozen=True, eq=False)
 class MadeFrom:
@@ -27,7 +30,8 @@ class MadeFrom:
         settings: that decide what is asked, and what an answer comes to; names of models among them.
         archetypes: definitions by name.
         dates: T of them, increasing.
-        facts: of each modality the hash of what prompts show of it on each date, [T]; that of the name "" is of identity and membership.
+        facts: of each modality the hash of what prompts show of it on each date, [T]; that of the name "" is of identity and membership,
+            that of `RETURNS` of returns that have ended.
         answers: hash of all questions' keys, of what came back, and of what rules say; empty where the scores did not come from questions.
         models: by name of a model its identity, for readers.
         styles: by archetype that a model wrote styles for, what these mostly are, for readers.
@@ -111,6 +115,8 @@ def difference(held: MadeFrom, wanted: MadeFrom) -> str | None:
         there_on = held.facts.get(modality)
         changed = np.ones(len(hashes), bool) if there_on is None else there_on[places] != hashes
         if changed.any():
+            if modality == RETURNS:
+                return f"the past returns by which memory is told from skill have changed, first on {wanted.dates[changed.argmax()]}"
             what = f"of {modality!r}" if modality else "of who is in the universe, or of its stocks' names, dates and sectors"
             return (
                 f"what prompts show {what} has changed on {int(changed.sum())} of {len(hashes)} dates, the first being "

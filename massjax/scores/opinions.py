@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float16, Float32, Int8, UInt8
 
 from massjax.agents.protocols.opinion import UNDECIDED, likeliest
-from massjax.agents.protocols.turns import NO_DECISION, at_cells
+from massjax.agents.protocols.turns import NO_DECISION, UNDEFINED, at_cells
 from massjax.answers.log import ANSWERED, UNKNOWN, AnswerLog
 from massjax.models.failures import REASONS, Reason
 from massjax.models.probabilities import SMALLEST_PRIOR, calibrated
 from massjax.scores.asks import Asks, Read
 from massjax.scores.status import Status
 from massjax.scores.views import NOTHING, Found
+from massjax.scores.without_memory import what_was_done
 
 LOW_COVERAGE = REASONS.index(Reason.LOW_COVERAGE)
 
@@ -30,6 +33,7 @@ class Opinions(NamedTuple):
         reasons: cells without a score, by the value of their `Reason`.
         decision: 1 long, 0 neither, -1 short, `NO_DECISION` where there is none; None of a protocol that does not decide.
         probability: of each choice of the role that is asked last, as answered.
+        memory: where memory is taken out of scores, how many members and dates each thing was done about, in words.
     """
 
     score: Float32[np.ndarray, "N T"]
@@ -38,6 +42,7 @@ class Opinions(NamedTuple):
     reasons: Counter[str]
     decision: Int8[np.ndarray, "N T"] | None = None
     probability: Float16[np.ndarray, "N T C"] | None = None
+    memory: Mapping[str, int] = MappingProxyType({})
 
 
 def opinions(asks: Asks, log: AnswerLog, minimum_coverage: float, *, probabilities: bool = False) -> Opinions:
@@ -50,6 +55,7 @@ def opinions(asks: Asks, log: AnswerLog, minimum_coverage: float, *, probabiliti
         probabilities: also give the choice probabilities of every cell; for protocols about stocks and dates.
     """
     kept, numbers, code = None, list[np.ndarray](), asks.lost.copy()
+    codes_of_reads = list[np.ndarray]()
     mass = np.full(asks.lost.shape, np.inf, np.float16)
     for read in asks.reads:
         probability, on_choices, codes = log.choices(read.keys, len(read.choices))
@@ -61,15 +67,22 @@ def opinions(asks: Asks, log: AnswerLog, minimum_coverage: float, *, probabiliti
         values[codes != ANSWERED] = np.nan
         numbers.append(at_cells(values, read.index, np.nan))
         least = np.fmin if asks.apart else np.minimum
-        mass = least(mass, at_cells(on_choices.astype(np.float16), read.index, np.nan))
+        codes_of_reads.append(at_cells(codes, read.index, NOTHING))
+        needed = True if read.needed is None else read.needed
+        mass = np.where(needed, least(mass, at_cells(on_choices.astype(np.float16), read.index, np.nan)), mass)
         if not asks.apart:
-            code = np.where(code == 0, at_cells(codes, read.index, NOTHING), code)
+            code = np.where((code == 0) & needed, codes_of_reads[-1], code)
     opinion = asks.opinion(numbers)
+    memory = dict[str, int]()
+    if opinion.done is not None:
+        blank_code, own_code = codes_of_reads
+        memory = what_was_done(opinion.done, own_code, blank_code, LOW_COVERAGE, NOTHING)
+        code = np.where((code == ANSWERED) & np.isnan(opinion.score), np.uint8(UNDEFINED), code)
     good = code == ANSWERED
     score = np.where(good, opinion.score, np.float32(np.nan)).astype(np.float32)
     decision = None if opinion.decision is None else np.where(good, opinion.decision, np.int8(NO_DECISION)).astype(np.int8)
     found = asks.view.at_cells(Found(score, mass, code, decision))
-    return Opinions(found.score, found.mass, _status(found.code), _reasons(found.code), found.decision, kept)
+    return Opinions(found.score, found.mass, _status(found.code), _reasons(found.code), found.decision, kept, memory)
 
 
 class RoleAnswers(NamedTuple):
@@ -107,7 +120,10 @@ def answers_of_roles(asks: Asks, log: AnswerLog) -> dict[str, RoleAnswers]:
 
 
 def _status(code: UInt8[np.ndarray, "N T"]) -> UInt8[np.ndarray, "N T"]:
-    kinds = ((ANSWERED, Status.SCORED), (LOW_COVERAGE, Status.INVALID), (UNKNOWN, Status.NOT_ASKED), (NOTHING, Status.NOT_APPLICABLE))
+    kinds = (
+        *((ANSWERED, Status.SCORED), (LOW_COVERAGE, Status.INVALID), (UNKNOWN, Status.NOT_ASKED)),
+        *((NOTHING, Status.NOT_APPLICABLE), (UNDEFINED, Status.UNDEFINED)),
+    )
     return np.select([code == one for one, _ in kinds], [status for _, status in kinds], Status.FAILED).astype(np.uint8)
 
 

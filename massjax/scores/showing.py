@@ -15,6 +15,7 @@ from massjax.errors import ConfigError, did_you_mean
 from massjax.models.question import Question
 from massjax.scores.build import Resolver
 from massjax.scores.fitting import resolver_of_store
+from massjax.scores.hindsight import MEANINGS, ViewCode
 from massjax.scores.inputs import prepare
 from massjax.scores.opinions import opinions
 from massjax.scores.status import Status
@@ -72,17 +73,23 @@ def conversation_of(config: RunConfig, archetype: str, stock: str, date: str) ->
 def _outcome(resolver: Resolver, archetype: Archetype, stock: int, date: int) -> str:
     """What the answers about a stock on a date come to, in words."""
     scoring = resolver.inputs.config.scoring
-    asks = resolver.turn(archetype, slice(date, date + 1)).asks
+    whole = archetype in resolver.inputs.viewed
+    asks = resolver.turn(archetype, None if whole else slice(date, date + 1)).asks
     if asks is None:
         return "score: none yet, texts or decisions are to be asked for before"
     found = opinions(asks, resolver.log, scoring.minimum_coverage)
-    score, status = found.score[stock, 0], Status(int(found.status[stock, 0]))
+    place = stock, date if whole else 0
+    score, status = found.score[place], Status(int(found.status[place]))
     if status == Status.NOT_APPLICABLE:
         return "score: none; nothing is asked, as the archetype sees no fact or text about the stock that day"
+    if status == Status.UNDEFINED:
+        return f"score: none; {MEANINGS[ViewCode.NO_PAST].removeprefix('no score: ')}"
     if np.isnan(score):
         return f"score: none ({status.name.lower().replace('_', ' ')})"
     after = ", after calibration" if any(read.prior is not None for read in asks.reads) else ""
     if found.decision is None:
-        return f"score: {score:.4f}, the expected choice, scaled to [0, 1]{after}"
-    decision = DECISIONS[int(found.decision[stock, 0])]
+        how = resolver.inputs.config.agents.hindsight_of(archetype)
+        taken = f", memory taken out by {how}" if whole else ""
+        return f"score: {score:.4f}, the expected choice, scaled to [0, 1]{after}{taken}"
+    decision = DECISIONS[int(found.decision[place])]
     return f"score: {score:.4f}, the expected position from short (0) over neither (0.5) to long (1){after}; decision: {decision}"

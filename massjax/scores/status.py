@@ -14,3 +14,4 @@ class Status(IntEnum):
     FAILED = 3
     NOT_APPLICABLE = 4
     RULE = 5
+    UNDEFINED = 6

@@ -113,7 +113,7 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         for some in turn.open:
             new = _new(resolver, some.model, some.questions, asked)
             _count(found, resolver, some, new)
-        if inputs.config.agents.mask:
+        if inputs.masked(archetype):
             together = inputs.protocols[archetype.name].several
             found.lines.add(archetype.name, [p for ask in turn.asked for p in ask.prompts] if together else turn.prompts)
         if turn.asks is None:
@@ -129,7 +129,8 @@ def survey(resolver: Resolver, checks: Mapping[str, ModelCheck], tell: Tell | No
         found.scores += int(turn.asks.wanted.sum())
         found.stored += turn.asks.answered([resolver.log.known(read.keys) for read in turn.asks.reads])
         scored.append(turn.asks.keys)
-        digest = hashlib.blake2b(turn.asks.keys.tobytes() + turn.asks.index.tobytes()).digest()
+        read_as = inputs.config.agents.hindsight_of(archetype).encode()
+        digest = hashlib.blake2b(turn.asks.keys.tobytes() + turn.asks.index.tobytes() + read_as).digest()
         if digest in alike:
             found.same.append((alike[digest], archetype.name))
         alike.setdefault(digest, archetype.name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from massjax.agents import ARCHETYPE_FIRST, FACTS_FIRST, PromptTemplate
-from massjax.agents.archetype import ALONE
+from massjax.agents.archetype import ALONE, Archetype
 from massjax.agents.prompts import sampled_prompts
 from massjax.answers.order import computed_tokens
 from massjax.models.question import CHARACTERS_PER_TOKEN, Prompt
@@ -62,13 +62,9 @@ def choose_template(
     templates = {layout: PromptTemplate(name) for layout, name in PACKAGED.items()}
     rated = [one for one in inputs.asking if one.protocol in ALONE and not inputs.protocols[one.name].replicas]
     sample = rated[:SAMPLED_ARCHETYPES]
-    choices = inputs.config.scoring.choices
     if not sample:
         return templates["archetype-first"], ChosenLayout("archetype-first", {}, 0, "roles and lists have templates of their own")
-    samples = {
-        layout: sampled_prompts(sample, inputs.facts, inputs.panel.member, template, choices, SAMPLED_CELLS)
-        for layout, template in templates.items()
-    }
+    samples = {layout: _sampled(inputs, sample, template) for layout, template in templates.items()}
     known = {layout: answered(prompts) for layout, prompts in samples.items()}
     best = max(known, key=lambda layout: known[layout])
     if known[best]:
@@ -79,6 +75,15 @@ def choose_template(
             return template, ChosenLayout(layout, {}, 0, "the scores that are there were given under it")
     chosen = choose_layout(samples)
     return templates[chosen.layout], chosen
+
+
+def _sampled(inputs: Inputs, sample: Sequence[Archetype], template: PromptTemplate) -> list[Prompt]:
+    """Prompts of some archetypes, those that see the same facts together."""
+    cells, choices, found = SAMPLED_CELLS, inputs.config.scoring.choices, list[Prompt]()
+    for facts in (inputs.facts, inputs.other_facts):
+        some = [one for one in sample if inputs.facts_for(one) is facts]
+        found += sampled_prompts(some, facts, inputs.panel.member, template, choices, cells)
+    return found
 
 
 def choose_layout(samples: Mapping[PromptLayout, Sequence[Prompt]]) -> ChosenLayout:

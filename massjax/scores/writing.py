@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,7 @@ class Written(NamedTuple):
         distinct: different questions for scores.
         roles: mean probability on the choices of each role that decides, by its name and form; those of archetypes without roles aside.
         places: by place in the list, how often stocks were picked; None where no lists were picked from.
+        memory: where memory is taken out of scores, of how many stocks and dates of all such archetypes each thing was done, in words.
     """
 
     scores: Scores
@@ -51,6 +53,7 @@ class Written(NamedTuple):
     distinct: int
     roles: Mapping[tuple[str, Form], float]
     places: PickedPlaces | None = None
+    memory: Mapping[str, int] = MappingProxyType({})
 
 
 def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapping[str, str]], tell: Tell | None = None) -> Written:
@@ -100,16 +103,16 @@ def _summary(resolver: Resolver, scores: Scores) -> Written:
         known = known[np.isfinite(known)]
         mass, answered = mass + float(known.sum()), answered + known.size
     by, scoring = {status: int(counts[status]) for status in Status}, resolver.inputs.config.scoring
-    unscored: Counter[str] = Counter()
-    if by[Status.FAILED] or by[Status.INVALID]:
-        for archetype in resolver.inputs.asking:
-            asks = resolver.asks(archetype)
-            unscored.update(opinions(asks, resolver.log, scoring.minimum_coverage).reasons)
+    unscored, memory = Counter[str](), Counter[str]()
+    for archetype in resolver.inputs.asking if by[Status.FAILED] or by[Status.INVALID] else resolver.inputs.viewed:
+        found = opinions(resolver.asks(archetype), resolver.log, scoring.minimum_coverage)
+        unscored.update(found.reasons)
+        memory.update(found.memory)
     keys = [resolver.asks(archetype).keys for archetype in resolver.inputs.asking]
     distinct = len(np.unique(np.concatenate(keys), axis=0)) if keys else 0
     mean = mass / answered if answered else float("nan")
     cells = by[Status.SCORED], by[Status.RULE], by[Status.NOT_APPLICABLE]
-    return Written(scores, unscored, mean, *cells, distinct, _mass_of_roles(resolver), _places_picked(resolver))
+    return Written(scores, unscored, mean, *cells, distinct, _mass_of_roles(resolver), _places_picked(resolver), dict(memory.most_common()))
 
 
 def _places_picked(resolver: Resolver) -> PickedPlaces | None:

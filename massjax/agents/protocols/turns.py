@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Int, Int8, UInt8
+from jaxtyping import Bool, Float, Int, Int8, UInt8
 
 from massjax.errors import ConfigError
 from massjax.models.failures import REASONS, Failure
@@ -23,6 +23,8 @@ ANSWERED, UNASKED = 0, 255
 """Codes of `Replies`: there is an answer; the question was never asked. Those between are places in `massjax.models.failures.REASONS`."""
 NOTHING = 254
 """In the place of a code where nothing is asked."""
+UNDEFINED = 253
+"""In the place of a code where all answers are there, and yet make no opinion."""
 NO_DECISION = -128
 """In the place of a decision where there is none."""
 
@@ -98,10 +100,12 @@ class Opinion(NamedTuple):
     Attributes:
         score: in [0, 1]; NaN where there is none.
         decision: 1 long, 0 neither, -1 short; `NO_DECISION` where there is none. None of a protocol that does not decide.
+        done: where memory is taken out of scores, values of `massjax.scores.hindsight.ViewCode`; None where it is not.
     """
 
     score: Float[np.ndarray, "N T"]
     decision: Int8[np.ndarray, "N T"] | None = None
+    done: UInt8[np.ndarray, "N T"] | None = None
 
 
 class Vote(NamedTuple):
@@ -110,10 +114,12 @@ class Vote(NamedTuple):
     Attributes:
         ask: them; each stock and date has one of its own, or none.
         values: of probabilities [Q, C], calibrated, the V numbers that count of each answer, [Q, V].
+        needed: stocks and dates that have no opinion without an answer; None = all.
     """
 
     ask: Ask
     values: Callable[[Float[np.ndarray, "Q C"]], Float[np.ndarray, "Q V"]]
+    needed: Bool[np.ndarray, "N T"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
