@@ -88,10 +88,10 @@ class Subject:
     def masked_facts(self) -> tuple[Fact, ...]:
         """The facts that prompts show, names and dates hidden."""
         agents = self.inputs.config.agents
-        if agents.masked and all(archetype.hindsight is None for archetype in self.inputs.asking):
+        if agents.masked:
             return self.inputs.facts
         modalities = {modality for archetype in self.inputs.asking for modality in self.seen(archetype)}
-        return facts_of(self.panel, agents.replace(mask=True, hindsight=None), modalities)
+        return facts_of(self.panel, agents.masked_as(True), modalities)
 
     @cached_property
     def identity(self) -> tuple[Fact, ...]:

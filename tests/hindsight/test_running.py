@@ -16,6 +16,7 @@ from massjax.hindsight.running import Hindsight, measure_hindsight, opened, plan
 from massjax.hindsight.settings import MeasureSettings
 from massjax.hindsight.states import model_states
 from massjax.models.question import Prompt
+from massjax.pipeline import precompute
 from tests.hindsight.planted import Planted, remembering
 from tests.small_store import written
 
@@ -176,3 +177,12 @@ def test_what_cannot_be_measured_is_refused(small: dict[str, Any], tmp_path: Pat
     del small["store"]
     with pytest.raises(ConfigError, match="store: not set"):
         measured(written(small, tmp_path), "probe")
+
+
+def test_the_probe_asks_nothing_that_a_view_asked(small: dict[str, Any], tmp_path: Path) -> None:
+    small["agents"]["hindsight"] = "contrast"
+    config = written(small, tmp_path)
+    precompute(config)
+    found = measured(config, "probe", "familiarity", cells=20)
+    assert found.asked == {"probe": 0, "familiarity": 2 * STOCKS * DATES}
+    assert [one.asked for one in found.familiar] == [STOCKS * DATES] * 2
