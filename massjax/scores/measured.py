@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from massjax.answers.places import open_place
 from massjax.errors import StoreError
 from massjax.models.settings import ModelSettings
-from massjax.scores.inputs import named
+from massjax.scores.inputs import Inputs, named
 from massjax.scores.places import Place, inside, names_in
 
 State: TypeAlias = Literal["not measured", "none found", "found", "undefined"]
@@ -119,10 +119,30 @@ def fits(state: ModelState, named: str, first: date, last: date) -> bool:
     return state.named == named and date.fromisoformat(state.first) <= first and last <= date.fromisoformat(state.last)
 
 
-def not_measured(config: str) -> str:
-    """The state of a model whose hindsight was not measured, with the command that does.
+NOT_MEASURED = "not measured (python -m massjax.hindsight with this config does)"
+
+
+def memory_words(inputs: Inputs, store: Place | None) -> tuple[str, ...]:
+    """The state of the memory of each model that a run asks, in words: whether it was measured, what was found, and what removes it.
 
     Args:
-        config: the file of the settings.
+        inputs: what the run wants scored.
+        store: that its scores are from; None without one.
     """
-    return f"not measured (python -m massjax.hindsight --config {config} does)"
+    try:
+        states = () if store is None else states_in(store)
+        unread = NOT_MEASURED
+    except StoreError as error:
+        states, unread = (), f"not measured ({error})"
+    first, last, agents = inputs.panel.dates[0].item(), inputs.panel.dates[-1].item(), inputs.config.agents
+    found, models = list[str](), inputs.models()
+    for name, settings in models.items():
+        state = next((one for one in states if fits(one, named_in_words(settings), first, last)), None)
+        words = unread if state is None else f"measured: {state.words}" if state.state == "none found" else state.words
+        if state is not None and state.state == "found":
+            hows = sorted({agents.hindsight_of(one) for one in inputs.asking if inputs.model_named(one.model) == name})
+            removed = [how for how in hows if how != "none"]
+            words += f"; removed by {', '.join(removed)}" if removed else ""
+            words += "; not removed from all scores (agents.hindsight: residual takes it out)" if "none" in hows else ""
+        found.append(f"{name or 'scoring'}: {words}" if len(models) > 1 else words)
+    return tuple(found)

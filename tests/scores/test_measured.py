@@ -7,12 +7,15 @@ import math
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from massjax.errors import StoreError
 from massjax.models.settings import ModelSettings
-from massjax.scores.measured import ModelState, fits, named_in_words, states_in
+from massjax.scores.inputs import prepare
+from massjax.scores.measured import NOT_MEASURED, ModelState, fits, memory_words, named_in_words, states_in
+from tests.small_store import written
 
 FOUND = ModelState(
     model="", named="fake ", first="2022-01-03", last="2022-06-30", state="found", points=1.234, p_value=0.004, least=0.9,
@@ -54,3 +57,26 @@ def test_a_state_is_of_a_model_and_of_dates() -> None:
 def test_a_document_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(StoreError, match=r"hindsight\.json cannot be read .* run python -m massjax\.hindsight again"):
         states_in(store_with(text, tmp_path))
+
+
+def test_a_run_names_the_state_of_its_models(small: dict[str, Any], tmp_path: Path) -> None:
+    inputs = prepare(written(small, tmp_path))
+    assert memory_words(inputs, None) == memory_words(inputs, tmp_path) == (NOT_MEASURED,)
+    of_dates = replace(FOUND, first="2022-06-01", last="2022-06-16")
+    store = store_with(json.dumps({"models": [asdict(FOUND), asdict(of_dates)]}), tmp_path)
+    assert memory_words(inputs, store) == ("found: 1.23 points of RankIC (p 0.004); removed by mask",)
+    small["agents"]["hindsight"] = "residual"
+    small["agents"]["archetypes"][0]["hindsight"] = "none"
+    small["models"] = {"other": {"engine": "fake", "model": "other"}}
+    small["agents"]["archetypes"][1]["model"] = "other"
+    first, second = memory_words(prepare(written(small, tmp_path)), store)
+    assert first == (
+        "scoring: found: 1.23 points of RankIC (p 0.004); not removed from all scores (agents.hindsight: residual takes it out)"
+    )
+    assert second == f"other: {NOT_MEASURED}"
+    (store / "hindsight" / "hindsight.json").write_text(json.dumps({"models": [asdict(replace(of_dates, state="none found"))]}))
+    assert memory_words(inputs, store) == ("measured: none found (power 80% for 0.90 points of RankIC)",)
+    (store / "hindsight" / "hindsight.json").write_text("{")
+    (words,) = memory_words(inputs, store)
+    assert words.startswith("not measured (")
+    assert "cannot be read" in words
