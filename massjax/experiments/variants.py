@@ -118,12 +118,19 @@ def variants(config: RunConfig, archetypes: Sequence[Archetype], varied: Varied,
         label = f"{varied.name} {_told(value)}"
         agents = {"grid": None, "draw": None, "archetypes": tuple(chosen)}
         if not varied.role and varied.field in OF_PROMPTS:
+            _refuse_idle_mask(config.agents, chosen, varied)
             agents[OF_PROMPTS[varied.field]] = value
         else:
             agents["archetypes"] = tuple(_changed(archetype, config.agents, varied, value) for archetype in chosen)
         settings = validate(AgentsSettings, {**config.agents.model_dump(), **_plain(agents)}, f"--vary {varied.name}={value}")
         found.append(Variant(label, config.replace(agents=settings), tuple(archetype.name for archetype in chosen)))
     return tuple(found)
+
+
+def _refuse_idle_mask(agents: AgentsSettings, archetypes: Sequence[Archetype], varied: Varied) -> None:
+    """Refuse to vary `agents.mask` where it counts for nothing."""
+    if varied.field == "mask" and (agents.hindsight is not None or any(one.hindsight for one in archetypes)):
+        raise ConfigError("--vary mask: agents.hindsight, or that of an archetype, is set, so that mask hides nothing; leave hindsight out")
 
 
 def _plain(agents: dict[str, Any]) -> dict[str, Any]:

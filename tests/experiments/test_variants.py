@@ -88,6 +88,12 @@ def test_prompts_are_varied_for_all(small: dict[str, Any], tmp_path: Path) -> No
     assert [one.agents.facts_order for one in made(config, "order=given,reversed")] == ["given", "reversed"]
 
 
+def test_masks_that_count_for_nothing_are_not_varied(small: dict[str, Any], tmp_path: Path) -> None:
+    config = config_of(small, tmp_path, {**PLAIN, "hindsight": "none"})
+    with pytest.raises(ConfigError, match=r"--vary mask: agents\.hindsight, or that of an archetype, is set"):
+        made(config, "mask=true,false")
+
+
 def test_a_grid_is_written_out(small: dict[str, Any], tmp_path: Path) -> None:
     small["agents"] |= {"archetypes": [], "grid": {"modalities": [["price"], ["risk"]]}}
     first = made(written(small, tmp_path), "risk_aversion=low,high")[0]
