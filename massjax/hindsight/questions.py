@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int, UInt8, UInt64
@@ -85,21 +86,40 @@ def numbered(prompts: Iterable[tuple[int, int, Prompt]], shape: tuple[int, int])
     return list(numbers), index
 
 
-def planned(asked: Sequence[Questions], log: AnswerLog, models: Mapping[str, str], there: set[Question]) -> tuple[int, Asking]:
-    """How many questions a part has in all that no part before it has, and what is open of them.
+class Planned(NamedTuple):
+    """What asking some questions would take.
+
+    Attributes:
+        questions: different ones, answered ones among them.
+        open: of them those without an answer, with tokens and seconds.
+        cost: of the open ones, at the models' prices for a million prompt tokens; None where a model has no price.
+    """
+
+    questions: int
+    open: Asking
+    cost: float | None
+
+
+def planned(
+    asked: Sequence[Questions], log: AnswerLog, models: Mapping[str, str], prices: Mapping[str, float | None], there: set[Question]
+) -> Planned:
+    """How many questions a part has that no part before it has, and what is open of them.
 
     Args:
         models: digests by name.
+        prices: of a million prompt tokens, by name.
         there: questions of the parts before; grows.
     """
-    count, plans, known = 0, list[Asking](), log.models()
+    count, plans, cost, known = 0, list[Asking](), 0.0, log.models()
     for some in asked:
         new = [question for question in some.questions(models) if question not in there]
         there.update(new)
         count += len(new)
         model = models[some.model] if models[some.model] in known else None
         plans.append(plan(log, [Batch(model, some.form, [question.prompt for question in new])]))
-    return count, joined(plans)
+        price = prices[some.model]
+        cost += plans[-1].prompt_tokens * (np.nan if price is None else price) / 1e6
+    return Planned(count, joined(plans), None if np.isnan(cost) else cost)
 
 
 def ask_questions(

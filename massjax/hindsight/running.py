@@ -6,19 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import NamedTuple
 
 import numpy as np
 
 from massjax.answers.ask import Tally
-from massjax.answers.plan import Plan as Asking
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, DataError
 from massjax.hindsight.audit import Audit, Audited, audited, audits
 from massjax.hindsight.controls import market_controls
 from massjax.hindsight.familiarity import FamiliarScores, familiar_scores, familiarity_questions
 from massjax.hindsight.probing import Probed, power_of, probe_questions, probed
-from massjax.hindsight.questions import ASKING, Questions, as_questions, ask_questions, planned
+from massjax.hindsight.questions import ASKING, Planned, Questions, as_questions, ask_questions, planned
 from massjax.hindsight.settings import PARTS, MeasureSettings, Part
 from massjax.hindsight.splitting import BLANK, Split, split
 from massjax.hindsight.subject import Subject
@@ -38,31 +36,17 @@ from massjax.scores.templates import PromptLayout
 from massjax.statistics.probe_power import ProbePower
 
 
-class PartPlan(NamedTuple):
-    """What a part would ask.
-
-    Attributes:
-        part: which.
-        questions: different ones that no part before it asks, answered ones among them; about, where texts come first.
-        open: of them those without an answer, with tokens and seconds.
-    """
-
-    part: Part
-    questions: int
-    open: Asking
-
-
 @dataclass(frozen=True)
 class HindsightPlan:
     """What measuring would ask.
 
     Attributes:
-        parts: in the order of asking.
+        parts: what each would ask that none before it does, in the order of asking; of the counterfactual about, where texts come first.
         stocks, dates: of the panel.
         power: of the probe as it is sampled, before its answers tell their spread; None where that is undefined, `no_power` says why.
     """
 
-    parts: tuple[PartPlan, ...]
+    parts: dict[Part, Planned]
     stocks: int
     dates: int
     power: ProbePower | None
@@ -194,17 +178,18 @@ def plan_hindsight(config: RunConfig, settings: MeasureSettings, speaker: Speake
     """
     ready = opened(config, speaker)
     subject, ask = ready.subject, wanted(ready.subject, settings)
-    there, parts = set[Question](), list[PartPlan]()
+    there, parts = set[Question](), dict[Part, Planned]()
+    prices = {name: one.price_per_million_tokens for name, one in subject.inputs.models().items()}
     for part in PARTS:
         if asked := ask.of(part):
-            parts.append(PartPlan(part, *planned(asked, subject.log, subject.models, there)))
+            parts[part] = planned(asked, subject.log, subject.models, prices, there)
     if ask.counterfactual is not None:
         asked = list(_of_protocols(ask.counterfactual))
-        parts.append(PartPlan("counterfactual", *planned(asked, subject.log, subject.models, there)))
+        parts["counterfactual"] = planned(asked, subject.log, subject.models, prices, there)
     cells = [int((some.index >= 0).sum()) / max(int((some.index >= 0).any(axis=0).sum()), 1) for some in ask.probe]
     controls = len(market_controls(subject.panel).names) + 1
     power = power_of(subject, settings, min(cells), controls) if cells else (None, "the probe is not asked")
-    return HindsightPlan(tuple(parts), len(subject.panel.stocks), subject.panel.dates.size, *power)
+    return HindsightPlan(parts, len(subject.panel.stocks), subject.panel.dates.size, *power)
 
 
 def _of_protocols(asked: Swapped) -> Iterator[Questions]:

@@ -38,11 +38,12 @@ HOW_TO_READ = (
 def plan_table(plan: HindsightPlan) -> Shown:
     """What each part would ask."""
     rows = []
-    for one in plan.parts:
+    for part, one in plan.parts.items():
         seconds = one.open.seconds
         time = "nothing is open" if not one.open.open else "unknown" if seconds is None else duration(seconds)
-        rows.append((one.part, f"{one.questions:,}", f"{one.open.open:,}", f"{one.open.prompt_tokens:,}", time))
-    return Shown("Plan", ("part", "questions", "to ask", "prompt tokens", "estimated time"), tuple(rows))
+        cost = "no price given" if one.cost is None else f"{one.cost:,.2f}"
+        rows.append((part, f"{one.questions:,}", f"{one.open.open:,}", f"{one.open.prompt_tokens:,}", time, cost))
+    return Shown("Plan", ("part", "questions", "to ask", "prompt tokens", "estimated time", "cost"), tuple(rows))
 
 
 def tables(found: Hindsight) -> Iterator[Shown]:

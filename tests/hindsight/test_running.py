@@ -40,13 +40,13 @@ def memory(config: RunConfig, *, until: int | None = None) -> partial[Planted]:
 
 def test_a_plan_counts_what_is_then_asked_and_nothing_twice(small: dict[str, Any], tmp_path: Path) -> None:
     config, settings = written(small, tmp_path), MeasureSettings(cells=60, by_modality=True)
-    plan = {one.part: one for one in plan_hindsight(config, settings).parts}
+    plan = plan_hindsight(config, settings).parts
     assert plan["probe"].questions == plan["probe"].open.open == STOCKS * DATES
     assert plan["audit"].questions <= 2 * 4 * 60
     found = measure_hindsight(config, settings)
     assert found.asked == {part: one.open.open for part, one in plan.items()}
     assert measure_hindsight(config, settings).asked == dict.fromkeys(plan, 0)
-    assert all(not one.open.open and one.questions for one in plan_hindsight(config, settings).parts)
+    assert all(not one.open.open and one.questions for one in plan_hindsight(config, settings).parts.values())
 
 
 def test_a_sampled_probe_asks_about_whole_dates(small: dict[str, Any], tmp_path: Path) -> None:
