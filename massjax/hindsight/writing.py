@@ -17,11 +17,11 @@ from massjax.hindsight.running import Hindsight
 from massjax.hindsight.settings import Part
 from massjax.hindsight.states import model_states
 from massjax.hindsight.tables import markdown
-from massjax.scores.measured import DOCUMENT, FOLDER, document_in
+from massjax.scores.measured import DOCUMENT, FOLDER, PICTURE, document_in
 from massjax.scores.places import Place, inside
 from massjax.version import massjax_version
 
-TABLES, BLANK, YEARS, PICTURE = "hindsight.md", "blank.parquet", "years.parquet", "years.svg"
+TABLES, BLANK, YEARS = "hindsight.md", "blank.parquet", "years.parquet"
 
 
 def write_hindsight(found: Hindsight, store: Place) -> Place:

@@ -66,6 +66,7 @@ class RunResult:
         seconds: wall time by stage.
         learned_alpha: share of the mean in the combined signal that applied on each date, where it is learned.
         memory: of each model that was asked what is known of its memory of these dates, in words; empty where none was.
+        memory_picture: an SVG drawing of RankIC by year without facts and with them; empty where there is none.
     """
 
     config: RunConfig
@@ -85,6 +86,7 @@ class RunResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     learned_alpha: Float[np.ndarray, " T"] | None = None
     memory: tuple[str, ...] = ()
+    memory_picture: bytes = b""
 
     def __repr__(self) -> str:
         names = ", ".join(strategy.name for strategy in self.strategies)

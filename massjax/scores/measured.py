@@ -15,8 +15,8 @@ from massjax.scores.inputs import Inputs, named
 from massjax.scores.places import Place, inside, names_in
 
 State: TypeAlias = Literal["not measured", "none found", "found", "undefined"]
-FOLDER, DOCUMENT = "hindsight", "hindsight.json"
-"""The folder beside the answers of a store, and the file in it that holds the states."""
+FOLDER, DOCUMENT, PICTURE = "hindsight", "hindsight.json", "years.svg"
+"""The folder beside the answers of a store, and the files in it that hold the states and the drawing of them by year."""
 
 
 @dataclass(frozen=True)
@@ -146,3 +146,16 @@ def memory_words(inputs: Inputs, store: Place | None) -> tuple[str, ...]:
             words += "; not removed from all scores (agents.hindsight: residual takes it out)" if "none" in hows else ""
         found.append(f"{name or 'scoring'}: {words}" if len(models) > 1 else words)
     return tuple(found)
+
+
+def memory_picture(inputs: Inputs, store: Place | None) -> bytes:
+    """The drawing of RankIC by year, in SVG, where the memory of a model of a run was measured on its dates; else empty."""
+    first, last = inputs.panel.dates[0].item(), inputs.panel.dates[-1].item()
+    named = {named_in_words(settings) for settings in inputs.models().values()}
+    try:
+        states = () if store is None else states_in(store)
+        if store is None or not any(fits(one, name, first, last) for one in states for name in named):
+            return b""
+        return open_place(inside(store, FOLDER)).read(PICTURE) or b""
+    except StoreError:
+        return b""

@@ -14,7 +14,7 @@ import pytest
 from massjax.errors import StoreError
 from massjax.models.settings import ModelSettings
 from massjax.scores.inputs import prepare
-from massjax.scores.measured import NOT_MEASURED, ModelState, fits, memory_words, named_in_words, states_in
+from massjax.scores.measured import NOT_MEASURED, ModelState, fits, memory_picture, memory_words, named_in_words, states_in
 from tests.small_store import written
 
 FOUND = ModelState(
@@ -70,6 +70,10 @@ def test_a_run_names_the_state_of_its_models(small: dict[str, Any], tmp_path: Pa
     small["models"] = {"other": {"engine": "fake", "model": "other"}}
     small["agents"]["archetypes"][1]["model"] = "other"
     first, second = memory_words(prepare(written(small, tmp_path)), store)
+    assert memory_picture(inputs, store) == b""
+    (store / "hindsight" / "years.svg").write_text("<svg/>")
+    assert memory_picture(inputs, store) == b"<svg/>"
+    assert memory_picture(inputs, None) == b""
     assert first == (
         "scoring: found: 1.23 points of RankIC (p 0.004); not removed from all scores (agents.hindsight: residual takes it out)"
     )
