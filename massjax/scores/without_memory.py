@@ -91,7 +91,7 @@ class Memory:
     settings: HindsightSettings
     numbers: bool
     returns: PastReturns | None
-    _blank: dict[tuple[str | None, Rate, date | None], Ask] = field(default_factory=dict)
+    _blank: dict[tuple[str | None, Rate, date | None, bool], tuple[bytes, Ask]] = field(default_factory=dict)
     _alpha: dict[tuple[str | None, Rate], tuple[bytes, Float32[np.ndarray, "N T"]]] = field(default_factory=dict)
 
     def protocol(self, chosen: Chosen, archetype: Archetype, how: Hindsight, cutoff: date | None) -> Chosen:
@@ -125,16 +125,17 @@ class Memory:
 
             return replace(last, votes=votes, opinion=opinion)
 
-        return chosen._replace(parts=(Part(BLANK, archetype.model, form), *chosen.parts), start=start)
+        return chosen._replace(parts=(Part(BLANK, archetype.model, form), *chosen.parts), start=start, blank=True)
 
     def _blank_ask(self, facts: Sequence[Fact], member: Bool[np.ndarray, "N T"], model: str | None, form: Rate, cutoff: date | None) -> Ask:
-        """The blank question; that about the whole panel is kept, for all archetypes of its model."""
-        wanted, key = member & remembered_dates(dates_of(facts), cutoff), (model, form, cutoff)
-        if member is not self.panel.member:
-            return blank_ask(facts, wanted, self.settings, form, model)
-        if key not in self._blank:
-            self._blank[key] = blank_ask(facts, wanted, self.settings, form, model)
-        return self._blank[key]
+        """The blank question; that about the whole panel, and the last about a part of it, are kept for all archetypes of its model."""
+        dates = dates_of(facts)
+        wanted, whole = member & remembered_dates(dates, cutoff), member is self.panel.member
+        key = (model, form, cutoff, whole)
+        about = b"" if whole else hashlib.blake2b(dates.tobytes() + wanted.tobytes(), digest_size=16).digest()
+        if key not in self._blank or self._blank[key][0] != about:
+            self._blank[key] = about, blank_ask(facts, wanted, self.settings, form, model)
+        return self._blank[key][1]
 
     def _view(
         self,

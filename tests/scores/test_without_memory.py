@@ -18,8 +18,10 @@ from massjax.models.answer import Answer, unanswered
 from massjax.models.failures import Reason
 from massjax.models.fake import Fake
 from massjax.models.question import Question
-from massjax.pipeline import precompute
+from massjax.pipeline import precompute, run as optimized
 from massjax.precompute import main
+from massjax.report.html import render_report
+from massjax.report.tables import metrics_document
 from massjax.scores import asking
 from massjax.scores.contrast import contrast
 from massjax.scores.fitting import misfit
@@ -138,6 +140,12 @@ def test_the_plan_counts_blank_questions_once_under_their_role(small: dict[str, 
     assert {role.role: role.open for role in found.roles}[BLANK] == STOCKS * DATES
     assert found.to_ask == sum(role.open for role in found.roles) == len(run(config).asked)
     assert found.scores == 2 * STOCKS * DATES
+    assert [(one.archetypes, one.role) for one in found.examples] == [
+        (("trend", "careful"), BLANK),
+        (("trend",), "score"),
+        (("careful",), "score"),
+    ]
+    assert "return over" not in found.examples[0].prompt.user
     after = precompute(config, plan=True)
     assert isinstance(after, Plan)
     assert (after.to_ask, after.stored) == (0, after.scores)
@@ -280,3 +288,22 @@ def test_what_cannot_be_is_refused_by_name(small: dict[str, Any], tmp_path: Path
     small["agents"] |= change
     with pytest.raises(ConfigError, match=message):
         _ = prepare(written(small, tmp_path)).protocols
+
+
+@pytest.mark.slow
+def test_a_search_weighs_archetypes_side_by_side_and_the_report_says_what_is_done_about_memory(
+    small: dict[str, Any], tmp_path: Path
+) -> None:
+    small["market"]["end"] = "2022-08-16"
+    small["evaluate"] = {"horizon": 1, "lookback": 10, "p_values": False, "controls": []}
+    small["search"] = [{"method": "annealing", "chains": 2, "steps": 2}]
+    config = with_hindsight(small, tmp_path, {"how": "residual", "fewest_dates": 10}, careful="contrast")
+    run(config)
+    result = optimized(config)
+    assert [facts.hindsight for facts in result.archetypes] == ["residual", "contrast", ""]
+    assert all(np.isfinite(facts.rank_ic.mean) for facts in result.archetypes)
+    told = metrics_document(result)["archetypes"]
+    assert [one.get("hindsight") for one in told] == ["residual", "contrast", None]
+    page = render_report(result)
+    assert "price (hindsight: residual)" in page
+    assert "price, risk (hindsight: contrast)" in page

@@ -46,6 +46,7 @@ class Chosen(NamedTuple):
         settings: of an organisation or a file; None of `single` and `staged`.
         replicas: of an archetype whose replicas pick from lists by the model; 0 of one that is asked about each stock.
         known: hash of what its questions depend on beside settings and facts.
+        blank: whether it also asks a question without facts, which other archetypes share.
     """
 
     parts: tuple[Part, ...]
@@ -54,6 +55,7 @@ class Chosen(NamedTuple):
     settings: ProtocolSettings | None = None
     replicas: int = 0
     known: str = ""
+    blank: bool = False
 
     @property
     def together(self) -> bool:
@@ -62,8 +64,8 @@ class Chosen(NamedTuple):
 
     @property
     def several(self) -> bool:
-        """Whether what it asks before its last questions is about stocks and dates like these."""
-        return self.together or self.replicas > 0
+        """Whether what it asks beside its last questions is about stocks and dates like these."""
+        return self.together or self.replicas > 0 or self.blank
 
 
 def protocol_of(archetype: Archetype, agents: AgentsSettings, scoring: ScoringSettings, market: ListMarket | None = None) -> Chosen:
