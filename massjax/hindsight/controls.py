@@ -35,7 +35,7 @@ class Controls:
 def market_controls(panel: Panel) -> Controls:
     """Size and momentum of each stock at the close of each date, as far as the market data tell.
 
-    Size is the market value; else what is traded; else the price times the volume cannot be had, and it is missing. Momentum is the
+    Size is the market value; else what is traded of the stock; else it is missing. Momentum is the
     feature `momentum_6m`, else the return over the past 126 rows, or over as many as the panel has (from its second date on).
 
     Args:
