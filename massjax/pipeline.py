@@ -42,6 +42,7 @@ from massjax.scores.cautions import cautions
 from massjax.scores.fitting import answer_log, refuse_earlier, resolver_of
 from massjax.scores.gathering import gather_scores
 from massjax.scores.inputs import Inputs, prepare
+from massjax.scores.measured import memory_picture, memory_words
 from massjax.scores.outcome import Asked, NothingToAsk, concluded
 from massjax.scores.plan import Plan, plan as plan_of, said_time
 from massjax.scores.survey import survey
@@ -264,6 +265,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         untraded = _untraded(config, panel, held, returns)
     with times.stage("repeating the procedure where returns are luck") as tell:
         strategies = with_evidence(data, [*candidates, *compared], strategies, timings, tell)
+    asked = () if fake or not inputs.asking else memory_words(inputs, config.store)
     remembered = [] if fake else _knowledge_cutoff(config, panel, archetypes)
     return RunResult(
         config=config,
@@ -278,6 +280,8 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         store=store,
         agents=agents,
         learned_alpha=data.learned_alpha,
+        memory=asked,
+        memory_picture=memory_picture(inputs, config.store) if asked else b"",
         verdict=verdict(strategies, settings.horizon) if searches and settings.p_values else None,
         effective_opinions=opinions,
         warnings=(

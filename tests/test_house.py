@@ -33,6 +33,7 @@ ABOVE = {
     "config": {f"{room}.settings" for room in (*ASKING, *SEARCHING)} | {"agents.archetype", "search.registry"},
     "report": {*SEARCHING, "config", "market.panel", "agents.archetype"},
     "experiments": {*ASKING, "config", "pipeline", "commands", "statistics"},
+    "hindsight": {*ASKING, "config", "commands", "statistics"},
     "simulations": {"simulator", "statistics", "engine", "config", "report", "commands", "checkpoints", "compile_cache", "policy_files"},
     "calibrate": {"simulator", "engine", "statistics", "market", "config", "policy_files"},
 }

@@ -38,4 +38,7 @@ def knowledge_cutoff_warnings(
     if taken_out:
         helps = "agents.hindsight takes out of the scores what it can tell is memory, which helps"
     masked = helps if mask or taken_out else "set agents.mask: true to hide names and dates"
-    return [f"the model's knowledge ends {cutoff}, so it may remember what happened on {known} of {len(dates)} dates; {masked}"]
+    return [
+        f"the model's knowledge ends {cutoff}, so it may remember what happened on {known} of {len(dates)} dates; {masked}; "
+        "python -m massjax.hindsight with this config measures how much it does"
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -90,6 +91,7 @@ def render_report(result: RunResult) -> str:
         span=wording.evaluated_span(result),
         facts=run_facts(result),
         store=_store(result),
+        memory_picture=base64.b64encode(result.memory_picture).decode(),
         config_yaml=yaml.safe_dump(result.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110),
         figures={name: figure_json(figure) for name, figure in figures(result).items()},
         plotly=Markup(get_plotlyjs()),

@@ -65,6 +65,8 @@ class RunResult:
         effective_opinions: number of independent opinions among the archetypes, by the participation ratio of their correlation.
         seconds: wall time by stage.
         learned_alpha: share of the mean in the combined signal that applied on each date, where it is learned.
+        memory: of each model that was asked what is known of its memory of these dates, in words; empty where none was.
+        memory_picture: an SVG drawing of RankIC by year without facts and with them; empty where there is none.
     """
 
     config: RunConfig
@@ -83,6 +85,8 @@ class RunResult:
     effective_opinions: float = float("nan")
     seconds: Mapping[str, float] = field(default_factory=dict)
     learned_alpha: Float[np.ndarray, " T"] | None = None
+    memory: tuple[str, ...] = ()
+    memory_picture: bytes = b""
 
     def __repr__(self) -> str:
         names = ", ".join(strategy.name for strategy in self.strategies)

@@ -19,11 +19,13 @@ YEARS_IN_MONTHS = 1.5
 
 
 def opening(result: RunResult) -> str:
-    """The first sentence of a report: the verdict, or for a run without one what its t-statistics allow to say."""
+    """The first sentences of a report: the verdict, or for a run without one what its t-statistics allow to say; and whether the model's
+    memory of the dates was measured."""
     words = verdict_words(result)
-    if words or not result.searches:
-        return words or headline(result)
-    return f"No verdict, and no mix is advised: p-values are off (evaluate.p_values). By t-statistics alone: {headline(result)}"
+    if not words:
+        off = "No verdict, and no mix is advised: p-values are off (evaluate.p_values). By t-statistics alone: "
+        words = f"{off if result.searches else ''}{headline(result)}"
+    return " ".join([words, *(f"The model's memory of these dates: {one}." for one in result.memory)])
 
 
 def verdict_words(result: RunResult) -> str:

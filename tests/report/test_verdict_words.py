@@ -117,6 +117,16 @@ def test_several_searches_are_allowed_for_and_that_is_said(small_run: RunResult)
     assert "p gain adj." in one_line(printed(both))
 
 
+def test_the_verdict_names_the_state_of_the_models_memory(small_run: RunResult) -> None:
+    result = replace(with_gain(small_run), memory=("not measured (a command does)",), memory_picture=b"<svg/>")
+    words = "The model's memory of these dates: not measured (a command does)."
+    assert one_line(opening(result)).endswith(words)
+    assert words in one_line(printed(result))
+    assert "What the model remembers" in page(result)
+    assert 'src="data:image/svg+xml;base64,PHN2Zy8+"' in render_report(result)
+    assert "What the model remembers" not in page(with_gain(small_run))
+
+
 def test_no_search_and_no_verdict(small_run: RunResult, controls_alone: RunResult) -> None:
     alone = replace(controls_alone, verdict=Verdict("uniform", ""))
     assert opening(alone) == "Use uniform weights: nothing was searched."
