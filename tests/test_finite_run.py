@@ -51,7 +51,7 @@ def test_searches_and_controls_see_the_pooled_scores_of_rules_and_of_given_ones_
     assert words.startswith(
         "5 archetypes × 6 replicas; each draws 8 members to watch, all members alike, with replacement, anew on each date"
     )
-    assert "preset mass-code with another replicas, watchlist, picks; seed 5" in words
+    assert "preset mass-code but for replicas, watchlist, picks; seed 5" in words
     with (console := result_console()).capture() as printed:
         console.print(summary(result))
     assert "Agents: 5 archetypes × 6 replicas" in " ".join(printed.get().split())

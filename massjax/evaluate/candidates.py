@@ -82,8 +82,8 @@ class Candidate:
         kind: `search`, or `control` for weights that no search has chosen.
         ranked_by: which signal ranks the stocks.
         weights: applied on each date, summing to 1.
-        fitness: mean RankIC of the weights on the look-back window that they were chosen on, NaN where it allowed none; None for weights
-            that are fitted to nothing.
+        fitness: mean RankIC, by the signal that ranks the stocks, of the weights on the look-back window that they were chosen on, NaN
+            where it allowed none or is not known; None for weights that are fitted to nothing.
         own: True where the weights were chosen on a window that allowed it; None = wherever the fitness is known, or everywhere.
         about: one line on the size of the search; empty for controls.
         seconds: what the search took, compilation included.

@@ -13,10 +13,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Shaped, UInt32
 
+from massjax.engine.blocks import MovedStocks
 from massjax.engine.inputs import check_alpha, check_inputs
 from massjax.errors import ConfigError, LeakageError, error_context
 from massjax.evaluate.candidates import Candidate
-from massjax.evaluate.found import find_weights, on_host
+from massjax.evaluate.found import find_weights, in_sample_fitness, on_host
 from massjax.evaluate.memory import check_estimator, check_memory
 from massjax.evaluate.named_signals import named_signal, signal_name
 from massjax.evaluate.refitted import refitted
@@ -126,6 +127,9 @@ class ListedSearch:
     ) -> Candidate:
         """Search on every date with what is known on it; the weights that were found, before they are judged.
 
+        Their RankIC on the look-back is that of the signal that ranks the stocks, whichever they were fitted to, so that it can be compared
+        with what came after and with other weights; unknown for a ranking signal of another one whose alpha changes from date to date.
+
         Args:
             scores: NaN where an archetype has none.
             member: True where the stock is in the universe.
@@ -144,29 +148,45 @@ class ListedSearch:
             ConfigError: naming the search whose settings do not fit the data, or the memory of the device.
         """
         began, ranked_by = time.perf_counter(), named_signal(settings.signal)
+        fitted_to = named_signal(settings.fit_signal or settings.signal)
         with self._error_context():
             timing = self.timing(settings, execution_lag, dates)
             key = _key_of(np.uint32(seed), np.uint32(self.place))
+            history = on_host(check_inputs(scores, member, forward_returns[settings.horizon]))
+            share = alpha if isinstance(settings.alpha, str) else check_alpha(settings.alpha)
             found = find_weights(
-                on_host(check_inputs(scores, member, forward_returns[settings.horizon])),
+                history,
                 self.search,
                 timing,
                 key=key,
-                alpha=alpha if isinstance(settings.alpha, str) else check_alpha(settings.alpha),
-                signal=named_signal(settings.fit_signal or settings.signal),
+                alpha=share,
+                signal=fitted_to,
                 missing=settings.missing,
                 warm_start=settings.warm_start,
                 daily_returns=None if daily_returns is None else jax.device_put(np.asarray(daily_returns, np.float32)),
                 stocks=stocks,
                 progress=progress,
             )
+            fitness = found.fitness
+            if signal_name(fitted_to) != signal_name(ranked_by):
+                fitness = np.full(len(dates), np.nan)
+                if not isinstance(settings.alpha, str):
+                    fitness = in_sample_fitness(
+                        (history[0] if stocks is None else MovedStocks(history[0], stocks), *history[1:]),
+                        np.asarray(found.weights),
+                        found.searched,
+                        timing,
+                        alpha=check_alpha(settings.alpha),
+                        signal=ranked_by,
+                        missing=settings.missing,
+                    )
         return Candidate(
             name=self.name,
             label=self.label,
             kind="search",
             ranked_by=signal_name(ranked_by),
             weights=np.asarray(found.weights, np.float64),
-            fitness=np.asarray(found.fitness, np.float64),
+            fitness=np.asarray(fitness, np.float64),
             own=found.searched,
             about=self.about,
             seconds=time.perf_counter() - began,

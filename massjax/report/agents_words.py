@@ -31,7 +31,7 @@ def agents_in_words(result: RunResult) -> str:
     attending = "" if told["attending"] is None else f"{told['attending']:.1f} attend on average; "
     preset = ""
     if told["preset"]:
-        changed = f" with another {', '.join(told['changed'])}" if told["changed"] else ""
+        changed = f" but for {', '.join(told['changed'])}" if told["changed"] else ""
         preset = f"; preset {told['preset']}{changed}"
     return (
         f"{kinds} × {counted(told['replicas'], 'replica')}; each draws {told['watchlist']:,} members to watch, "

@@ -130,9 +130,17 @@ def _kinds(result: RunResult) -> str:
 
 def _fitted_to(result: RunResult) -> str:
     settings = result.config.evaluate
-    share = f" (α\N{NO-BREAK SPACE}{_alpha(settings)})" if settings.signal == "combined" else ""
-    fitted = f"mean RankIC of the {settings.signal} signal{share} with the {wording.return_name(result, settings.horizon)}"
-    return fitted if result.searches else f"nothing; judged by the {fitted}"
+    fitted_to = settings.fit_signal or settings.signal
+    judged, fitted = (_mean_rank_ic(result, name) for name in (settings.signal, fitted_to))
+    if not result.searches:
+        return f"nothing; judged by the {judged}"
+    return fitted if fitted_to == settings.signal else f"{fitted}; stocks are ranked, and all is judged, by the {settings.signal} signal"
+
+
+def _mean_rank_ic(result: RunResult, signal: str) -> str:
+    settings = result.config.evaluate
+    share = f" (α\N{NO-BREAK SPACE}{_alpha(settings)})" if signal == "combined" else ""
+    return f"mean RankIC of the {signal} signal{share} with the {wording.return_name(result, settings.horizon)}"
 
 
 def _alpha(settings: EvaluateSettings) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from massjax.config import RunConfig
-from massjax.evaluate.result import Strategy
+from massjax.evaluate.result import PERMUTED, Strategy
 from massjax.market.panel import Panel
 from massjax.report.run import ArchetypeFacts
 from massjax.row_words import counted, first_few, row_unit
@@ -52,6 +52,11 @@ def remarks(
             "correlation in the window"
         )
     found += left_out_warnings(strategies, evaluated, panel.dates)
+    if PERMUTED in config.evaluate.controls and config.search and not any(strategy.name == PERMUTED for strategy in strategies):
+        found.append(
+            f"the control {PERMUTED} is not there: it is what an estimator, such as posterior, makes of the scores of other stocks, and no "
+            "estimator is among the searches"
+        )
     gappy = [f"{fact.archetype.name} ({fact.coverage:.1%})" for fact in facts if fact.coverage < LITTLE_COVERAGE]
     if gappy:
         score = "scores" if len(gappy) == 1 else "score"

@@ -266,6 +266,11 @@ def prepare(config: RunConfig) -> Inputs:
     other_facts = facts_of(panel, config.agents.masked_as(not config.agents.masked), _seen(others, config, panel)) if others else ()
     for archetype in archetypes:
         _check_askable(archetype, facts, config, panel, market)
+    if config.agents.finite is not None and config.agents.finite.by_model and not asks_a_model(archetypes):
+        raise ConfigError(
+            "agents.finite.picked_by: model, and no archetype asks a model: rules and given scores pick by score; leave picked_by out, "
+            "or add archetypes that ask one, as agents.draw does"
+        )
     named = Counter(archetype.name for archetype in archetypes)
     for name, count in named.items():
         if count > 1:

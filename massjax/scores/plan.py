@@ -172,7 +172,7 @@ def _model_rows(model: ModelPlan) -> dict[str, str]:
         "of them shared with the prompt before": f"{asking.prompt_tokens - asking.computed_tokens:,}",
         "model": model.said,
         "its numbers (dtype)": model.dtype,
-        "estimated time": said_time(model),
+        "estimated time" + (", of the texts alone" if model.texts and not scores else ""): said_time(model),
         "estimated cost": "no price given (price_per_million_tokens)" if model.cost is None else f"{model.cost:,.2f}",
     }
 

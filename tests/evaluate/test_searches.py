@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+import massjax as mj
 from massjax.errors import ConfigError
 from massjax.evaluate.searches import listed_searches, search_names
 from massjax.evaluate.settings import EvaluateSettings
@@ -58,3 +60,21 @@ def test_what_the_posterior_holds_is_compared_with_what_is_free() -> None:
     search.check_memory(512, 1250, FreeMemory(None, held.beside), stocks=500, mapped=True)
     with pytest.raises(ConfigError, match=r"beside scores in a file"):
         search.check_memory(512, 1250, FreeMemory(None, held.beside - 1), stocks=500, mapped=True)
+
+
+@pytest.mark.parametrize("method", [{"method": "annealing", "chains": 4, "steps": 5}, {"method": "posterior", "lookback": 8}])
+def test_what_is_promised_is_of_the_signal_that_ranks_whichever_weights_are_fitted_to(method: dict[str, object]) -> None:
+    rng = np.random.default_rng(3)
+    scores, returns, member = rng.random((3, 9, 30)).astype(np.float32), rng.normal(size=(9, 30)), np.ones((9, 30), bool)
+    (search,) = listed_searches([method])
+    settings = EvaluateSettings(horizon=1, lookback=8, delay=1, fit_signal="mean", signal="combined", alpha=0.5)
+    dates = np.datetime64("2024-01-01") + np.arange(30)
+    found = search.walk(scores, member, {1: returns}, settings, execution_lag=1, seed=0, dates=dates, daily_returns=returns)
+    timing = search.timing(settings, 1, dates)
+    own = np.flatnonzero(found.own)
+    assert own.size > 5
+    for t in own:
+        window = timing.window(t - timing.delay)
+        part = (values[..., window] for values in (scores, member, returns))
+        expected = mj.fitness(*part, found.weights[t][None].astype(np.float32), signal="combined", alpha=0.5)[0]
+        assert found.fitness[t] == pytest.approx(float(expected), abs=2e-6)

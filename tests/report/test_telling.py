@@ -152,3 +152,13 @@ def test_a_path_at_the_head_of_a_warning_keeps_its_letters(small_run: RunResult)
     html = render_report(result)
     assert "Warning: /tmp/prices.csv: has a gap." in page(result)
     assert "text-transform" not in html.partition("</style>")[0]
+
+
+def test_what_weights_are_fitted_to_is_told_beside_what_ranks_the_stocks(few_run: RunResult) -> None:
+    apart = few_run.config.evaluate.replace(fit_signal="disagreement", signal="combined", alpha=0.25)
+    told = replace(few_run, config=few_run.config.model_copy(update={"evaluate": apart}))
+    words = dict(run_facts(told))["Fitted to"]
+    assert words.startswith("mean RankIC of the disagreement signal with the ")
+    assert words.endswith("; stocks are ranked, and all is judged, by the combined signal")
+    assert "RankIC of the combined signal, which ranks the stocks" in render_report(told)
+    assert "is the highest of all that were tried" in render_report(few_run)

@@ -204,3 +204,9 @@ def test_other_protocols_do_not_pick(picking: dict[str, Any], tmp_path: Path) ->
     picking["agents"]["archetypes"][0]["protocol"] = "desk"
     with pytest.raises(ConfigError, match=r"archetype 'trend': agents\.finite\.picked_by: model has protocol 'single' pick from lists"):
         prepare(written(picking, tmp_path))
+
+
+def test_picks_of_a_model_that_nobody_asks_are_refused(picking: dict[str, Any], tmp_path: Path) -> None:
+    picking["agents"]["archetypes"] = [{"name": "winners", "rule": {"momentum_6m": 1}}]
+    with pytest.raises(ConfigError, match=r"agents\.finite\.picked_by: model, and no archetype asks a model"):
+        prepare(written(picking, tmp_path))
