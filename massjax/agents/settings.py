@@ -13,6 +13,7 @@ from massjax.agents.hindsight import VIEWS, Hindsight, HindsightSettings as Hind
 from massjax.agents.protocols.built_in import BUILT_IN
 from massjax.agents.protocols.graph import merged, organisation
 from massjax.agents.protocols.roles import ProtocolSettings as ProtocolSettings, Role as Role, RoleChange as RoleChange
+from massjax.agents.style import StyleSettings as StyleSettings
 from massjax.errors import did_you_mean
 from massjax.settings import ConfigPath, Settings
 

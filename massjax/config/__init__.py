@@ -1,8 +1,18 @@
 """Typed, validated settings, read from YAML and overridable on the command line."""
 
 from massjax.agents.archetype import Archetype
-from massjax.agents.settings import AgentsSettings, Draw, FiniteSettings, Grid, HindsightSettings, ProtocolSettings, Role, RoleChange, Stage
-from massjax.agents.style import StyleSettings
+from massjax.agents.settings import (
+    AgentsSettings,
+    Draw,
+    FiniteSettings,
+    Grid,
+    HindsightSettings,
+    ProtocolSettings,
+    Role,
+    RoleChange,
+    Stage,
+    StyleSettings,
+)
 from massjax.config.market_run import MarketEvaluation, MarketRunConfig, PanelSettings, load_market_config
 from massjax.config.run import RunConfig, default_config, load_config
 from massjax.evaluate.settings import EvaluateSettings

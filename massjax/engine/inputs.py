@@ -177,7 +177,7 @@ def check_weights(weights: Float[ArrayLike, "P K"], archetypes: int) -> Float[An
 def _check_weight_values(weights: np.ndarray) -> Float[np.ndarray, " P"]:
     """The sum of each candidate's weights, infinity where their type cannot hold it; raises DataError for weights that are invalid."""
     if weights.size and weights.min() >= 0:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # BLAS reads, and throws away, what lies behind rows shorter than its vectors
             sums = weights @ np.ones(weights.shape[1], weights.dtype if weights.dtype.kind == "f" else np.float64)
         if sums.max() < np.inf and sums.min() > 0:
             return sums

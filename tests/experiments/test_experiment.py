@@ -96,5 +96,5 @@ def test_a_plan_of_a_desk_counts_by_role(desk: dict[str, Any], tmp_path: Path, c
     assert main(["--config", str(tmp_path / "run.yaml"), "--vary", "seniority=junior,senior", "--archetype", "desk", "--plan"]) == 0
     said = capsys.readouterr().out
     assert said.count("Questions by role") == 2
-    assert "roles have templates of their own" in said
+    assert "roles and lists have templates of their own" in said
     assert "0 of 0" not in said
