@@ -48,6 +48,7 @@ class Inputs:
         archetypes: one a row of the score tensor.
         facts: what prompts may show of the modalities that archetypes see; none where no model is asked.
         given: scores of `scores.path`.
+        market: what lists are drawn from that a model picks from; None where no model picks.
     """
 
     config: RunConfig
@@ -55,6 +56,7 @@ class Inputs:
     archetypes: tuple[Archetype, ...]
     facts: tuple[Fact, ...]
     given: Scores | None = None
+    market: ListMarket | None = None
 
     @property
     def asking(self) -> tuple[Archetype, ...]:
@@ -71,11 +73,6 @@ class Inputs:
     def protocols(self) -> dict[str, Chosen]:
         """The protocols of archetypes that ask a model, by their name."""
         return {one.name: protocol_of(one, self.config.agents, self.config.scoring, self.market) for one in self.asking}
-
-    @cached_property
-    def market(self) -> ListMarket | None:
-        """What lists are drawn from that a model picks from; None where no model picks."""
-        return _list_market(self.config, self.panel)
 
     def model_named(self, name: str | None) -> str:
         """The name in `models:` of the model that is asked where a role or archetype names one; `DEFAULT_MODEL` for that of `scoring`."""
@@ -217,7 +214,7 @@ def prepare(config: RunConfig) -> Inputs:
     for name, count in named.items():
         if count > 1:
             raise ConfigError(f"scores.path: has an archetype {name!r}, and so has agents; names must be unique")
-    return Inputs(config, panel, archetypes, facts, given)
+    return Inputs(config, panel, archetypes, facts, given, market)
 
 
 def _given_archetypes(given: Scores | None) -> list[Archetype]:
