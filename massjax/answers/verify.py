@@ -144,18 +144,16 @@ def repair(where: Where, progress: Callable[[int, int], None] | None = None) -> 
     problems = verify(place, progress).problems
     lost = {problem.file for problem in problems}
     renamed, aside = [], []
-    found = {problem.file: _read(place, problem.file) for problem in problems}
+    found = {problem.file: data for problem in problems if (data := _read(place, problem.file)) is not None}
+    digests = {name: durable.digest(data) for name, data in found.items()}
     for name, data in found.items():
-        proper = None if data is None else f"{durable.digest(data)}.parquet"
-        if data is not None and proper is not None and proper != name and proper in lost:
+        proper = f"{digests[name]}.parquet"
+        if proper != name and proper in lost:
             place.put(proper, data)
             renamed.append(proper)
-    for name in sorted(lost - set(renamed)):
-        data = found[name]
-        if data is None:
-            continue
-        if f"{durable.digest(data)}.parquet" not in renamed:
-            place.below(DAMAGED).put(f"{durable.digest(data)}-{name}", data)
+    for name in sorted(found.keys() - set(renamed)):
+        if f"{digests[name]}.parquet" not in renamed:
+            place.below(DAMAGED).put(f"{digests[name]}-{name}", found[name])
             aside.append(name)
         place.remove(name)
     swept = [name for name in place.names() if durable.is_abandoned(name)]

@@ -87,7 +87,7 @@ def _luck(
         daily_returns=data.returns,
         dates=dates,
         alpha=0.5 if isinstance(settings.alpha, str) else settings.alpha,
-        fit_signal=named_signal(settings.fit_signal or settings.signal),
+        fit_signal=named_signal(settings.fitted_to),
         missing=settings.missing,
     )
     if settings.alpha == LEARNED:

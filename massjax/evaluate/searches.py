@@ -148,7 +148,7 @@ class ListedSearch:
             ConfigError: naming the search whose settings do not fit the data, or the memory of the device.
         """
         began, ranked_by = time.perf_counter(), named_signal(settings.signal)
-        fitted_to = named_signal(settings.fit_signal or settings.signal)
+        fitted_to = named_signal(settings.fitted_to)
         with self._error_context():
             timing = self.timing(settings, execution_lag, dates)
             key = _key_of(np.uint32(seed), np.uint32(self.place))

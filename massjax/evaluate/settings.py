@@ -131,6 +131,11 @@ class EvaluateSettings(Settings):
         BacktestSettings(), description="Portfolio that each strategy is judged by, besides its rank correlations."
     )
 
+    @property
+    def fitted_to(self) -> str:
+        """The signal that searches maximise."""
+        return self.fit_signal or self.signal
+
     def timing(self, execution_lag: int, lookback: Lookback | None = None, dates: Shaped[np.ndarray, " T"] | None = None) -> Timing:
         """When a search looks and when its weights apply; the gap is the smallest that does not leak unless it is set.
 

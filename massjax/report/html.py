@@ -130,11 +130,14 @@ def _kinds(result: RunResult) -> str:
 
 def _fitted_to(result: RunResult) -> str:
     settings = result.config.evaluate
-    fitted_to = settings.fit_signal or settings.signal
-    judged, fitted = (_mean_rank_ic(result, name) for name in (settings.signal, fitted_to))
+    judged, fitted = (_mean_rank_ic(result, name) for name in (settings.signal, settings.fitted_to))
     if not result.searches:
         return f"nothing; judged by the {judged}"
-    return fitted if fitted_to == settings.signal else f"{fitted}; stocks are ranked, and all is judged, by the {settings.signal} signal"
+    return (
+        fitted
+        if settings.fitted_to == settings.signal
+        else f"{fitted}; stocks are ranked, and all is judged, by the {settings.signal} signal"
+    )
 
 
 def _mean_rank_ic(result: RunResult, signal: str) -> str:

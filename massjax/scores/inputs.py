@@ -54,6 +54,7 @@ class Inputs:
         given: scores of `scores.path`.
         other_facts: the same facts for archetypes from which names and dates are hidden where `agents` shows them, or shown where it hides
             them; none where there is no such archetype.
+        market: what lists are drawn from that a model picks from; None where no model picks.
     """
 
     config: RunConfig
@@ -62,6 +63,7 @@ class Inputs:
     facts: tuple[Fact, ...]
     given: Scores | None = None
     other_facts: tuple[Fact, ...] = ()
+    market: ListMarket | None = None
 
     @property
     def asking(self) -> tuple[Archetype, ...]:
@@ -108,11 +110,6 @@ class Inputs:
 
     def _cutoff(self, archetype: Archetype) -> date | None:
         return self.model_settings(self.model_named(archetype.model)).knowledge_cutoff
-
-    @cached_property
-    def market(self) -> ListMarket | None:
-        """What lists are drawn from that a model picks from; None where no model picks."""
-        return _list_market(self.config, self.panel)
 
     def model_named(self, name: str | None) -> str:
         """The name in `models:` of the model that is asked where a role or archetype names one; `DEFAULT_MODEL` for that of `scoring`."""
@@ -275,7 +272,7 @@ def prepare(config: RunConfig) -> Inputs:
     for name, count in named.items():
         if count > 1:
             raise ConfigError(f"scores.path: has an archetype {name!r}, and so has agents; names must be unique")
-    return Inputs(config, panel, archetypes, facts, given, other_facts)
+    return Inputs(config, panel, archetypes, facts, given, other_facts, market)
 
 
 def _otherwise_masked(archetypes: Sequence[Archetype], agents: AgentsSettings) -> list[Archetype]:
