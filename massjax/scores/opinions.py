@@ -34,6 +34,7 @@ class Opinions(NamedTuple):
         decision: 1 long, 0 neither, -1 short, `NO_DECISION` where there is none; None of a protocol that does not decide.
         probability: of each choice of the role that is asked last, as answered.
         memory: where memory is taken out of scores, how many members and dates each thing was done about, in words.
+        strengths: there, how much was taken out on average, by symbol.
     """
 
     score: Float32[np.ndarray, "N T"]
@@ -43,6 +44,7 @@ class Opinions(NamedTuple):
     decision: Int8[np.ndarray, "N T"] | None = None
     probability: Float16[np.ndarray, "N T C"] | None = None
     memory: Mapping[str, int] = MappingProxyType({})
+    strengths: Mapping[str, float] = MappingProxyType({})
 
 
 def opinions(asks: Asks, log: AnswerLog, minimum_coverage: float, *, probabilities: bool = False) -> Opinions:
@@ -82,7 +84,8 @@ def opinions(asks: Asks, log: AnswerLog, minimum_coverage: float, *, probabiliti
     score = np.where(good, opinion.score, np.float32(np.nan)).astype(np.float32)
     decision = None if opinion.decision is None else np.where(good, opinion.decision, np.int8(NO_DECISION)).astype(np.int8)
     found = asks.view.at_cells(Found(score, mass, code, decision))
-    return Opinions(found.score, found.mass, _status(found.code), _reasons(found.code), found.decision, kept, memory)
+    status, reasons = _status(found.code), _reasons(found.code)
+    return Opinions(found.score, found.mass, status, reasons, found.decision, kept, memory, opinion.strengths)
 
 
 class RoleAnswers(NamedTuple):

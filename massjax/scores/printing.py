@@ -75,7 +75,7 @@ def nothing_to_ask(found: NothingToAsk, path: Path | str, console: Console, erro
     for reason, count in unscored.items():
         console.print(f"[yellow]no score: {reason}[/]  {count:,}", soft_wrap=True, highlight=False)
     _show_places(written.places, console)
-    _show_memory(written.memory, console)
+    _show_memory(written, console)
     _warn_of_little_mass(written, errors)
     return 1 if unscored else 0
 
@@ -98,19 +98,22 @@ def conclude(found: Asked, path: Path | str, console: Console, errors: Console) 
         )
     else:
         _show_places(written.places, console)
-        _show_memory(written.memory, console)
+        _show_memory(written, console)
         _warn_of_little_mass(written, errors)
     return 1 if unscored else 0
 
 
-def _show_memory(memory: Mapping[str, int], console: Console) -> None:
-    """Print what was done about stocks and dates where memory is taken out of scores."""
-    if memory:
+def _show_memory(written: Written, console: Console) -> None:
+    """Print what was done about stocks and dates where memory is taken out of scores, and how much was taken out."""
+    if written.memory:
         table = Table(title="Scores with memory taken out (archetype × stock × date)", show_header=False, title_justify="left")
         table.add_column(style="bold")
         table.add_column(justify="right")
-        for words, count in memory.items():
+        for words, count in written.memory.items():
             table.add_row(words, f"{count:,}")
+        for name, strengths in written.strengths.items():
+            taken = ", ".join(f"{symbol} {value:.2f}" for symbol, value in strengths.items())
+            table.add_row(f"taken off, on average: {markup_text(name)}", taken)
         console.print(table)
 
 

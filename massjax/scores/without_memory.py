@@ -7,7 +7,7 @@ scores are always read over the whole panel, whichever dates were asked about to
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, NamedTuple
@@ -119,9 +119,10 @@ class Memory:
                 without, with_facts = values
                 if member is not self.panel.member:  # of some dates alone no score is read, only what is asked
                     raise AssertionError("scores without memory are read over the whole panel")
-                found = self._view(how, with_facts, without, facts, archetype, remembered, (archetype.model, form))
+                found, strengths = self._view(how, with_facts, without, facts, archetype, remembered, (archetype.model, form))
                 kept = found.code == ViewCode.AS_ANSWERED
-                return Opinion(np.where(kept, with_facts[..., -1], found.score).astype(np.float32), done=found.code)
+                score = np.where(kept, with_facts[..., -1], found.score).astype(np.float32)
+                return Opinion(score, done=found.code, strengths=strengths)
 
             return replace(last, votes=votes, opinion=opinion)
 
@@ -146,13 +147,14 @@ class Memory:
         archetype: Archetype,
         remembered: Bool[np.ndarray, " T"],
         shared: tuple[str | None, Rate],
-    ) -> HindsightView:
-        """Scores from the probabilities of all choices and the expected one, with facts and without."""
+    ) -> tuple[HindsightView, dict[str, float]]:
+        """Scores from the probabilities of all choices and the expected one, with facts and without; and how much was taken off."""
         if how == "contrast":
             probability, blank = with_facts[..., :-1], without[..., :-1]
-            return contrast(probability, blank, remembered=remembered, alpha=self._alphas(blank, shared)).view
+            tilted = contrast(probability, blank, remembered=remembered, alpha=self._alphas(blank, shared))
+            return tilted.view, _on_average(tilted.view, {"α": tilted.alpha})
         values, horizon, lag = self.returns or (None, 1, 0)
-        return residual(
+        found = residual(
             with_facts[..., -1],
             without[..., -1],
             self.panel.member,
@@ -162,7 +164,8 @@ class Memory:
             execution_lag=lag,
             remembered=remembered,
             fewest_dates=self.settings.fewest_dates or FEWEST_FOR_RESIDUAL,
-        ).view
+        )
+        return found.view, _on_average(found.view, {"β": found.shares.memory, "γ": found.shares.opinion})
 
     def _alphas(self, blank: Float[np.ndarray, "N T C"], shared: tuple[str | None, Rate]) -> Float32[np.ndarray, "N T"]:
         """α, worked out once for all archetypes of a model while its blank answers are the same."""
@@ -195,6 +198,14 @@ class Memory:
             fewest = settings.fewest_dates or FEWEST_FOR_RESIDUAL
             found["residual"] = {"fewest_dates": fewest, "horizon": horizon, "execution_lag": lag}
         return found
+
+
+def _on_average(view: HindsightView, strengths: Mapping[str, Float[np.ndarray, "*N T"]]) -> dict[str, float]:
+    """Mean strengths over the stocks and dates out of whose scores memory was taken; none where there are none."""
+    viewed = view.code == ViewCode.VIEWED
+    if not viewed.any():
+        return {}
+    return {symbol: float(np.broadcast_to(values, viewed.shape)[viewed].mean()) for symbol, values in strengths.items()}
 
 
 def choices_and_expected(probability: Float[np.ndarray, "Q C"]) -> Float[np.ndarray, "Q V"]:

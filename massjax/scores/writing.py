@@ -42,6 +42,7 @@ class Written(NamedTuple):
         roles: mean probability on the choices of each role that decides, by its name and form; those of archetypes without roles aside.
         places: by place in the list, how often stocks were picked; None where no lists were picked from.
         memory: where memory is taken out of scores, of how many stocks and dates of all such archetypes each thing was done, in words.
+        strengths: by archetype, how much of it was taken out on average, by the symbol of the formula.
     """
 
     scores: Scores
@@ -54,6 +55,7 @@ class Written(NamedTuple):
     roles: Mapping[tuple[str, Form], float]
     places: PickedPlaces | None = None
     memory: Mapping[str, int] = MappingProxyType({})
+    strengths: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
 
 def write_scores(resolver: Resolver, store: Place, identities: Mapping[str, Mapping[str, str]], tell: Tell | None = None) -> Written:
@@ -103,16 +105,19 @@ def _summary(resolver: Resolver, scores: Scores) -> Written:
         known = known[np.isfinite(known)]
         mass, answered = mass + float(known.sum()), answered + known.size
     by, scoring = {status: int(counts[status]) for status in Status}, resolver.inputs.config.scoring
-    unscored, memory = Counter[str](), Counter[str]()
+    unscored, memory, strengths = Counter[str](), Counter[str](), dict[str, Mapping[str, float]]()
     for archetype in resolver.inputs.asking if by[Status.FAILED] or by[Status.INVALID] else resolver.inputs.viewed:
         found = opinions(resolver.asks(archetype), resolver.log, scoring.minimum_coverage)
         unscored.update(found.reasons)
         memory.update(found.memory)
+        if found.strengths:
+            strengths[archetype.name] = found.strengths
     keys = [resolver.asks(archetype).keys for archetype in resolver.inputs.asking]
     distinct = len(np.unique(np.concatenate(keys), axis=0)) if keys else 0
     mean = mass / answered if answered else float("nan")
     cells = by[Status.SCORED], by[Status.RULE], by[Status.NOT_APPLICABLE]
-    return Written(scores, unscored, mean, *cells, distinct, _mass_of_roles(resolver), _places_picked(resolver), dict(memory.most_common()))
+    roles, places = _mass_of_roles(resolver), _places_picked(resolver)
+    return Written(scores, unscored, mean, *cells, distinct, roles, places, dict(memory.most_common()), strengths)
 
 
 def _places_picked(resolver: Resolver) -> PickedPlaces | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -73,9 +74,11 @@ def test_contrast_is_that_of_both_answers_over_the_whole_panel(small: dict[str, 
     found = run(with_hindsight(small, tmp_path, {"how": "contrast", "scale": 2.0, "cap": 1.5, "fewest_dates": 3}))
     member = np.ones((STOCKS, DATES), bool)
     for k, name in enumerate(("trend", "careful")):
-        expected = contrast(*said(found, name), scale=2.0, cap=1.5, fewest_dates=3).view
+        whole = contrast(*said(found, name), scale=2.0, cap=1.5, fewest_dates=3)
+        expected = whole.view
         np.testing.assert_allclose(found.score[:, k], expected.score.T, atol=2e-6)
         assert expected.counts(member) == {"memory taken out": 9 * STOCKS, LACKING: 3 * STOCKS}
+        assert found.written.strengths[name] == pytest.approx({"α": whole.alpha[:, 3:].mean()}, rel=1e-4)
     assert (found.scores.status()[:3, :2] == Status.UNDEFINED).all()
     assert (found.scores.status()[3:, :2] == Status.SCORED).all()
     assert found.written.memory == {"memory taken out": 2 * 9 * STOCKS, LACKING: 2 * 3 * STOCKS}
@@ -109,6 +112,8 @@ def test_residual_is_that_of_both_scores_with_facts_and_past_returns(small: dict
             fewest_dates=4,
         )
         np.testing.assert_allclose(found.score[:, k], expected.view.score.T, atol=5e-5)
+        shares = {"β": expected.shares.memory[4:].mean(), "γ": expected.shares.opinion[4:].mean()}
+        assert found.written.strengths[name] == pytest.approx(shares, abs=1e-3)
         assert np.isfinite(found.score[4:, k]).all()
         assert np.isnan(found.score[:4, k]).all()
 
@@ -204,6 +209,7 @@ def test_blank_answers_that_are_missing_or_low_in_mass_leave_no_score_for_a_reas
     assert main(["--config", str(tmp_path / "run.yaml")]) == 1, "the log holds low mass; what failed is asked again, and answered"
     printed = capsys.readouterr().out
     assert "Scores with memory taken out" in printed
+    assert re.search(r"taken off, on average: careful │ α [1-4]\.\d\d", " ".join(printed.split()))
     assert "too few dates lie before to tell how much is memory" in " ".join(printed.split())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -101,11 +102,13 @@ class Opinion(NamedTuple):
         score: in [0, 1]; NaN where there is none.
         decision: 1 long, 0 neither, -1 short; `NO_DECISION` where there is none. None of a protocol that does not decide.
         done: where memory is taken out of scores, values of `massjax.scores.hindsight.ViewCode`; None where it is not.
+        strengths: how much was taken out, on average over the stocks and dates where it was, by the symbol that it has in the formula.
     """
 
     score: Float[np.ndarray, "N T"]
     decision: Int8[np.ndarray, "N T"] | None = None
     done: UInt8[np.ndarray, "N T"] | None = None
+    strengths: Mapping[str, float] = MappingProxyType({})
 
 
 class Vote(NamedTuple):
