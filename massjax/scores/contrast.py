@@ -33,9 +33,10 @@ def contrasted(
 ) -> Float32[np.ndarray, "*B C"]:
     r"""Choice probabilities by contrast: softmax over the choices of (1 + α) log p − α log p_blank.
 
-    (Li, Wang and Ma, arXiv 2605.24564, eq. of FinCAD, at the one token that decides; Li et al. 2023, arXiv 2210.15097, for contrastive
-    decoding.) It is computed in float32, with choices of probability 0 taken as 2⁻²⁴, which is what the smallest stored number is: the
-    largest exponent is then (1 + α) · 16.6, so that nothing overflows, and α = 0 gives the answer itself but for that floor.
+    These are the logits of FinCAD (Li, Wang and Ma, arXiv 2605.24564), (1 + α) · with facts − α · memory prompt, at the one token that
+    decides; a constant in either falls out of the softmax, so log-probabilities serve. It is computed in float32, with choices of
+    probability 0 taken as 2⁻²⁴, which is what the smallest stored number is: the largest exponent is then (1 + α) · 16.6, so that nothing
+    overflows, and α = 0 gives the answer itself but for that floor.
 
     Args:
         probability: of each choice with facts, renormalised over the choices.
