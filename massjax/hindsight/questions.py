@@ -22,6 +22,7 @@ from massjax.models.forms import Form
 from massjax.models.identity import identity_digest
 from massjax.models.loading import Models
 from massjax.models.question import Prompt, Question, question_keys
+from massjax.models.settings import ModelSettings
 from massjax.progress import Tell
 
 ASKING = "asking"
@@ -101,13 +102,13 @@ class Planned(NamedTuple):
 
 
 def planned(
-    asked: Sequence[Questions], log: AnswerLog, models: Mapping[str, str], prices: Mapping[str, float | None], there: set[Question]
+    asked: Sequence[Questions], log: AnswerLog, models: Mapping[str, str], settings: Mapping[str, ModelSettings], there: set[Question]
 ) -> Planned:
     """How many questions a part has that no part before it has, and what is open of them.
 
     Args:
         models: digests by name.
-        prices: of a million prompt tokens, by name.
+        settings: of the models, by name; their prices and speeds are taken.
         there: questions of the parts before; grows.
     """
     count, plans, cost, known = 0, list[Asking](), 0.0, log.models()
@@ -116,8 +117,9 @@ def planned(
         there.update(new)
         count += len(new)
         model = models[some.model] if models[some.model] in known else None
-        plans.append(plan(log, [Batch(model, some.form, [question.prompt for question in new])]))
-        price = prices[some.model]
+        price, rate = settings[some.model].price_per_million_tokens, settings[some.model].prompts_per_second
+        found = plan(log, [Batch(model, some.form, [question.prompt for question in new])])
+        plans.append(found if rate is None else found._replace(seconds=found.open / rate))
         cost += plans[-1].prompt_tokens * (np.nan if price is None else price) / 1e6
     return Planned(count, joined(plans), None if np.isnan(cost) else cost)
 

@@ -179,13 +179,13 @@ def plan_hindsight(config: RunConfig, settings: MeasureSettings, speaker: Speake
     ready = opened(config, speaker)
     subject, ask = ready.subject, wanted(ready.subject, settings)
     there, parts = set[Question](), dict[Part, Planned]()
-    prices = {name: one.price_per_million_tokens for name, one in subject.inputs.models().items()}
+    settings_of = subject.inputs.models()
     for part in PARTS:
         if asked := ask.of(part):
-            parts[part] = planned(asked, subject.log, subject.models, prices, there)
+            parts[part] = planned(asked, subject.log, subject.models, settings_of, there)
     if ask.counterfactual is not None:
         asked = list(_of_protocols(ask.counterfactual))
-        parts["counterfactual"] = planned(asked, subject.log, subject.models, prices, there)
+        parts["counterfactual"] = planned(asked, subject.log, subject.models, settings_of, there)
     cells = [int((some.index >= 0).sum()) / max(int((some.index >= 0).any(axis=0).sum()), 1) for some in ask.probe]
     controls = len(market_controls(subject.panel).names) + 1
     power = power_of(subject, settings, min(cells), controls) if cells else (None, "the probe is not asked")

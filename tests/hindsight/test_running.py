@@ -43,6 +43,9 @@ def test_a_plan_counts_what_is_then_asked_and_nothing_twice(small: dict[str, Any
     plan = plan_hindsight(config, settings).parts
     assert plan["probe"].questions == plan["probe"].open.open == STOCKS * DATES
     assert plan["audit"].questions <= 2 * 4 * 60
+    assert plan["probe"].open.seconds is None, "the log has no answers yet"
+    stated = config.replace(scoring=config.scoring.replace(prompts_per_second=4.0))
+    assert plan_hindsight(stated, settings).parts["probe"].open.seconds == STOCKS * DATES / 4
     found = measure_hindsight(config, settings)
     assert found.asked == {part: one.open.open for part, one in plan.items()}
     assert measure_hindsight(config, settings).asked == dict.fromkeys(plan, 0)
