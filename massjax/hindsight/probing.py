@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -16,6 +17,7 @@ from massjax.hindsight.settings import MeasureSettings
 from massjax.hindsight.subject import Subject
 from massjax.models.failures import REASONS, Reason
 from massjax.models.probabilities import expected_score
+from massjax.row_words import counted
 from massjax.statistics.memory_probe import MemoryProbe, Period, ProbedPeriod, memory_probe
 from massjax.statistics.probe_power import ProbePower, probe_power
 
@@ -47,9 +49,10 @@ class Probed:
     why_none: str
 
     def judged(self, horizon: int) -> tuple[Period, ProbedPeriod]:
-        """The period that tells of memory: up to the cut-off, or all dates where it is not known or no date lies before it."""
+        """The period that tells of memory: up to the cut-off; all dates where it is not known; those after it where there are no others."""
         found = self.horizons[horizon].periods
-        name: Period = "up to the cut-off" if "up to the cut-off" in found else "all dates"
+        kinds: tuple[Period, ...] = ("up to the cut-off", "after the cut-off", "all dates")
+        name = next(one for one in kinds if one in found)
         return name, found[name]
 
 
@@ -113,12 +116,12 @@ def power_of(
         controls: held fixed.
         found: the period that is judged, whose spread is taken; None before anything is asked.
     """
-    usable = np.ones(subject.panel.dates.size, bool) if found is None else np.ones(found.daily.size, bool)
-    spread = None
+    dates, spread = subject.panel.dates.size, None
     if found is not None:
         known = found.daily[np.isfinite(found.daily)]
+        dates = ceil(known.size / settings.sample)
         if known.size < 2:
-            return None, f"{known.size} dates have a partial RankIC, too few to tell"
+            return None, f"{counted(known.size, 'date')} with a partial RankIC, too few to tell"
         spread = float(known.std(ddof=1))
         if spread == 0:
             return None, "the partial RankIC is the same on every date"
@@ -126,7 +129,7 @@ def power_of(
         return probe_power(
             settings.rank_ic,
             round(stocks),
-            int(usable.sum()),
+            dates,
             subject.horizon,
             share=settings.sample,
             controls=controls,

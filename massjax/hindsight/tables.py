@@ -15,6 +15,7 @@ from massjax.progress import duration
 from massjax.statistics.clusters import Estimate
 from massjax.statistics.familiarity import Coefficient
 from massjax.statistics.intervals import Interval
+from massjax.statistics.memory_probe import Period
 from massjax.terminal import markup_text
 
 NONE = "–"
@@ -30,8 +31,8 @@ class Shown(NamedTuple):
 
 HOW_TO_READ = (
     "RankIC is in points (hundredths), a mean over dates. Brackets are 95 % intervals. `partial` holds size, momentum and fame fixed, "
-    "as far as they are known; its p is of returns shifted in time, so that an opinion a model always has of a stock is no memory. A blank "
-    "answer is one to name and date without facts."
+    "as far as they are known; its p is one-sided, of returns shifted in time, so that an opinion a model always has of a stock is no "
+    "memory. A blank answer is one to name and date without facts."
 )
 
 
@@ -162,6 +163,10 @@ def notes(found: Hindsight) -> Iterator[str]:
             )
         else:
             yield f"{where}The power of the probe is undefined: {probe.no_power}."
+        period, judged = probe.judged(found.horizon)
+        null = judged.p_value.null
+        if null is not None and null.method == "stock permutations":
+            yield f"{where}Too few dates {_when(period)} to shift returns in time: they are dealt to other stocks. That assumes {null.assumption}."
         if probe.why_none:
             yield f"{where}Blank questions without an answer: {probe.why_none}."
         reasons = {probe.horizons[found.horizon].difference.reason} - {""}
@@ -227,6 +232,10 @@ def markdown(found: Hindsight) -> str:
         lines.insert(1, f"|{' --- |' * len(shown.headings)}")
         parts.append(f"**{shown.title}**\n\n" + "\n".join(lines))
     return "\n\n".join([*parts, *notes(found)]) + "\n"
+
+
+def _when(period: Period) -> str:
+    return "in all" if period == "all dates" else f"lie {period}"
 
 
 def _model(name: str) -> str:

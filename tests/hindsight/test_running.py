@@ -110,6 +110,33 @@ def test_noise_and_fame_are_no_memory(small: dict[str, Any], tmp_path: Path) -> 
     assert state.least > 0
 
 
+@pytest.mark.parametrize(("sample", "dates"), [(1.0, 6), (0.5, 3)])
+def test_power_is_that_of_the_dates_that_count(small: dict[str, Any], tmp_path: Path, sample: float, dates: int) -> None:
+    (probe,) = measured(written(small, tmp_path), "probe", sample=sample).probed
+    assert probe.power is not None
+    assert (probe.horizons[5].periods["all dates"].partial.dates, probe.power.questions) == (dates, STOCKS * dates)
+
+
+@pytest.mark.parametrize("sample", [1e-9, 0.1])
+def test_one_date_tells_of_no_memory(small: dict[str, Any], tmp_path: Path, sample: float) -> None:
+    (state,) = model_states(measured(written(small, tmp_path), "probe", sample=sample))
+    assert (state.state, state.reason) == ("undefined", "1 date with a partial RankIC, too few to tell")
+
+
+def test_answers_that_are_all_alike_are_said_to_be(small: dict[str, Any], tmp_path: Path) -> None:
+    config = written(small, tmp_path)
+    alike = np.zeros(opened(config).subject.panel.member.shape)
+    (state,) = model_states(measured(config, "probe", planted=partial(Planted, remembered=remembering(opened(config).subject.panel, alike))))
+    assert (state.state, state.reason) == ("undefined", "on every date the blank answers about all stocks are the same")
+
+
+def test_where_all_dates_lie_after_the_cutoff_these_are_judged(small: dict[str, Any], tmp_path: Path) -> None:
+    small["scoring"]["knowledge_cutoff"] = "2021-12-31"
+    config = written(small, tmp_path)
+    (state,) = model_states(measured(config, "probe", planted=memory(config)))
+    assert (state.state, state.period, state.cutoff) == ("found", "after the cut-off", "2021-12-31")
+
+
 def test_the_audit_finds_whom_facts_give_away(small: dict[str, Any], tmp_path: Path) -> None:
     config, settings = written(small, tmp_path), MeasureSettings(parts=("audit",), cells=240)
     first = audits(opened(config).subject, settings)[1]
