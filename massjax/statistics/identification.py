@@ -41,7 +41,14 @@ class Identification:
         return self.p_by_stock <= level
 
 
-def identification(named: Int[np.ndarray, "N T"], *, by: By = "stock and date", horizon: int = 1, level: float = 0.95) -> Identification:
+def identification(
+    named: Int[np.ndarray, "N T"],
+    *,
+    trials: Bool[np.ndarray, "N T"] | None = None,
+    by: By = "stock and date",
+    horizon: int = 1,
+    level: float = 0.95,
+) -> Identification:
     r"""Compare what a model names from masked prompts with the stocks that they were about.
 
     With g the guesses of a date and n_t their number,
@@ -52,10 +59,11 @@ def identification(named: Int[np.ndarray, "N T"], *, by: By = "stock and date", 
     A model that answers "Apple" to every prompt is right about Apple every time, and by chance alone; 1 / N would call that a leak. Dealt
     at random, one of the $k_{nt}$ guesses of a date that name stock n falls to it with probability $k_{nt} / n_t$, its own among them: the
     p-value of a stock is that of its hits or more in so many unlike trials (Poisson's binomial distribution), hence never 0, and exact
-    where dates are independent: ask about dates so far apart that facts have changed in between.
+    where guesses of different dates are independent. They are not where the same is shown again, which `trials` leaves out.
 
     Args:
         named: row of the stock that was named; `UNNAMED` (−1) where there is no answer, or none among the stocks.
+        trials: guesses that count for the p-values of stocks, as those where something is shown of a stock for the first time; None = all.
         by: what cells may have in common.
         horizon: dates over which what all stocks share may last.
         level: of the intervals.
@@ -81,8 +89,9 @@ def identification(named: Int[np.ndarray, "N T"], *, by: By = "stock and date", 
     right = clustered_share(hit.ravel(), counted, cells, by=by, horizon=horizon, level=level, nothing=NOTHING)
     of_stock = usable.sum(axis=1)
     hits, expected = (hit & usable).sum(axis=1), (chances * usable).sum(axis=1) / np.maximum(of_stock, 1)
-    dealt = np.where(usable, times / np.maximum(on_date, 1), 0.0)
-    p = np.where(of_stock > 0, at_least(hits, dealt), np.nan)
+    tried = usable if trials is None else usable & trials
+    dealt = np.where(tried, times / np.maximum(on_date, 1), 0.0)
+    p = np.where(tried.any(axis=1), at_least((hit & tried).sum(axis=1), dealt), np.nan)
     share = np.where(of_stock > 0, hits / np.maximum(of_stock, 1), np.nan)
     chance_of_stock = np.where(of_stock > 0, expected, np.nan)
     if not count:

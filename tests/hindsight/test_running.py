@@ -138,6 +138,7 @@ def test_where_all_dates_lie_after_the_cutoff_these_are_judged(small: dict[str, 
 
 
 def test_the_audit_finds_whom_facts_give_away(small: dict[str, Any], tmp_path: Path) -> None:
+    small["market"] = {**LONG}
     config, settings = written(small, tmp_path), MeasureSettings(parts=("audit",), cells=240)
     first = audits(opened(config).subject, settings)[1]
     labels = dict[Prompt, str]()
@@ -152,9 +153,23 @@ def test_the_audit_finds_whom_facts_give_away(small: dict[str, Any], tmp_path: P
     panel = opened(config).subject.panel
     assert careful.cells == STOCKS * DATES
     assert careful.found == ((panel.stocks[3], 1.0),)
-    hits = sum((n * 7 + t) % STOCKS == n for n in range(STOCKS) if n != 3 for t in range(DATES)) + DATES
+    days = np.flatnonzero((first.facts >= 0).any(axis=0)).tolist()
+    hits = sum((n * 7 + t) % STOCKS == n for n in range(STOCKS) if n != 3 for t in days) + DATES
     assert careful.companies.right.value == pytest.approx(hits / (STOCKS * DATES))
     assert (careful.names.prompts, careful.times.prompts, careful.why_none) == (0, 0, "")
+
+
+def test_what_two_stocks_always_show_gives_them_away_once(small: dict[str, Any], tmp_path: Path) -> None:
+    small["market"]["only"] = ["AAPL", "KO"]
+    for audit in measured(written(small, tmp_path), "audit", cells=20).audited:
+        assert audit.cells == 20
+        assert audit.found == ()
+
+
+def test_many_stocks_are_exchanged_on_several_dates(small: dict[str, Any], tmp_path: Path) -> None:
+    (one, _) = measured(written(small, tmp_path), "counterfactual", cells=12, candidates=4).swapped
+    assert one.measures is not None
+    assert (one.measures.count, one.measures.facts.reason) == (12, "")
 
 
 def test_candidates_are_those_that_are_asked_about(small: dict[str, Any], tmp_path: Path) -> None:

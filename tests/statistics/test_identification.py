@@ -48,6 +48,14 @@ def test_p_values_are_those_of_every_deal_of_the_guesses() -> None:
     np.testing.assert_allclose(identification(named).p_by_stock, holm(np.array(expected)))
 
 
+def test_the_same_shown_again_is_no_other_trial() -> None:
+    named, trials = np.tile(np.arange(6)[:, None], (1, 8)), np.zeros((6, 8), bool)
+    trials[:, 0] = trials[2, 4] = True
+    found = identification(named, trials=trials)
+    np.testing.assert_allclose(found.p_by_stock, holm(np.array([1 / 6, 1 / 6, 1 / 36, 1 / 6, 1 / 6, 1 / 6])))
+    assert found.right.value == 1.0
+
+
 def test_one_lucky_guess_about_a_stock_that_is_never_named_else_is_no_leak() -> None:
     named = np.tile(np.arange(1, 20).tolist() + [1], (3, 1)).T
     named[0, 1] = 0
