@@ -162,7 +162,7 @@ def contrast(
     shown = (code == ViewCode.VIEWED) | (code == ViewCode.AS_ANSWERED)
     tilted = contrasted(probability, np.where(shown[..., None] & np.isfinite(blank), blank, 1.0), np.where(shown, alpha, 0.0))
     ladder = np.linspace(0.0, 1.0, probability.shape[2], dtype=np.float32)
-    score = np.where(shown, np.clip(tilted @ ladder, 0.0, 1.0), np.float32(np.nan)).astype(np.float32)
+    score = np.where(shown, np.clip((tilted * ladder).sum(axis=2), 0.0, 1.0), np.float32(np.nan)).astype(np.float32)
     return Contrast(HindsightView(score, code), np.where(shown, alpha, np.float32(np.nan)).astype(np.float32))
 
 
