@@ -130,10 +130,10 @@ def test_a_scale_of_0_takes_nothing_off_an_answer_that_is_unlike_all_before() ->
     assert alphas(blank, np.ones((4, 30), bool))[0, 29] == CAP
 
 
-@pytest.mark.parametrize("choices", [2, 3, 9])
+@pytest.mark.parametrize("choices", [2, 5, 9])
 def test_a_history_that_grows_leaves_earlier_scores_as_they_are_to_the_bit(choices: int) -> None:
     probability, blank = np.random.default_rng(0).dirichlet(np.ones(choices), size=(2, 20, 60)).astype(np.float32)
     whole = contrast(probability, blank, fewest_dates=3).view.score
-    for dates in (30, 41, 59):
+    for dates in (5, 10, 22, 41, 59):
         shorter = contrast(probability[:, :dates], blank[:, :dates], fewest_dates=3).view.score
         np.testing.assert_array_equal(whole[:, :dates], shorter)
