@@ -16,7 +16,7 @@ from massjax.hindsight.sampling import share_of_dates
 from massjax.hindsight.settings import MeasureSettings
 from massjax.hindsight.subject import Subject
 from massjax.models.failures import REASONS, Reason
-from massjax.models.probabilities import expected_score
+from massjax.models.probabilities import calibrated, expected_score
 from massjax.row_words import counted
 from massjax.statistics.memory_probe import MemoryProbe, Period, ProbedPeriod, memory_probe
 from massjax.statistics.probe_power import ProbePower, probe_power
@@ -78,7 +78,7 @@ def blank_scores(subject: Subject, asked: Questions) -> tuple[Float[np.ndarray, 
     choices = subject.form.choices
     probability, mass, codes = subject.log.choices(asked.keys(subject.models), len(choices))
     codes = np.where((codes == 0) & (mass < subject.inputs.config.scoring.minimum_coverage), np.uint8(LOW_COVERAGE), codes)
-    values = np.where(codes == 0, expected_score(probability).astype(np.float64), np.nan)
+    values = np.where(codes == 0, expected_score(calibrated(probability, None)).astype(np.float64), np.nan)
     return np.where(asked.index >= 0, np.append(values, np.nan)[asked.index], np.nan), why_none(codes)
 
 
