@@ -15,7 +15,9 @@ from massjax.hindsight.audit import audits
 from massjax.hindsight.running import Hindsight, measure_hindsight, opened, plan_hindsight
 from massjax.hindsight.settings import MeasureSettings
 from massjax.hindsight.states import model_states
-from massjax.models.question import Prompt
+from massjax.models.answer import Answer
+from massjax.models.forms import Familiar
+from massjax.models.question import Prompt, Question
 from massjax.pipeline import precompute
 from tests.hindsight.planted import Planted, remembering
 from tests.small_store import written
@@ -211,6 +213,25 @@ def test_protocols_without_one_question_a_stock_and_date_are_named(small: dict[s
     assert by_name["careful"].reason.startswith("no score of it is in the log")
     swapped = {one.archetype: one for one in found.swapped}
     assert all(one.measures is not None and one.measures.count == 20 for one in swapped.values())
+
+
+class WithoutEcho(Planted):
+    """Ends when it is asked how familiar a prompt is, as a server does that fails at it."""
+
+    def _answer(self, question: Question) -> Answer:
+        if isinstance(question.form, Familiar):
+            raise ModelError("the server failed: HTTP 500")
+        return super()._answer(question)
+
+
+def test_where_familiarity_cannot_be_had_the_other_parts_go_on(small: dict[str, Any], tmp_path: Path) -> None:
+    small["market"]["end"] = "2022-06-03"
+    config, model = written(small, tmp_path), partial(WithoutEcho, remembered={})
+    found = measured(config, "probe", "familiarity", "counterfactual", planted=model, cells=20)
+    assert found.asked["counterfactual"] > 0
+    assert [one.reason for one in found.familiar] == 2 * ["no prompt has a familiarity, the server failed: HTTP 500"]
+    with pytest.raises(ModelError, match="HTTP 500"):
+        measured(config, "familiarity", planted=model)
 
 
 def test_what_cannot_be_measured_is_refused(small: dict[str, Any], tmp_path: Path) -> None:
