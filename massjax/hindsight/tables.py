@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from massjax.hindsight.running import Hindsight, HindsightPlan
 from massjax.hindsight.states import model_states
 from massjax.progress import duration
+from massjax.scores.printing import LITTLE_MASS
 from massjax.statistics.clusters import Estimate
 from massjax.statistics.familiarity import Coefficient
 from massjax.statistics.intervals import Interval
@@ -167,6 +168,9 @@ def notes(found: Hindsight) -> Iterator[str]:
         null = judged.p_value.null
         if null is not None and null.method == "stock permutations":
             yield f"{where}Too few dates {_when(period)} to shift returns in time: they are dealt to other stocks. That assumes {null.assumption}."
+        if probe.mass < LITTLE_MASS:
+            share = f"{where}Blank answers put only {probe.mass:.0%} of their probability on the choices, so they say little"
+            yield f'{share}; a prefill such as "Rating: " (scoring.prefill) makes the model choose.'
         if probe.why_none:
             yield f"{where}Blank questions without an answer: {probe.why_none}."
         reasons = {probe.horizons[found.horizon].difference.reason} - {""}

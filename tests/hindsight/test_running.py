@@ -15,6 +15,7 @@ from massjax.hindsight.audit import audits
 from massjax.hindsight.running import Hindsight, measure_hindsight, opened, plan_hindsight
 from massjax.hindsight.settings import MeasureSettings
 from massjax.hindsight.states import model_states
+from massjax.hindsight.tables import notes
 from massjax.models.answer import Answer
 from massjax.models.forms import Familiar
 from massjax.models.question import Prompt, Question
@@ -213,6 +214,19 @@ def test_protocols_without_one_question_a_stock_and_date_are_named(small: dict[s
     assert by_name["careful"].reason.startswith("no score of it is in the log")
     swapped = {one.archetype: one for one in found.swapped}
     assert all(one.measures is not None and one.measures.count == 20 for one in swapped.values())
+
+
+class Reluctant(Planted):
+    """Puts little probability on the choices."""
+
+    def _answer(self, question: Question) -> Answer:
+        return super()._answer(question)._replace(mass=0.125)
+
+
+def test_little_mass_of_blank_answers_is_told(small: dict[str, Any], tmp_path: Path) -> None:
+    found = measured(written(small, tmp_path), "probe", planted=partial(Reluctant, remembered={}))
+    assert found.probed[0].mass == 0.125
+    assert any("Blank answers put only 12% of their probability on the choices" in note for note in notes(found))
 
 
 class WithoutEcho(Planted):
