@@ -167,7 +167,8 @@ def notes(found: Hindsight) -> Iterator[str]:
         period, judged = probe.judged(found.horizon)
         null = judged.p_value.null
         if null is not None and null.method == "stock permutations":
-            yield f"{where}Too few dates {_when(period)} to shift returns in time: they are dealt to other stocks. That assumes {null.assumption}."
+            dealt = f"{where}Too few dates {_when(period)} to shift returns in time: they are dealt to other stocks"
+            yield f"{dealt}. That assumes {null.assumption}."
         if probe.mass < LITTLE_MASS:
             share = f"{where}Blank answers put only {probe.mass:.0%} of their probability on the choices, so they say little"
             yield f'{share}; a prefill such as "Rating: " (scoring.prefill) makes the model choose.'

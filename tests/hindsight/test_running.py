@@ -128,8 +128,9 @@ def test_one_date_tells_of_no_memory(small: dict[str, Any], tmp_path: Path, samp
 
 def test_answers_that_are_all_alike_are_said_to_be(small: dict[str, Any], tmp_path: Path) -> None:
     config = written(small, tmp_path)
-    alike = np.zeros(opened(config).subject.panel.member.shape)
-    (state,) = model_states(measured(config, "probe", planted=partial(Planted, remembered=remembering(opened(config).subject.panel, alike))))
+    panel = opened(config).subject.panel
+    alike = partial(Planted, remembered=remembering(panel, np.zeros(panel.member.shape)))
+    (state,) = model_states(measured(config, "probe", planted=alike))
     assert (state.state, state.reason) == ("undefined", "on every date the blank answers about all stocks are the same")
 
 

@@ -12,9 +12,18 @@ from typing import Any
 import pytest
 
 from massjax.errors import StoreError
-from massjax.models.settings import ModelSettings
 from massjax.scores.inputs import prepare
-from massjax.scores.measured import NOT_MEASURED, Asked, ModelState, asked_of, memory_picture, memory_words, misfit, named_in_words, state_of, states_in
+from massjax.scores.measured import (
+    NOT_MEASURED,
+    Asked,
+    ModelState,
+    asked_of,
+    memory_picture,
+    memory_words,
+    misfit,
+    state_of,
+    states_in,
+)
 from tests.small_store import written
 
 FOUND = ModelState(

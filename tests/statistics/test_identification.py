@@ -57,7 +57,7 @@ def test_the_same_shown_again_is_no_other_trial() -> None:
 
 
 def test_one_lucky_guess_about_a_stock_that_is_never_named_else_is_no_leak() -> None:
-    named = np.tile(np.arange(1, 20).tolist() + [1], (3, 1)).T
+    named = np.tile([*range(1, 20), 1], (3, 1)).T
     named[0, 1] = 0
     found = identification(named)
     assert (found.by_stock[0], found.chance_by_stock[0]) == (pytest.approx(1 / 3), 0.0)
