@@ -251,6 +251,7 @@ def measure_hindsight(
             ask.counterfactual = ask.counterfactual.with_models(digests)
             asked["counterfactual"] = tally.asked
     subject.log.refresh()
+    speaker.say("judging the answers")
     return judged(replace(subject, models=digests), settings, ask, asked, ready)
 
 

@@ -105,5 +105,5 @@ def swapped_scores(subject: Subject, asked: Swapped) -> list[SwappedScores]:
             continue
         own, other = (subject.opinions(one).score.astype(np.float64) for one in both if not isinstance(one, str))
         measures = counterfactual_measures(own, other, asked.donor)
-        found.append(SwappedScores(archetype.name, measures, "" if measures.count else measures.facts.reason))
+        found.append(SwappedScores(archetype.name, measures, measures.facts.reason if np.isnan(measures.facts.value) else ""))
     return found

@@ -44,14 +44,12 @@ def write_hindsight(found: Hindsight, store: Place) -> Place:
     parts = {**kept.get("parts", {}), **_parts(found)}
     states = [plain(one) for one in model_states(found)] or kept.get("models", [])
     document = {"massjax": massjax_version(), "of": about, "models": states, "parts": parts}
-    files = {
-        TABLES: markdown(found).encode(),
-        DOCUMENT: (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
-    }
+    files = {TABLES: markdown(found).encode()}
     if found.probed:
         files[BLANK] = _parquet(blank_answers(found))
     if found.splits:
         files |= {YEARS: _parquet(by_year(found)), PICTURE: picture(found).encode()}
+    files[DOCUMENT] = (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()  # last: it tells of the others
     if not kept:
         for name in (BLANK, YEARS, PICTURE):
             if name not in files and name in names_in(folder):

@@ -193,6 +193,14 @@ def test_candidates_are_those_that_are_asked_about(small: dict[str, Any], tmp_pa
     assert len(year.form.choices) == 5
 
 
+def test_answers_that_are_all_alike_depend_on_nothing_and_that_is_said(small: dict[str, Any], tmp_path: Path) -> None:
+    config = written(small, tmp_path)
+    panel = opened(config).subject.panel
+    alike = partial(Planted, remembered=remembering(panel, np.full(panel.member.shape, 0.1)))
+    for one in measured(config, "counterfactual", planted=alike, cells=40).swapped:
+        assert one.reason == "all answers of a date are the same, so there is nothing to explain"
+
+
 def test_answers_that_follow_the_name_are_told_from_those_that_follow_the_facts(small: dict[str, Any], tmp_path: Path) -> None:
     config = written(small, tmp_path)
     panel = opened(config).subject.panel
