@@ -160,7 +160,10 @@ def test_what_is_wrong_with_a_protocol_is_named(roles: tuple[dict[str, Any], ...
         ({"archetypes": ({**X, "roles": {"head": {}}},)}, "protocol 'single' has no roles to change"),
         ({"archetypes": ({"name": "x", "rule": {"m": 1.0}, "protocol": "desk"},)}, "archetype 'x' has a rule, so no protocol of roles"),
         ({"archetypes": ({**X, "protocol": "desk", "seniority": "junior"},)}, "no role of protocol 'desk' inherits seniority; set it of"),
-        ({"grid": {"modalities": (("news",),), "vary": {"seniority": ("junior",)}}}, "'seniority': expected protocol, model, hindsight, or"),
+        (
+            {"grid": {"modalities": (("news",),), "vary": {"seniority": ("junior",)}}},
+            "'seniority': expected protocol, model, hindsight, or",
+        ),
         ({"grid": {"modalities": (("news",),), "vary": {"protocol": ()}}}, "protocol: needs one or more different values"),
     ],
 )
