@@ -88,7 +88,7 @@ def test_a_run_names_the_state_of_its_models(small: dict[str, Any], tmp_path: Pa
 
 
 def test_the_latest_cut_off_is_that_of_all_models_and_each_is_warned_of(small: dict[str, Any], tmp_path: Path) -> None:
-    small["models"] = {"other": {"engine": "fake", "seed": 1, "knowledge_cutoff": "2022-02-01"}}
+    small["models"] = {"other": {"engine": "fake", "seed": 1, "knowledge_cutoff": "2022-12-05"}}
     small["agents"]["archetypes"][1]["model"] = "other"
     assert latest_cutoff(prepare(written(small, tmp_path))) is None, "that of scoring is not known"
     small["scoring"]["knowledge_cutoff"] = "2024-06-30"
@@ -96,4 +96,4 @@ def test_the_latest_cut_off_is_that_of_all_models_and_each_is_warned_of(small: d
     assert latest_cutoff(inputs) == date(2024, 6, 30)
     first, second = cutoff_warnings(inputs)
     assert first.startswith("scoring: the model's knowledge ends 2024-06-30")
-    assert second.startswith("other: the model's knowledge ends 2022-02-01")
+    assert second.startswith("other: the model's knowledge ends 2022-12-05")
