@@ -46,7 +46,7 @@ def _nothing_to_tell_skill_by(inputs: Inputs) -> Iterator[str]:
     for archetype in inputs.viewed:
         if agents.hindsight_of(archetype) != "residual":
             continue
-        shown = shown_numbers(inputs.facts_for(archetype), archetype, inputs.panel, numbers=agents.facts == "numbers")
+        shown = shown_numbers(inputs.facts_for(archetype), archetype.modalities, inputs.panel, numbers=agents.facts == "numbers")
         if not len(shown):
             yield (
                 f"archetype {archetype.name!r} sees no number about a stock, by which residual tells memory from skill, so skill is taken "
