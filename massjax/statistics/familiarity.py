@@ -86,9 +86,8 @@ def familiarity_test(
     $$ y_{nt} = a_t + b_1 s_{nt} + b_2 (L_{nt} - \bar L_t) + b_4\, s_{nt} \bar L_t + b_5\, s_{nt} (L_{nt} - \bar L_t)
        + c' z_{nt} + u_{nt} $$
 
-    b₄ finds dates that are remembered where b₃ drowns (`benchmarks/hindsight.py`: at a tenth of the dates), and of `beyond_facts` at once. Who
-    looks at the smaller of the
-    p-values of b₃, b₄ and b₅ has three tries: `massjax.statistics.multiple.holm` allows for them.
+    b₄ finds dates that are remembered where b₃ drowns (`benchmarks/hindsight.py`: at a tenth of the dates), that of `beyond_facts` above
+    all. Who looks at the smaller of the p-values of b₃, b₄ and b₅ has three tries: `massjax.statistics.multiple.holm` allows for them.
 
     Errors are clustered by stock and by date (Cameron, Gelbach and Miller 2011) with the influence of each cell on the coefficient,
     $e_j' (X'X)^{-1} x_{nt} \hat u_{nt}$, put into `massjax.statistics.clusters.spread_of`: the variance is V_stock + V_date − V_both,
