@@ -263,7 +263,8 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         untraded = _untraded(config, panel, held, returns)
     with times.stage("repeating the procedure where returns are luck") as tell:
         strategies = with_evidence(data, [*candidates, *compared], strategies, timings, tell)
-    asked = () if fake or not inputs.asking else memory_words(inputs, config.store)
+    identities: dict[str, dict[str, str]] = store.get("identity", {})
+    asked = () if fake or not inputs.asking else memory_words(inputs, config.store, identities)
     remembered = [] if fake else cutoff_warnings(inputs)
     return RunResult(
         config=config,
@@ -279,7 +280,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         agents=agents,
         learned_alpha=data.learned_alpha,
         memory=asked,
-        memory_picture=memory_picture(inputs, config.store) if asked else b"",
+        memory_picture=memory_picture(inputs, config.store, identities) if asked else b"",
         cutoff=latest_cutoff(inputs) if asked else None,
         verdict=verdict(strategies, settings.horizon) if searches and settings.p_values else None,
         effective_opinions=opinions,

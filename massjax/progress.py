@@ -77,9 +77,11 @@ class StageProgress:
     latest: float = 0.0
 
     def advanced(self, done: int, total: int, now: float) -> StageProgress:
-        """The stage when so much of it is done."""
-        if done <= self.done:
-            return replace(self, done=done, total=total)
+        """The stage when so much of it is done; one of which less is done than before has begun anew, and the old speed tells nothing."""
+        if done < self.done:
+            return StageProgress(self.what, now, done, total)
+        if done == self.done:
+            return replace(self, total=total)
         return replace(self, done=done, total=total, first=self.first or (now, done), latest=now)
 
     def rate(self) -> float | None:

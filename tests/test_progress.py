@@ -111,6 +111,17 @@ def test_the_first_batch_corrects_what_was_assumed() -> None:
     assert written == ["asking prompts (40)"], "what is soon over needs no word"
 
 
+def test_a_stage_that_begins_anew_has_a_speed_of_its_own() -> None:
+    clock, written, lines = spoken()
+    tell = correcting(Speaker(lines.tell, lines.say, lines.say), "asking", clock)
+    for done, total in ((0, 10), (5, 10), (10, 10), (0, 4), (2, 4), (4, 4)):
+        clock.now += 1
+        tell("asking", done, total)
+    clock.now += 60
+    lines.beat()
+    assert written == ["asking (10)", "asking: 4 of 4 in 62 s"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from massjax.agents.facts import UNKNOWN, Fact
 from massjax.agents.prompts import ROLE, PromptTemplate
@@ -54,7 +54,8 @@ class Audit:
         company, year: the questions; several forms where dates have unlike numbers of candidates.
         order: of the candidates of each company question: rows of stocks by label, [N, T, most]; −1 beyond them.
         years: of the labels of each year question, likewise.
-        shown: the masked facts of each cell, as text.
+        shown: the masked facts of each cell, as text; all different.
+        facts: which of them is about each cell; −1 where none is.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Audit:
     order: Int[np.ndarray, "N T M"]
     years: Int[np.ndarray, "N T Y"]
     shown: tuple[Prompt, ...]
+    facts: Int[np.ndarray, "N T"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +118,8 @@ def _audit(subject: Subject, settings: MeasureSettings, name: str, alone: bool, 
     order = np.full((*chosen.shape, settings.candidates), -1, np.int64)
     of_years = np.full((*chosen.shape, len(years)), -1, np.int64)
     viewer, labels = Auditor(modalities), LABELS
-    by_count, of_year, shown = dict[int, list[tuple[int, int, Prompt]]](), list[tuple[int, int, Prompt]](), list[Prompt]()
+    by_count = dict[int, list[tuple[int, int, Prompt]]]()
+    of_year, shown = list[tuple[int, int, Prompt]](), list[tuple[int, int, Prompt]]()
     for t in np.flatnonzero(chosen.any(axis=0)).tolist():
         block = np.flatnonzero(chosen[:, t])
         for n in block.tolist():
@@ -129,14 +132,15 @@ def _audit(subject: Subject, settings: MeasureSettings, name: str, alone: bool, 
             by_count.setdefault(len(block), []).append((n, t, asked))
             options = [f"{labels[place]}: {one}" for place, one in enumerate(year.tolist())]
             of_year.append((n, t, template.render(viewer, lines, labels[: len(years)], YEAR.format(options="\n".join(options)))))
-            shown.append(template.render(viewer, lines, ()))
+            shown.append((n, t, template.render(viewer, lines, ())))
     company_asked = tuple(
         Questions("audit", model, Decide(tuple(labels[:count]), prefill), *numbered(asked, chosen.shape))
         for count, asked in by_count.items()
     )
     year_form = Decide(tuple(labels[: len(years)]), prefill)
     year_asked = (Questions("audit", model, year_form, *numbered(of_year, chosen.shape)),) if of_year else ()
-    return Audit(name, alone, modalities, company_asked, year_asked, order, of_years, tuple(dict.fromkeys(shown)))
+    distinct, facts_of_cells = numbered(shown, chosen.shape)
+    return Audit(name, alone, modalities, company_asked, year_asked, order, of_years, tuple(distinct), facts_of_cells)
 
 
 def asked_years(dates: np.ndarray) -> list[int]:
@@ -167,7 +171,7 @@ def audited(subject: Subject, audit: Audit) -> Audited:
     panel = subject.panel
     named, no_company = _guesses(subject, audit.company, audit.order)
     years, no_year = _guesses(subject, audit.year, audit.years)
-    companies = identification(named, horizon=1)
+    companies = identification(named, trials=first_shown(audit.facts))
     found = np.flatnonzero(np.nan_to_num(companies.p_by_stock, nan=1.0) <= 0.05)
     lines = Lines()
     lines.add(audit.name, audit.shown)
@@ -184,6 +188,24 @@ def audited(subject: Subject, audit: Audit) -> Audited:
         len(audit.shown),
         "; ".join(f"{what}: {why}" for what, why in (("company", no_company), ("year", no_year)) if why),
     )
+
+
+def first_shown(facts: Int[np.ndarray, "N T"]) -> Bool[np.ndarray, "N T"]:
+    """Where something is shown of a stock for the first time: a model that sees the same again says the same again.
+
+    Args:
+        facts: what is shown; −1 where nothing is.
+
+    Example:
+        >>> import numpy as np
+        >>> from massjax.hindsight.audit import first_shown
+        >>> first_shown(np.array([[5, 5, -1, 7], [5, 7, 5, 7]])).tolist()
+        [[True, False, False, True], [True, True, False, False]]
+    """
+    found = np.zeros(facts.shape, bool)
+    for row, of_stock in zip(found, facts, strict=True):
+        row[np.unique(of_stock, return_index=True)[1]] = True
+    return found & (facts >= 0)
 
 
 def _guesses(subject: Subject, asked: Sequence[Questions], meant: Int[np.ndarray, "N T M"]) -> tuple[Int[np.ndarray, "N T"], str]:

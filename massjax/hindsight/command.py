@@ -63,6 +63,7 @@ def hindsight_command(arguments: list[str] | None) -> int:
         from massjax.hindsight.states import model_states
         from massjax.hindsight.tables import show_hindsight, show_plan
         from massjax.hindsight.writing import write_hindsight
+        from massjax.scores.measured import states_in
         from massjax.scores.printing import warn
         from massjax.settings import validate
 
@@ -80,10 +81,12 @@ def hindsight_command(arguments: list[str] | None) -> int:
         if options.plan:
             show_plan(plan_hindsight(config, settings, speaker), console)
             return 0
+        if config.store is not None:
+            states_in(config.store)  # what cannot be read is said before anything is asked
         found = measure_hindsight(config, settings, speaker=speaker, starting=partial(ending_at_once, STOPPED))
-        assert config.store is not None
-        folder = write_hindsight(found, config.store)
     show_hindsight(found, console)
+    assert config.store is not None
+    folder = write_hindsight(found, config.store)
     console.print(f"Tables, picture and hindsight.json: {markup_text(folder)}", highlight=False, soft_wrap=True)
     return 1 if any(one.state == "undefined" for one in model_states(found)) else 0
 

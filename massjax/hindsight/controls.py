@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,19 +36,20 @@ class Controls:
 def market_controls(panel: Panel) -> Controls:
     """Size and momentum of each stock at the close of each date, as far as the market data tell.
 
-    Size is the market value; else what is traded of the stock; else it is missing. Momentum is the
-    feature `momentum_6m`, else the return over the past 126 rows, or over as many as the panel has (from its second date on).
+    Size is the market value; else what is traded of the stock; else it is missing. Momentum is the feature `momentum_6m`, else the return
+    over the past 126 rows, or over as many as the panel has (from its second date on). A feature that is known of no member, as a
+    momentum of six months is not in a panel of five, counts as not there.
 
     Args:
         panel: the market data.
     """
     names, values, told = list[str](), list[np.ndarray](), list[str]()
-    size = next((name for name in (*SIZES, *LIQUIDITIES) if name in panel.features), None)
+    size = _first_known(panel, (*SIZES, *LIQUIDITIES))
     if size is not None:
         names, values, told = ["size"], [panel.features[size].values], [f"size is the feature {size}"]
     else:
         told = [f"size is missing: the market data have none of the features {', '.join((*SIZES, *LIQUIDITIES))}"]
-    momentum = next((name for name in MOMENTA if name in panel.features), None)
+    momentum = _first_known(panel, MOMENTA, orelse=panel.prices is None)
     if momentum is not None:
         names, values, told = (
             [*names, "momentum"],
@@ -61,6 +63,13 @@ def market_controls(panel: Panel) -> Controls:
         told.append("momentum is missing: the market data have neither prices nor the feature momentum_6m")
     stacked = np.stack([value.astype(np.float64) for value in values]) if values else np.empty((0, *panel.member.shape))
     return _known(Controls(tuple(names), stacked, tuple(told)), panel.member)
+
+
+def _first_known(panel: Panel, names: Sequence[str], *, orelse: bool = True) -> str | None:
+    """The first of some features that is known of a member; the first that is there at all where none is, if wanted."""
+    there = [name for name in names if name in panel.features]
+    known = (name for name in there if np.isfinite(panel.features[name].values[panel.member]).any())
+    return next(known, there[0] if there and orelse else None)
 
 
 def past_return(prices: Float[np.ndarray, "N T"], rows: int = MOMENTUM_ROWS) -> Float[np.ndarray, "N T"]:

@@ -20,6 +20,7 @@ from massjax.statistics.familiarity import FamiliarityTest, beyond_facts, famili
 
 PERCENT = 20.0
 """Of Min-K % that is tested; that of lookahead propensity (arXiv 2512.23847)."""
+NEEDED = "which only an engine tells that gives log-probabilities of the prompt: vLLM, in this process or behind api: completions"
 NO_SCORES = "no score of it is in the log; run python -m massjax.precompute with this config first"
 
 
@@ -69,7 +70,7 @@ def _of_archetype(subject: Subject, archetype: Archetype, dates: np.ndarray) -> 
     return Questions("familiarity", subject.inputs.model_named(ask.model), Familiar(), [ask.prompts[row] for row in rows.tolist()], kept)
 
 
-def familiar_scores(subject: Subject, name: str, asked: Questions | str, controls: Controls) -> FamiliarScores:
+def familiar_scores(subject: Subject, name: str, asked: Questions | str, controls: Controls, refused: str = "") -> FamiliarScores:
     """The interaction of an archetype's scores with how familiar its prompts are, at the run's horizon.
 
     Args:
@@ -77,6 +78,7 @@ def familiar_scores(subject: Subject, name: str, asked: Questions | str, control
         name: of the archetype.
         asked: how familiar its prompts are; or why that was not asked.
         controls: size and momentum.
+        refused: why the model would not be asked; empty where it was.
     """
     if isinstance(asked, str):
         return FamiliarScores(name, 0, None, np.nan, False, asked)
@@ -87,7 +89,7 @@ def familiar_scores(subject: Subject, name: str, asked: Questions | str, control
     known = np.isfinite(means)
     why, of_user = why_none(found.codes), bool(found.of_user[known].all())
     if not known.any():
-        return FamiliarScores(name, cells, None, np.nan, of_user, "no prompt has a familiarity", why)
+        return FamiliarScores(name, cells, None, np.nan, False, f"no prompt has a familiarity, {refused or NEEDED}", why)
     archetype = next(one for one in subject.inputs.asking if one.name == name)
     asks = subject.asks(archetype)
     assert not isinstance(asks, str)

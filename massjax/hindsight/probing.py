@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,7 +16,8 @@ from massjax.hindsight.sampling import share_of_dates
 from massjax.hindsight.settings import MeasureSettings
 from massjax.hindsight.subject import Subject
 from massjax.models.failures import REASONS, Reason
-from massjax.models.probabilities import expected_score
+from massjax.models.probabilities import calibrated, expected_score
+from massjax.row_words import counted
 from massjax.statistics.memory_probe import MemoryProbe, Period, ProbedPeriod, memory_probe
 from massjax.statistics.probe_power import ProbePower, probe_power
 
@@ -34,6 +36,7 @@ class Probed:
         power: of the run's horizon; None where it is undefined, `no_power` then says why.
         controls: what was held fixed at the run's horizon.
         why_none: why questions have no answer, counted; empty where all have one.
+        mass: probability on the choices, on average over the answers; NaN without one.
     """
 
     model: str
@@ -45,11 +48,13 @@ class Probed:
     no_power: str
     controls: Controls
     why_none: str
+    mass: float = np.nan
 
     def judged(self, horizon: int) -> tuple[Period, ProbedPeriod]:
-        """The period that tells of memory: up to the cut-off, or all dates where it is not known or no date lies before it."""
+        """The period that tells of memory: up to the cut-off; all dates where it is not known; those after it where there are no others."""
         found = self.horizons[horizon].periods
-        name: Period = "up to the cut-off" if "up to the cut-off" in found else "all dates"
+        kinds: tuple[Period, ...] = ("up to the cut-off", "after the cut-off", "all dates")
+        name = next(one for one in kinds if one in found)
         return name, found[name]
 
 
@@ -70,13 +75,15 @@ def probe_questions(subject: Subject, settings: MeasureSettings) -> list[Questio
     return found
 
 
-def blank_scores(subject: Subject, asked: Questions) -> tuple[Float[np.ndarray, "N T"], str]:
-    """Scores of the blank answers, NaN where there is none; and why, counted by reason."""
+def blank_scores(subject: Subject, asked: Questions) -> tuple[Float[np.ndarray, "N T"], str, float]:
+    """Scores of the blank answers, NaN where there is none; why, counted by reason; and the mean mass on the choices of those answered."""
     choices = subject.form.choices
     probability, mass, codes = subject.log.choices(asked.keys(subject.models), len(choices))
+    answered = codes == 0
+    average = float(mass[answered].astype(np.float64).mean()) if answered.any() else np.nan
     codes = np.where((codes == 0) & (mass < subject.inputs.config.scoring.minimum_coverage), np.uint8(LOW_COVERAGE), codes)
-    values = np.where(codes == 0, expected_score(probability).astype(np.float64), np.nan)
-    return np.where(asked.index >= 0, np.append(values, np.nan)[asked.index], np.nan), why_none(codes)
+    values = np.where(codes == 0, expected_score(calibrated(probability, None)).astype(np.float64), np.nan)
+    return np.where(asked.index >= 0, np.append(values, np.nan)[asked.index], np.nan), why_none(codes), average
 
 
 def probed(subject: Subject, settings: MeasureSettings, asked: Questions, controls: Controls) -> Probed:
@@ -88,7 +95,7 @@ def probed(subject: Subject, settings: MeasureSettings, asked: Questions, contro
         asked: the blank questions to the model.
         controls: size and momentum; fame is added, at each horizon from answers that are old enough.
     """
-    blank, why = blank_scores(subject, asked)
+    blank, why, mass = blank_scores(subject, asked)
     panel, lag = subject.panel, subject.inputs.config.market.execution_lag
     probes, at_horizon = dict[int, MemoryProbe](), controls
     for horizon, returns in subject.forward_returns.items():
@@ -100,7 +107,7 @@ def probed(subject: Subject, settings: MeasureSettings, asked: Questions, contro
     dates, cells = int((asked.index >= 0).any(axis=0).sum()), int((asked.index >= 0).sum())
     found = Probed(asked.model, blank, cells, dates, probes, None, "", at_horizon, why)
     power, no_power = power_of(subject, settings, cells / max(dates, 1), len(at_horizon.names), found.judged(subject.horizon)[1])
-    return Probed(asked.model, blank, cells, dates, probes, power, no_power, at_horizon, why)
+    return Probed(asked.model, blank, cells, dates, probes, power, no_power, at_horizon, why, mass)
 
 
 def power_of(
@@ -113,12 +120,12 @@ def power_of(
         controls: held fixed.
         found: the period that is judged, whose spread is taken; None before anything is asked.
     """
-    usable = np.ones(subject.panel.dates.size, bool) if found is None else np.ones(found.daily.size, bool)
-    spread = None
+    dates, spread = subject.panel.dates.size, None
     if found is not None:
         known = found.daily[np.isfinite(found.daily)]
+        dates = ceil(known.size / settings.sample)
         if known.size < 2:
-            return None, f"{known.size} dates have a partial RankIC, too few to tell"
+            return None, f"{counted(known.size, 'date')} with a partial RankIC, too few to tell"
         spread = float(known.std(ddof=1))
         if spread == 0:
             return None, "the partial RankIC is the same on every date"
@@ -126,7 +133,7 @@ def power_of(
         return probe_power(
             settings.rank_ic,
             round(stocks),
-            int(usable.sum()),
+            dates,
             subject.horizon,
             share=settings.sample,
             controls=controls,

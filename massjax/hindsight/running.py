@@ -11,7 +11,7 @@ import numpy as np
 
 from massjax.answers.ask import Tally
 from massjax.config import RunConfig
-from massjax.errors import ConfigError, DataError
+from massjax.errors import ConfigError, DataError, ModelError
 from massjax.hindsight.audit import Audit, Audited, audited, audits
 from massjax.hindsight.controls import market_controls
 from massjax.hindsight.familiarity import FamiliarScores, familiar_scores, familiarity_questions
@@ -107,12 +107,14 @@ class Wanted:
         probe: blank questions by model.
         audit: of masked facts.
         familiarity: by archetype; or why there are none.
+        no_familiarity: why the model, or its server, would not be asked how familiar prompts are; empty where it was.
         counterfactual: None where it is not wanted.
     """
 
     probe: list[Questions] = field(default_factory=list)
     audit: list[Audit] = field(default_factory=list)
     familiarity: dict[str, Questions | str] = field(default_factory=dict)
+    no_familiarity: str = ""
     counterfactual: Swapped | None = None
 
     def of(self, part: Part) -> list[Questions]:
@@ -229,7 +231,13 @@ def measure_hindsight(
         for part in PARTS:
             if mine := ask.of(part):
                 speaker.say(f"asking: {part}")
-                digests, tally = ask_questions(mine, subject.log, at_hand, digests, tell=progress, starting=starting)
+                try:
+                    digests, tally = ask_questions(mine, subject.log, at_hand, digests, tell=progress, starting=starting)
+                except ModelError as error:
+                    if part != "familiarity" or len(settings.parts) == 1:
+                        raise
+                    ask.no_familiarity = str(error)  # of which other parts have no need
+                    continue
                 asked[part] = tally.asked
         if ask.counterfactual is not None and ask.counterfactual.own.inputs.asking:
             speaker.say("asking: counterfactual")
@@ -266,7 +274,7 @@ def judged(subject: Subject, settings: MeasureSettings, ask: Wanted, asked: dict
         identities=identities,
         probed=probes,
         audited=tuple(audited(subject, one) for one in ask.audit),
-        familiar=tuple(familiar_scores(subject, name, some, controls) for name, some in ask.familiarity.items()),
+        familiar=tuple(familiar_scores(subject, name, some, controls, ask.no_familiarity) for name, some in ask.familiarity.items()),
         swapped=() if ask.counterfactual is None else tuple(swapped_scores(subject, ask.counterfactual)),
         splits=tuple(_splits(subject, probes)) if "cutoff" in settings.parts else (),
         fake=any(one.engine == "fake" for one in names.values()),

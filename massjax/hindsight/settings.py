@@ -22,7 +22,7 @@ class MeasureSettings(Settings):
         "counterfactual and cutoff; the last compares answers that are there and asks nothing but the probe's questions.")  # fmt: skip
     sample: float = Field(1.0, gt=0.0, le=1.0, description="Share of the dates that probe and familiarity ask about: whole dates, evenly "
         "spaced, so that little power is lost while returns overlap.")  # fmt: skip
-    cells: int = Field(400, ge=2, description="Most stocks and dates that the audit asks about for each archetype, and that the "
+    cells: int = Field(400, ge=2, le=10**9, description="Most stocks and dates that the audit asks about for each archetype, and that the "
         "counterfactual does.")  # fmt: skip
     candidates: int = Field(20, ge=2, le=52, description="Most companies that the audit lets the model choose from.")
     by_modality: bool = Field(False, description="Whether the audit also shows each modality alone, to say which facts give a stock away.")

@@ -109,13 +109,17 @@ class Subject:
         return found & self.panel.member
 
     def shown_ranks(self, archetype: Archetype) -> Float64[np.ndarray, "F N T"]:
-        """Ranks, among the members of each date, of the numbers that an archetype sees of stocks; what is not known is the middle, 0."""
+        """Ranks, among the members of each date, of the numbers that an archetype sees of stocks; what is not known is the middle, 0.
+
+        Those that tell no stocks apart are left out.
+        """
         inputs = self.inputs
         shown = shown_numbers(
             inputs.facts_for(archetype), self.seen(archetype), self.panel, numbers=inputs.config.agents.facts == "numbers"
         )
         ranks = [np.nan_to_num(unit_ranks(np.where(self.panel.member, values, np.nan))) for values in shown]
-        return np.stack(ranks) if ranks else np.empty((0, *self.panel.member.shape))
+        telling = [rank for rank in ranks if rank.any()]
+        return np.stack(telling) if telling else np.empty((0, *self.panel.member.shape))
 
     def with_facts(self, facts: tuple[Fact, ...], member: Bool[np.ndarray, "N T"], archetypes: tuple[Archetype, ...]) -> Resolver:
         """Runs the protocols of some archetypes on other facts, about other stocks and dates; nothing is hidden or taken out of answers."""

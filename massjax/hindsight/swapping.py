@@ -65,7 +65,8 @@ def swapped(subject: Subject, settings: MeasureSettings) -> Swapped:
     """Questions about evenly spaced dates, with names and with names over the facts of another stock.
 
     Names and dates are shown, whether or not the run masks them, and texts are masked, as those of another stock would else name it. The
-    donor of a stock is drawn from the stocks of the date that are asked about.
+    donor of a stock is drawn from the stocks of the date that are asked about, as many as the audit lets a model choose from, so that
+    many stocks do not leave a single date.
     """
     inputs, panel = subject.inputs, subject.panel
     left_out = {one.name: why for one in inputs.asking if (why := _unaskable(subject, one))}
@@ -73,7 +74,7 @@ def swapped(subject: Subject, settings: MeasureSettings) -> Swapped:
     known = np.zeros(panel.member.shape, bool)
     for archetype in archetypes:
         known |= subject.known(subject.seen(archetype))
-    chosen = drawn_blocks(known, settings.cells, settings.cells, inputs.config.seed, panel.day_numbers)
+    chosen = drawn_blocks(known, settings.cells, settings.candidates, inputs.config.seed, panel.day_numbers)
     donor = donors(chosen, inputs.config.seed, panel.day_numbers)
     facts = tuple(fact for fact in subject.masked_facts if fact.modality)
     others = tuple(_of_donor(fact, donor) for fact in facts)

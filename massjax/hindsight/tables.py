@@ -12,9 +12,11 @@ from rich.table import Table as RichTable
 from massjax.hindsight.running import Hindsight, HindsightPlan
 from massjax.hindsight.states import model_states
 from massjax.progress import duration
+from massjax.scores.printing import LITTLE_MASS
 from massjax.statistics.clusters import Estimate
 from massjax.statistics.familiarity import Coefficient
 from massjax.statistics.intervals import Interval
+from massjax.statistics.memory_probe import Period
 from massjax.terminal import markup_text
 
 NONE = "–"
@@ -30,8 +32,8 @@ class Shown(NamedTuple):
 
 HOW_TO_READ = (
     "RankIC is in points (hundredths), a mean over dates. Brackets are 95 % intervals. `partial` holds size, momentum and fame fixed, "
-    "as far as they are known; its p is of returns shifted in time, so that an opinion a model always has of a stock is no memory. A blank "
-    "answer is one to name and date without facts."
+    "as far as they are known; its p is one-sided, of returns shifted in time, so that an opinion a model always has of a stock is no "
+    "memory. A blank answer is one to name and date without facts."
 )
 
 
@@ -163,6 +165,14 @@ def notes(found: Hindsight) -> Iterator[str]:
             )
         else:
             yield f"{where}The power of the probe is undefined: {probe.no_power}."
+        period, judged = probe.judged(found.horizon)
+        null = judged.p_value.null
+        if null is not None and null.method == "stock permutations":
+            dealt = f"{where}Too few dates {_when(period)} to shift returns in time: they are dealt to other stocks."
+            yield f"{dealt} That assumes {null.assumption}."
+        if probe.mass < LITTLE_MASS:
+            share = f"{where}Blank answers put only {probe.mass:.0%} of their probability on the choices, so they say little"
+            yield f'{share}; a prefill such as "Rating: " (scoring.prefill) makes the model choose.'
         if probe.why_none:
             yield f"{where}Blank questions without an answer: {probe.why_none}."
         reasons = {probe.horizons[found.horizon].difference.reason} - {""}
@@ -228,6 +238,10 @@ def markdown(found: Hindsight) -> str:
         lines.insert(1, f"|{' --- |' * len(shown.headings)}")
         parts.append(f"**{shown.title}**\n\n" + "\n".join(lines))
     return "\n\n".join([*parts, *notes(found)]) + "\n"
+
+
+def _when(period: Period) -> str:
+    return "in all" if period == "all dates" else f"lie {period}"
 
 
 def _model(name: str) -> str:

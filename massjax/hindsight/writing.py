@@ -18,7 +18,7 @@ from massjax.hindsight.settings import Part
 from massjax.hindsight.states import model_states
 from massjax.hindsight.tables import markdown
 from massjax.scores.measured import DOCUMENT, FOLDER, PICTURE, document_in
-from massjax.scores.places import Place, inside
+from massjax.scores.places import Place, inside, names_in
 from massjax.version import massjax_version
 
 TABLES, BLANK, YEARS = "hindsight.md", "blank.parquet", "years.parquet"
@@ -27,7 +27,8 @@ TABLES, BLANK, YEARS = "hindsight.md", "blank.parquet", "years.parquet"
 def write_hindsight(found: Hindsight, store: Place) -> Place:
     """Write `hindsight.json`, `hindsight.md`, `blank.parquet`, `years.parquet` and `years.svg` into the folder `hindsight` of a store.
 
-    The document keeps the parts that an earlier call measured and this one does not; tables and picture are of this call.
+    The document keeps the parts that an earlier call measured and this one does not, where they are of the same models, dates, stocks,
+    horizon and cut-offs; else it begins anew, and files of the earlier call are deleted. Tables and picture are of this call.
 
     Returns:
         The folder.
@@ -37,10 +38,12 @@ def write_hindsight(found: Hindsight, store: Place) -> Place:
     """
     folder = inside(store, FOLDER)
     place = open_place(folder)
-    kept = document_in(store)
+    kept, about = document_in(store), _about(found)
+    if kept.get("of") != about:
+        kept = {}
     parts = {**kept.get("parts", {}), **_parts(found)}
     states = [plain(one) for one in model_states(found)] or kept.get("models", [])
-    document = {"massjax": massjax_version(), "models": states, "parts": parts}
+    document = {"massjax": massjax_version(), "of": about, "models": states, "parts": parts}
     files = {
         TABLES: markdown(found).encode(),
         DOCUMENT: (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
@@ -49,22 +52,30 @@ def write_hindsight(found: Hindsight, store: Place) -> Place:
         files[BLANK] = _parquet(blank_answers(found))
     if found.splits:
         files |= {YEARS: _parquet(by_year(found)), PICTURE: picture(found).encode()}
+    if not kept:
+        for name in (BLANK, YEARS, PICTURE):
+            if name not in files and name in names_in(folder):
+                place.remove(name)
     for name, data in files.items():
         place.put(name, data)
     return folder
 
 
-def _parts(found: Hindsight) -> dict[Part, Any]:
-    """Each part that was measured as plain values, with the settings it was measured with."""
-    shared = {
-        "settings": found.settings.model_dump(mode="json"),
+def _about(found: Hindsight) -> dict[str, Any]:
+    """What was measured: parts of one document are all of the same."""
+    return {
         "horizon": found.horizon,
         "dates": [str(found.days[0]), str(found.days[-1])],
-        "stocks": len(found.stocks),
+        "stocks": list(found.stocks),
         "models": found.identities,
         "cutoffs": {name: None if cutoff is None else str(cutoff) for name, cutoff in found.cutoffs.items()},
         "fake": found.fake,
     }
+
+
+def _parts(found: Hindsight) -> dict[Part, Any]:
+    """Each part that was measured as plain values, with the settings it was measured with."""
+    shared = {"settings": found.settings.model_dump(mode="json")}
     probes = [plain({name: value for name, value in vars(one).items() if name != "blank"}) for one in found.probed]
     results: dict[Part, Any] = {
         "probe": probes,

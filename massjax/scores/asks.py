@@ -28,6 +28,7 @@ class Read:
         form: of the answers.
         values: of probabilities [Q, C] the numbers that count, [Q, V].
         needed: places that have no score without an answer; None = all.
+        prior_too: whether the C choice probabilities that answers are calibrated by follow the numbers of each answer.
     """
 
     role: str
@@ -38,6 +39,7 @@ class Read:
     form: Spoken
     values: Callable[[Float[np.ndarray, "Q C"]], Float[np.ndarray, "Q V"]]
     needed: Bool[np.ndarray, "N T"] | None = None
+    prior_too: bool = False
 
     @property
     def choices(self) -> tuple[str, ...]:

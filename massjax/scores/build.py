@@ -156,7 +156,9 @@ class Resolver:
         return play(steps, self.replies)
 
     def _asks(self, last: Last, opened: tuple[Open, ...], view: View) -> Asks:
-        reads = tuple(replace(self._read(vote.ask), values=vote.values, needed=vote.needed) for vote in last.votes)
+        reads = tuple(
+            replace(self._read(vote.ask), values=vote.values, needed=vote.needed, prior_too=vote.prior_too) for vote in last.votes
+        )
         missing = tuple((some.model, keys_of(some.questions)) for some in opened if not some.last)
         return Asks(reads, last.opinion, last.lost, view, missing, last.apart, last.told)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from massjax.agents import knowledge_cutoff_warnings
 from massjax.agents.hindsight import VIEWS
 from massjax.machine import Machine
@@ -47,7 +49,7 @@ def _nothing_to_tell_skill_by(inputs: Inputs) -> Iterator[str]:
         if agents.hindsight_of(archetype) != "residual":
             continue
         shown = shown_numbers(inputs.facts_for(archetype), archetype.modalities, inputs.panel, numbers=agents.facts == "numbers")
-        if not len(shown):
+        if not any((column != column[:1]).any() for column in np.nan_to_num(shown, nan=-1.0)):
             yield (
                 f"archetype {archetype.name!r} sees no number about a stock, by which residual tells memory from skill, so skill is taken "
                 "for memory; set hindsight: contrast or mask, or give it a modality with numbers"

@@ -85,11 +85,11 @@ def alphas(
         blank: choice probabilities of the answers without facts.
         usable: where they count.
         scale, cap: as in the formula.
-        fewest_dates: dates with usable blank answers that must lie before.
+        fewest_dates: dates with usable blank answers that must lie before; two at least, of which the second has a distance.
 
     Returns:
         NaN where `usable` is not, or too few dates lie before. 0 where past blank answers were all alike and this one is too, and `cap`
-        where only this one is not.
+        where only this one is not; 0 everywhere of a scale of 0.
 
     Example:
         >>> import numpy as np
@@ -162,7 +162,7 @@ def contrast(
     shown = (code == ViewCode.VIEWED) | (code == ViewCode.AS_ANSWERED)
     tilted = contrasted(probability, np.where(shown[..., None] & np.isfinite(blank), blank, 1.0), np.where(shown, alpha, 0.0))
     ladder = np.linspace(0.0, 1.0, probability.shape[2], dtype=np.float32)
-    score = np.where(shown, np.clip(tilted @ ladder, 0.0, 1.0), np.float32(np.nan)).astype(np.float32)
+    score = np.where(shown, np.clip((tilted * ladder).sum(axis=2), 0.0, 1.0), np.float32(np.nan)).astype(np.float32)
     return Contrast(HindsightView(score, code), np.where(shown, alpha, np.float32(np.nan)).astype(np.float32))
 
 
@@ -189,5 +189,5 @@ def _over(distance: Float[np.ndarray, " M"], past: Float[np.ndarray, " D"], scal
     low = int(place)
     quantile = past[low] + (place - low) * (past[min(low + 1, past.size - 1)] - past[low])
     if quantile <= 0:
-        return np.where(distance > 0, cap, 0.0)
+        return np.where(distance > 0, cap if scale > 0 else 0.0, 0.0)
     return np.minimum(scale * distance / quantile, cap)

@@ -66,6 +66,8 @@ def opinions(asks: Asks, log: AnswerLog, minimum_coverage: float, *, probabiliti
         codes = np.where(codes == ANSWERED, why_none, codes)
         codes = np.where((codes == ANSWERED) & (on_choices < minimum_coverage), np.uint8(LOW_COVERAGE), codes)
         values = read.values(calibrated(probability, prior)).astype(np.float32)
+        if read.prior_too and prior is not None:
+            values = np.concatenate([values, np.broadcast_to(prior, probability.shape)], axis=1)
         values[codes != ANSWERED] = np.nan
         numbers.append(at_cells(values, read.index, np.nan))
         least = np.fmin if asks.apart else np.minimum

@@ -169,7 +169,8 @@ def _shares(
     first_stage = np.full(apart.shape[1], np.nan)
     if instrumented is not None:
         of_instrument, _ = instrumented.less_what_is_explained(3)
-        first_stage = _first_stage(of_instrument, instrumented.freedom / horizon - len(beside) - 2)
+        varied = (np.diagonal(instrumented.products, axis1=1, axis2=2)[:, 3:] > 0).sum(axis=1)  # what varies later alone is of no date yet
+        first_stage = _first_stage(of_instrument, instrumented.freedom / horizon - varied - 2)
         strong = first_stage >= STRONG
         share = np.where(strong, of_instrument[:, 1, 2] / np.where(strong, of_instrument[:, 1, 0], 1.0), share)
     memory = np.clip(share, 0.0, LARGEST)

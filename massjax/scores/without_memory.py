@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Shaped, UInt8, UInt64
 
 from massjax.agents.archetype import Archetype
-from massjax.agents.facts import UNKNOWN, Fact, text_modalities
+from massjax.agents.facts import UNKNOWN, Fact
 from massjax.agents.hindsight import Hindsight, HindsightSettings
 from massjax.agents.prompts import BLANK as BLANK_TEMPLATE, PromptTemplate
 from massjax.agents.protocols.blank import BLANK, blank_ask
@@ -26,6 +26,7 @@ from massjax.agents.protocols.turns import Ask, Last, Opinion, Part, Steps, Vote
 from massjax.errors import ConfigError
 from massjax.market import Panel
 from massjax.models.forms import Rate
+from massjax.models.probabilities import calibrated
 from massjax.scores.contrast import FEWEST_DATES as FEWEST_FOR_CONTRAST, alphas, contrast
 from massjax.scores.hindsight import HindsightView, ViewCode
 from massjax.scores.residual import FEWEST_DATES as FEWEST_FOR_RESIDUAL, residual
@@ -113,13 +114,19 @@ class Memory:
             remembered = remembered_dates(dates_of(facts), cutoff)
             asked = last.votes[0].ask
             assert asked.index is not None
-            votes = (Vote(blank, choices_and_expected, (asked.index >= 0) & remembered), Vote(asked, choices_and_expected))
+            by_prior = how == "contrast" and asked.prior is not None
+            votes = (
+                Vote(blank, choices_and_expected, (asked.index >= 0) & remembered),
+                Vote(asked, choices_and_expected, prior_too=by_prior),
+            )
+            choices = len(form.choices)
 
             def opinion(values: Sequence[Float[np.ndarray, "N T V"]]) -> Opinion:
-                without, with_facts = values
+                without, with_facts, prior = values[0], values[1][..., : choices + 1], values[1][..., choices + 1 :]
                 if member is not self.panel.member:  # of some dates alone no score is read, only what is asked
                     raise AssertionError("scores without memory are read over the whole panel")
-                found, strengths = self._view(how, with_facts, without, facts, archetype, remembered, (archetype.model, form))
+                about = (archetype.model, form)
+                found, strengths = self._view(how, with_facts, without, facts, archetype, remembered, about, prior if by_prior else None)
                 kept = found.code == ViewCode.AS_ANSWERED
                 score = np.where(kept, with_facts[..., -1], found.score).astype(np.float32)
                 return Opinion(score, done=found.code, strengths=strengths)
@@ -147,12 +154,20 @@ class Memory:
         archetype: Archetype,
         remembered: Bool[np.ndarray, " T"],
         shared: tuple[str | None, Rate],
+        prior: Float[np.ndarray, "N T C"] | None,
     ) -> tuple[HindsightView, dict[str, float]]:
-        """Scores from the probabilities of all choices and the expected one, with facts and without; and how much was taken off."""
+        """Scores from the probabilities of all choices and the expected one, with facts and without; and how much was taken off.
+
+        What calibrates answers with facts calibrates the blank ones, too: a leaning to some choice that both have would else be taken off
+        again, the more the larger α is.
+        """
         if how == "contrast":
             probability, blank = with_facts[..., :-1], without[..., :-1]
-            tilted = contrast(probability, blank, remembered=remembered, alpha=self._alphas(blank, shared))
-            return tilted.view, _on_average(tilted.view, {"α": tilted.alpha})
+            alpha = self._alphas(blank, shared)
+            blank = blank if prior is None else calibrated(blank, prior, np.float32)
+            tilted = contrast(probability, blank, remembered=remembered, alpha=alpha)
+            answered = np.where(tilted.alpha == 0, with_facts[..., -1], tilted.view.score)
+            return tilted.view._replace(score=answered), _on_average(tilted.view, {"α": tilted.alpha})
         values, horizon, lag = self.returns or (None, 1, 0)
         found = residual(
             with_facts[..., -1],
@@ -235,10 +250,9 @@ def shown_numbers(facts: Sequence[Fact], modalities: Collection[str], panel: Pan
         panel: the market data.
         numbers: whether prompts show values, and no words.
     """
-    written = text_modalities(panel)
-    seen = [fact for fact in facts if fact.modality in modalities and fact.modality not in written]
-    found = [_numbers_of(fact, numbers) for fact in seen if not (fact.codes == fact.codes[:1]).all()]
-    return np.stack(found) if found else np.empty((0, *panel.member.shape))
+    of_stocks = {(feature.modality, feature.label) for feature in panel.features.values()}
+    seen = [fact for fact in facts if fact.modality in modalities and (fact.modality, fact.label) in of_stocks]
+    return np.stack([_numbers_of(fact, numbers) for fact in seen]) if seen else np.empty((0, *panel.member.shape))
 
 
 def _numbers_of(fact: Fact, numbers: bool) -> Float64[np.ndarray, "N T"]:

@@ -11,6 +11,8 @@ from massjax.errors import DataError
 from massjax.statistics.clusters import By, Cells, Estimate, cells_of, clustered_share, estimate, spread_of, undefined
 
 ALIKE = "all answers of a date are the same, so there is nothing to explain"
+ROUNDING = 1e-12
+"""Variance of scores of a date that is nothing but rounding."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,16 @@ def counterfactual_measures(
     $$ \mathrm{PC} = P\big(\operatorname{sign}(\tilde s_n - m) = \operatorname{sign}(s_n - m)\big), \qquad
        \mathrm{CI} = 1 - E\big|\,|2 \tilde s_n - 2m| - |2 s_n - 2m|\,\big|, $$
 
-    $$ S_{\mathrm{facts}} = \frac{E[\tilde s_n\, s_{d(n)}]}{V}, \qquad S_{\mathrm{name}} = \frac{E[\tilde s_n\, s_n]}{V}, \qquad
-       V = E\Big[\tfrac{1}{3}\big(s_n^2 + s_{d(n)}^2 + \tilde s_n^2\big)\Big] $$
+    $$ S_{\mathrm{facts}} = \frac{1}{V} E\Big[\frac{(k - 1)\, \tilde s_n\, s_{d(n)} + v_n}{k}\Big], \qquad
+       S_{\mathrm{name}} = \frac{1}{V} E\Big[\frac{(k - 1)\, \tilde s_n\, s_n + v_n}{k}\Big], \qquad
+       v_n = \tfrac{1}{3}\big(s_n^2 + s_{d(n)}^2 + \tilde s_n^2\big), \qquad V = E[v_n] $$
 
     The first two are after Li et al. (2025, arXiv 2510.07920), who change the facts of one asset; the last two are first-order Sobol
     indices by their pick-and-freeze estimator (Sobol 1993; Janon et al. 2014, eq. 6): an answer has its facts in common with that of
-    the donor, and its name with that of the stock. They add up to 1 but for what facts and name do together. They hold as far as the
-    donor is drawn at random from the other members of the date; facts that go with names (large companies with large sales) count for
-    both.
+    the donor, and its name with that of the stock. Values less the mean of k stocks have a correlation of −1 / (k − 1) with one another,
+    which is what k allows for: without it two stocks of a date would explain S and −S. The shares add up to 1 but for what facts and name
+    do together. They hold as far as the donor is drawn at random from the other members of the date; facts that go with names (large
+    companies with large sales) count for both.
 
     Args:
         score: of answers to the prompts as they are, in [0, 1]; NaN = none.
@@ -105,8 +109,11 @@ def counterfactual_measures(
     invariance = _ratio((1 - change).ravel(), np.ones(paired.size), paired, cells, by, horizon, level)
     three = known & np.isfinite(of_donor)
     a, b, c = (_less_date_mean(values, three) for values in (own, of_donor, new))
-    size = (a * a + b * b + c * c) / 3
-    facts, name = (_ratio((c * other).ravel(), size.ravel(), three.ravel(), cells, by, horizon, level) for other in (b, a))
+    size, count = (a * a + b * b + c * c) / 3, np.maximum(three.sum(axis=0), 1)
+    facts, name = (
+        _ratio((((count - 1) * c * other + size) / count).ravel(), size.ravel(), three.ravel(), cells, by, horizon, level)
+        for other in (b, a)
+    )
     return Counterfactual(consistency, _chance(side, known), invariance, facts, name, int(known.sum()))
 
 
@@ -121,7 +128,7 @@ def _ratio(
 ) -> Estimate:
     """Σ top / Σ bottom over the counted cells, with its interval by the influence of each cell."""
     total, count = float(bottom[counted].sum()), int(counted.sum())
-    if total <= 0:
+    if total <= ROUNDING * count:
         return undefined(ALIKE, level)
     value = float(top[counted].sum()) / total
     influence = np.where(counted, top - value * bottom, 0.0) / total

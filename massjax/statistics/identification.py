@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy import stats
 
 from massjax.statistics.clusters import By, Estimate, cells_of, clustered_share, estimate, spread_of
 from massjax.statistics.multiple import holm
@@ -26,7 +25,8 @@ class Identification:
         excess: right − chance, with an interval.
         by_stock: share right of each stock; NaN without a guess.
         chance_by_stock: how often guesses about the *other* stocks of the same dates name this one.
-        p_by_stock: one-sided, binomial, against that chance; adjusted by Holm for there being many stocks.
+        p_by_stock: one-sided, of as many hits where the guesses of each date are dealt to its stocks at random; adjusted by Holm for there
+            being many stocks.
     """
 
     right: Estimate
@@ -41,7 +41,14 @@ class Identification:
         return self.p_by_stock <= level
 
 
-def identification(named: Int[np.ndarray, "N T"], *, by: By = "stock and date", horizon: int = 1, level: float = 0.95) -> Identification:
+def identification(
+    named: Int[np.ndarray, "N T"],
+    *,
+    trials: Bool[np.ndarray, "N T"] | None = None,
+    by: By = "stock and date",
+    horizon: int = 1,
+    level: float = 0.95,
+) -> Identification:
     r"""Compare what a model names from masked prompts with the stocks that they were about.
 
     With g the guesses of a date and n_t their number,
@@ -49,11 +56,14 @@ def identification(named: Int[np.ndarray, "N T"], *, by: By = "stock and date", 
     $$ \mathrm{right} = P(g_{nt} = n), \qquad
        \mathrm{chance} = \frac{1}{M} \sum_{n, t} \frac{\#\{m \ne n : g_{mt} = n\}}{n_t - 1} $$
 
-    A model that answers "Apple" to every prompt is right about Apple every time, and by chance alone; 1 / N would call that a leak. The
-    p-value of a stock takes its dates as independent trials: ask about dates so far apart that facts have changed in between.
+    A model that answers "Apple" to every prompt is right about Apple every time, and by chance alone; 1 / N would call that a leak. Dealt
+    at random, one of the $k_{nt}$ guesses of a date that name stock n falls to it with probability $k_{nt} / n_t$, its own among them: the
+    p-value of a stock is that of its hits or more in so many unlike trials (Poisson's binomial distribution), hence never 0, and exact
+    where guesses of different dates are independent. They are not where the same is shown again, which `trials` leaves out.
 
     Args:
         named: row of the stock that was named; `UNNAMED` (−1) where there is no answer, or none among the stocks.
+        trials: guesses that count for the p-values of stocks, as those where something is shown of a stock for the first time; None = all.
         by: what cells may have in common.
         horizon: dates over which what all stocks share may last.
         level: of the intervals.
@@ -79,7 +89,9 @@ def identification(named: Int[np.ndarray, "N T"], *, by: By = "stock and date", 
     right = clustered_share(hit.ravel(), counted, cells, by=by, horizon=horizon, level=level, nothing=NOTHING)
     of_stock = usable.sum(axis=1)
     hits, expected = (hit & usable).sum(axis=1), (chances * usable).sum(axis=1) / np.maximum(of_stock, 1)
-    p = np.where(of_stock > 0, stats.binom.sf(hits - 1, of_stock, expected), np.nan)
+    tried = usable if trials is None else usable & trials
+    dealt = np.where(tried, times / np.maximum(on_date, 1), 0.0)
+    p = np.where(tried.any(axis=1), at_least((hit & tried).sum(axis=1), dealt), np.nan)
     share = np.where(of_stock > 0, hits / np.maximum(of_stock, 1), np.nan)
     chance_of_stock = np.where(of_stock > 0, expected, np.nan)
     if not count:
@@ -88,6 +100,24 @@ def identification(named: Int[np.ndarray, "N T"], *, by: By = "stock and date", 
     beyond = np.where(usable, hit - chances - (right.value - chance), 0.0).ravel() / count
     excess = estimate(right.value - chance, spread_of(beyond, counted, cells, by, horizon), count, level)
     return Identification(right, chance, excess, share, chance_of_stock, holm(p))
+
+
+def at_least(hits: Int[np.ndarray, " N"], probability: Float[np.ndarray, "N T"]) -> Float[np.ndarray, " N"]:
+    """Probability of so many hits or more in independent trials of unlike probability, for each row (Poisson's binomial distribution).
+
+    Example:
+        >>> import numpy as np
+        >>> from massjax.statistics.identification import at_least
+        >>> at_least(np.array([1, 2]), np.array([[0.5, 0.5], [0.5, 0.2]])).tolist()
+        [0.75, 0.1]
+    """
+    stocks, trials = probability.shape
+    found = np.zeros((stocks, trials + 1))
+    found[:, 0] = 1.0
+    for one in probability.T:
+        found[:, 1:] = found[:, 1:] * (1 - one)[:, None] + found[:, :-1] * one[:, None]
+        found[:, 0] *= 1 - one
+    return np.where(np.arange(trials + 1) >= hits[:, None], found, 0.0).sum(axis=1).clip(max=1.0)
 
 
 @dataclass(frozen=True)

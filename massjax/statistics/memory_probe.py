@@ -20,8 +20,8 @@ from massjax.statistics.partial_correlation import centred_ranks, partial_ranks
 from massjax.statistics.series import SeriesSummary
 
 Period = Literal["all dates", "up to the cut-off", "after the cut-off"]
-NO_DATES = "no date lies {where} the cut-off, so nothing is compared"
-TOO_FEW = "too few dates lie {where} the cut-off for an interval"
+NO_DATES = "no date with a RankIC lies {where} the cut-off, so nothing is compared"
+TOO_FEW = "too few dates with a RankIC lie {where} the cut-off for an interval"
 
 
 @dataclass(frozen=True, eq=False)

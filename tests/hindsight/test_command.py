@@ -20,7 +20,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def test_the_command_writes_what_it_measured_beside_the_answers(
     small: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small["scoring"]["knowledge_cutoff"] = "2022-06-09"
+    small["scoring"]["knowledge_cutoff"] = "2022-06-15"
     written(small, tmp_path)
     arguments, folder = ["--config", str(tmp_path / "run.yaml")], tmp_path / "store" / "hindsight"
     assert main([*arguments, "--plan", "--cells", "20"]) == 0
@@ -47,6 +47,24 @@ def test_the_command_writes_what_it_measured_beside_the_answers(
     assert again["models"] == document["models"]
     assert again["parts"]["audit"]["asked"] == 0
     assert again["parts"]["probe"] == document["parts"]["probe"]
+    small["market"]["end"] = "2022-06-15"
+    written(small, tmp_path)
+    assert main([*arguments, "--parts", "audit", "--cells", "20"]) == 0
+    other = json.loads((folder / "hindsight.json").read_text())
+    assert (set(other["parts"]), other["models"]) == ({"audit"}, []), "parts of other dates do not stand beside it"
+    assert sorted(one.name for one in folder.iterdir()) == ["hindsight.json", "hindsight.md"]
+
+
+def test_a_damaged_document_is_named_before_anything_is_asked(
+    small: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(small, tmp_path)
+    folder = tmp_path / "store" / "hindsight"
+    folder.mkdir(parents=True)
+    (folder / "hindsight.json").write_text('{"models": {}}')
+    assert main(["--config", str(tmp_path / "run.yaml")]) == 2
+    assert "hindsight.json cannot be read (models is no list)" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "store" / "answers").exists()
 
 
 @pytest.mark.parametrize(

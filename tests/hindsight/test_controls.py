@@ -53,3 +53,19 @@ def test_size_is_market_value_before_what_is_traded(panel: Panel) -> None:
     unknown = market_controls(replace(panel, features={"volume": volume}))
     assert unknown.names == ("momentum",)
     assert "size is known of none" in unknown.told
+
+
+def test_a_feature_that_is_known_of_none_gives_way_to_what_is_known(panel: Panel) -> None:
+    none, volume = np.full((3, 8), np.nan), np.arange(24.0).reshape(3, 8)
+    features = {
+        "market_value": Feature("market_value", "size", none, "size"),
+        "momentum_6m": Feature("momentum_6m", "price", none, "momentum"),
+        "volume": Feature("volume", "size", volume, "volume"),
+    }
+    found = market_controls(replace(panel, features=features))
+    assert found.names == ("size", "momentum")
+    np.testing.assert_array_equal(found.values[0], volume)
+    np.testing.assert_array_equal(found.values[1], past_return(panel.prices))
+    assert found.told[:2] == ("size is the feature volume", "momentum is the return over the past 126 rows, or as many as there are")
+    without = market_controls(replace(panel, features=features, prices=None))
+    assert "momentum is known of none" in without.told

@@ -15,7 +15,10 @@ from massjax.hindsight.audit import audits
 from massjax.hindsight.running import Hindsight, measure_hindsight, opened, plan_hindsight
 from massjax.hindsight.settings import MeasureSettings
 from massjax.hindsight.states import model_states
-from massjax.models.question import Prompt
+from massjax.hindsight.tables import notes
+from massjax.models.answer import Answer
+from massjax.models.forms import Familiar
+from massjax.models.question import Prompt, Question
 from massjax.pipeline import precompute
 from tests.hindsight.planted import Planted, remembering
 from tests.small_store import written
@@ -110,7 +113,37 @@ def test_noise_and_fame_are_no_memory(small: dict[str, Any], tmp_path: Path) -> 
     assert state.least > 0
 
 
+@pytest.mark.parametrize(("sample", "dates"), [(1.0, 6), (0.5, 3)])
+def test_power_is_that_of_the_dates_that_count(small: dict[str, Any], tmp_path: Path, sample: float, dates: int) -> None:
+    (probe,) = measured(written(small, tmp_path), "probe", sample=sample).probed
+    assert probe.power is not None
+    assert (probe.horizons[5].periods["all dates"].partial.dates, probe.power.questions) == (dates, STOCKS * dates)
+
+
+@pytest.mark.parametrize("sample", [1e-9, 0.1])
+def test_one_date_tells_of_no_memory(small: dict[str, Any], tmp_path: Path, sample: float) -> None:
+    (state,) = model_states(measured(written(small, tmp_path), "probe", sample=sample))
+    assert (state.state, state.reason) == ("undefined", "1 date with a partial RankIC, too few to tell")
+
+
+def test_answers_that_are_all_alike_are_said_to_be(small: dict[str, Any], tmp_path: Path) -> None:
+    config = written(small, tmp_path)
+    alike = np.zeros(opened(config).subject.panel.member.shape)
+    (state,) = model_states(
+        measured(config, "probe", planted=partial(Planted, remembered=remembering(opened(config).subject.panel, alike)))
+    )
+    assert (state.state, state.reason) == ("undefined", "on every date the blank answers about all stocks are the same")
+
+
+def test_where_all_dates_lie_after_the_cutoff_these_are_judged(small: dict[str, Any], tmp_path: Path) -> None:
+    small["scoring"]["knowledge_cutoff"] = "2021-12-31"
+    config = written(small, tmp_path)
+    (state,) = model_states(measured(config, "probe", planted=memory(config)))
+    assert (state.state, state.period, state.cutoff) == ("found", "after the cut-off", "2021-12-31")
+
+
 def test_the_audit_finds_whom_facts_give_away(small: dict[str, Any], tmp_path: Path) -> None:
+    small["market"] = {**LONG}
     config, settings = written(small, tmp_path), MeasureSettings(parts=("audit",), cells=240)
     first = audits(opened(config).subject, settings)[1]
     labels = dict[Prompt, str]()
@@ -125,9 +158,23 @@ def test_the_audit_finds_whom_facts_give_away(small: dict[str, Any], tmp_path: P
     panel = opened(config).subject.panel
     assert careful.cells == STOCKS * DATES
     assert careful.found == ((panel.stocks[3], 1.0),)
-    hits = sum((n * 7 + t) % STOCKS == n for n in range(STOCKS) if n != 3 for t in range(DATES)) + DATES
+    days = np.flatnonzero((first.facts >= 0).any(axis=0)).tolist()
+    hits = sum((n * 7 + t) % STOCKS == n for n in range(STOCKS) if n != 3 for t in days) + DATES
     assert careful.companies.right.value == pytest.approx(hits / (STOCKS * DATES))
     assert (careful.names.prompts, careful.times.prompts, careful.why_none) == (0, 0, "")
+
+
+def test_what_two_stocks_always_show_gives_them_away_once(small: dict[str, Any], tmp_path: Path) -> None:
+    small["market"]["only"] = ["AAPL", "KO"]
+    for audit in measured(written(small, tmp_path), "audit", cells=20).audited:
+        assert audit.cells == 20
+        assert audit.found == ()
+
+
+def test_many_stocks_are_exchanged_on_several_dates(small: dict[str, Any], tmp_path: Path) -> None:
+    (one, _) = measured(written(small, tmp_path), "counterfactual", cells=12, candidates=4).swapped
+    assert one.measures is not None
+    assert (one.measures.count, one.measures.facts.reason) == (12, "")
 
 
 def test_candidates_are_those_that_are_asked_about(small: dict[str, Any], tmp_path: Path) -> None:
@@ -169,6 +216,38 @@ def test_protocols_without_one_question_a_stock_and_date_are_named(small: dict[s
     assert by_name["careful"].reason.startswith("no score of it is in the log")
     swapped = {one.archetype: one for one in found.swapped}
     assert all(one.measures is not None and one.measures.count == 20 for one in swapped.values())
+
+
+class Reluctant(Planted):
+    """Puts little probability on the choices."""
+
+    def _answer(self, question: Question) -> Answer:
+        return super()._answer(question)._replace(mass=0.125)
+
+
+def test_little_mass_of_blank_answers_is_told(small: dict[str, Any], tmp_path: Path) -> None:
+    found = measured(written(small, tmp_path), "probe", planted=partial(Reluctant, remembered={}))
+    assert found.probed[0].mass == 0.125
+    assert any("Blank answers put only 12% of their probability on the choices" in note for note in notes(found))
+
+
+class WithoutEcho(Planted):
+    """Ends when it is asked how familiar a prompt is, as a server does that fails at it."""
+
+    def _answer(self, question: Question) -> Answer:
+        if isinstance(question.form, Familiar):
+            raise ModelError("the server failed: HTTP 500")
+        return super()._answer(question)
+
+
+def test_where_familiarity_cannot_be_had_the_other_parts_go_on(small: dict[str, Any], tmp_path: Path) -> None:
+    small["market"]["end"] = "2022-06-03"
+    config, model = written(small, tmp_path), partial(WithoutEcho, remembered={})
+    found = measured(config, "probe", "familiarity", "counterfactual", planted=model, cells=20)
+    assert found.asked["counterfactual"] > 0
+    assert [one.reason for one in found.familiar] == 2 * ["no prompt has a familiarity, the server failed: HTTP 500"]
+    with pytest.raises(ModelError, match="HTTP 500"):
+        measured(config, "familiarity", planted=model)
 
 
 def test_what_cannot_be_measured_is_refused(small: dict[str, Any], tmp_path: Path) -> None:

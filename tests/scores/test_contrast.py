@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from massjax.scores.contrast import alphas, contrast, contrasted
+from massjax.scores.contrast import CAP, FEWEST_DATES, alphas, contrast, contrasted
 from massjax.scores.hindsight import SMALLEST_PROBABILITY, ViewCode
 
 
@@ -120,3 +120,20 @@ def test_archetypes_may_share_the_strengths() -> None:
     shared = contrast(probability, blank, alpha=alphas(blank, np.ones((5, 30), bool)))
     np.testing.assert_array_equal(alone.view.score, shared.view.score)
     np.testing.assert_array_equal(alone.alpha, shared.alpha)
+
+
+def test_a_scale_of_0_takes_nothing_off_an_answer_that_is_unlike_all_before() -> None:
+    blank = np.full((4, 30, 2), 0.5)
+    blank[0, 29] = [0.4, 0.6]
+    found = alphas(blank, np.ones((4, 30), bool), scale=0.0)
+    assert (found[:, FEWEST_DATES:] == 0).all()
+    assert alphas(blank, np.ones((4, 30), bool))[0, 29] == CAP
+
+
+@pytest.mark.parametrize("choices", [2, 5, 9])
+def test_a_history_that_grows_leaves_earlier_scores_as_they_are_to_the_bit(choices: int) -> None:
+    probability, blank = np.random.default_rng(0).dirichlet(np.ones(choices), size=(2, 20, 60)).astype(np.float32)
+    whole = contrast(probability, blank, fewest_dates=3).view.score
+    for dates in (5, 10, 22, 41, 59):
+        shorter = contrast(probability[:, :dates], blank[:, :dates], fewest_dates=3).view.score
+        np.testing.assert_array_equal(whole[:, :dates], shorter)

@@ -137,6 +137,19 @@ def test_what_comes_later_changes_no_score(t: int) -> None:
     np.testing.assert_array_equal(found.view.score[:, : t + 1], changed.view.score[:, : t + 1])
 
 
+@pytest.mark.parametrize("t", [4, 8])
+def test_a_fact_that_is_known_later_alone_changes_no_share(t: int) -> None:
+    """Of few stocks and dates, where one degree of freedom decides whether returns are an instrument."""
+    score, blank, fact, returns = world(7, stocks=4, dates=30, noise=0.4)
+    later = np.where(np.arange(30) > t, fact, np.nan)
+    settings = {"past_returns": returns, "horizon": 1, "fewest_dates": 2}
+    without = residual(score, blank, np.ones(score.shape, bool), fact[None], **settings).shares
+    found = residual(score, blank, np.ones(score.shape, bool), np.stack([fact, later]), **settings).shares
+    for one, other in zip(found, without, strict=True):
+        np.testing.assert_allclose(one[: t + 1], other[: t + 1], rtol=1e-12)
+    assert not np.allclose(found.memory[t + 2 :], without.memory[t + 2 :])
+
+
 def test_cells_without_a_view_say_why() -> None:
     score, blank, fact, returns = world()
     member = np.ones(score.shape, bool)

@@ -181,6 +181,35 @@ def test_after_the_cutoff_nothing_blank_is_asked_and_scores_are_as_answered(smal
         assert found.written.memory["kept as answered: the date lies after the model's cut-off"] == 2 * STOCKS * int((~days).sum())
 
 
+def test_a_scale_of_0_is_the_answer_itself(small: dict[str, Any], tmp_path: Path) -> None:
+    small["scoring"]["calibrate"] = True
+    plain = run(with_hindsight(small, tmp_path, "none"))
+    found = run(with_hindsight(small, tmp_path, {"how": "contrast", "scale": 0.0, "fewest_dates": 1}))
+    np.testing.assert_array_equal(found.score[2:], plain.score[2:])
+
+
+class Leaning(Noting):
+    """Puts more on the first choices, whatever it is asked."""
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        made = []
+        for answer in super().answer(questions):
+            weighted = np.array(answer.probability) * [9.0, 3.0, 1.0]
+            made.append(answer._replace(probability=tuple((weighted / weighted.sum()).tolist())))
+        return made
+
+
+def test_a_leaning_that_calibration_takes_off_is_not_put_back_by_contrast(small: dict[str, Any], tmp_path: Path) -> None:
+    small["scoring"]["calibrate"] = True
+    found = []
+    for model in (Noting, Leaning):
+        small["store"] = str(tmp_path / model.__name__)
+        found.append(run(with_hindsight(small, tmp_path, {"how": "contrast", "scale": 100.0, "cap": 1.0, "fewest_dates": 2}), model))
+    straight, leaning = (one.score[2:, :2] for one in found)
+    assert found[0].written.strengths["trend"] == pytest.approx({"α": 1.0}, abs=1e-3)
+    np.testing.assert_allclose(leaning, straight, atol=0.02)
+
+
 class Gaps(Noting):
     """Fails on blank questions of one stock, and puts little mass on the choices in those of another."""
 

@@ -24,6 +24,14 @@ def test_shares_of_the_variance_are_those_planted(facts: float, name: float) -> 
     assert found.name.low - 0.02 <= name**2 / total <= found.name.high + 0.02
 
 
+@pytest.mark.parametrize("stocks", [2, 3, 5])
+def test_few_stocks_of_a_date_do_not_bias_the_shares(stocks: int) -> None:
+    found = counterfactual_measures(*drawn(1.0, 1.0, stocks=stocks, dates=4000))
+    assert (found.facts.value, found.name.value) == pytest.approx((0.5, 0.5), abs=0.03)
+    alone = counterfactual_measures(*drawn(1.0, 0.0, stocks=stocks, dates=4000))
+    assert (alone.facts.value, alone.name.value) == pytest.approx((1.0, 0.0), abs=0.03)
+
+
 def test_measures_are_those_of_loops() -> None:
     score, swapped, donor = drawn(1.0, 0.5, seed=1, stocks=6, dates=7)
     rng = np.random.default_rng(2)
@@ -39,8 +47,9 @@ def test_measures_are_those_of_loops() -> None:
         three = [n for n in pairs if np.isfinite(score[donor[n, t], t])]
         own, other, new = (np.array(v) for v in zip(*((score[n, t], score[donor[n, t], t], swapped[n, t]) for n in three), strict=True))
         own, other, new = own - own.mean(), other - other.mean(), new - new.mean()
-        top_facts, top_name = top_facts + new @ other, top_name + new @ own
-        size += (own @ own + other @ other + new @ new) / 3
+        here, k = (own @ own + other @ other + new @ new) / 3, len(three)
+        top_facts, top_name = top_facts + ((k - 1) * (new @ other) + here) / k, top_name + ((k - 1) * (new @ own) + here) / k
+        size += here
     assert found.count == len(same)
     assert found.consistency.value == pytest.approx(np.mean(same))
     assert found.confidence_invariance.value == pytest.approx(1 - np.mean(change))
@@ -53,9 +62,10 @@ def test_a_model_that_looks_at_names_alone_never_changes_its_mind() -> None:
     assert found.chance == pytest.approx(0.49, abs=0.02)
 
 
-def test_scores_that_are_all_alike_explain_nothing() -> None:
-    score, _, donor = drawn(1.0, 0.0)
-    found = counterfactual_measures(np.full_like(score, 0.5), np.full_like(score, 0.5), donor)
+@pytest.mark.parametrize("value", [0.5, 0.1])
+def test_scores_that_are_all_alike_explain_nothing(value: float) -> None:
+    score, _, donor = drawn(1.0, 0.0, stocks=7)
+    found = counterfactual_measures(np.full_like(score, value), np.full_like(score, value), donor)
     assert np.isnan(found.facts.value)
     assert "all answers of a date are the same" in found.facts.reason
     assert found.consistency.value == 1.0

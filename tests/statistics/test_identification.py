@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
-from scipy import stats
 
 from massjax.statistics.identification import UNNAMED, identification, identified_years
 from massjax.statistics.multiple import holm
@@ -26,8 +27,41 @@ def test_measures_are_those_of_loops() -> None:
     assert found.excess.value == pytest.approx((hits.sum() - chances.sum()) / asked.sum())
     np.testing.assert_allclose(found.by_stock, hits / asked)
     np.testing.assert_allclose(found.chance_by_stock, chances / asked)
-    np.testing.assert_allclose(found.p_by_stock, holm(stats.binom.sf(hits - 1, asked, chances / asked)))
-    assert np.flatnonzero(found.found(1e-4)).tolist() == [2]
+    assert np.flatnonzero(found.found(1e-2)).tolist() == [2]
+
+
+def test_p_values_are_those_of_every_deal_of_the_guesses() -> None:
+    named = np.array([[0, 0, UNNAMED, 0], [0, 1, 1, 3], [3, 2, 2, 0], [0, 2, 3, 3]])
+    hits = [sum(named[n, t] == n for t in range(4)) for n in range(4)]
+    expected = []
+    for n in range(4):
+        reached = {0: 1.0}  # number of hits: probability, date by date over every order of its guesses
+        for t in range(4):
+            answered = [m for m in range(4) if named[m, t] != UNNAMED]
+            if n not in answered:
+                continue
+            orders = list(permutations(named[answered, t].tolist()))
+            share = np.mean([order[answered.index(n)] == n for order in orders])
+            both = [{h + hit: p * q for h, p in reached.items()} for hit, q in ((0, 1 - share), (1, share))]
+            reached = {h: both[0].get(h, 0.0) + both[1].get(h, 0.0) for h in (both[0] | both[1])}
+        expected.append(sum(p for h, p in reached.items() if h >= hits[n]))
+    np.testing.assert_allclose(identification(named).p_by_stock, holm(np.array(expected)))
+
+
+def test_the_same_shown_again_is_no_other_trial() -> None:
+    named, trials = np.tile(np.arange(6)[:, None], (1, 8)), np.zeros((6, 8), bool)
+    trials[:, 0] = trials[2, 4] = True
+    found = identification(named, trials=trials)
+    np.testing.assert_allclose(found.p_by_stock, holm(np.array([1 / 6, 1 / 6, 1 / 36, 1 / 6, 1 / 6, 1 / 6])))
+    assert found.right.value == 1.0
+
+
+def test_one_lucky_guess_about_a_stock_that_is_never_named_else_is_no_leak() -> None:
+    named = np.tile([*range(1, 20), 1], (3, 1)).T
+    named[0, 1] = 0
+    found = identification(named)
+    assert (found.by_stock[0], found.chance_by_stock[0]) == (pytest.approx(1 / 3), 0.0)
+    assert not found.found()[0]
 
 
 def test_a_favourite_answer_is_no_leak() -> None:

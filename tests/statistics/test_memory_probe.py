@@ -74,9 +74,9 @@ def test_where_nothing_lies_after_the_cut_off_it_is_said() -> None:
     blank, returns, controls, member = world()
     found = memory_probe(blank, returns, controls, member, DAYS, horizon=3, cutoff=DAYS[-1], shifts=20)
     assert "after the cut-off" not in found.periods
-    assert found.difference.reason == "no date lies after the cut-off, so nothing is compared"
+    assert found.difference.reason == "no date with a RankIC lies after the cut-off, so nothing is compared"
     few = before_and_after(np.random.default_rng(0).normal(size=50), np.arange(50) < 45, horizon=3)
-    assert few.reason == "too few dates lie after the cut-off for an interval"
+    assert few.reason == "too few dates with a RankIC lie after the cut-off for an interval"
     assert np.isnan(few.value)
 
 

@@ -118,11 +118,13 @@ class Vote(NamedTuple):
         ask: them; each stock and date has one of its own, or none.
         values: of probabilities [Q, C], calibrated, the V numbers that count of each answer, [Q, V].
         needed: stocks and dates that have no opinion without an answer; None = all.
+        prior_too: whether the C choice probabilities that answers are calibrated by follow the numbers of each answer.
     """
 
     ask: Ask
     values: Callable[[Float[np.ndarray, "Q C"]], Float[np.ndarray, "Q V"]]
     needed: Bool[np.ndarray, "N T"] | None = None
+    prior_too: bool = False
 
 
 @dataclass(frozen=True, eq=False)
