@@ -30,12 +30,13 @@ from planted_memory import FACTS, Planted, PlantedWorld, answers_of, planted_wor
 from scipy.stats import kstest
 from timing import print_table, write
 
+from massjax.average_ranks import unit_ranks
 from massjax.scores.contrast import contrast, contrasted
 from massjax.scores.hindsight import log_odds
 from massjax.scores.residual import residual, taken_off
 from massjax.statistics.correlation import daily_rank_ic
 from massjax.statistics.counterfactual import counterfactual_measures
-from massjax.statistics.familiarity import familiarity_test
+from massjax.statistics.familiarity import beyond_facts, familiarity_test
 from massjax.statistics.identification import identification
 from massjax.statistics.memory_probe import memory_probe
 from massjax.statistics.probe_power import probe_power
@@ -116,12 +117,17 @@ def tests_of(planted: Planted, seed: int, shifts: int) -> dict[str, float]:
     familiar = familiarity_test(
         scores_of(world.full[0]), world.familiarity, world.returns, world.controls, member & (np.array(days) <= cutoff), planted.horizon
     )
+    inside, facts = member & (np.array(days) <= cutoff), np.stack([unit_ranks(fact) for fact in world.facts])
+    more = beyond_facts(scores_of(world.full[0]), facts, world.controls, inside)
+    beyond = familiarity_test(more, world.familiarity, world.returns, np.concatenate([world.controls, facts]), inside, planted.horizon)
     return {
         "memory probe": p,
         **({} if planted.memorised else {"memory probe, no controls": p_of(world.controls[:0])[0]}),
         "memory probe, every fifth date": p_of(world.controls, 5)[0],
         "familiarity test, b₃": familiar.p_value,
         "familiarity test, b₄ (between dates)": familiar.p_between,
+        "familiarity test beyond the facts, b₃": beyond.p_value,
+        "familiarity test beyond the facts, b₄": beyond.p_between,
         "mean": float(np.nanmean(daily)),
         "spread": float(np.nanstd(daily)),
     }

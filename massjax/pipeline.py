@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from massjax.agents import knowledge_cutoff_warnings
 from massjax.agents.archetype import ALONE, Archetype
-from massjax.agents.hindsight import VIEWS
 from massjax.agents.protocols.graph import told_roles
 from massjax.agents.watchlists import draw_weights, watch_warnings
 from massjax.answers.sharding import is_shard
@@ -38,11 +36,11 @@ from massjax.row_words import row_unit
 from massjax.scores.asked_models import AskedModel, asked_models
 from massjax.scores.asking import ASKING, WHOLE, Part, ask_everything
 from massjax.scores.build import Resolver, forms_of
-from massjax.scores.cautions import cautions
+from massjax.scores.cautions import cautions, cutoff_warnings
 from massjax.scores.fitting import answer_log, refuse_earlier, resolver_of
 from massjax.scores.gathering import gather_scores
 from massjax.scores.inputs import Inputs, prepare
-from massjax.scores.measured import memory_picture, memory_words
+from massjax.scores.measured import latest_cutoff, memory_picture, memory_words
 from massjax.scores.outcome import Asked, NothingToAsk, concluded
 from massjax.scores.plan import Plan, plan as plan_of, said_time
 from massjax.scores.survey import survey
@@ -106,7 +104,7 @@ def precompute(
     resolver, order = resolver_of(inputs, log, {name: asked.digest for name, asked in models.items()}, store)
     checks = {name: check_model(asked.settings, forms_of(inputs, name)) for name, asked in models.items()}
     found = survey(resolver, checks, speaker.tell)
-    for warning in (*inputs.panel.warnings, *_knowledge_cutoff(config, inputs.panel, inputs.archetypes), *cautions(inputs, found, machine)):
+    for warning in (*inputs.panel.warnings, *cutoff_warnings(inputs), *cautions(inputs, found, machine)):
         speaker.warn(warning)
     expected = plan_of(resolver, found, order, models, checks, machine)
     if plan:
@@ -267,7 +265,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         strategies = with_evidence(data, [*candidates, *compared], strategies, timings, tell)
     identities: dict[str, dict[str, str]] = store.get("identity", {})
     asked = () if fake or not inputs.asking else memory_words(inputs, config.store, identities)
-    remembered = [] if fake else _knowledge_cutoff(config, panel, archetypes)
+    remembered = [] if fake else cutoff_warnings(inputs)
     return RunResult(
         config=config,
         panel=panel,
@@ -283,6 +281,7 @@ def run(config: RunConfig, progress: Tell | None = None) -> RunResult:
         learned_alpha=data.learned_alpha,
         memory=asked,
         memory_picture=memory_picture(inputs, config.store, identities) if asked else b"",
+        cutoff=latest_cutoff(inputs) if asked else None,
         verdict=verdict(strategies, settings.horizon) if searches and settings.p_values else None,
         effective_opinions=opinions,
         warnings=(
@@ -343,11 +342,3 @@ def _untraded(config: RunConfig, panel: Panel, held: Sequence[Backtest], returns
         last_price=None if known is None else last_prices(known),
         ready_made=returns if panel.prices is None else None,
     )
-
-
-def _knowledge_cutoff(config: RunConfig, panel: Panel, archetypes: Sequence[Archetype]) -> list[str]:
-    """A warning where the model may remember what happened on the dates that it is asked about."""
-    cutoff, texts = config.scoring.knowledge_cutoff, bool(config.market.texts)
-    hows = {config.agents.hindsight_of(archetype) for archetype in archetypes if archetype.asks}
-    mask, taken_out = hows == {"mask"}, hows <= set(VIEWS)
-    return knowledge_cutoff_warnings(cutoff, panel.dates, archetypes, mask=mask, texts=texts, taken_out=taken_out)

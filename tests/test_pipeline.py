@@ -202,7 +202,9 @@ def test_a_model_that_may_remember_is_warned_of_in_the_words_of_precompute() -> 
     assert "knowledge ends 2022-01-07" in warning
     assert "on 5 of 103 dates" in warning
     (warning,) = knowledge_cutoff_warnings(cutoff, dates, asked, mask=False, texts=False, taken_out=True)
-    assert warning.endswith("agents.hindsight takes out of the scores what it can tell is memory, which helps")
+    assert "agents.hindsight takes out of the scores what it can tell is memory, which helps; python -m massjax.hindsight" in warning
+    (named,) = knowledge_cutoff_warnings(cutoff, dates, asked, model="small", mask=True, texts=False)
+    assert named.startswith("small: the model's knowledge ends 2022-01-07")
     assert knowledge_cutoff_warnings(cutoff, dates, asked[1:], mask=True, texts=False) == [], "a rule remembers nothing"
     assert knowledge_cutoff_warnings(None, dates, asked, mask=True, texts=False) == []
 

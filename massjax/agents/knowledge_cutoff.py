@@ -16,6 +16,7 @@ def knowledge_cutoff_warnings(
     dates: Shaped[np.ndarray, " T"],
     archetypes: Sequence[Archetype],
     *,
+    model: str = "",
     mask: bool,
     texts: bool,
     taken_out: bool = False,
@@ -23,9 +24,10 @@ def knowledge_cutoff_warnings(
     """A warning where a language model may have read what happened on the dates it is asked about.
 
     Args:
-        cutoff: when the model's knowledge ends (`scoring.knowledge_cutoff`).
+        cutoff: when the model's knowledge ends (`knowledge_cutoff` of its settings).
         dates: of the panel, ascending.
         archetypes: of the run; those that are rules remember nothing.
+        model: its name, where several are asked.
         mask: names and dates are hidden.
         texts: prompts show texts, in which names can stand.
         taken_out: memory is taken out of the scores of all archetypes.
@@ -38,7 +40,8 @@ def knowledge_cutoff_warnings(
     if taken_out:
         helps = "agents.hindsight takes out of the scores what it can tell is memory, which helps"
     masked = helps if mask or taken_out else "set agents.mask: true to hide names and dates"
+    told = f"{model}: " if model else ""
     return [
-        f"the model's knowledge ends {cutoff}, so it may remember what happened on {known} of {len(dates)} dates; {masked}; "
+        f"{told}the model's knowledge ends {cutoff}, so it may remember what happened on {known} of {len(dates)} dates; {masked}; "
         "python -m massjax.hindsight with this config measures how much it does"
     ]

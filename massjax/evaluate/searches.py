@@ -73,7 +73,7 @@ class ListedSearch:
     @property
     def label(self) -> str:
         """The name as tables print it; the class of a search of one's own stays as it is written."""
-        words = self.name.replace("_", " ").replace("-", " ")
+        words = self.name.replace("_", " ").replace("-", " ").replace("cmaes", "CMA-ES")
         return words[:1].upper() + words[1:]
 
     def written_out(self) -> dict[str, Any]:

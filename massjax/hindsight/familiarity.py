@@ -16,7 +16,7 @@ from massjax.hindsight.sampling import share_of_dates
 from massjax.hindsight.settings import MeasureSettings
 from massjax.hindsight.subject import Subject
 from massjax.models.forms import Familiar
-from massjax.statistics.familiarity import FamiliarityTest, familiarity_test
+from massjax.statistics.familiarity import FamiliarityTest, beyond_facts, familiarity_test
 
 PERCENT = 20.0
 """Of Min-K % that is tested; that of lookahead propensity (arXiv 2512.23847)."""
@@ -32,6 +32,8 @@ class FamiliarScores:
         archetype: its name.
         asked: stocks and dates whose prompts were asked about.
         test: None where it cannot be made; `reason` then says why.
+        beyond: the test of what the score has beyond the facts that its prompts show (`massjax.statistics.familiarity.beyond_facts`); None
+            where there is none, or prompts show no number about a stock.
         mean: Min-K % on average over the prompts that have one; NaN without any.
         of_user: whether tokens of the user message alone were counted, for all prompts.
         why_none: why prompts have no familiarity, counted; empty where all have one.
@@ -44,6 +46,7 @@ class FamiliarScores:
     of_user: bool
     reason: str = ""
     why_none: str = ""
+    beyond: FamiliarityTest | None = None
 
 
 def familiarity_questions(subject: Subject, settings: MeasureSettings) -> dict[str, Questions | str]:
@@ -96,5 +99,10 @@ def familiar_scores(subject: Subject, name: str, asked: Questions | str, control
         return FamiliarScores(name, cells, None, average, of_user, NO_SCORES, why)
     familiarity: Float[np.ndarray, "N T"] = np.where(asked.index >= 0, np.append(means, np.nan)[asked.index], np.nan)
     returns = subject.forward_returns[subject.horizon]
-    test = familiarity_test(score, familiarity, returns, controls.values, subject.panel.member, subject.horizon)
-    return FamiliarScores(name, cells, test, average, of_user, test.reason, why)
+    member, horizon = subject.panel.member, subject.horizon
+    test = familiarity_test(score, familiarity, returns, controls.values, member, horizon)
+    shown, beyond = subject.shown_ranks(archetype), None
+    if len(shown):
+        more = beyond_facts(score, shown, controls.values, member)
+        beyond = familiarity_test(more, familiarity, returns, np.concatenate([controls.values, shown]), member, horizon)
+    return FamiliarScores(name, cells, test, average, of_user, test.reason, why, beyond)

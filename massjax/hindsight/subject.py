@@ -8,13 +8,14 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 
 from massjax.agents.archetype import Archetype
 from massjax.agents.facts import Fact, facts_of, identity_facts
 from massjax.agents.prompts import PromptTemplate
 from massjax.agents.protocols.choosing import seen_modalities
 from massjax.answers.log import AnswerLog
+from massjax.average_ranks import unit_ranks
 from massjax.market import Panel
 from massjax.market.fills import judged_returns
 from massjax.models.forms import Rate
@@ -23,6 +24,7 @@ from massjax.scores.build import Resolver
 from massjax.scores.inputs import Inputs
 from massjax.scores.opinions import Opinions, opinions
 from massjax.scores.views import View
+from massjax.scores.without_memory import shown_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +107,19 @@ class Subject:
             if fact.modality in modalities:
                 found |= fact.codes >= 0
         return found & self.panel.member
+
+    def shown_ranks(self, archetype: Archetype) -> Float64[np.ndarray, "F N T"]:
+        """Ranks, among the members of each date, of the numbers that an archetype sees of stocks; what is not known is the middle, 0.
+
+        Those that tell no stocks apart are left out.
+        """
+        inputs = self.inputs
+        shown = shown_numbers(
+            inputs.facts_for(archetype), self.seen(archetype), self.panel, numbers=inputs.config.agents.facts == "numbers"
+        )
+        ranks = [np.nan_to_num(unit_ranks(np.where(self.panel.member, values, np.nan))) for values in shown]
+        telling = [rank for rank in ranks if rank.any()]
+        return np.stack(telling) if telling else np.empty((0, *self.panel.member.shape))
 
     def with_facts(self, facts: tuple[Fact, ...], member: Bool[np.ndarray, "N T"], archetypes: tuple[Archetype, ...]) -> Resolver:
         """Runs the protocols of some archetypes on other facts, about other stocks and dates; nothing is hidden or taken out of answers."""

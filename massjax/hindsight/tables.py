@@ -74,7 +74,7 @@ def tables(found: Hindsight) -> Iterator[Shown]:
         )
         yield Shown("Audit of masks", headings, tuple(_audit_rows(found)))
     if found.familiar:
-        headings = ("archetype", "Min-20 %", "b3", "p", "p between dates", "p within dates", "clusters")
+        headings = ("archetype", "Min-20 %", "b3", "p", "p between dates", "p within", "p between, beyond facts", "clusters")
         yield Shown("Familiarity: does a score foretell more where its prompt is familiar?", headings, tuple(_familiar_rows(found)))
     if found.swapped:
         headings = ("archetype", "pairs", "same side", "by chance", "confidence kept", "explained by facts", "by the name")
@@ -127,10 +127,11 @@ def _audit_rows(found: Hindsight) -> Iterator[tuple[str, ...]]:
 def _familiar_rows(found: Hindsight) -> Iterator[tuple[str, ...]]:
     for one in found.familiar:
         if one.test is None or one.test.reason:
-            yield (one.archetype, _number(one.mean, 1.0, 2), *(NONE,) * 5)
+            yield (one.archetype, _number(one.mean, 1.0, 2), *(NONE,) * 6)
             continue
         test = one.test
-        p_values = (_p(value) for value in (test.p_value, test.p_between, test.p_within))
+        beyond = np.nan if one.beyond is None else one.beyond.p_between
+        p_values = (_p(value) for value in (test.p_value, test.p_between, test.p_within, beyond))
         yield (one.archetype, _number(one.mean, 1.0, 2), _coefficient(test.interaction), *p_values, f"{test.smallest_cluster:,}")
 
 
@@ -167,8 +168,8 @@ def notes(found: Hindsight) -> Iterator[str]:
         period, judged = probe.judged(found.horizon)
         null = judged.p_value.null
         if null is not None and null.method == "stock permutations":
-            dealt = f"{where}Too few dates {_when(period)} to shift returns in time: they are dealt to other stocks"
-            yield f"{dealt}. That assumes {null.assumption}."
+            dealt = f"{where}Too few dates {_when(period)} to shift returns in time: they are dealt to other stocks."
+            yield f"{dealt} That assumes {null.assumption}."
         if probe.mass < LITTLE_MASS:
             share = f"{where}Blank answers put only {probe.mass:.0%} of their probability on the choices, so they say little"
             yield f'{share}; a prefill such as "Rating: " (scoring.prefill) makes the model choose.'

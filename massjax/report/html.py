@@ -15,6 +15,7 @@ from massjax.evaluate.settings import EvaluateSettings
 from massjax.evaluate.verdict import LEVEL, MOST_YEARS
 from massjax.report import wording
 from massjax.report.agents_words import agents_in_words
+from massjax.report.cutoff_table import about_cutoff, cutoff_table
 from massjax.report.drawing import strategy_color
 from massjax.report.evidence_tables import gains_table, luck_table, power_table, signals_table, years_table
 from massjax.report.figures import figures, kind_word, rolling_window
@@ -91,6 +92,8 @@ def render_report(result: RunResult) -> str:
         span=wording.evaluated_span(result),
         facts=run_facts(result),
         store=_store(result),
+        about_cutoff=about_cutoff(result),
+        cutoff_table=cutoff_table(result),
         memory_picture=base64.b64encode(result.memory_picture).decode(),
         config_yaml=yaml.safe_dump(result.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110),
         figures={name: figure_json(figure) for name, figure in figures(result).items()},

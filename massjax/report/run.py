@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,8 @@ class RunResult:
         learned_alpha: share of the mean in the combined signal that applied on each date, where it is learned.
         memory: of each model that was asked what is known of its memory of these dates, in words; empty where none was.
         memory_picture: an SVG drawing of RankIC by year without facts and with them; empty where there is none.
+        cutoff: the latest date at which the knowledge of a model that was asked ends; None where that of one is not known, or none was
+            asked.
     """
 
     config: RunConfig
@@ -87,6 +90,7 @@ class RunResult:
     learned_alpha: Float[np.ndarray, " T"] | None = None
     memory: tuple[str, ...] = ()
     memory_picture: bytes = b""
+    cutoff: date | None = None
 
     def __repr__(self) -> str:
         names = ", ".join(strategy.name for strategy in self.strategies)

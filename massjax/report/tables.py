@@ -13,6 +13,7 @@ from massjax.engine.inputs import SIGNALS
 from massjax.evaluate.evidence import Evidence, Gain
 from massjax.evaluate.named_signals import own_code
 from massjax.evaluate.result import BENCHMARK, Portfolio, Strategy
+from massjax.report.cutoff_table import cutoff_document
 from massjax.report.latest import latest, latest_weights
 from massjax.report.run import ArchetypeFacts, RunResult
 from massjax.report.series import method_name
@@ -64,6 +65,7 @@ def metrics_document(result: RunResult) -> dict[str, Any]:
         "finite_agents": dict(result.agents) or None,
         "effective_opinions": result.effective_opinions,
         "verdict": verdict_document(result),
+        "before_and_after_cutoff": cutoff_document(result),
         "latest": latest_document(result),
         "warnings": list(result.warnings),
         "seconds": dict(result.seconds),

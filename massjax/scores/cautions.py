@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from massjax.agents import knowledge_cutoff_warnings
+from massjax.agents.hindsight import VIEWS
 from massjax.machine import Machine
 from massjax.models.dtype import dtype_warnings
 from massjax.scores.inputs import Inputs
@@ -46,9 +48,26 @@ def _nothing_to_tell_skill_by(inputs: Inputs) -> Iterator[str]:
     for archetype in inputs.viewed:
         if agents.hindsight_of(archetype) != "residual":
             continue
-        shown = shown_numbers(inputs.facts_for(archetype), archetype, inputs.panel, numbers=agents.facts == "numbers")
+        shown = shown_numbers(inputs.facts_for(archetype), archetype.modalities, inputs.panel, numbers=agents.facts == "numbers")
         if not any((column != column[:1]).any() for column in np.nan_to_num(shown, nan=-1.0)):
             yield (
                 f"archetype {archetype.name!r} sees no number about a stock, by which residual tells memory from skill, so skill is taken "
                 "for memory; set hindsight: contrast or mask, or give it a modality with numbers"
             )
+
+
+def cutoff_warnings(inputs: Inputs) -> list[str]:
+    """A warning for each model that may remember what happened on the dates that it is asked about."""
+    config, models, found = inputs.config, inputs.models(), list[str]()
+    for name, settings in models.items():
+        hows = {config.agents.hindsight_of(one) for one in inputs.asking if name in inputs.model_names(one)}
+        found += knowledge_cutoff_warnings(
+            settings.knowledge_cutoff,
+            inputs.panel.dates,
+            inputs.archetypes,
+            model=(name or "scoring") if len(models) > 1 else "",
+            mask=hows == {"mask"},
+            texts=bool(config.market.texts),
+            taken_out=hows <= set(VIEWS),
+        )
+    return found

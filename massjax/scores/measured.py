@@ -263,3 +263,10 @@ def memory_picture(inputs: Inputs, store: Place | None, identities: Mapping[str,
     except (StoreError, ValueError, ElementTree.ParseError):
         return b""
     return drawn
+
+
+def latest_cutoff(inputs: Inputs) -> date | None:
+    """The latest date at which the knowledge of a model ends; None where that of one is not known, or none is asked."""
+    ends = [settings.knowledge_cutoff for settings in inputs.models().values()]
+    known = [end for end in ends if end is not None]
+    return max(known, default=None) if len(known) == len(ends) else None

@@ -7,7 +7,7 @@ scores are always read over the whole panel, whichever dates were asked about to
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, NamedTuple
@@ -173,7 +173,7 @@ class Memory:
             with_facts[..., -1],
             without[..., -1],
             self.panel.member,
-            shown_numbers(facts, archetype, self.panel, numbers=self.numbers),
+            shown_numbers(facts, archetype.modalities, self.panel, numbers=self.numbers),
             past_returns=values,
             horizon=horizon,
             execution_lag=lag,
@@ -239,19 +239,19 @@ def remembered_dates(dates: Shaped[np.ndarray, " T"], cutoff: date | None) -> Bo
     return np.ones(len(dates), bool) if cutoff is None else dates <= np.datetime64(cutoff)
 
 
-def shown_numbers(facts: Sequence[Fact], archetype: Archetype, panel: Panel, *, numbers: bool) -> Float64[np.ndarray, "F N T"]:
-    """What prompts show an archetype of each stock, as numbers that rank stocks as the prompts do; NaN where nothing is shown.
+def shown_numbers(facts: Sequence[Fact], modalities: Collection[str], panel: Panel, *, numbers: bool) -> Float64[np.ndarray, "F N T"]:
+    """What prompts of some modalities show of each stock, as numbers that rank stocks as the prompts do; NaN where nothing is shown.
 
     Words stand for quantiles, whose numbers are taken; texts are no numbers, and what is told of the whole market ranks no stock.
 
     Args:
         facts: that prompts show.
-        archetype: that sees some of them.
+        modalities: that are shown.
         panel: the market data.
         numbers: whether prompts show values, and no words.
     """
     of_stocks = {(feature.modality, feature.label) for feature in panel.features.values()}
-    seen = [fact for fact in facts if fact.modality in archetype.modalities and (fact.modality, fact.label) in of_stocks]
+    seen = [fact for fact in facts if fact.modality in modalities and (fact.modality, fact.label) in of_stocks]
     return np.stack([_numbers_of(fact, numbers) for fact in seen]) if seen else np.empty((0, *panel.member.shape))
 
 

@@ -21,9 +21,9 @@ def test_of_two_searches_by_one_method_each_has_a_number() -> None:
 
 
 def test_the_class_of_a_search_of_ones_own_is_printed_as_it_is_written() -> None:
-    methods = ["differential_evolution", "massjax.search:GradientSearch", "annealing", "annealing"]
+    methods = ["differential_evolution", "massjax.search:GradientSearch", "annealing", "annealing", "cmaes"]
     labels = [search.label for search in listed_searches([{"method": method} for method in methods])]
-    assert labels == ["Differential evolution", "GradientSearch", "Annealing 1", "Annealing 2"]
+    assert labels == ["Differential evolution", "GradientSearch", "Annealing 1", "Annealing 2", "CMA-ES"]
 
 
 def test_defaults_are_written_out_beside_the_method() -> None:

@@ -269,9 +269,14 @@ def test_what_cannot_be_measured_is_refused(small: dict[str, Any], tmp_path: Pat
 
 
 def test_the_probe_asks_nothing_that_a_view_asked(small: dict[str, Any], tmp_path: Path) -> None:
-    small["agents"]["hindsight"] = "contrast"
+    small["agents"]["hindsight"] = {"how": "contrast", "fewest_dates": 2}
     config = written(small, tmp_path)
     precompute(config)
     found = measured(config, "probe", "familiarity", cells=20)
     assert found.asked == {"probe": 0, "familiarity": 2 * STOCKS * DATES}
     assert [one.asked for one in found.familiar] == [STOCKS * DATES] * 2
+    for one in found.familiar:
+        assert one.test is not None
+        assert one.beyond is not None
+        assert one.beyond.count == one.test.count > 0
+        assert one.beyond.p_value != one.test.p_value

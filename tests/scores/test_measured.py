@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from massjax.errors import StoreError
+from massjax.scores.cautions import cutoff_warnings
 from massjax.scores.inputs import prepare
 from massjax.scores.measured import (
     NOT_MEASURED,
     Asked,
     ModelState,
     asked_of,
+    latest_cutoff,
     memory_picture,
     memory_words,
     misfit,
@@ -155,3 +157,15 @@ def test_a_run_names_the_state_of_its_models(small: dict[str, Any], tmp_path: Pa
     (words,) = memory_words(inputs, store)
     assert words.startswith("not measured (")
     assert "cannot be read" in words
+
+
+def test_the_latest_cut_off_is_that_of_all_models_and_each_is_warned_of(small: dict[str, Any], tmp_path: Path) -> None:
+    small["models"] = {"other": {"engine": "fake", "seed": 1, "knowledge_cutoff": "2022-12-05"}}
+    small["agents"]["archetypes"][1]["model"] = "other"
+    assert latest_cutoff(prepare(written(small, tmp_path))) is None, "that of scoring is not known"
+    small["scoring"]["knowledge_cutoff"] = "2024-06-30"
+    inputs = prepare(written(small, tmp_path))
+    assert latest_cutoff(inputs) == date(2024, 6, 30)
+    first, second = cutoff_warnings(inputs)
+    assert first.startswith("scoring: the model's knowledge ends 2024-06-30")
+    assert second.startswith("other: the model's knowledge ends 2022-12-05")

@@ -13,6 +13,7 @@ import pytest
 
 from massjax.agents import quantile_codes
 from massjax.agents.protocols.blank import BLANK
+from massjax.answers.__main__ import main as answers_main
 from massjax.config import RunConfig
 from massjax.errors import ConfigError
 from massjax.models.answer import Answer, unanswered
@@ -293,7 +294,9 @@ def test_returns_that_grow_change_no_hash_of_the_past(small: dict[str, Any], tmp
     np.testing.assert_array_equal(np.flatnonzero(whole != changed), [1 + 5 + 1])
 
 
-def test_a_cell_is_told_with_both_questions_and_the_score_of_the_tensor(small: dict[str, Any], tmp_path: Path) -> None:
+def test_a_cell_is_told_with_both_questions_and_the_score_of_the_tensor(
+    small: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = run(config := with_hindsight(small, tmp_path, {"how": "contrast", "fewest_dates": 2}))
     told = conversation_of(config, "trend", found.scores.stocks[4], str(found.scores.dates[7]))
     assert [title for title, _, _ in told.questions] == [BLANK, "score"]
@@ -302,6 +305,10 @@ def test_a_cell_is_told_with_both_questions_and_the_score_of_the_tensor(small: d
     assert told.outcome.endswith("memory taken out by contrast")
     early = conversation_of(config, "trend", found.scores.stocks[4], str(found.scores.dates[0]))
     assert early.outcome == "score: none; too few dates lie before to tell how much is memory"
+    cell = ["--archetype", "trend", "--stock", found.scores.stocks[4], "--date", str(found.scores.dates[7])]
+    for how, said in (("contrast", True), ("none", False)):
+        assert answers_main(["show", "--config", str(tmp_path / "run.yaml"), "--set", f"agents.hindsight.how={how}", *cell]) == 0
+        assert ("memory taken out by contrast" in capsys.readouterr().out) is said
 
 
 @pytest.mark.parametrize(

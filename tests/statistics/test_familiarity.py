@@ -5,7 +5,7 @@ import pytest
 import statsmodels.api
 from scipy import stats
 
-from massjax.statistics.familiarity import familiarity_test
+from massjax.statistics.familiarity import beyond_facts, familiarity_test
 
 
 def drawn(seed: int, stocks: int = 12, dates: int = 15):
@@ -99,3 +99,31 @@ def test_familiarity_of_stocks_alone_has_nothing_between_dates() -> None:
     found = familiarity_test(score, of_stock, np.nan_to_num(returns), controls, full, horizon=1)
     assert np.isnan(found.p_between)
     assert np.isfinite([found.p_value, found.p_within]).all()
+
+
+def test_what_a_score_has_beyond_facts_is_the_residual_of_a_regression() -> None:
+    score, fact, _, controls, member = drawn(7)
+    facts = np.stack([fact, np.where(np.arange(fact.shape[1]) % 3 == 0, np.nan, fact**2)])
+    score[2, 3] = np.nan
+    controls[0, 4, 5] = np.nan
+    found = beyond_facts(score, facts, controls, member)
+    known = [(n, t) for n in range(score.shape[0]) for t in range(score.shape[1]) if member[n, t] and (n, t) not in ((2, 3), (4, 5))]
+    x = np.array([[1.0, *np.nan_to_num(facts[:, n, t]), controls[0, n, t]] for n, t in known])
+    y = np.array([score[n, t] for n, t in known])
+    expected = y - x @ np.linalg.solve(x.T @ x, x.T @ y)
+    np.testing.assert_allclose([found[cell] for cell in known], expected, atol=1e-10)
+    assert np.isfinite(found).sum() == len(known)
+    alone = beyond_facts(score, facts[:0], controls[:0], member)
+    np.testing.assert_allclose(alone, np.where(member, score - score[member & np.isfinite(score)].mean(), np.nan), atol=1e-12)
+    assert np.isnan(beyond_facts(np.full_like(score, np.nan), facts, controls, member)).all()
+
+
+def test_memory_that_drowns_in_skill_is_found_beyond_the_facts() -> None:
+    rng = np.random.default_rng(0)
+    fact, returns = rng.normal(size=(2, 40, 200))
+    remembered = rng.random((1, 200)) < 0.1
+    score = fact + 0.2 * remembered * returns + 0.1 * rng.normal(size=(40, 200))
+    familiarity, member, none = remembered + rng.normal(size=(40, 200)), np.ones((40, 200), bool), np.empty((0, 40, 200))
+    drowned = familiarity_test(score, familiarity, returns, none, member, horizon=1)
+    found = familiarity_test(beyond_facts(score, fact[None], none, member), familiarity, returns, fact[None], member, horizon=1)
+    assert found.p_between < 1e-6 < drowned.p_between
