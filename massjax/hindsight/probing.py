@@ -22,6 +22,8 @@ from massjax.statistics.memory_probe import MemoryProbe, Period, ProbedPeriod, m
 from massjax.statistics.probe_power import ProbePower, probe_power
 
 LOW_COVERAGE = REASONS.index(Reason.LOW_COVERAGE)
+FEWEST_FOR_SPREAD = 10
+"""Dates with a partial RankIC under which their spread says too little; from ten on it is within a half of the true one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +120,8 @@ def power_of(
     Args:
         stocks: that are asked about on a date, on average.
         controls: held fixed.
-        found: the period that is judged, whose spread is taken; None before anything is asked.
+        found: the period that is judged, whose spread is taken, or with fewer than `FEWEST_FOR_SPREAD` dates that of stocks which move
+            apart; None before anything is asked.
     """
     dates, spread = subject.panel.dates.size, None
     if found is not None:
@@ -129,6 +132,7 @@ def power_of(
         spread = float(known.std(ddof=1))
         if spread == 0:
             return None, "the partial RankIC is the same on every date"
+        spread = spread if known.size >= FEWEST_FOR_SPREAD else None
     try:
         return probe_power(
             settings.rank_ic,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from massjax.config import RunConfig
 from massjax.errors import ConfigError, ModelError
 from massjax.hindsight.audit import audits
+from massjax.hindsight.probing import FEWEST_FOR_SPREAD
 from massjax.hindsight.running import Hindsight, measure_hindsight, opened, plan_hindsight
 from massjax.hindsight.settings import MeasureSettings
 from massjax.hindsight.states import model_states
@@ -20,6 +22,7 @@ from massjax.models.answer import Answer
 from massjax.models.forms import Familiar
 from massjax.models.question import Prompt, Question
 from massjax.pipeline import precompute
+from massjax.statistics.probe_power import probe_power
 from tests.hindsight.planted import Planted, remembering
 from tests.small_store import written
 
@@ -118,6 +121,9 @@ def test_power_is_that_of_the_dates_that_count(small: dict[str, Any], tmp_path: 
     (probe,) = measured(written(small, tmp_path), "probe", sample=sample).probed
     assert probe.power is not None
     assert (probe.horizons[5].periods["all dates"].partial.dates, probe.power.questions) == (dates, STOCKS * dates)
+    assert dates < FEWEST_FOR_SPREAD, "the spread of few dates may be small by luck"
+    dates, controls = ceil(dates / sample), len(probe.controls.names)
+    assert probe.power.least == probe_power(0.03, STOCKS, dates, 5, share=sample, controls=controls).least
 
 
 @pytest.mark.parametrize("sample", [1e-9, 0.1])
