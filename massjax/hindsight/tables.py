@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from massjax.hindsight.running import Hindsight, HindsightPlan
 from massjax.hindsight.states import model_states
 from massjax.progress import duration
+from massjax.row_words import counted
 from massjax.scores.printing import LITTLE_MASS
 from massjax.statistics.clusters import Estimate
 from massjax.statistics.familiarity import Coefficient
@@ -166,6 +167,11 @@ def notes(found: Hindsight) -> Iterator[str]:
         else:
             yield f"{where}The power of the probe is undefined: {probe.no_power}."
         period, judged = probe.judged(found.horizon)
+        if lost := judged.rank_ic.dates - judged.partial.dates:
+            yield (
+                f"{where}Of {counted(judged.rank_ic.dates, 'date')} with a RankIC {lost:,} have no partial one, and do not count: "
+                "a control is not known yet, or the controls leave nothing of the order of the blank answers."
+            )
         null = judged.p_value.null
         if null is not None and null.method == "stock permutations":
             dealt = f"{where}Too few dates {_when(period)} to shift returns in time: they are dealt to other stocks."

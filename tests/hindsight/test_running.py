@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -107,6 +108,7 @@ def test_noise_and_fame_are_no_memory(small: dict[str, Any], tmp_path: Path) -> 
     (state,) = model_states(found)
     assert state.state == "undefined"
     assert "too few dates have a partial RankIC" in state.reason
+    assert any(re.fullmatch(r"Of (\d+) dates with a RankIC \1 have no partial one, and do not count: .*", note) for note in notes(found))
     noise = always + 0.3 * np.random.default_rng(0).normal(size=always.shape)
     small["store"] = str(tmp_path / "other")
     config = written(small, tmp_path)
