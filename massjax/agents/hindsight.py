@@ -23,9 +23,10 @@ INSTRUCTION = (
 class HindsightSettings(Settings):
     """What is done about a model's memory of what happened after the dates that it is asked about.
 
-    The word of `how` alone stands for the whole: `hindsight: residual`. No answer is asked again when another `how`, `scale`, `cap`,
-    `fewest_dates` or `horizon` is taken: they only say how scores are read from answers with facts and blank answers, whose prompts show
-    a name and a date alone. Another `instruction` asks for all blank answers anew.
+    The word of `how` alone stands for the whole: `hindsight: residual`; archetypes may have another word. No answer is asked again when
+    `none`, `contrast` and `residual` take each other's place, or for another `scale`, `cap`, `fewest_dates` or `horizon`: these only say
+    how scores are read from answers with facts and blank answers, whose prompts show a name and a date alone. `mask` has prompts of its
+    own. Another `instruction` asks for all blank answers anew.
     """
 
     how: Hindsight = Field(

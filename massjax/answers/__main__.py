@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("path", nargs="?", metavar="PATH", help="the folder of the log, or of the store that it is in, or its URL (s3://…)")
     show.add_argument("key", nargs="?", metavar="KEY", help="the key of a question, or its first digits")
     show.add_argument("--config", type=Path, metavar="FILE", help="settings of a run (default: configs/demo.yaml)")
+    show.add_argument("--store", metavar="PATH", help="the store, as PATH is (default: that of the settings)")
     show.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting of it; may be repeated")
     show.add_argument("--archetype", metavar="NAME", help="whose score it is")
     show.add_argument("--stock", metavar="NAME", help="about which stock")
@@ -131,6 +132,7 @@ def _show_cell(options: argparse.Namespace, console: Console) -> int:
     from massjax.settings import absolute
 
     config = load_config(options.config, options.set)
+    options.path = options.path or options.store
     config = config if options.path is None else config.replace(store=absolute(options.path))
     found = conversation_of(config, options.archetype, options.stock, options.date)
     for title, question, recorded in found.questions:

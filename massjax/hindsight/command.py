@@ -37,7 +37,8 @@ def hindsight_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--cells", default=None, metavar="N",
-        help="stocks and dates that the audit asks about for each archetype, and the counterfactual in all, about (default: 400)",
+        help="stocks and dates that the audit asks about for each archetype, and the counterfactual in all, about (default: 400); "
+        "each costs as many questions as archetypes and parts ask about it",
     )  # fmt: skip
     parser.add_argument("--by-modality", action="store_true", help="audit each modality alone, too: which facts give a stock away")
     parser.add_argument("--plan", action="store_true", help="say what each part would ask and how long it takes; ask nothing")
@@ -106,7 +107,7 @@ def share(text: str) -> float:
     except ValueError:
         raise ConfigError(f"--sample {text}: expected a share such as 20% or 0.2") from None
     if not 0 < number <= 1:
-        raise ConfigError(f"--sample {text}: expected a share above 0 and at most 100%")
+        raise ConfigError(f"--sample {text}: expected a share above 0 and at most 100%, such as 20% or 0.2")
     return number
 
 

@@ -14,7 +14,7 @@ from massjax.config import RunConfig
 from massjax.errors import ConfigError, DataError, ModelError
 from massjax.hindsight.audit import Audit, Audited, audited, audits
 from massjax.hindsight.controls import market_controls
-from massjax.hindsight.familiarity import FamiliarScores, familiar_scores, familiarity_questions
+from massjax.hindsight.familiarity import NO_SCORES, FamiliarScores, familiar_scores, familiarity_questions
 from massjax.hindsight.probing import Probed, power_of, probe_questions, probed
 from massjax.hindsight.questions import ASKING, Planned, Questions, as_questions, ask_questions, planned
 from massjax.hindsight.settings import PARTS, MeasureSettings, Part
@@ -44,6 +44,7 @@ class HindsightPlan:
         parts: what each would ask that none before it does, in the order of asking; of the counterfactual about, where texts come first.
         stocks, dates: of the panel.
         power: of the probe as it is sampled, before its answers tell their spread; None where that is undefined, `no_power` says why.
+        without_scores: archetypes of which the log has no score, about whose prompts `measure_hindsight` would therefore not ask.
     """
 
     parts: dict[Part, Planned]
@@ -51,6 +52,7 @@ class HindsightPlan:
     dates: int
     power: ProbePower | None
     no_power: str
+    without_scores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +193,19 @@ def plan_hindsight(config: RunConfig, settings: MeasureSettings, speaker: Speake
     cells = [int((some.index >= 0).sum()) / max(int((some.index >= 0).any(axis=0).sum()), 1) for some in ask.probe]
     controls = len(market_controls(subject.panel).names) + 1
     power = power_of(subject, settings, min(cells), controls) if cells else (None, "the probe is not asked")
-    return HindsightPlan(parts, len(subject.panel.stocks), subject.panel.dates.size, *power)
+    return HindsightPlan(parts, len(subject.panel.stocks), subject.panel.dates.size, *power, _without_scores(subject, ask))
+
+
+def _without_scores(subject: Subject, ask: Wanted) -> tuple[str, ...]:
+    """The archetypes that familiarity is to be asked for, and of which the log has no score that it could be held against."""
+    found = []
+    for archetype in subject.inputs.asking:
+        if isinstance(ask.familiarity.get(archetype.name), Questions):
+            asks = subject.asks(archetype)
+            assert not isinstance(asks, str)
+            if not np.isfinite(subject.opinions(asks).score).any():
+                found.append(archetype.name)
+    return tuple(found)
 
 
 def _of_protocols(asked: Swapped) -> Iterator[Questions]:
@@ -225,6 +239,7 @@ def measure_hindsight(
     """
     ready = opened(config, speaker)
     subject, ask = ready.subject, wanted(ready.subject, settings)
+    ask.familiarity |= dict.fromkeys(_without_scores(subject, ask), NO_SCORES)
     asked, digests = dict[Part, int](), dict(subject.models)
     progress = correcting(speaker, ASKING)
     with Models({name: one.settings for name, one in ready.models.items()}, make) as at_hand:

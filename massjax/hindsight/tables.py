@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from massjax.statistics.familiarity import Coefficient
 from massjax.statistics.intervals import Interval
 from massjax.statistics.memory_probe import Period
 from massjax.terminal import markup_text
+from massjax.version import massjax_version
 
 NONE = "–"
 
@@ -34,19 +35,32 @@ class Shown(NamedTuple):
 HOW_TO_READ = (
     "RankIC is in points (hundredths), a mean over dates. Brackets are 95 % intervals. `partial` holds size, momentum and fame fixed, "
     "as far as they are known; its p is one-sided, of returns shifted in time, so that an opinion a model always has of a stock is no "
-    "memory. A blank answer is one to name and date without facts."
+    "memory; `dates` are those with a partial RankIC. A blank answer is one to name and date without facts."
 )
 
 
 def plan_table(plan: HindsightPlan) -> Shown:
     """What each part would ask."""
-    rows = []
+    rows = list[tuple[str, ...]]()
     for part, one in plan.parts.items():
         seconds = one.open.seconds
         time = "nothing is open" if not one.open.open else "unknown" if seconds is None else duration(seconds)
         cost = "no price given" if one.cost is None else f"{one.cost:,.2f}"
         rows.append((part, f"{one.questions:,}", f"{one.open.open:,}", f"{one.open.prompt_tokens:,}", time, cost))
+    if len(plan.parts) > 1:
+        rows.append(_all_parts(plan))
     return Shown("Plan", ("part", "questions", "to ask", "prompt tokens", "estimated time", "cost"), tuple(rows))
+
+
+def _all_parts(plan: HindsightPlan) -> tuple[str, ...]:
+    """The last row of the plan: all parts together."""
+    some = list(plan.parts.values())
+    seconds, costs = [one.open.seconds for one in some if one.open.open], [one.cost for one in some]
+    known, priced = [part for part in seconds if part is not None], [cost for cost in costs if cost is not None]
+    time = "unknown" if len(known) < len(seconds) else duration(sum(known)) if known else "nothing is open"
+    cost = f"{sum(priced):,.2f}" if len(priced) == len(costs) else "no price given"
+    counts = (sum(one.questions for one in some), sum(one.open.open for one in some), sum(one.open.prompt_tokens for one in some))
+    return ("all", *(f"{count:,}" for count in counts), time, cost)
 
 
 def tables(found: Hindsight) -> Iterator[Shown]:
@@ -181,11 +195,11 @@ def notes(found: Hindsight) -> Iterator[str]:
             yield f'{share}; a prefill such as "Rating: " (scoring.prefill) makes the model choose.'
         if probe.why_none:
             yield f"{where}Blank questions without an answer: {probe.why_none}."
-        reasons = {probe.horizons[found.horizon].difference.reason} - {""}
-        yield from (f"{where}Blank answers before and after the cut-off: {reason}." for reason in sorted(reasons))
-    for split in found.splits:
-        if why := split.reason or split.difference.reason:
-            yield f"{split.name}, before and after the cut-off: {why}."
+        reason = probe.horizons[found.horizon].difference.reason
+        if reason and not found.splits:
+            yield f"{where}Blank answers before and after the cut-off: {reason}."
+    splits = [(split.name, split.reason or split.difference.reason) for split in found.splits]
+    yield from _by_reason("Before and after the cut-off, ", splits)
     for audit in found.audited:
         if audit.found:
             named = ", ".join(f"{stock} ({share:.0%})" for stock, share in audit.found)
@@ -195,15 +209,18 @@ def notes(found: Hindsight) -> Iterator[str]:
                 yield f"Masked facts of {audit.name} still hold {what}, the first {leak.first!r} in {leak.line.strip()[:100]!r}."
         if not audit.cells:
             yield f"Audit of {audit.name}: no date has two stocks about which its modalities know something."
-        if audit.cells and len({day.year for day in found.days}) == 1:
-            yield f"Audit of {audit.name}: all dates lie in one year: to know it and always to say it are the same."
         if audit.why_none:
             yield f"Audit of {audit.name}, questions without an answer: {audit.why_none}."
-    for one in found.familiar:
-        yield from (f"Familiarity of {one.archetype}: {why}." for why in (one.reason, one.why_none) if why)
-    for pair in found.swapped:
-        if pair.reason:
-            yield f"Counterfactual of {pair.archetype}: {pair.reason}."
+    if any(audit.cells for audit in found.audited) and len({day.year for day in found.days}) == 1:
+        yield "Audit: all dates lie in one year: to know it and always to say it are the same."
+    yield from _by_reason("Familiarity of ", [(one.archetype, why) for one in found.familiar for why in (one.reason, one.why_none)])
+    yield from _by_reason("Counterfactual of ", [(pair.archetype, pair.reason) for pair in found.swapped])
+
+
+def _by_reason(what: str, reasons: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Each reason once, after the names of all that it is of; empty ones are none."""
+    for reason in dict.fromkeys(why for _, why in reasons if why):
+        yield f"{what}{', '.join(name for name, why in reasons if why == reason)}: {reason}."
 
 
 def show_hindsight(found: Hindsight, console: Console) -> None:
@@ -218,12 +235,18 @@ def show_plan(plan: HindsightPlan, console: Console) -> None:
     """Print what would be asked, and what the probe would find."""
     show_table(plan_table(plan), console)
     console.print(f"{plan.stocks:,} stocks, {plan.dates:,} dates. Questions that parts share are asked once.", highlight=False)
+    if any(one.open.seconds is None for one in plan.parts.values()):
+        console.print("Times are unknown until the log has answers of such length; prompts_per_second tells them.", highlight=False)
+    if plan.without_scores:
+        lacking = f"The log has no score of {', '.join(plan.without_scores)}: run python -m massjax.precompute with this config first"
+        console.print(markup_text(f"{lacking}; without scores nothing is asked for familiarity."), soft_wrap=True, highlight=False)
     if plan.power is None:
         console.print(markup_text(f"The power of the probe is undefined: {plan.no_power}."), soft_wrap=True, highlight=False)
     else:
         power = plan.power
         told = (
-            f"The probe would find a RankIC of {100 * power.least:.2f} points with a power of {power.target:.0%} at level {power.level:g}."
+            f"The probe would find a RankIC of {100 * power.least:.2f} points, the same on all dates, with a power of {power.target:.0%} "
+            f"at level {power.level:g}."
         )
         console.print(told, soft_wrap=True, highlight=False)
 
@@ -236,9 +259,22 @@ def show_table(shown: Shown, console: Console) -> None:
     console.print(table)
 
 
-def markdown(found: Hindsight) -> str:
-    """The tables and words in markdown."""
-    parts = []
+def markdown(found: Hindsight, kept: Sequence[str] = ()) -> str:
+    """The tables and words in markdown.
+
+    Args:
+        found: what was measured.
+        kept: parts that an earlier call measured, which stand in the document alone.
+    """
+    models = ", ".join(f"{_model(name)} ({named})" for name, named in found.named.items())
+    share = f", on {found.settings.sample:.0%} of the dates" if found.settings.sample < 1 else ""
+    heads = [
+        f"# What is remembered by {models}",
+        f"{len(found.stocks):,} stocks, {found.days[0]} to {found.days[-1]}{share}; massjax {massjax_version()}.",
+    ]
+    if kept:
+        heads.append(f"Measured by an earlier call, and in hindsight.json alone: {', '.join(kept)}.")
+    parts = list(heads)
     for shown in tables(found):
         lines = [f"| {' | '.join(one.replace('|', chr(92) + '|') for one in row)} |" for row in (shown.headings, *shown.rows)]
         lines.insert(1, f"|{' --- |' * len(shown.headings)}")

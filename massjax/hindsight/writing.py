@@ -44,7 +44,7 @@ def write_hindsight(found: Hindsight, store: Place) -> Place:
     parts = {**kept.get("parts", {}), **_parts(found)}
     states = [plain(one) for one in model_states(found)] or kept.get("models", [])
     document = {"massjax": massjax_version(), "of": about, "models": states, "parts": parts}
-    files = {TABLES: markdown(found).encode()}
+    files = {TABLES: markdown(found, [part for part in parts if part not in _parts(found)]).encode()}
     if found.probed:
         files[BLANK] = _parquet(blank_answers(found))
     if found.splits:

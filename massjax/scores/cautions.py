@@ -60,7 +60,9 @@ def cutoff_warnings(inputs: Inputs) -> list[str]:
     """A warning for each model that may remember what happened on the dates that it is asked about."""
     config, models, found = inputs.config, inputs.models(), list[str]()
     for name, settings in models.items():
-        hows = {config.agents.hindsight_of(one) for one in inputs.asking if name in inputs.model_names(one)}
+        asking = [one for one in inputs.asking if name in inputs.model_names(one)]
+        hows = {config.agents.hindsight_of(one) for one in asking}
+        exposed = [one.name for one in asking if config.agents.hindsight_of(one) == "none"]
         found += knowledge_cutoff_warnings(
             settings.knowledge_cutoff,
             inputs.panel.dates,
@@ -69,5 +71,6 @@ def cutoff_warnings(inputs: Inputs) -> list[str]:
             mask=hows == {"mask"},
             texts=bool(config.market.texts),
             taken_out=hows <= set(VIEWS),
+            exposed=exposed if config.agents.hindsight is not None or len(hows) > 1 else (),
         )
     return found

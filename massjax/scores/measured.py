@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from massjax.agents.hindsight import VIEWS
 from massjax.answers.places import open_place
 from massjax.errors import StoreError
 from massjax.models.identity import identity_digest
@@ -244,8 +245,9 @@ def memory_words(inputs: Inputs, store: Place | None, identities: Mapping[str, M
             words = f"measured: {state.words}" if state.state == "none found" else state.words
         if state is not None and state.state == "found" and not state.after:
             hows = sorted({agents.hindsight_of(one) for one in inputs.asking if inputs.model_named(one.model) == asked.model})
-            removed = [how for how in hows if how != "none"]
+            removed = [how for how in hows if how in VIEWS]
             words += f"; removed by {', '.join(removed)}" if removed else ""
+            words += "; names and dates are masked, and the audit says what masks give away" if "mask" in hows else ""
             words += "; not removed from all scores (agents.hindsight: residual takes it out)" if "none" in hows else ""
         found.append(f"{asked.model or 'scoring'}: {words}" if several else words)
     return tuple(found)

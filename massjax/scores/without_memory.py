@@ -29,7 +29,7 @@ from massjax.models.forms import Rate
 from massjax.models.probabilities import calibrated
 from massjax.scores.contrast import FEWEST_DATES as FEWEST_FOR_CONTRAST, alphas, contrast
 from massjax.scores.hindsight import HindsightView, ViewCode
-from massjax.scores.residual import FEWEST_DATES as FEWEST_FOR_RESIDUAL, residual
+from massjax.scores.residual import FEWEST_DATES as FEWEST_FOR_RESIDUAL, STRONG, residual
 
 
 class PastReturns(NamedTuple):
@@ -180,7 +180,8 @@ class Memory:
             remembered=remembered,
             fewest_dates=self.settings.fewest_dates or FEWEST_FOR_RESIDUAL,
         )
-        return found.view, _on_average(found.view, {"β": found.shares.memory, "γ": found.shares.opinion})
+        told = np.where(found.shares.first_stage >= STRONG, 1.0, 0.0)
+        return found.view, _on_average(found.view, {"β": found.shares.memory, "γ": found.shares.opinion, "F ≥ 10": told})
 
     def _alphas(self, blank: Float[np.ndarray, "N T C"], shared: tuple[str | None, Rate]) -> Float32[np.ndarray, "N T"]:
         """α, worked out once for all archetypes of a model while its blank answers are the same."""

@@ -47,7 +47,11 @@ def memory(config: RunConfig, *, until: int | None = None) -> partial[Planted]:
 
 def test_a_plan_counts_what_is_then_asked_and_nothing_twice(small: dict[str, Any], tmp_path: Path) -> None:
     config, settings = written(small, tmp_path), MeasureSettings(cells=60, by_modality=True)
-    plan = plan_hindsight(config, settings).parts
+    assert plan_hindsight(config, settings).without_scores == ("trend", "careful")
+    precompute(config)
+    found = plan_hindsight(config, settings)
+    assert found.without_scores == ()
+    plan = found.parts
     assert plan["probe"].questions == plan["probe"].open.open == STOCKS * DATES
     assert plan["audit"].questions <= 2 * 4 * 60
     assert plan["probe"].open.seconds is None, "the log has no answers yet"
@@ -258,6 +262,7 @@ class WithoutEcho(Planted):
 def test_where_familiarity_cannot_be_had_the_other_parts_go_on(small: dict[str, Any], tmp_path: Path) -> None:
     small["market"]["end"] = "2022-06-03"
     config, model = written(small, tmp_path), partial(WithoutEcho, remembered={})
+    precompute(config)
     found = measured(config, "probe", "familiarity", "counterfactual", planted=model, cells=20)
     assert found.asked["counterfactual"] > 0
     assert [one.reason for one in found.familiar] == 2 * ["no prompt has a familiarity, the server failed: HTTP 500"]

@@ -128,7 +128,7 @@ def test_a_run_names_the_state_of_its_models(small: dict[str, Any], tmp_path: Pa
     assert memory_words(inputs, store) == (f"{NOT_MEASURED[:-1]}; it was measured of other stocks)",)
     document = {"models": [asdict(FOUND), asdict(of_dates)]}
     (store / "hindsight" / "hindsight.json").write_text(json.dumps(document))
-    assert memory_words(inputs, store) == ("found: 1.23 points of RankIC (p 0.004); removed by mask",)
+    assert memory_words(inputs, store) == ("found: 1.23 points of RankIC (p 0.004); names and dates are masked, and the audit says what masks give away",)
     small["agents"]["hindsight"] = "residual"
     small["agents"]["archetypes"][0]["hindsight"] = "none"
     small["models"] = {"other": {"engine": "fake", "model": "other"}}
@@ -169,3 +169,11 @@ def test_the_latest_cut_off_is_that_of_all_models_and_each_is_warned_of(small: d
     first, second = cutoff_warnings(inputs)
     assert first.startswith("scoring: the model's knowledge ends 2024-06-30")
     assert second.startswith("other: the model's knowledge ends 2022-12-05")
+    assert "names and dates are masked, which helps" in first
+    small["agents"]["archetypes"][0]["hindsight"] = "none"
+    first, second = cutoff_warnings(prepare(written(small, tmp_path)))
+    assert "set agents.mask: true" in first, "nothing is said of hindsight, and all that this model is asked by shows names"
+    small["agents"]["hindsight"] = "residual"
+    first, second = cutoff_warnings(prepare(written(small, tmp_path)))
+    assert "nothing is done about it for trend; set hindsight: residual, contrast or mask for them" in first
+    assert "takes out of the scores what it can tell is memory" in second

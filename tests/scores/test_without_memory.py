@@ -30,7 +30,7 @@ from massjax.scores.fitting import misfit
 from massjax.scores.gathering import gather_scores
 from massjax.scores.inputs import prepare
 from massjax.scores.plan import Plan
-from massjax.scores.residual import residual
+from massjax.scores.residual import STRONG, residual
 from massjax.scores.showing import conversation_of
 from massjax.scores.status import Status
 from tests.scores.asking import Noting, Run, run
@@ -113,7 +113,8 @@ def test_residual_is_that_of_both_scores_with_facts_and_past_returns(small: dict
             fewest_dates=4,
         )
         np.testing.assert_allclose(found.score[:, k], expected.view.score.T, atol=5e-5)
-        shares = {"β": expected.shares.memory[4:].mean(), "γ": expected.shares.opinion[4:].mean()}
+        told = (expected.shares.first_stage[4:] >= STRONG).mean()
+        shares = {"β": expected.shares.memory[4:].mean(), "γ": expected.shares.opinion[4:].mean(), "F ≥ 10": told}
         assert found.written.strengths[name] == pytest.approx(shares, abs=1e-3)
         assert np.isfinite(found.score[4:, k]).all()
         assert np.isnan(found.score[:4, k]).all()
