@@ -128,7 +128,8 @@ def test_a_run_names_the_state_of_its_models(small: dict[str, Any], tmp_path: Pa
     assert memory_words(inputs, store) == (f"{NOT_MEASURED[:-1]}; it was measured of other stocks)",)
     document = {"models": [asdict(FOUND), asdict(of_dates)]}
     (store / "hindsight" / "hindsight.json").write_text(json.dumps(document))
-    assert memory_words(inputs, store) == ("found: 1.23 points of RankIC (p 0.004); names and dates are masked, and the audit says what masks give away",)
+    masked = "names and dates are masked, and the audit says what masks give away"
+    assert memory_words(inputs, store) == (f"found: 1.23 points of RankIC (p 0.004); {masked}",)
     small["agents"]["hindsight"] = "residual"
     small["agents"]["archetypes"][0]["hindsight"] = "none"
     small["models"] = {"other": {"engine": "fake", "model": "other"}}
