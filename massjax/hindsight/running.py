@@ -306,8 +306,4 @@ def _splits(subject: Subject, probes: tuple[Probed, ...]) -> Iterator[Split]:
         asks = subject.resolver.turn(archetype).asks
         score = np.full(subject.panel.member.shape, np.nan) if asks is None else subject.opinions(asks).score
         found = split(subject, archetype.name, model, score)
-        yield (
-            replace(found, reason="no score of it is in the log; run python -m massjax.precompute with this config first")
-            if (found.reason and not np.isfinite(score).any())
-            else found
-        )
+        yield (replace(found, reason=NO_SCORES) if (found.reason and not np.isfinite(score).any()) else found)

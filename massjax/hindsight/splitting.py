@@ -12,8 +12,8 @@ from massjax.hindsight.subject import Subject
 from massjax.statistics.by_year import by_year
 from massjax.statistics.clusters import Estimate, undefined
 from massjax.statistics.correlation import daily_rank_ic
-from massjax.statistics.intervals import Interval, newey_west
-from massjax.statistics.memory_probe import before_and_after
+from massjax.statistics.intervals import Interval
+from massjax.statistics.memory_probe import sides_of_cutoff
 from massjax.statistics.series import SeriesSummary
 
 BLANK = "blank answers"
@@ -62,5 +62,4 @@ def split(subject: Subject, name: str, model: str, score: Float[np.ndarray, "N T
         where = "scoring" if not model else f"models.{model}"
         return Split(name, model, None, None, None, undefined(f"{where}.knowledge_cutoff is not set"), years)
     before = np.array([day <= cutoff for day in subject.days])
-    sides = [newey_west(daily[side], horizon) if np.isfinite(daily[side]).any() else None for side in (before, ~before)]
-    return Split(name, model, cutoff, sides[0], sides[1], before_and_after(daily, before, horizon), years)
+    return Split(name, model, cutoff, *sides_of_cutoff(daily, before, horizon), years)

@@ -41,10 +41,11 @@ def write_hindsight(found: Hindsight, store: Place) -> Place:
     kept, about = document_in(store), _about(found)
     if kept.get("of") != about:
         kept = {}
-    parts = {**kept.get("parts", {}), **_parts(found)}
+    mine = _parts(found)
+    parts = {**kept.get("parts", {}), **mine}
     states = [plain(one) for one in model_states(found)] or kept.get("models", [])
     document = {"massjax": massjax_version(), "of": about, "models": states, "parts": parts}
-    files = {TABLES: markdown(found, [part for part in parts if part not in _parts(found)]).encode()}
+    files = {TABLES: markdown(found, [part for part in parts if part not in mine]).encode()}
     if found.probed:
         files[BLANK] = _parquet(blank_answers(found))
     if found.splits:

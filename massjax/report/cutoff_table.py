@@ -11,8 +11,8 @@ from massjax.report.evidence_tables import EvidenceTable
 from massjax.report.run import RunResult
 from massjax.report.wording import NONE, percent, return_name, signed_percent
 from massjax.statistics.clusters import Estimate
-from massjax.statistics.intervals import Interval, newey_west
-from massjax.statistics.memory_probe import before_and_after
+from massjax.statistics.intervals import Interval
+from massjax.statistics.memory_probe import sides_of_cutoff
 
 
 class StrategySplit(NamedTuple):
@@ -38,8 +38,7 @@ def split_at_cutoff(result: RunResult) -> list[StrategySplit]:
     found = []
     for strategy in result.strategies:
         daily = strategy.rank_ic[result.horizon]
-        up_to, after = (newey_west(daily[side], result.horizon) if np.isfinite(daily[side]).any() else None for side in (before, ~before))
-        found.append(StrategySplit(strategy, up_to, after, before_and_after(daily, before, result.horizon)))
+        found.append(StrategySplit(strategy, *sides_of_cutoff(daily, before, result.horizon)))
     return found
 
 

@@ -137,6 +137,18 @@ def memory_probe(
     return MemoryProbe(periods, years, before_and_after(every.daily, before, horizon, level))
 
 
+def sides_of_cutoff(
+    daily: Float[np.ndarray, " T"], before: Bool[np.ndarray, " T"], horizon: int
+) -> tuple[Interval | None, Interval | None, Estimate]:
+    """Means of a daily series up to a cut-off and after it, None on a side without a value, and their difference.
+
+    Args:
+        daily, before, horizon: as `before_and_after` takes them.
+    """
+    up_to, after = (newey_west(daily[side], horizon) if np.isfinite(daily[side]).any() else None for side in (before, ~before))
+    return up_to, after, before_and_after(daily, before, horizon)
+
+
 def before_and_after(daily: Float[np.ndarray, " T"], before: Bool[np.ndarray, " T"], horizon: int, level: float = 0.95) -> Estimate:
     r"""Mean of a daily series up to a cut-off less its mean after it, with an interval that allows for autocorrelation.
 
